@@ -1,0 +1,108 @@
+/**
+ * The configuration as the rest of the program sees it: resolved, checked, immutable. Where a value came from (flag,
+ * environment, file, default) and how it was spelled is forgotten here, but for `effective`. Built by load.ts alone; a
+ * reload builds another one and never changes this.
+ */
+import type { ClientTls, ServerTls, SocketAddress } from '../grpc/transport.ts';
+
+/** One tenant as configured. tenant/ checks it against the others and builds the `Tenant` from it. */
+export interface TenantConfig {
+  readonly name: string;
+  /** UTF-8 text of the key prefix. Empty: the whole cluster. */
+  readonly namespace: string;
+  /** The upper 32 bits of its stored lease IDs; null derives it from the namespace. */
+  readonly leaseTag: number | null;
+  /** The namespace may end in something that is no delimiter, because its owner vouches for the others. */
+  readonly allowUndelimited: boolean;
+}
+
+export interface ListenerConfig {
+  /** The address as it was spelled; the `listener` of every `Peer` that it accepts. */
+  readonly name: string;
+  readonly address: SocketAddress;
+  /** The name of the tenant that whoever connects here is. */
+  readonly tenant: string;
+  /**
+   * False for an address that nobody asked for: the default [::1]:2379 may be missing where the machine has no IPv6.
+   * An address that is taken is an error all the same.
+   */
+  readonly required: boolean;
+}
+
+export interface EndpointConfig {
+  /** The endpoint as it was spelled, for logs and metrics. */
+  readonly name: string;
+  readonly address: SocketAddress;
+  /** Null speaks plain text. */
+  readonly tls: ClientTls | null;
+}
+
+export interface DrainConfig {
+  /** After the signal: not ready, but still accepting. */
+  readonly minMs: number;
+  /** Over which watch streams are ended, so that clients do not come back in one burst. */
+  readonly windowMs: number;
+  /** After which whatever is left is cut off. At least `minMs + windowMs`. */
+  readonly maxMs: number;
+}
+
+export interface BreakerConfig {
+  /** False: calls are judged by nobody and none is refused. */
+  readonly enabled: boolean;
+  readonly windowMs: number;
+  /** Fewer calls than this within the window never open it. */
+  readonly callsMin: number;
+  /** Opens when more than this share of the window's calls failed. */
+  readonly errorPercent: number;
+  /** How long it stays open the first time; doubles with every failed probe up to `openMaxMs`. */
+  readonly openMs: number;
+  readonly openMaxMs: number;
+}
+
+export interface LimitsConfig {
+  /** Of one message from a client. etcd's own: --max-request-bytes and 512 KiB of room for what stands around it. */
+  readonly messageBytesMax: number;
+  /** Concurrent streams of one connection from a client; `Infinity` announces no limit, as etcd does. */
+  readonly streamsMax: number;
+}
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const transports = ['grpc-js'] as const;
+export type TransportName = (typeof transports)[number];
+
+/** One setting as it took effect. A secret's value is replaced by `<redacted>` before it gets here. */
+export interface EffectiveSetting {
+  readonly name: string;
+  readonly value: unknown;
+  /** `flag`, `default`, the name of the environment variable, or the file with its line. */
+  readonly origin: string;
+}
+
+export interface Config {
+  readonly tenants: readonly TenantConfig[];
+  readonly listeners: readonly ListenerConfig[];
+  /** Towards clients, for all listeners; null speaks plain text. */
+  readonly listenerTls: ServerTls | null;
+  readonly endpoints: readonly EndpointConfig[];
+  /** What MemberList names as the proxy's client URLs. Empty: the listeners' own addresses. */
+  readonly advertiseClientUrls: readonly string[];
+  /** Null: no admin address. Port 0 takes any free one. */
+  readonly adminAddress: SocketAddress | null;
+  readonly transport: TransportName;
+  readonly logLevel: LogLevel;
+  /** Keys may appear in logs. Values never do. */
+  readonly logKeys: boolean;
+  /** How long a call that was never sent may wait for an endpoint or a leader. 0: not at all. */
+  readonly holdMs: number;
+  /** The deadline of unary calls whose client set none. */
+  readonly requestTimeoutMs: number;
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+  readonly drain: DrainConfig;
+  readonly breaker: BreakerConfig;
+  readonly limits: LimitsConfig;
+  /** Everything that was in force when this was built, for print-config and /configz. */
+  readonly effective: readonly EffectiveSetting[];
+}
