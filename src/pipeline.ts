@@ -9,6 +9,7 @@ export interface Parts {
   readonly health: Layer<'client'>;
   readonly identify: Layer<'client', 'tenant'>;
   readonly observe: Layer<'tenant'>;
+  readonly drain: Layer<'tenant'>;
   readonly authorize: Layer<'tenant'>;
   readonly namespace: Layer<'tenant', 'store'>;
   readonly watchStreams: Layer<'store'>;
@@ -26,6 +27,8 @@ export function pipeline(parts: Parts): Etcd<'client'> {
       .through(parts.identify)
       // Sees what the tenant saw, refusals included.
       .through(parts.observe)
+      // Holds the open streams, to end them one by one when the proxy goes away. Below observe: that end is seen too.
+      .through(parts.drain)
       // Before anything that costs: methods that act on the whole cluster end here.
       .through(parts.authorize)
       // The tenant's keys and lease IDs → stored ones, and back. Nothing below knows tenants' names.

@@ -25,6 +25,7 @@ describe('the pipeline', () => {
       health: noting('health', passed),
       identify: noting('identify', passed),
       observe: noting('observe', passed),
+      drain: noting('drain', passed),
       authorize: noting('authorize', passed),
       namespace: noting('namespace', passed),
       watchStreams: noting('watchStreams', passed),

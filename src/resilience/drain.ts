@@ -1,0 +1,161 @@
+/**
+ * The registry of open streams, and how they end when the proxy goes away. Watch streams never end by themselves, so
+ * waiting for the last one would take for ever; ending them all at once would bring every client back in one burst.
+ * Unary calls are not kept here: they finish by themselves.
+ */
+import type { Call, Etcd, Layer, Reply, Requests } from '../etcd/api.ts';
+import { refusal } from '../etcd/errors.ts';
+import { settled } from '../grpc/call.ts';
+import type { Status } from '../grpc/status.ts';
+import type { Clock } from '../runtime/clock.ts';
+
+export class OpenStreams {
+  readonly #clock: Clock;
+  readonly #open = new Set<OpenStream>();
+  #closed = false;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** How many streams are open. */
+  get count(): number {
+    return this.#open.size;
+  }
+
+  readonly layer: Layer<'tenant'> = (next) => new Registered(this, next);
+
+  /** Null once streams are no longer accepted. */
+  open(call: Call, reply: Reply<'tenant'>): OpenStream | null {
+    if (this.#closed) return null;
+    const stream = new OpenStream(this, call, reply);
+    this.#open.add(stream);
+    return stream;
+  }
+
+  forget(stream: OpenStream): void {
+    this.#open.delete(stream);
+  }
+
+  /**
+   * Refuses new streams and ends the open ones with Unavailable "server stopped", evenly spread over `windowMs`.
+   * Keepalive streams go last, since their clients hold leases. Resolves when all have been ended.
+   */
+  async endAll(windowMs: number): Promise<void> {
+    this.#closed = true;
+    const streams = [...this.#open].sort((a, b) => a.drainRank - b.drainRank);
+    // Many streams in a short window end in batches, one per step of the clock that is worth waiting for.
+    const steps = Math.max(1, Math.floor(windowMs / stepMsMin));
+    const batchSize = Math.max(1, Math.ceil(streams.length / steps));
+    const batches = Math.ceil(streams.length / batchSize);
+    for (let i = 0; i < batches; i++) {
+      if (i > 0) await this.#pause(windowMs / batches);
+      for (const stream of streams.slice(i * batchSize, (i + 1) * batchSize)) stream.stop();
+    }
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#clock.after(ms, resolve);
+    });
+  }
+}
+
+/** Batches are at least this far apart. */
+const stepMsMin = 10;
+
+class Registered implements Etcd<'tenant'> {
+  readonly #streams: OpenStreams;
+  readonly #next: Etcd<'tenant'>;
+
+  constructor(streams: OpenStreams, next: Etcd<'tenant'>) {
+    this.#streams = streams;
+    this.#next = next;
+  }
+
+  unary(call: Call, request: Uint8Array, reply: Reply<'tenant'>) {
+    return this.#next.unary(call, request, reply);
+  }
+
+  stream(call: Call, reply: Reply<'tenant'>): Requests<'tenant'> {
+    const stream = this.#streams.open(call, reply);
+    if (stream === null) {
+      reply.end(refusal('draining'));
+      return settled;
+    }
+    stream.below = this.#next.stream(call, stream.answers);
+    return stream;
+  }
+}
+
+/** The requests' half of one stream, and what ends it from the middle. */
+class OpenStream implements Requests<'tenant'> {
+  readonly drainRank: number;
+  readonly answers: Answers;
+  below: Requests<'tenant'> = settled;
+  readonly #streams: OpenStreams;
+
+  constructor(streams: OpenStreams, call: Call, reply: Reply<'tenant'>) {
+    this.#streams = streams;
+    this.answers = new Answers(this, reply);
+    this.drainRank = call.method.breaker === 'lease' ? 1 : 0;
+  }
+
+  stop(): void {
+    this.below.cancel();
+    this.answers.end(refusal('draining'));
+  }
+
+  over(): void {
+    this.#streams.forget(this);
+  }
+
+  message(bytes: Uint8Array): void {
+    this.below.message(bytes);
+  }
+
+  end(): void {
+    this.below.end();
+  }
+
+  cancel(): void {
+    this.over();
+    this.below.cancel();
+  }
+
+  pause(): void {
+    this.below.pause();
+  }
+
+  resume(): void {
+    this.below.resume();
+  }
+}
+
+/** The answers' half of the same stream. */
+class Answers implements Reply<'tenant'> {
+  readonly #stream: OpenStream;
+  readonly #reply: Reply<'tenant'>;
+
+  constructor(stream: OpenStream, reply: Reply<'tenant'>) {
+    this.#stream = stream;
+    this.#reply = reply;
+  }
+
+  message(bytes: Uint8Array): void {
+    this.#reply.message(bytes);
+  }
+
+  end(status: Status): void {
+    this.#stream.over();
+    this.#reply.end(status);
+  }
+
+  pause(): void {
+    this.#reply.pause();
+  }
+
+  resume(): void {
+    this.#reply.resume();
+  }
+}
