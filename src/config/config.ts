@@ -72,7 +72,7 @@ export type LogLevel = (typeof logLevels)[number];
 export const transports = ['grpc-js'] as const;
 export type TransportName = (typeof transports)[number];
 
-/** One setting as it took effect. A secret's value is replaced by `<redacted>` before it gets here. */
+/** One setting as it took effect. */
 export interface EffectiveSetting {
   readonly name: string;
   readonly value: unknown;

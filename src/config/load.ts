@@ -1,0 +1,152 @@
+/**
+ * The one way to a Config: flag beats environment beats file beats default, and every mistake in any of them is found
+ * before the first is reported. Reads the files that the configuration names and nothing else; binds nothing.
+ */
+import type { Config, EffectiveSetting, TenantConfig } from './config.ts';
+import { type ConfigFile, type Given, readConfigFile } from './file.ts';
+import { type Problem, suggestion } from './problem.ts';
+import { resolve } from './resolve.ts';
+import {
+  environmentName,
+  environmentPrefix,
+  type SettingName,
+  type Settings,
+  settingNames,
+  settingOf,
+} from './schema.ts';
+import { type Report, readFile } from './tls.ts';
+import { BadValue, readValue } from './values.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Where settings come from, strongest first. */
+export interface Sources {
+  readonly flags: ReadonlyMap<SettingName, Given>;
+  readonly environment: Environment;
+  /** Stands in for the file that --config names: for commands that bring their own. */
+  readonly file?: { readonly name: string; readonly text: string };
+  /** Defaults that a command has of its own. */
+  readonly defaults?: Partial<Record<SettingName, string>>;
+  /** What is wrong with the tenants taken together, in sentences. Handed in, since config/ does not know tenant/. */
+  readonly checkTenants: (tenants: readonly TenantConfig[]) => readonly string[];
+}
+
+/** Either a configuration or what is wrong with it, never both. */
+export type Loaded =
+  | { readonly config: Config; readonly settings: Settings; readonly problems: readonly [] }
+  | { readonly config: null; readonly settings: null; readonly problems: readonly Problem[] };
+
+export function loadConfig(sources: Sources): Loaded {
+  const problems: Problem[] = [];
+  const outside = new Map<SettingName, Given>([
+    ...readEnvironment(sources.environment, problems),
+    ...sources.flags,
+  ]);
+  const file = readFileOf(sources, outside, problems);
+  const given = new Map<SettingName, Given>([...(file?.settings ?? []), ...outside]);
+
+  const { settings, effective, faulty } = readSettings(given, sources.defaults ?? {}, problems);
+  const resolved = resolve({ settings, given, file, faulty }, problems);
+  for (const what of sources.checkTenants(resolved.tenants)) {
+    problems.push({ where: file?.tenants == null ? '--namespace' : 'tenants', what });
+  }
+  if (problems.length > 0) return { config: null, settings: null, problems };
+  const lists: EffectiveSetting[] = [];
+  if (file?.tenants != null) {
+    lists.push({ name: 'tenants', value: resolved.tenants.map(spellTenant), origin: 'file' });
+  }
+  if (file?.listeners != null) {
+    const listeners = resolved.listeners.map(({ name, tenant }) => ({ address: name, tenant }));
+    lists.push({ name: 'listeners', value: listeners, origin: 'file' });
+  }
+  return { config: { ...resolved, effective: [...effective, ...lists] }, settings, problems: [] };
+}
+
+/** Kubernetes puts the addresses of Services into the environment; one called like this program would look like ours. */
+const fromKubernetes =
+  /^ETCD_BULKHEAD_(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
+
+function readEnvironment(environment: Environment, problems: Problem[]): Map<SettingName, Given> {
+  const names = new Map(settingNames.map((name) => [environmentName(name), name]));
+  const given = new Map<SettingName, Given>();
+  for (const [variable, text] of Object.entries(environment)) {
+    if (text === undefined || !variable.startsWith(environmentPrefix)) continue;
+    const name = names.get(variable);
+    if (name !== undefined) given.set(name, { texts: [text], where: variable });
+    else if (!fromKubernetes.test(variable)) {
+      const what = `unknown environment variable${suggestion(variable, [...names.keys()])}`;
+      problems.push({ where: variable, what });
+    }
+  }
+  return given;
+}
+
+function readFileOf(
+  sources: Sources,
+  outside: ReadonlyMap<SettingName, Given>,
+  problems: Problem[],
+): ConfigFile | null {
+  let { file: source } = sources;
+  const named = outside.get('config');
+  const path = named?.texts.at(-1) ?? '';
+  if (source === undefined && path !== '') {
+    const report: Report = (setting, what) =>
+      problems.push({ where: named?.where ?? `--${setting}`, what });
+    const bytes = readFile('config', path, report);
+    if (bytes !== null) source = { name: path, text: bytes.toString('utf8') };
+  }
+  if (source === undefined) return null;
+  const file = readConfigFile(source.name, source.text);
+  problems.push(...file.problems);
+  return file;
+}
+
+function readSettings(
+  given: ReadonlyMap<SettingName, Given>,
+  defaults: Partial<Record<SettingName, string>>,
+  problems: Problem[],
+): {
+  readonly settings: Settings;
+  readonly effective: readonly EffectiveSetting[];
+  readonly faulty: ReadonlySet<SettingName>;
+} {
+  const values: Record<string, unknown> = {};
+  const effective: EffectiveSetting[] = [];
+  const faulty = new Set<SettingName>();
+  for (const name of settingNames) {
+    const setting = settingOf(name);
+    const fallback = [defaults[name] ?? setting.default];
+    const { texts, where } = given.get(name) ?? { texts: fallback, where: 'default' };
+    let value = readValue(setting.kind, texts, setting);
+    if (value instanceof BadValue) {
+      problems.push({ where, what: `${JSON.stringify(texts.join(','))} is ${value.why}` });
+      faulty.add(name);
+      // Go on with the default, so that the checks of all other settings still run.
+      value = readValue(setting.kind, fallback, setting);
+    }
+    values[name] = value;
+    effective.push({ name, value: spell(setting.kind, texts), origin: where });
+  }
+  // The loop has given every name of the schema a value of its kind; only the compiler cannot see it.
+  return { settings: values as Settings, effective, faulty };
+}
+
+/** The value in the form in which a file would hold it. */
+function spell(kind: string, texts: readonly string[]): unknown {
+  const text = texts.at(-1) ?? '';
+  if (kind === 'boolean') return text === 'true' || text === '1';
+  if (kind === 'integer') return Number(text);
+  if (kind === 'list' || kind === 'addresses' || kind === 'endpoints') {
+    return texts.flatMap((each) => each.split(',')).filter((each) => each !== '');
+  }
+  return text;
+}
+
+function spellTenant(tenant: TenantConfig): Readonly<Record<string, unknown>> {
+  return {
+    name: tenant.name,
+    namespace: tenant.namespace,
+    ...(tenant.leaseTag === null ? {} : { 'lease-tag': tenant.leaseTag }),
+    ...(tenant.allowUndelimited ? { 'allow-undelimited': true } : {}),
+  };
+}

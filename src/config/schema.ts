@@ -1,0 +1,319 @@
+/**
+ * Every setting there is, one row each: the flag, the environment variable, the key in the file, --help and the types
+ * come from here. It says what a setting is; whether values fit together is resolve.ts's to say.
+ *
+ * Secrets have no row and never will: they come as names of files, so a configuration may always be shown.
+ */
+import type { Endpoint, SpelledAddress } from './address.ts';
+import { logLevels, transports } from './config.ts';
+
+/** What each kind of setting becomes. Durations are milliseconds. */
+export interface ValueOf {
+  text: string;
+  list: readonly string[];
+  file: string;
+  boolean: boolean;
+  integer: number;
+  duration: number;
+  bytes: number;
+  choice: string;
+  address: SpelledAddress | null;
+  addresses: readonly SpelledAddress[];
+  endpoints: readonly Endpoint[];
+}
+
+export type Kind = keyof ValueOf;
+
+/** The heading under which --help shows a setting. */
+export type Section = 'etcd' | 'clients' | 'namespace' | 'resilience' | 'shutdown' | 'operation';
+
+export interface Setting {
+  readonly kind: Kind;
+  /** Read like any other value, so that it cannot be spelled in a way that users could not. */
+  readonly default: string;
+  readonly section: Section;
+  /** One line, for --help. */
+  readonly doc: string;
+  readonly choices?: readonly string[];
+  /** Bounds in the value's own unit: milliseconds, bytes or a count. */
+  readonly min?: number;
+  readonly max?: number;
+  /** `fixed`: the command decides it itself and takes no such flag. `only`: no other command knows it. */
+  readonly dev?: 'fixed' | 'only';
+  /** Only as a flag or in the environment: it would make no sense inside of the file. */
+  readonly outsideFile?: true;
+}
+
+const uint32Max = 4_294_967_295;
+const minuteMs = 60_000;
+
+export const schema = {
+  config: {
+    kind: 'file',
+    default: '',
+    section: 'operation',
+    doc: 'file with settings (YAML or JSON), and with the tenants when there are several',
+    dev: 'fixed',
+    outsideFile: true,
+  },
+  endpoints: {
+    kind: 'endpoints',
+    default: '127.0.0.1:2379',
+    section: 'etcd',
+    doc: "the cluster's members; host:port, http://, https:// or unix:///path",
+    dev: 'fixed',
+  },
+  cacert: {
+    kind: 'file',
+    default: '',
+    section: 'etcd',
+    doc: 'authorities that sign the certificates of etcd; turns TLS on',
+    dev: 'fixed',
+  },
+  cert: {
+    kind: 'file',
+    default: '',
+    section: 'etcd',
+    doc: 'client certificate to show to etcd; its common name must be empty',
+    dev: 'fixed',
+  },
+  key: {
+    kind: 'file',
+    default: '',
+    section: 'etcd',
+    doc: 'private key of --cert',
+    dev: 'fixed',
+  },
+  'insecure-skip-tls-verify': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'etcd',
+    doc: 'do not verify the certificates of etcd; for tests only',
+    dev: 'fixed',
+  },
+  'server-name': {
+    kind: 'text',
+    default: '',
+    section: 'etcd',
+    doc: 'name to expect in the certificates of etcd, where it is not the address',
+    dev: 'fixed',
+  },
+  'dial-keepalive-time': {
+    kind: 'duration',
+    default: '10s',
+    min: 10_000,
+    section: 'etcd',
+    doc: 'interval of pings to etcd while calls are open',
+  },
+  'dial-keepalive-timeout': {
+    kind: 'duration',
+    default: '5s',
+    min: 100,
+    section: 'etcd',
+    doc: 'how long a ping may stay unanswered before the connection counts as lost',
+  },
+  'listen-addr': {
+    kind: 'addresses',
+    default: '127.0.0.1:2379,[::1]:2379',
+    section: 'clients',
+    doc: 'where clients connect; host:port or unix:///path',
+    dev: 'fixed',
+  },
+  'cert-file': {
+    kind: 'file',
+    default: '',
+    section: 'clients',
+    doc: 'certificate to show to clients; turns TLS on',
+    dev: 'fixed',
+  },
+  'key-file': {
+    kind: 'file',
+    default: '',
+    section: 'clients',
+    doc: 'private key of --cert-file',
+    dev: 'fixed',
+  },
+  'trusted-ca-file': {
+    kind: 'file',
+    default: '',
+    section: 'clients',
+    doc: 'authorities that sign the certificates of clients; clients must then show one',
+    dev: 'fixed',
+  },
+  'client-cert-auth': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'clients',
+    doc: 'insist on client certificates; needs --trusted-ca-file',
+    dev: 'fixed',
+  },
+  'max-concurrent-streams': {
+    kind: 'integer',
+    default: `${uint32Max}`,
+    min: 1,
+    max: uint32Max,
+    section: 'clients',
+    doc: 'calls that one connection may have open at a time',
+  },
+  'max-request-bytes': {
+    kind: 'bytes',
+    default: '1.5MiB',
+    min: 1024,
+    max: 1_073_741_824,
+    section: 'clients',
+    doc: "size of a request, as in etcd's own flag; 512 KiB more are taken for what stands around it",
+  },
+  'advertise-client-url': {
+    kind: 'list',
+    default: '',
+    section: 'clients',
+    doc: 'what MemberList names as the address of this proxy; the listeners unless set',
+    dev: 'fixed',
+  },
+  namespace: {
+    kind: 'text',
+    default: '',
+    section: 'namespace',
+    doc: 'prefix of all keys in etcd; empty passes keys and leases through as they are',
+    dev: 'fixed',
+  },
+  'allow-undelimited': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'namespace',
+    doc: 'let a namespace end without a delimiter; nobody else may then use what it is a prefix of',
+    dev: 'fixed',
+  },
+  hold: {
+    kind: 'duration',
+    default: '5s',
+    max: 10 * minuteMs,
+    section: 'resilience',
+    doc: 'how long a call may wait for an endpoint before it is sent; 0 refuses at once',
+  },
+  'request-timeout': {
+    kind: 'duration',
+    default: '15s',
+    min: 100,
+    section: 'resilience',
+    doc: 'deadline of calls whose client set none; below 7s an election looks like a hang',
+  },
+  breaker: {
+    kind: 'boolean',
+    default: 'true',
+    section: 'resilience',
+    doc: 'answer at once, without asking etcd, while too many calls fail',
+  },
+  'breaker-window': {
+    kind: 'duration',
+    default: '10s',
+    min: 1000,
+    section: 'resilience',
+    doc: 'the time over which failures are counted',
+  },
+  'breaker-min-calls': {
+    kind: 'integer',
+    default: '20',
+    min: 1,
+    section: 'resilience',
+    doc: 'calls within the window below which it never opens',
+  },
+  'breaker-error-percent': {
+    kind: 'integer',
+    default: '50',
+    min: 1,
+    max: 99,
+    section: 'resilience',
+    doc: 'opens when more than this share of the calls failed',
+  },
+  'breaker-open': {
+    kind: 'duration',
+    default: '1s',
+    min: 10,
+    section: 'resilience',
+    doc: 'how long it stays open at first; doubles each time the next probe fails',
+  },
+  'breaker-open-max': {
+    kind: 'duration',
+    default: '30s',
+    min: 10,
+    section: 'resilience',
+    doc: 'what the doubling ends at',
+  },
+  'min-drain': {
+    kind: 'duration',
+    default: '0s',
+    section: 'shutdown',
+    doc: 'after SIGTERM: how long new calls are still taken',
+  },
+  'drain-window': {
+    kind: 'duration',
+    default: '5s',
+    section: 'shutdown',
+    doc: 'the time over which open watches are ended, one by one',
+  },
+  'max-drain': {
+    kind: 'duration',
+    default: '25s',
+    section: 'shutdown',
+    doc: 'after which whatever is left is cut off',
+  },
+  'admin-addr': {
+    kind: 'address',
+    default: '127.0.0.1:2381',
+    section: 'operation',
+    doc: 'probes, metrics and state over HTTP; port 0 takes a free one, empty turns it off',
+  },
+  'log-level': {
+    kind: 'choice',
+    default: 'info',
+    choices: logLevels,
+    section: 'operation',
+    doc: 'lifecycle at info, one line per call at debug',
+  },
+  'log-keys': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'operation',
+    doc: 'allow keys in logs; values never appear',
+  },
+  transport: {
+    kind: 'choice',
+    default: 'grpc-js',
+    choices: transports,
+    section: 'operation',
+    doc: 'the HTTP/2 implementation',
+  },
+  etcd: {
+    kind: 'text',
+    default: 'etcd',
+    section: 'etcd',
+    doc: 'the etcd binary to start',
+    dev: 'only',
+    outsideFile: true,
+  },
+} as const satisfies Record<string, Setting>;
+
+export type SettingName = keyof typeof schema;
+
+export type Settings = {
+  readonly [N in SettingName]: ValueOf[(typeof schema)[N]['kind']];
+};
+
+export const settingNames = Object.keys(schema) as readonly SettingName[];
+
+/** The row of a setting, with its optional columns. */
+export function settingOf(name: SettingName): Setting {
+  return schema[name];
+}
+
+export function isSettingName(name: string): name is SettingName {
+  return Object.hasOwn(schema, name);
+}
+
+export const environmentPrefix = 'ETCD_BULKHEAD_';
+
+/** `listen-addr` → `ETCD_BULKHEAD_LISTEN_ADDR`. */
+export function environmentName(name: SettingName): string {
+  return environmentPrefix + name.replaceAll('-', '_').toUpperCase();
+}
