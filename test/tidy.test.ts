@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { rendered } from '../scripts/docs.ts';
 
 const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   encoding: 'utf8',
@@ -40,6 +41,10 @@ describe('the text of the repository', () => {
       /\/(?:work|home|root)\/[a-z]|registry\.npm[j]s|deb\.debian\.o[r]g|proxy\.golan[g]/;
     const telling = tracked.filter((p) => !/\.(png|ico)$/.test(p) && local.test(text(p)));
     expect(telling).toEqual([]);
+  });
+
+  test.each([...rendered()])('%s says what the tables say', (path, content) => {
+    expect(text(path)).toBe(content);
   });
 
   test('every test file is part of a project that runs', () => {

@@ -3,7 +3,7 @@
  * how it behaves. A method that is not here is refused by the transport as Unimplemented, so a new RPC is a new row.
  */
 import type { ServedMethod } from '../grpc/transport.ts';
-import type { MessageName } from './fields.ts';
+import type { RequestName, ResponseName } from './fields.ts';
 
 /**
  * `namespaced` keys and leases are rewritten, then it goes to the cluster;
@@ -20,8 +20,8 @@ export type BreakerClass = 'read' | 'write' | 'lease' | 'watch' | 'admin';
 export type Retry = 'safe' | 'never';
 
 interface Row {
-  readonly request: MessageName;
-  readonly response: MessageName;
+  readonly request: RequestName;
+  readonly response: ResponseName;
   readonly streams?: 'response' | 'both';
   readonly decision: Decision;
   readonly breaker: BreakerClass;
@@ -37,88 +37,24 @@ const refused = { ...admin, decision: 'refused' } as const;
 /** A row whose messages carry nothing that is rewritten here. */
 const plain = { request: 'Plain', response: 'Plain' } as const;
 
+// biome-ignore format: a table, one method per row
 export const rows = {
-  'etcdserverpb.KV/Range': {
-    request: 'RangeRequest',
-    response: 'RangeResponse',
-    ...namespaced,
-    ...read,
-  },
-  'etcdserverpb.KV/RangeStream': {
-    request: 'RangeRequest',
-    response: 'RangeStreamResponse',
-    streams: 'response',
-    ...namespaced,
-    breaker: 'read',
-    retry: 'never',
-  },
-  'etcdserverpb.KV/Put': {
-    request: 'PutRequest',
-    response: 'PutResponse',
-    ...namespaced,
-    ...write,
-  },
-  'etcdserverpb.KV/DeleteRange': {
-    request: 'DeleteRangeRequest',
-    response: 'DeleteRangeResponse',
-    ...namespaced,
-    ...write,
-  },
-  'etcdserverpb.KV/Txn': {
-    request: 'TxnRequest',
-    response: 'TxnResponse',
-    ...namespaced,
-    ...write,
-  },
+  'etcdserverpb.KV/Range': { request: 'RangeRequest', response: 'RangeResponse', ...namespaced, ...read },
+  'etcdserverpb.KV/RangeStream': { request: 'RangeRequest', response: 'RangeStreamResponse', streams: 'response', ...namespaced, breaker: 'read', retry: 'never' },
+  'etcdserverpb.KV/Put': { request: 'PutRequest', response: 'PutResponse', ...namespaced, ...write },
+  'etcdserverpb.KV/DeleteRange': { request: 'DeleteRangeRequest', response: 'DeleteRangeResponse', ...namespaced, ...write },
+  'etcdserverpb.KV/Txn': { request: 'TxnRequest', response: 'TxnResponse', ...namespaced, ...write },
   // Virtual: moves the tenant's floor, see namespace/compact.ts. What reaches the cluster is one read.
   'etcdserverpb.KV/Compact': { ...plain, decision: 'answered', ...read },
 
-  'etcdserverpb.Watch/Watch': {
-    request: 'WatchRequest',
-    response: 'WatchResponse',
-    streams: 'both',
-    ...namespaced,
-    breaker: 'watch',
-    retry: 'never',
-  },
+  'etcdserverpb.Watch/Watch': { request: 'WatchRequest', response: 'WatchResponse', streams: 'both', ...namespaced, breaker: 'watch', retry: 'never' },
 
   // Repeatable in clientv3's eyes, but a replay would leak a lease.
-  'etcdserverpb.Lease/LeaseGrant': {
-    request: 'LeaseGrantRequest',
-    response: 'LeaseGrantResponse',
-    ...namespaced,
-    breaker: 'lease',
-    retry: 'never',
-  },
-  'etcdserverpb.Lease/LeaseRevoke': {
-    request: 'LeaseRevokeRequest',
-    response: 'Plain',
-    ...namespaced,
-    breaker: 'lease',
-    retry: 'never',
-  },
-  'etcdserverpb.Lease/LeaseKeepAlive': {
-    request: 'LeaseKeepAliveRequest',
-    response: 'LeaseKeepAliveResponse',
-    streams: 'both',
-    ...namespaced,
-    breaker: 'lease',
-    retry: 'never',
-  },
-  'etcdserverpb.Lease/LeaseTimeToLive': {
-    request: 'LeaseTimeToLiveRequest',
-    response: 'LeaseTimeToLiveResponse',
-    ...namespaced,
-    breaker: 'lease',
-    retry: 'safe',
-  },
-  'etcdserverpb.Lease/LeaseLeases': {
-    request: 'Plain',
-    response: 'LeaseLeasesResponse',
-    ...namespaced,
-    breaker: 'lease',
-    retry: 'safe',
-  },
+  'etcdserverpb.Lease/LeaseGrant': { request: 'LeaseGrantRequest', response: 'LeaseGrantResponse', ...namespaced, breaker: 'lease', retry: 'never' },
+  'etcdserverpb.Lease/LeaseRevoke': { request: 'LeaseRevokeRequest', response: 'Plain', ...namespaced, breaker: 'lease', retry: 'never' },
+  'etcdserverpb.Lease/LeaseKeepAlive': { request: 'LeaseKeepAliveRequest', response: 'LeaseKeepAliveResponse', streams: 'both', ...namespaced, breaker: 'lease', retry: 'never' },
+  'etcdserverpb.Lease/LeaseTimeToLive': { request: 'LeaseTimeToLiveRequest', response: 'LeaseTimeToLiveResponse', ...namespaced, breaker: 'lease', retry: 'safe' },
+  'etcdserverpb.Lease/LeaseLeases': { request: 'Plain', response: 'LeaseLeasesResponse', ...namespaced, breaker: 'lease', retry: 'safe' },
 
   // Forwarded for its header; the members are replaced by the proxy itself, see namespace/member-list.ts.
   'etcdserverpb.Cluster/MemberList': { ...plain, decision: 'answered', ...read },
@@ -180,8 +116,8 @@ export interface Method extends ServedMethod {
   readonly rpc: string;
   /** Dense, from 0: an index into tables of counters and rewriters. */
   readonly index: number;
-  readonly request: MessageName;
-  readonly response: MessageName;
+  readonly request: RequestName;
+  readonly response: ResponseName;
   readonly decision: Decision;
   readonly breaker: BreakerClass;
   readonly retry: Retry;

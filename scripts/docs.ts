@@ -1,0 +1,83 @@
+/**
+ * `npm run docs:generate`: the parts of the documentation that follow from tables. A test calls `rendered` and fails when a
+ * file on disk says something else, so tables and documentation cannot drift apart.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { type Setting, schema } from '../src/config/schema.ts';
+import { refusals } from '../src/etcd/errors.ts';
+import { type Decision, type Method, methods } from '../src/etcd/methods.ts';
+import { Code } from '../src/grpc/status.ts';
+
+const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code as number, name]));
+
+const becomes: { readonly [decision in Decision]: string } = {
+  namespaced: 'keys and leases are rewritten, both ways',
+  passed: 'passed on as it is',
+  answered: 'answered by the proxy',
+  refused: 'refused, PermissionDenied',
+};
+
+/** One row per service and decision, in the order of the table. */
+function methodsTable(): string {
+  const groups = new Map<string, Method[]>();
+  for (const method of methods) {
+    const key = `${method.service} ${method.decision}`;
+    groups.set(key, [...(groups.get(key) ?? []), method]);
+  }
+  const rows = [...groups.values()].map((group) => {
+    const [first] = group as [Method, ...Method[]];
+    return `| ${first.service} | ${group.map((m) => m.rpc).join(', ')} | ${becomes[first.decision]} |`;
+  });
+  return ['| service | methods | what becomes of it |', '| --- | --- | --- |', ...rows].join('\n');
+}
+
+function errorsPage(): string {
+  const rows = Object.entries(refusals).map(
+    ([name, r]) => `| \`${name}\` | ${codeNames.get(r.code)} | \`${r.text}\` | ${r.when} |`,
+  );
+  return `# What the proxy refuses
+Every status that does not come from etcd carries the trailer \`etcd-bulkhead-reason\` with one of these names. Codes and texts
+are etcd's own wherever it has one, because client libraries compare whole messages. This page is made from
+[src/etcd/errors.ts](../src/etcd/errors.ts) by \`npm run docs:generate\`.
+
+| reason | code | text | when |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+function configPage(): string {
+  const rows = Object.entries(schema as Record<string, Setting>).map(([name, setting]) => {
+    const environment = `ETCD_BULKHEAD_${name.toUpperCase().replaceAll('-', '_')}`;
+    const fallback = setting.default === '' ? '' : `\`${setting.default}\``;
+    return `| \`--${name}\` | \`${environment}\` | ${setting.kind} | ${fallback} | ${setting.doc} |`;
+  });
+  return `# Settings
+Each is a flag, an environment variable, and under the flag's name a key of the file that \`--config\` names; a flag beats the
+environment, the environment beats the file. Every mistake of a configuration is reported at once, before a port is bound, and
+ends the program with 64. \`etcd-bulkhead print-config\` shows what is in force and where it came from. The file may also hold
+\`tenants\` and \`listeners\`, see the README. This page is made from [src/config/schema.ts](../src/config/schema.ts) by
+\`npm run docs:generate\`.
+
+| flag | environment | kind | default | meaning |
+| --- | --- | --- | --- | --- |
+${rows.join('\n')}
+`;
+}
+
+/** Path → what the file has to say. */
+export function rendered(): ReadonlyMap<string, string> {
+  const readme = readFileSync('README.md', 'utf8').replace(
+    /(<!-- methods: .* -->\n)[\s\S]*?(<!-- \/methods -->)/,
+    (_all, open: string, close: string) => `${open}${methodsTable()}\n${close}`,
+  );
+  return new Map([
+    ['README.md', readme],
+    ['docs/errors.md', errorsPage()],
+    ['docs/config.md', configPage()],
+  ]);
+}
+
+if (import.meta.main) {
+  for (const [path, content] of rendered()) writeFileSync(path, content);
+}
