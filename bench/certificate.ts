@@ -1,0 +1,27 @@
+/** One throw-away certificate for the loopback that signs itself, so that it serves as the authority as well. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import type { Processes } from './processes.ts';
+
+export interface Certificate {
+  readonly certificateFile: string;
+  readonly keyFile: string;
+  /** Both in one file, as HAProxy wants them. */
+  readonly combinedFile: string;
+  readonly pem: string;
+}
+
+/** Needs `openssl`; rejects when it is not there. */
+export async function makeCertificate(processes: Processes): Promise<Certificate> {
+  const certificateFile = processes.newFile('certificate.pem');
+  const keyFile = processes.newFile('key.pem');
+  const combinedFile = processes.newFile('combined.pem');
+  await processes.run('openssl', [
+    ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'],
+    ...['-days', '2', '-subj', '/CN=etcd-bulkhead-bench'],
+    ...['-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'],
+    ...['-keyout', keyFile, '-out', certificateFile],
+  ]);
+  const pem = readFileSync(certificateFile, 'utf8');
+  writeFileSync(combinedFile, pem + readFileSync(keyFile, 'utf8'));
+  return { certificateFile, keyFile, combinedFile, pem };
+}

@@ -1,0 +1,152 @@
+/**
+ * `npm run bench -- [options] SCENARIO…`: etcd, its own proxies, HAProxy and etcd-bulkhead, side by side in one run on
+ * this machine. Proportions are the result; absolute times are the machine's. The method is in docs/performance.md.
+ */
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { describeEnvironment, type Environment } from './environment.ts';
+import { measureLoad } from './measure-load.ts';
+import { measureWatches } from './measure-watches.ts';
+import { Processes } from './processes.ts';
+import { judge, renderCase, renderVerdicts, toJson } from './report.ts';
+import type { Case, CaseResult, Scenario, TargetName } from './scenario.ts';
+import { targetNames } from './scenario.ts';
+import { scenarios } from './scenarios/all.ts';
+
+const usage = `Usage: npm run bench -- [options] SCENARIO…
+
+Scenarios: ${[...scenarios.keys()].join(', ')}
+
+  --targets A,B   only these of: ${targetNames.join(', ')}
+  --rounds N      how often each target is measured (default 5)
+  --quick         one short round, to see that everything works; its figures mean nothing
+  --save          write bench/results/SCENARIO.json, to be committed, instead of bench/results/local/
+  --help
+`;
+
+const quickShare = 0.05;
+const repository = fileURLToPath(new URL('..', import.meta.url));
+
+interface Run {
+  readonly names: readonly TargetName[];
+  readonly rounds: number;
+  readonly isQuick: boolean;
+  readonly isSaved: boolean;
+  readonly processes: Processes;
+}
+
+function shortened(subject: Case): Case {
+  if (subject.kind === 'idle-watches') {
+    return { ...subject, connections: Math.ceil(subject.connections * quickShare) };
+  }
+  const least = subject.connections * subject.inFlightPerConnection;
+  return { ...subject, requests: Math.max(least, Math.ceil(subject.requests * quickShare)) };
+}
+
+function isTargetName(name: string): name is TargetName {
+  return targetNames.some((known) => known === name);
+}
+
+async function runScenario(
+  scenario: Scenario,
+  run: Run,
+  environment: Environment,
+): Promise<boolean> {
+  console.log(`\n${scenario.title}\n`);
+  const names = run.names.filter((name) => !scenario.excludes.includes(name));
+  const results: CaseResult[] = [];
+  const absent = new Map<TargetName, string>();
+  for (const each of scenario.cases) {
+    const subject = run.isQuick ? shortened(each) : each;
+    const options = { names, rounds: run.rounds, isTls: scenario.tls, processes: run.processes };
+    const measured =
+      subject.kind === 'load'
+        ? await measureLoad(subject, options)
+        : await measureWatches(subject, options);
+    for (const [name, reason] of measured.absent) {
+      absent.set(name, reason);
+    }
+    const result = { case: measured.case, samples: measured.samples };
+    results.push(result);
+    console.log(`${renderCase(result)}\n`);
+  }
+  const verdicts = judge(scenario, results);
+  if (verdicts.length > 0) {
+    console.log(`${renderVerdicts(verdicts)}\n`);
+  }
+  for (const [name, reason] of absent) {
+    console.log(`${name} is not in this comparison: ${reason}`);
+  }
+  if (run.isQuick) {
+    console.log('A quick run: that it worked is its only result.');
+  }
+  const folder = `${repository}bench/results/${run.isSaved ? '' : 'local/'}`;
+  mkdirSync(folder, { recursive: true });
+  const file = `${folder}${scenario.name}.json`;
+  const rounds = { rounds: run.rounds, quick: run.isQuick };
+  const document = { environment, ...rounds, ...toJson(scenario, results, absent) };
+  writeFileSync(file, `${JSON.stringify(document, null, 2)}\n`);
+  console.log(`Written to ${relative(process.cwd(), file)}`);
+  return absent.size === 0;
+}
+
+/** Resolves to the exit code: 0 when everyone was measured, 1 when somebody who was asked for did not start. */
+async function main(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      targets: { type: 'string', default: targetNames.join(',') },
+      rounds: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+      save: { type: 'boolean', default: false },
+      help: { type: 'boolean', default: false },
+    },
+  });
+  const chosen = positionals.map((name) => scenarios.get(name));
+  const names = values.targets.split(',');
+  const rounds = Number(values.rounds ?? (values.quick ? 1 : 5));
+  const isWrong =
+    chosen.length === 0 ||
+    chosen.includes(undefined) ||
+    !names.every(isTargetName) ||
+    !(Number.isInteger(rounds) && rounds > 0);
+  if (values.help || isWrong) {
+    console.log(usage);
+    return values.help ? 0 : 64;
+  }
+
+  await using processes = new Processes();
+  const stop = (code: number) => () => {
+    processes.killAllNow();
+    process.exit(code);
+  };
+  process.once('SIGINT', stop(130));
+  process.once('SIGTERM', stop(143));
+  process.once('exit', () => processes.killAllNow());
+
+  if (names.some((name) => name.startsWith('bulkhead'))) {
+    await processes.run('npm', ['run', 'build'], repository);
+  }
+  const environment = await describeEnvironment(processes);
+  console.log(
+    Object.entries(environment)
+      .map(([name, value]) => `${name}: ${value ?? 'not found'}`)
+      .join('\n'),
+  );
+  const run: Run = {
+    names: targetNames.filter((name) => names.includes(name)),
+    rounds,
+    isQuick: values.quick,
+    isSaved: values.save,
+    processes,
+  };
+  let isComplete = true;
+  for (const scenario of chosen.filter((each) => each !== undefined)) {
+    isComplete = (await runScenario(scenario, run, environment)) && isComplete;
+  }
+  return isComplete ? 0 : 1;
+}
+
+process.exitCode = await main();

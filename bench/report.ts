@@ -1,0 +1,164 @@
+/** Turns samples into what is read: medians per target, proportions, bars met or missed, as tables and as JSON. */
+import type { Bar, CaseResult, Measure, Sample, Scenario, TargetName } from './scenario.ts';
+import { targetNames } from './scenario.ts';
+import { median } from './statistics.ts';
+import { formatFigure, renderTable } from './table.ts';
+
+const figures = [
+  'cpuUs',
+  'etcdCpuUs',
+  'perSecond',
+  'p50Us',
+  'p99Us',
+  'residentMiB',
+  'peakMiB',
+] as const satisfies readonly (keyof Sample)[];
+
+export type Medians = Readonly<Record<keyof Sample, number | null>>;
+
+/** Figure by figure, so that it need not be any one round's. */
+export function mediansOf(samples: readonly Sample[]): Medians {
+  const middle = (figure: keyof Sample): number | null => {
+    const values = samples.map((sample) => sample[figure]).filter((value) => value !== null);
+    return values.length === 0 ? null : median(values);
+  };
+  return {
+    cpuUs: middle('cpuUs'),
+    etcdCpuUs: middle('etcdCpuUs'),
+    perSecond: middle('perSecond'),
+    p50Us: middle('p50Us'),
+    p99Us: middle('p99Us'),
+    residentMiB: middle('residentMiB'),
+    peakMiB: middle('peakMiB'),
+  };
+}
+
+function ratio(ours: number | null, theirs: number | null): number | null {
+  return ours === null || theirs === null || theirs <= 0 ? null : ours / theirs;
+}
+
+function measureOf(measure: Measure, result: CaseResult, target: TargetName): number | null {
+  const samples = result.samples[target];
+  if (samples === undefined) {
+    return null;
+  }
+  const medians = mediansOf(samples);
+  if (measure !== 'addedP50Us') {
+    return medians[measure];
+  }
+  const direct = measureOf('p50Us', result, 'etcd');
+  return medians.p50Us === null || direct === null ? null : medians.p50Us - direct;
+}
+
+/** A bar and how one of our transports stands to it. `value` is null where a figure is missing. */
+export interface Verdict extends Bar {
+  readonly target: TargetName;
+  readonly value: number | null;
+  readonly isMet: boolean | null;
+}
+
+export function judge(scenario: Scenario, results: readonly CaseResult[]): readonly Verdict[] {
+  return results.flatMap((result) =>
+    scenario.bars
+      .filter((bar) => bar.case === result.case.name)
+      .flatMap((bar) =>
+        targetNames
+          .filter((name) => name.startsWith('bulkhead') && result.samples[name] !== undefined)
+          .map((target) => verdict(bar, target, result)),
+      ),
+  );
+}
+
+function verdict(bar: Bar, target: TargetName, result: CaseResult): Verdict {
+  const ours = measureOf(bar.measure, result, target);
+  const value =
+    bar.against === null ? ours : ratio(ours, measureOf(bar.measure, result, bar.against));
+  const isMet =
+    value === null ? null : bar.relation === 'at most' ? value <= bar.limit : value >= bar.limit;
+  return { ...bar, target, value, isMet };
+}
+
+/**
+ * One case: a line per target, with the proportions that matter beside the figures they are made of. Columns that this
+ * kind of case leaves empty are left out.
+ */
+export function renderCase(result: CaseResult): string {
+  const present = targetNames.filter((name) => result.samples[name] !== undefined);
+  const cpu = (name: TargetName) => (name === 'etcd' ? null : measureOf('cpuUs', result, name));
+  const columns: readonly (readonly [head: string, cell: (name: TargetName) => number | null])[] = [
+    ['CPU µs', cpu],
+    ['×grpc-proxy', (name) => ratio(cpu(name), cpu('grpc-proxy'))],
+    ['×haproxy', (name) => ratio(cpu(name), cpu('haproxy'))],
+    ['etcd CPU µs', (name) => measureOf('etcdCpuUs', result, name)],
+    ['per s', (name) => measureOf('perSecond', result, name)],
+    [
+      '×etcd',
+      (name) => ratio(measureOf('perSecond', result, name), measureOf('perSecond', result, 'etcd')),
+    ],
+    ['p50 µs', (name) => measureOf('p50Us', result, name)],
+    ['added µs', (name) => (name === 'etcd' ? null : measureOf('addedP50Us', result, name))],
+    ['p99 µs', (name) => measureOf('p99Us', result, name)],
+    ['RSS MiB', (name) => measureOf('residentMiB', result, name)],
+    ['peak MiB', (name) => measureOf('peakMiB', result, name)],
+  ];
+  const known = columns.filter(([, cell]) => present.some((name) => cell(name) !== null));
+  return renderTable(
+    [result.case.name, ...known.map(([head]) => head)],
+    present.map((name) => [name, ...known.map(([, cell]) => formatFigure(cell(name)))]),
+  );
+}
+
+export function renderVerdicts(verdicts: readonly Verdict[]): string {
+  const met = (isMet: boolean | null) => (isMet === null ? '?' : isMet ? 'met' : 'MISSED');
+  return renderTable(
+    ['what', 'case', 'target', 'measured', 'bar', 'against', ''],
+    verdicts.map((each) => [
+      each.what,
+      each.case,
+      each.target,
+      formatFigure(each.value),
+      `${each.relation === 'at most' ? '≤' : '≥'} ${each.limit}`,
+      each.against ?? 'absolute',
+      met(each.isMet),
+    ]),
+  );
+}
+
+/** What a results file holds, apart from the machine that it was measured on. */
+export function toJson(
+  scenario: Scenario,
+  results: readonly CaseResult[],
+  absent: ReadonlyMap<TargetName, string>,
+): object {
+  return {
+    scenario: scenario.name,
+    title: scenario.title,
+    absent: Object.fromEntries(absent),
+    bars: judge(scenario, results),
+    cases: results.map((result) => ({
+      ...result.case,
+      medians: Object.fromEntries(
+        Object.entries(result.samples).map(([name, samples]) => [
+          name,
+          roundedFigures(mediansOf(samples)),
+        ]),
+      ),
+      rounds: Object.fromEntries(
+        Object.entries(result.samples).map(([name, samples]) => [
+          name,
+          samples.map(roundedFigures),
+        ]),
+      ),
+    })),
+  };
+}
+
+/** To a hundredth: what lies below is noise, and would only make results hard to compare by eye. */
+function roundedFigures(sample: Medians): Medians {
+  const rounded: Record<string, number | null> = {};
+  for (const figure of figures) {
+    const value = sample[figure];
+    rounded[figure] = value === null ? null : Math.round(value * 100) / 100;
+  }
+  return { ...sample, ...rounded };
+}

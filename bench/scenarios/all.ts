@@ -1,0 +1,10 @@
+/** Every scenario, by the name it has on the command line. */
+import type { Scenario } from '../scenario.ts';
+import { range10k } from './range-10k.ts';
+import { tls } from './tls.ts';
+import { unary } from './unary.ts';
+import { watchesIdleMemory } from './watches-idle-memory.ts';
+
+export const scenarios: ReadonlyMap<string, Scenario> = new Map(
+  [unary, range10k, watchesIdleMemory, tls].map((scenario) => [scenario.name, scenario]),
+);

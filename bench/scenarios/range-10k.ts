@@ -1,0 +1,31 @@
+/** A read that returns 10,000 keys of 256 bytes, about 3 MB: what it costs to carry and to rewrite a long answer. */
+import type { Scenario } from '../scenario.ts';
+
+const name = 'range of 10,000 keys 4x1';
+
+export const range10k: Scenario = {
+  name: 'range-10k',
+  title: 'A range that returns 10,000 keys of 256 B',
+  tls: false,
+  excludes: [],
+  cases: [
+    {
+      kind: 'load',
+      name,
+      operation: 'range',
+      connections: 4,
+      inFlightPerConnection: 1,
+      requests: 100,
+    },
+  ],
+  bars: [
+    {
+      what: 'CPU per range',
+      case: name,
+      measure: 'cpuUs',
+      against: 'grpc-proxy',
+      relation: 'at most',
+      limit: 0.4,
+    },
+  ],
+};

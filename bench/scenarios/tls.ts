@@ -1,0 +1,34 @@
+/**
+ * Puts of 256 bytes with TLS on both sides of the proxy. `etcd gateway` is not in it: it would carry the client's
+ * own TLS through to etcd and encrypt nothing.
+ */
+import type { Scenario } from '../scenario.ts';
+
+const name = 'put over TLS 100x10';
+
+export const tls: Scenario = {
+  name: 'tls',
+  title: 'Puts of 256 B, TLS on both sides',
+  tls: true,
+  excludes: ['gateway'],
+  cases: [
+    {
+      kind: 'load',
+      name,
+      operation: 'put',
+      connections: 100,
+      inFlightPerConnection: 10,
+      requests: 20_000,
+    },
+  ],
+  bars: [
+    {
+      what: 'CPU per put',
+      case: name,
+      measure: 'cpuUs',
+      against: 'grpc-proxy',
+      relation: 'at most',
+      limit: 0.35,
+    },
+  ],
+};

@@ -1,0 +1,120 @@
+/**
+ * How each of those compared is started. All of them get what an operator would give them and no more: defaults, the
+ * address to listen on, etcd's address, a namespace where they know one, certificates where the scenario is over TLS.
+ */
+import { writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { Certificate } from './certificate.ts';
+import type { TargetName } from './scenario.ts';
+
+/** The namespace of those proxies that have one. The others are asked for the stored keys themselves. */
+export const namespace = 'bench/';
+
+export interface Placement {
+  readonly etcdPort: number;
+  readonly port: number;
+  /** A second free port, for those that serve metrics and probes apart. */
+  readonly adminPort: number;
+  readonly certificate: Certificate | null;
+  /** A path that may be written. */
+  readonly configFile: string;
+}
+
+export interface Blueprint {
+  /** What clients put before their keys to reach the same stored keys through every target. */
+  readonly keyPrefix: string;
+  command(placement: Placement): readonly [command: string, ...args: string[]];
+}
+
+function address(port: number): string {
+  return `127.0.0.1:${port}`;
+}
+
+function etcdUrl({ etcdPort, certificate }: Placement): string {
+  return `${certificate === null ? 'http' : 'https'}://${address(etcdPort)}`;
+}
+
+/** The flags that etcd's proxy and ours share: which certificate to show to clients, and whom to trust as etcd. */
+function tlsFlags(certificate: Certificate | null): string[] {
+  return certificate === null
+    ? []
+    : [
+        `--cacert=${certificate.certificateFile}`,
+        `--cert-file=${certificate.certificateFile}`,
+        `--key-file=${certificate.keyFile}`,
+      ];
+}
+
+function haproxyConfig({ etcdPort, port, certificate }: Placement): string {
+  const listen = certificate === null ? 'proto h2' : `ssl crt ${certificate.combinedFile} alpn h2`;
+  const dial =
+    certificate === null ? 'proto h2' : `ssl ca-file ${certificate.certificateFile} alpn h2`;
+  return `global
+  maxconn 8000
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 1h
+  timeout server 1h
+frontend clients
+  bind ${address(port)} ${listen}
+  default_backend cluster
+backend cluster
+  http-reuse always
+  server etcd ${address(etcdPort)} ${dial}
+`;
+}
+
+function bulkhead(transport: string): Blueprint {
+  const entry = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+  return {
+    keyPrefix: '',
+    command: (placement) => [
+      process.execPath,
+      entry,
+      'run',
+      `--transport=${transport}`,
+      `--endpoints=${etcdUrl(placement)}`,
+      `--listen-addr=${address(placement.port)}`,
+      `--admin-addr=${address(placement.adminPort)}`,
+      `--namespace=${namespace}`,
+      ...tlsFlags(placement.certificate),
+    ],
+  };
+}
+
+/** Those that are started beside etcd. `etcd` itself is measured as it stands behind all of them. */
+export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>> = {
+  'grpc-proxy': {
+    keyPrefix: '',
+    command: (placement) => [
+      'etcd',
+      'grpc-proxy',
+      'start',
+      `--endpoints=${etcdUrl(placement)}`,
+      `--listen-addr=${address(placement.port)}`,
+      `--advertise-client-url=${address(placement.port)}`,
+      `--namespace=${namespace}`,
+      ...tlsFlags(placement.certificate),
+    ],
+  },
+  gateway: {
+    keyPrefix: namespace,
+    command: ({ etcdPort, port }) => [
+      'etcd',
+      'gateway',
+      'start',
+      `--endpoints=${address(etcdPort)}`,
+      `--listen-addr=${address(port)}`,
+    ],
+  },
+  haproxy: {
+    keyPrefix: namespace,
+    command: (placement) => {
+      writeFileSync(placement.configFile, haproxyConfig(placement));
+      return ['haproxy', '-db', '-f', placement.configFile];
+    },
+  },
+  'bulkhead-native': bulkhead('native'),
+  'bulkhead-grpc-js': bulkhead('grpc-js'),
+};
