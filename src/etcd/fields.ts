@@ -3,14 +3,15 @@
  * this into rewriters once, at start-up. Fields that are not named here pass through unchanged, in place.
  * Numbers: etcd api/etcdserverpb/rpc.proto and api/mvccpb/kv.proto.
  */
-import type { MessageTable } from '../wire/fields.ts';
+import type { RequestTable, ResponseTable } from '../wire/fields.ts';
 
-export const messages = {
-  /** Any message that carries nothing to rewrite. */
+/** Visible → stored. */
+export const requests = {
+  /** Any message that carries nothing to rewrite. It passes unread. */
   Plain: { fields: {} },
 
   RangeRequest: {
-    // 5 and 6 are sort_order and sort_target: a value that etcd up to 3.5 does not know ends the member that reads it.
+    // 5 and 6 are sort_order and sort_target: a target that etcd up to 3.5 does not know ends the member that reads it.
     fields: { 1: 'key', 2: 'rangeEnd', 5: { enumMax: 2 }, 6: { enumMax: 4 } },
   },
   PutRequest: { fields: { 1: 'key', 3: 'lease' } },
@@ -34,6 +35,24 @@ export const messages = {
     oneofRequired: true,
   },
 
+  WatchRequest: {
+    fields: { 1: { one: 'WatchCreateRequest' } },
+    // create_request, cancel_request, progress_request
+    oneof: [1, 2, 3],
+  },
+  WatchCreateRequest: { fields: { 1: 'keyOrFirst', 2: 'rangeEnd' } },
+
+  // The ID of a grant depends on more than the message (0 is drawn by the proxy), so namespace/ sets it.
+  LeaseGrantRequest: { fields: {} },
+  LeaseRevokeRequest: { fields: { 1: 'leaseName' } },
+  LeaseKeepAliveRequest: { fields: { 1: 'leaseName' } },
+  LeaseTimeToLiveRequest: { fields: { 1: 'leaseName' } },
+} as const satisfies RequestTable;
+
+/** Stored → visible. */
+export const responses = {
+  Plain: { fields: {} },
+
   KeyValue: { fields: { 1: 'key', 6: 'lease' } },
   RangeResponse: { fields: { 2: { each: 'KeyValue' } } },
   RangeStreamResponse: { fields: { 1: { one: 'RangeResponse' } } },
@@ -50,25 +69,15 @@ export const messages = {
     oneof: [1, 2, 3, 4],
   },
 
-  WatchRequest: {
-    fields: { 1: { one: 'WatchCreateRequest' } },
-    // create_request, cancel_request, progress_request
-    oneof: [1, 2, 3],
-  },
-  WatchCreateRequest: { fields: { 1: 'keyOrFirst', 2: 'rangeEnd' } },
   WatchResponse: { fields: { 11: { each: 'Event' } } },
   Event: { fields: { 2: { one: 'KeyValue' }, 3: { one: 'KeyValue' } } },
 
-  // The ID of a grant depends on more than the message (0 is drawn by the proxy), so namespace/ sets it.
-  LeaseGrantRequest: { fields: {} },
   LeaseGrantResponse: { fields: { 2: 'lease' } },
-  LeaseRevokeRequest: { fields: { 1: 'leaseName' } },
-  LeaseKeepAliveRequest: { fields: { 1: 'leaseName' } },
   LeaseKeepAliveResponse: { fields: { 2: 'lease' } },
-  LeaseTimeToLiveRequest: { fields: { 1: 'leaseName' } },
   LeaseTimeToLiveResponse: { fields: { 2: 'lease', 5: 'listedKey' } },
   LeaseLeasesResponse: { fields: { 2: { each: 'LeaseStatus' } } },
   LeaseStatus: { fields: { 1: 'listedLease' } },
-} as const satisfies MessageTable;
+} as const satisfies ResponseTable;
 
-export type MessageName = keyof typeof messages;
+export type RequestName = keyof typeof requests;
+export type ResponseName = keyof typeof responses;

@@ -4,46 +4,57 @@
  */
 
 /**
- * What stands at a field number, and what becomes of it in a request (→) or in an answer (←):
- * `key`          → must not be empty, gets the prefix; ← must carry the prefix, loses it;
- * `keyOrFirst`   → as `key`, but empty or absent means `\0`, the first key there is;
- * `listedKey`    ← as `key`, but one outside of the namespace is left out, with its field;
- * `rangeEnd`     → gets the prefix; empty stays empty, the single byte `\0` becomes the end of the namespace;
- * `lease`        a lease ID, 0 for none: visible ↔ stored; ← a foreign one becomes 0;
- * `leaseName`    → as `lease`, but 0 and absence name a lease that does not exist;
- * `leaseOperand` → as `lease`, but saturating, so that comparisons keep their results;
- * `listedLease`  ← as `lease`, but a foreign one is left out, with the message around it;
- * `enumMax`      → an enum with the values 0 to this;
- * `one`, `each`  a message of that name, singular or repeated;
- * `nested`       as `one`, and one level deeper in a recursion that `nestingMax` bounds.
+ * What a request holds at a field number, and what becomes of it:
+ * `key`          must not be empty, gets the prefix;
+ * `keyOrFirst`   gets the prefix; empty or absent it means `\0`, the first key there is;
+ * `rangeEnd`     gets the prefix; empty stays empty, the single byte `\0` becomes the end of the namespace;
+ * `lease`        visible lease ID → stored; 0 means none and stays;
+ * `leaseName`    as `lease`, but 0 and absence name a lease that does not exist;
+ * `leaseOperand` as `lease`, but saturating, so that comparisons keep their results;
+ * `enumMax`      an enum with the values 0 to this (at most 255); others are refused as `sort-option`.
  */
-export type FieldRule =
+export type RequestRule =
   | 'key'
   | 'keyOrFirst'
-  | 'listedKey'
   | 'rangeEnd'
   | 'lease'
   | 'leaseName'
   | 'leaseOperand'
-  | 'listedLease'
   | { readonly enumMax: number }
+  | MessageRule;
+
+/**
+ * What a response holds at a field number, and what becomes of it:
+ * `key`         must carry the prefix, loses it;
+ * `listedKey`   as `key`, but one outside of the namespace is left out, with its field;
+ * `lease`       stored lease ID → visible; a foreign one becomes 0, which means none;
+ * `listedLease` as `lease`, but a foreign one is left out, with the message around it.
+ */
+export type ResponseRule = 'key' | 'listedKey' | 'lease' | 'listedLease' | MessageRule;
+
+/**
+ * A message of that name: singular (`one`), repeated (`each`), or singular and one level deeper in a recursion that
+ * `nestingMax` bounds (`nested`).
+ */
+export type MessageRule =
   | { readonly one: string }
   | { readonly each: string }
   | { readonly nested: string };
 
-export interface MessageRule {
+export interface MessageFields<Rule> {
   /** By field number, 1 to `fieldNumberMax`. A field that is not here passes through unchanged. */
-  readonly fields: { readonly [number: number]: FieldRule };
+  readonly fields: { readonly [number: number]: Rule };
   /** All members of the oneof that holds rewritten fields: at most one of them may stand in a message. */
   readonly oneof?: readonly number[];
   /** Set: a request in which no member of `oneof` stands is refused as `operation-empty`. */
   readonly oneofRequired?: true;
 }
 
-/** Message name → rule. Names in `one`, `each` and `nested` must be keys of the same table. */
-export type MessageTable = { readonly [message: string]: MessageRule };
+/** Message name → its fields. Names in message rules must be keys of the same table. */
+export type RequestTable = { readonly [message: string]: MessageFields<RequestRule> };
+export type ResponseTable = { readonly [message: string]: MessageFields<ResponseRule> };
 
-/** The highest field number that a table may name: the compiled form is an array. etcd's highest is 64, Compare.range_end. */
+/** The highest field number that a table may name: the compiled form is an array. etcd's is 64, Compare.range_end. */
 export const fieldNumberMax = 127;
 
 /**

@@ -1,36 +1,59 @@
+/**
+ * Turns messages with visible keys and lease IDs into messages with stored ones, and back. Bytes in, bytes out: nothing is
+ * decoded into objects, unknown fields pass in place, int64 stays exact, enclosing lengths are recomputed. Made once per
+ * message and direction from the table; holds nothing of a message beyond the call.
+ */
+import { type CompiledMessage, compileRequests, compileResponses } from './compiled.ts';
 import type { WireFault } from './fault.ts';
-import type { MessageTable } from './fields.ts';
-
-/** What a rewriter maps to and from. etcd's KeySpace is one. */
-export interface Mapping {
-  /** What every stored key begins with. Empty: the identity, messages are checked but not changed. */
-  readonly prefix: Uint8Array;
-  /** The first key after all keys with the prefix. */
-  readonly prefixEnd: Uint8Array;
-  /** stored lease ID = tag × 2^31 + visible lease ID. */
-  readonly leaseTag: number;
-}
-
-/** `apply` rewrites requests (visible → stored), `strip` rewrites answers (stored → visible). */
-export type Direction = 'apply' | 'strip';
+import type { RequestTable, ResponseTable } from './fields.ts';
+import type { Mapping } from './mapping.ts';
+import { Scan } from './scan.ts';
 
 export class Rewriter {
-  /** How many lease IDs of the last message had another tag. Each was shown as 0. The caller counts them. */
+  /**
+   * How many lease IDs of the last message had another namespace's tag and were shown as 0, which means that somebody
+   * writes around the proxy. The caller counts them.
+   */
   foreignLeases = 0;
+  readonly #message: CompiledMessage;
+  readonly #isResponse: boolean;
+
+  constructor(message: CompiledMessage, isResponse: boolean) {
+    this.#message = message;
+    this.#isResponse = isResponse;
+  }
 
   /**
-   * Returns `source` itself when nothing had to change, else a new buffer that nobody else holds. `source` is not
-   * written to and not kept.
+   * Returns `source` itself when nothing had to change, else a new buffer that nobody else holds. `source` is neither
+   * written to nor kept. Requests are checked also where nothing is rewritten, in the empty namespace. Never throws.
    */
-  rewrite(_source: Uint8Array, _mapping: Mapping): Uint8Array | WireFault {
-    throw new Error('not there yet');
+  rewrite(source: Uint8Array, mapping: Mapping): Uint8Array | WireFault {
+    this.foreignLeases = 0;
+    if (!this.#message.hasRules) return source;
+    if (this.#isResponse && mapping.prefix.length === 0) return source;
+    const result = scan.rewrite(source, this.#message, mapping, this.#isResponse);
+    this.foreignLeases = scan.foreignLeases;
+    return result;
   }
 }
 
-/** Compiles a table once into the rewriters of its messages, in one direction. */
-export function compile<Name extends string>(
-  _table: MessageTable & Record<Name, unknown>,
-  _direction: Direction,
-): { readonly [name in Name]: Rewriter } {
-  throw new Error('not there yet');
+const scan = new Scan();
+
+/** Rewriters visible → stored, by message name. Throws for a table that contradicts itself. */
+export function requestRewriters(table: RequestTable): ReadonlyMap<string, Rewriter> {
+  return rewriters(compileRequests(table), false);
+}
+
+/** Rewriters stored → visible, by message name. Throws for a table that contradicts itself. */
+export function responseRewriters(table: ResponseTable): ReadonlyMap<string, Rewriter> {
+  return rewriters(compileResponses(table), true);
+}
+
+function rewriters(
+  compiled: ReadonlyMap<string, CompiledMessage>,
+  isResponse: boolean,
+): ReadonlyMap<string, Rewriter> {
+  return new Map(
+    Array.from(compiled, ([name, message]) => [name, new Rewriter(message, isResponse)]),
+  );
 }

@@ -1,0 +1,387 @@
+/**
+ * One pass over a message: finds what has to change and puts it into a plan, and checks on the way what etcd would have
+ * checked on the visible keys. Recursive over messages, one loop over the fields of each. Changes nothing itself.
+ *
+ * It reads protobuf more strictly than etcd does, because a byte string that two parsers read differently is a way around
+ * the namespace. etcd has had two parsers: the one gogo/protobuf generated (to 3.6) and protobuf-go's (3.7). Refused as
+ * malformed, beyond what is not protobuf at all:
+ * - tags of more than 32 bits: gogo's parser cuts the field number to an int32, so that it would see the field 1 in a tag
+ *   that means field 2^32 + 1 to us;
+ * - varints with a tenth byte over 1: gogo's drops the excess bits, protobuf-go's refuses;
+ * - lengths of more than five bytes or 32 bits, which no encoder writes;
+ * - groups and the two unused wire types: skipping them is where parsers differ most, and the API has none;
+ * - a field we rewrite with another wire type: gogo's refuses, protobuf-go's takes it for an unknown field.
+ * Non-minimal varints within these bounds mean the same to all and pass. A second occurrence of what we rewrite is its
+ * own fault: parsers merge, replace or take the last.
+ *
+ * Order of faults, as a client of etcd would meet them: `malformed` first, because etcd parses before it checks; then
+ * what only we refuse; then the first of etcd's own checks in etcd's order, that is per list of a transaction and not in
+ * the order of the bytes.
+ *
+ * One loop and integers for state: bench/micro/wire.bench.ts. Oracle: test/support/slow-wire.ts.
+ */
+import { Action, type CompiledMessage, Want } from './compiled.ts';
+import type { WireFault } from './fault.ts';
+import { nestingMax } from './fields.ts';
+import type { Mapping } from './mapping.ts';
+import { Literal, literalBytes, Plan } from './plan.ts';
+
+/** Faults that are etcd's own checks, small integers so that the scan compares no strings. */
+const Check = { PASSED: 0, KEY: 1, OPERATION: 2, SORT: 3, NESTED: 4 } as const;
+const checkFaults: readonly WireFault[] = [
+  'malformed', // stands for PASSED, which is never looked up
+  'key-empty',
+  'operation-empty',
+  'sort-option',
+  'operations-nested',
+];
+
+const nothing = new Uint8Array(0);
+const noMapping: Mapping = { prefix: nothing, prefixEnd: nothing, leaseTag: 0 };
+
+/** Scratch space: one per process is enough, since a scan runs to its end without calling out. */
+export class Scan {
+  /** Lease IDs of another tag in the last message, listed ones apart. */
+  foreignLeases = 0;
+  readonly #plan = new Plan();
+  #source: Uint8Array = nothing;
+  #mapping: Mapping = noMapping;
+  #isResponse = false;
+  #isIdentity = false;
+  #depth = 0;
+  #isChanged = false;
+
+  // Outcomes. The first two concern the whole message and stay set; the others the message that was scanned last.
+  #isMalformed = false;
+  #refusal: WireFault | null = null;
+  #check: number = Check.PASSED;
+  #isDropped = false;
+
+  // What #uint32 and #int64 have read: where they stopped, and the two halves of an int64 (bits 0 to 30, 31 to 62).
+  #cursor = 0;
+  #low = 0;
+  #high = 0;
+  #isNegative = false;
+
+  rewrite(
+    source: Uint8Array,
+    root: CompiledMessage,
+    mapping: Mapping,
+    isResponse: boolean,
+  ): Uint8Array | WireFault {
+    this.#plan.clear();
+    this.#source = source;
+    this.#mapping = mapping;
+    this.#isResponse = isResponse;
+    this.#isIdentity = mapping.prefix.length === 0;
+    this.#depth = 0;
+    this.#isChanged = false;
+    this.#isMalformed = false;
+    this.#refusal = null;
+    this.#isDropped = false;
+    this.foreignLeases = 0;
+    const growth = this.#message(root, 0, source.length);
+    // Neither the message nor the mapping may outlive the call in here.
+    this.#source = nothing;
+    this.#mapping = noMapping;
+    if (this.#isMalformed) return 'malformed';
+    if (this.#refusal !== null) return this.#refusal;
+    if (this.#check !== Check.PASSED) return checkFaults[this.#check] as WireFault;
+    return this.#isChanged ? this.#plan.write(source, growth, mapping) : source;
+  }
+
+  /** Scans source[start, end) and returns by how many bytes it grows. */
+  #message(compiled: CompiledMessage, start: number, end: number): number {
+    const source = this.#source;
+    const { actions, claims } = compiled;
+    let at = start;
+    let growth = 0;
+    let claimed = 0;
+    let satisfied = 0;
+    let isSortOdd = false;
+    let check: number = Check.PASSED;
+    let checkField = 0;
+    while (at < end) {
+      const fieldStart = at;
+      let tag = source[at++] as number;
+      if (tag > 0x7f) {
+        tag = this.#uint32(fieldStart, end);
+        at = this.#cursor;
+      }
+      const field = tag >>> 3;
+      if (tag < 0 || field === 0) return this.#malformed();
+      const action = field < actions.length ? (actions[field] as number) : Action.PASS;
+      const claim = field < claims.length ? (claims[field] as number) : 0;
+      if (claim !== 0) {
+        if ((claimed & claim) !== 0) {
+          // etcd repeats nothing in a response, so this is not from etcd.
+          if (this.#isResponse) return this.#malformed();
+          this.#refusal = 'field-duplicate';
+        }
+        claimed |= claim;
+        if (action === Action.PASS) satisfied |= claim;
+      }
+
+      switch (tag & 7) {
+        case 0: {
+          if (action === Action.PASS) {
+            at = varintEnd(source, at, end);
+            if (at < 0) return this.#malformed();
+            break;
+          }
+          if (action <= Action.lastOfBytes || !this.#int64(at, end)) return this.#malformed();
+          const valueStart = at;
+          at = this.#cursor;
+          if (action === Action.CHECK_ENUM) {
+            const max = compiled.enumMaxes[field] as number;
+            if (this.#isNegative || this.#high > 0 || this.#low > max) isSortOdd = true;
+          } else if (!this.#isIdentity) {
+            growth += this.#lease(action, valueStart);
+            if (action === Action.STRIP_LISTED_LEASE && this.#isOwn() && this.#low > 0) {
+              satisfied |= claim;
+            }
+          }
+          break;
+        }
+        case 2: {
+          const lengthStart = at;
+          if (at === end) return this.#malformed();
+          let length = source[at++] as number;
+          if (length > 0x7f) {
+            length = this.#uint32(lengthStart, end);
+            at = this.#cursor;
+          }
+          if (length < 0 || length > end - at) return this.#malformed();
+          const valueStart = at;
+          at += length;
+          switch (action) {
+            case Action.PASS:
+              break;
+            case Action.APPLY_KEY:
+              if (length === 0) break;
+              satisfied |= claim;
+              growth += this.#applyKey(lengthStart, valueStart, length);
+              break;
+            case Action.APPLY_KEY_OR_FIRST:
+              growth +=
+                length > 0
+                  ? this.#applyKey(lengthStart, valueStart, length)
+                  : this.#change(lengthStart, valueStart - lengthStart, Literal.FIRST_KEY, 0);
+              break;
+            case Action.APPLY_RANGE_END:
+              if (length === 0) break;
+              growth +=
+                length === 1 && source[valueStart] === 0
+                  ? this.#change(lengthStart, at - lengthStart, Literal.PREFIX_END, 0)
+                  : this.#applyKey(lengthStart, valueStart, length);
+              break;
+            case Action.STRIP_KEY:
+              if (!this.#isOwnKey(valueStart, length)) break;
+              satisfied |= claim;
+              growth += this.#stripKey(lengthStart, valueStart, length);
+              break;
+            case Action.STRIP_LISTED_KEY:
+              growth += this.#isOwnKey(valueStart, length)
+                ? this.#stripKey(lengthStart, valueStart, length)
+                : this.#change(fieldStart, at - fieldStart, Literal.NONE, 0);
+              break;
+            case Action.NESTED_MESSAGE:
+            case Action.MESSAGE: {
+              satisfied |= claim;
+              const isNested = action === Action.NESTED_MESSAGE;
+              if (isNested && this.#depth === nestingMax) {
+                if (this.#isResponse) return this.#malformed();
+                this.#check = Check.NESTED;
+              } else {
+                const child = compiled.children[field] as CompiledMessage;
+                const handle = this.#plan.reserve(lengthStart);
+                if (isNested) this.#depth += 1;
+                const grown = this.#message(child, valueStart, at);
+                if (isNested) this.#depth -= 1;
+                if (this.#isMalformed) return 0;
+                if (this.#isDropped) {
+                  this.#isDropped = false;
+                  this.#plan.forget(handle);
+                  growth += this.#change(fieldStart, at - fieldStart, Literal.NONE, 0);
+                } else if (grown !== 0) {
+                  const lengthBytes = valueStart - lengthStart;
+                  this.#plan.setVarint(handle, lengthBytes, length + grown);
+                  const literal = literalBytes(Literal.VARINT, length + grown, this.#mapping);
+                  growth += grown + literal - lengthBytes;
+                }
+              }
+              if (this.#check !== Check.PASSED && (check === 0 || field < checkField)) {
+                check = this.#check;
+                checkField = field;
+              }
+              break;
+            }
+            default:
+              return this.#malformed();
+          }
+          break;
+        }
+        case 1:
+        case 5: {
+          at += (tag & 7) === 1 ? 8 : 4;
+          if (action !== Action.PASS || at > end) return this.#malformed();
+          break;
+        }
+        default:
+          return this.#malformed();
+      }
+    }
+
+    const { defaultField } = compiled;
+    if (defaultField !== 0 && (claimed & (claims[defaultField] as number)) === 0) {
+      const isKey = actions[defaultField] === Action.APPLY_KEY_OR_FIRST;
+      const literal = isKey ? Literal.FIRST_KEY_FIELD : Literal.NO_LEASE_FIELD;
+      growth += this.#change(end, 0, literal, defaultField);
+    }
+    if ((satisfied & compiled.required) !== compiled.required) check = this.#miss(compiled, check);
+    else if (isSortOdd) check = Check.SORT;
+    this.#check = check;
+    return growth;
+  }
+
+  /** A required field was not there, or not as it had to be. Returns the check that failed, or the one given. */
+  #miss(compiled: CompiledMessage, check: number): number {
+    switch (compiled.want) {
+      case Want.KEY:
+        return Check.KEY;
+      case Want.OPERATION:
+        return Check.OPERATION;
+      case Want.OWN_KEY:
+        this.#refusal = 'namespace-violation';
+        return check;
+      default:
+        this.#isDropped = true;
+        return check;
+    }
+  }
+
+  /** Adds a change, unless nothing is to be changed, and returns by how many bytes the message grows with it. */
+  #change(at: number, removed: number, literal: number, value: number): number {
+    if (this.#isIdentity) return 0;
+    this.#isChanged = true;
+    this.#plan.add(at, removed, literal, value);
+    return literalBytes(literal, value, this.#mapping) - removed;
+  }
+
+  #applyKey(lengthStart: number, valueStart: number, length: number): number {
+    const stored = length + this.#mapping.prefix.length;
+    return this.#change(lengthStart, valueStart - lengthStart, Literal.PREFIX, stored);
+  }
+
+  #stripKey(lengthStart: number, valueStart: number, length: number): number {
+    const prefixBytes = this.#mapping.prefix.length;
+    const removed = valueStart + prefixBytes - lengthStart;
+    return this.#change(lengthStart, removed, Literal.VARINT, length - prefixBytes);
+  }
+
+  #isOwnKey(start: number, length: number): boolean {
+    const source = this.#source;
+    const { prefix } = this.#mapping;
+    if (length < prefix.length) return false;
+    for (let i = 0; i < prefix.length; i++) if (source[start + i] !== prefix[i]) return false;
+    return true;
+  }
+
+  /** Changes the lease ID that #int64 has just read, from `start` to the cursor. */
+  #lease(action: number, start: number): number {
+    const length = this.#cursor - start;
+    const visible = this.#isVisible() ? this.#low : 0;
+    switch (action) {
+      case Action.APPLY_LEASE:
+        if (this.#isZero()) return 0;
+        return this.#change(start, length, Literal.LEASE, visible);
+      case Action.APPLY_LEASE_NAME:
+        return this.#change(start, length, Literal.LEASE, visible);
+      case Action.APPLY_LEASE_OPERAND:
+        if (this.#isNegative || this.#isZero()) return 0;
+        return this.#change(
+          start,
+          length,
+          visible > 0 ? Literal.LEASE : Literal.LEASE_BEYOND,
+          visible,
+        );
+      default:
+        if (this.#isZero()) return 0;
+        if (this.#isOwn()) return this.#change(start, length, Literal.VARINT, this.#low);
+        // A listed one is dropped with the message around it, and is nothing to count: the list is the cluster's.
+        if (action === Action.STRIP_LEASE) this.foreignLeases += 1;
+        return this.#change(start, length, Literal.VARINT, 0);
+    }
+  }
+
+  #isZero(): boolean {
+    return !this.#isNegative && this.#high === 0 && this.#low === 0;
+  }
+
+  #isVisible(): boolean {
+    return !this.#isNegative && this.#high === 0 && this.#low > 0;
+  }
+
+  #isOwn(): boolean {
+    return !this.#isNegative && this.#high === this.#mapping.leaseTag;
+  }
+
+  #malformed(): number {
+    this.#isMalformed = true;
+    return 0;
+  }
+
+  /** A tag or a length of more than one byte. Returns it, or −1, and leaves the offset after it in the cursor. */
+  #uint32(start: number, end: number): number {
+    const source = this.#source;
+    const limit = Math.min(end, start + 5);
+    let value = 0;
+    for (let at = start, shift = 0; at < limit; at++, shift += 7) {
+      const byte = source[at] as number;
+      if (shift === 28 && byte > 0x0f) return -1;
+      value |= (byte & 0x7f) << shift;
+      if (byte > 0x7f) continue;
+      this.#cursor = at + 1;
+      return value >>> 0;
+    }
+    return -1;
+  }
+
+  /** Reads a varint into the two halves. False when it is malformed. */
+  #int64(start: number, end: number): boolean {
+    const source = this.#source;
+    const limit = Math.min(end, start + 10);
+    let low = 0;
+    let high = 0;
+    let isNegative = false;
+    for (let at = start, shift = 0; at < limit; at++, shift += 7) {
+      const byte = source[at] as number;
+      const bits = byte & 0x7f;
+      if (shift < 28) low |= bits << shift;
+      else if (shift === 28) {
+        low |= (bits & 7) << 28;
+        high = bits >>> 3;
+      } else if (shift < 63) high |= bits << (shift - 31);
+      else if (byte > 1) return false;
+      else isNegative = byte === 1;
+      if (byte > 0x7f) continue;
+      this.#cursor = at + 1;
+      this.#low = low;
+      this.#high = high >>> 0;
+      this.#isNegative = isNegative;
+      return true;
+    }
+    return false;
+  }
+}
+
+/** The offset after the varint at `start`, or −1. */
+function varintEnd(source: Uint8Array, start: number, end: number): number {
+  const limit = Math.min(end, start + 10);
+  for (let at = start; at < limit; at++) {
+    const byte = source[at] as number;
+    if (byte > 0x7f) continue;
+    return at === start + 9 && byte > 1 ? -1 : at + 1;
+  }
+  return -1;
+}
