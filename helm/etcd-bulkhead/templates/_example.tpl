@@ -1,0 +1,36 @@
+{{/* The example's pod, whether it stands alone or in a Deployment. */}}
+
+{{- define "etcd-bulkhead.examplePod" -}}
+metadata:
+  labels:
+    app.kubernetes.io/name: game-server
+    app.kubernetes.io/instance: {{ .Release.Name }}
+  {{- with include "etcd-bulkhead.podAnnotations" . }}
+  annotations:
+    {{- . | nindent 4 }}
+  {{- end }}
+spec:
+  automountServiceAccountToken: false
+  terminationGracePeriodSeconds: {{ .Values.example.terminationGracePeriodSeconds }}
+  securityContext:
+    runAsNonRoot: true
+    runAsUser: 65532
+    seccompProfile:
+      type: RuntimeDefault
+  initContainers:
+    {{- include "etcd-bulkhead.container" . | nindent 4 }}
+  containers:
+    - name: game-server
+      image: {{ .Values.example.image | quote }}
+      command:
+        {{- toYaml .Values.example.command | nindent 8 }}
+      securityContext:
+        allowPrivilegeEscalation: false
+        capabilities:
+          drop: [ALL]
+        readOnlyRootFilesystem: true
+  {{- with include "etcd-bulkhead.volumes" . }}
+  volumes:
+    {{- . | nindent 4 }}
+  {{- end }}
+{{- end }}
