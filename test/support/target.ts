@@ -1,0 +1,39 @@
+/**
+ * What a conformance suite runs against. Every target offers the API to one client that has the key space for itself: a
+ * real etcd, or the proxy in front of one. Expectations are the same for all of them; what differs on purpose is listed in
+ * test/conformance/differences.ts and nowhere else.
+ */
+import { type Etcd, type EtcdOptions, startEtcd } from './etcd.ts';
+
+export interface Target extends AsyncDisposable {
+  /** Where the client connects to, `host:port`. */
+  readonly address: string;
+  /** The etcd at the bottom, to look at what was really stored. */
+  readonly etcd: Etcd;
+  /** What stored keys begin with; empty on a direct etcd. */
+  readonly namespace: Uint8Array;
+}
+
+export interface TargetKind {
+  readonly name: string;
+  /** Whether an expectation that holds for etcd alone, or for the proxy alone, applies. */
+  readonly isProxy: boolean;
+  start(options?: EtcdOptions): Promise<Target>;
+}
+
+const directEtcd: TargetKind = {
+  name: 'etcd',
+  isProxy: false,
+  async start(options) {
+    const etcd = await startEtcd(options);
+    return {
+      address: etcd.address,
+      etcd,
+      namespace: new Uint8Array(0),
+      [Symbol.asyncDispose]: () => etcd[Symbol.asyncDispose](),
+    };
+  },
+};
+
+/** In the order in which they run: an expectation that etcd itself does not meet fails there first. */
+export const targets: readonly TargetKind[] = [directEtcd];
