@@ -1,0 +1,103 @@
+/**
+ * Identities out of a client certificate. Read from its DER and not from any printed form, in which a crafted name can
+ * look like several (CVE-2021-44532). It verifies nothing: OpenSSL has done so before the connection got here.
+ */
+import type { PeerCertificate } from './transport.ts';
+
+/** One element of DER: its tag byte and its content. */
+interface Element {
+  readonly tag: number;
+  readonly body: Buffer;
+}
+
+const SEQUENCE = 0x30;
+const SET = 0x31;
+const OBJECT_IDENTIFIER = 0x06;
+const OCTET_STRING = 0x04;
+const EXTENSIONS = 0xa3;
+const DNS_NAME = 0x82;
+const URI = 0x86;
+
+const commonNameId = Buffer.from('550403', 'hex');
+const subjectAltNameId = Buffer.from('551d11', 'hex');
+
+/** RFC 5280, 4.1. Throws on anything that is not the DER of a certificate. */
+export function peerCertificate(der: Buffer): PeerCertificate {
+  const [certificate] = elements(der);
+  const [toBeSigned] = elements(bodyOf(certificate, SEQUENCE));
+  const fields = elements(bodyOf(toBeSigned, SEQUENCE));
+  // Serial number, algorithm, issuer, validity, subject, after a version that old certificates leave out.
+  const subject = fields[fields[0]?.tag === 0xa0 ? 5 : 4];
+  const extensions = fields.find((field) => field.tag === EXTENSIONS);
+  const names = extensions === undefined ? [] : alternativeNames(extensions.body);
+  return {
+    commonName: commonName(bodyOf(subject, SEQUENCE)),
+    uris: names.filter((name) => name.tag === URI).map((name) => name.body.toString('latin1')),
+    dnsNames: names
+      .filter((name) => name.tag === DNS_NAME)
+      .map((name) => name.body.toString('latin1')),
+  };
+}
+
+/** The last one, as Go reads it and therefore etcd; empty if there is none. */
+function commonName(subject: Buffer): string {
+  let found = '';
+  for (const set of elements(subject)) {
+    for (const attribute of elements(bodyOf(set, SET))) {
+      const [id, value] = elements(bodyOf(attribute, SEQUENCE));
+      if (value !== undefined && bodyOf(id, OBJECT_IDENTIFIER).equals(commonNameId)) {
+        found = directoryString(value);
+      }
+    }
+  }
+  return found;
+}
+
+function alternativeNames(extensions: Buffer): Element[] {
+  const [list] = elements(extensions);
+  for (const extension of elements(bodyOf(list, SEQUENCE))) {
+    const parts = elements(bodyOf(extension, SEQUENCE));
+    // Between the two may stand whether the extension is critical.
+    if (bodyOf(parts[0], OBJECT_IDENTIFIER).equals(subjectAltNameId)) {
+      const [names] = elements(bodyOf(parts.at(-1), OCTET_STRING));
+      return elements(bodyOf(names, SEQUENCE));
+    }
+  }
+  return [];
+}
+
+function directoryString({ tag, body }: Element): string {
+  switch (tag) {
+    case 0x0c: // UTF8String
+      return body.toString('utf8');
+    case 0x1e: // BMPString
+      return Buffer.from(body).swap16().toString('utf16le');
+    default: // PrintableString, IA5String, TeletexString
+      return body.toString('latin1');
+  }
+}
+
+function bodyOf(element: Element | undefined, tag: number): Buffer {
+  if (element?.tag !== tag) throw new Error('the client certificate is not valid DER');
+  return element.body;
+}
+
+/** The elements that `bytes` is made of. Certificates need no tag numbers over 30 and no indefinite lengths. */
+function elements(bytes: Buffer): Element[] {
+  const found: Element[] = [];
+  let at = 0;
+  while (at < bytes.length) {
+    const tag = bytes.readUInt8(at);
+    let length = bytes.readUInt8(at + 1);
+    at += 2;
+    if (length >= 0x80) {
+      const lengthBytes = length & 0x7f;
+      length = bytes.readUIntBE(at, lengthBytes);
+      at += lengthBytes;
+    }
+    if (at + length > bytes.length) throw new Error('the client certificate is cut short');
+    found.push({ tag, body: bytes.subarray(at, at + length) });
+    at += length;
+  }
+  return found;
+}
