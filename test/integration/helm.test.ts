@@ -1,0 +1,223 @@
+/**
+ * Renders the chart with Helm itself and looks at what Kubernetes would get. Helm comes from the path, or is built
+ * once, by Go from Helm's own module, into the user's cache. Without Helm and Go these tests do not run; what can be said
+ * of the chart without them is checked by test/unit/helm.
+ */
+import { execFile, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { homedir, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+
+const helmVersion = 'v3.19.0';
+/** Helm built from its module believes in Kubernetes 1.20, unless told. */
+const kubeVersion = '--kube-version=1.31.0';
+const buildTimeoutMs = 300_000;
+const chart = fileURLToPath(new URL('../../helm/etcd-bulkhead', import.meta.url));
+
+async function succeeds(
+  command: string,
+  args: readonly string[],
+  environment = {},
+): Promise<boolean> {
+  try {
+    const env = { ...process.env, ...environment };
+    await promisify(execFile)(command, args, { env, timeout: buildTimeoutMs });
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The command that runs Helm, or null. */
+async function findHelm(): Promise<string | null> {
+  if (await succeeds('helm', ['version'])) {
+    return 'helm';
+  }
+  const folder = join(homedir(), '.cache', 'etcd-bulkhead', `helm-${helmVersion}`);
+  const built = join(folder, 'helm');
+  const module = `helm.sh/helm/v3/cmd/helm@${helmVersion}`;
+  const isThere =
+    existsSync(built) || (await succeeds('go', ['install', module], { GOBIN: folder }));
+  return isThere ? built : null;
+}
+
+// Awaited and not run synchronously: a build takes a minute, in which the test runner wants answers.
+const helm = await findHelm();
+
+function run(...args: string[]): { readonly status: number | null; readonly output: string } {
+  const { status, stdout, stderr } = spawnSync(helm ?? 'helm', args, { encoding: 'utf8' });
+  return { status, output: stdout + stderr };
+}
+
+function rendered(folder: string, ...args: string[]): unknown[] {
+  const { status, output } = run('template', 'demo', folder, kubeVersion, ...args);
+  expect(status, output).toBe(0);
+  return parseAllDocuments(output)
+    .map((document) => document.toJS())
+    .filter((document) => document !== null);
+}
+
+const sidecar = {
+  name: 'etcd-bulkhead',
+  restartPolicy: 'Always',
+  securityContext: {
+    runAsNonRoot: true,
+    runAsUser: 65_532,
+    readOnlyRootFilesystem: true,
+    allowPrivilegeEscalation: false,
+    capabilities: { drop: ['ALL'] },
+    seccompProfile: { type: 'RuntimeDefault' },
+  },
+  startupProbe: {
+    httpGet: { path: '/startupz', port: 'bulkhead-admin' },
+    periodSeconds: 1,
+    failureThreshold: 90,
+  },
+  livenessProbe: { httpGet: { path: '/livez', port: 'bulkhead-admin' } },
+  terminationMessagePolicy: 'FallbackToLogsOnError',
+};
+
+describe.skipIf(helm === null)('the chart, rendered by Helm', () => {
+  let parent = '';
+
+  beforeAll(() => {
+    parent = mkdtempSync(join(tmpdir(), 'etcd-bulkhead-chart-'));
+  });
+
+  afterAll(() => {
+    rmSync(parent, { recursive: true, force: true });
+  });
+
+  test.each(['values.yaml', 'ci/example-values.yaml', 'ci/everything-values.yaml'])(
+    'passes the strict lint with %s',
+    (values) => {
+      const { status, output } = run(
+        'lint',
+        '--strict',
+        chart,
+        kubeVersion,
+        '-f',
+        join(chart, values),
+      );
+      expect(status, output).toBe(0);
+    },
+  );
+
+  test('renders nothing of its own unless asked', () => {
+    expect(rendered(chart)).toEqual([]);
+  });
+
+  test('puts the sidecar first into the example', () => {
+    const [deployment, ...others] = rendered(chart, '--set', 'example.enabled=true');
+    expect(others).toEqual([]);
+    expect(deployment).toMatchObject({
+      kind: 'Deployment',
+      spec: {
+        template: { spec: { automountServiceAccountToken: false, initContainers: [sidecar] } },
+      },
+    });
+    expect(deployment).not.toHaveProperty('spec.template.spec.volumes');
+    expect(deployment).not.toHaveProperty('spec.template.spec.initContainers.0.readinessProbe');
+  });
+
+  test('mounts what the flags name', () => {
+    const everything = join(chart, 'ci/everything-values.yaml');
+    const [configMap, pod] = rendered(chart, '-f', everything);
+    expect(configMap).toMatchObject({
+      kind: 'ConfigMap',
+      metadata: { name: 'demo-etcd-bulkhead' },
+      data: { 'config.yaml': 'breaker-open-max: 10s\nhold: 3s\n' },
+    });
+    expect(pod).toMatchObject({
+      kind: 'Pod',
+      metadata: {
+        annotations: { 'etcd-bulkhead/config-checksum': expect.stringMatching(/^[0-9a-f]{64}$/) },
+      },
+      spec: {
+        initContainers: [
+          {
+            ...sidecar,
+            args: expect.arrayContaining([
+              '--config=/etc/etcd-bulkhead/config/config.yaml',
+              '--cacert=/etc/etcd-bulkhead/etcd-tls/ca.crt',
+              '--key=/etc/etcd-bulkhead/etcd-tls/tls.key',
+              '--cert-file=/etc/etcd-bulkhead/client-tls/tls.crt',
+              '--trusted-ca-file=/etc/etcd-bulkhead/client-tls/ca.crt',
+            ]),
+            volumeMounts: [
+              { name: 'etcd-bulkhead-config', mountPath: '/etc/etcd-bulkhead/config' },
+              { name: 'etcd-bulkhead-etcd-tls', mountPath: '/etc/etcd-bulkhead/etcd-tls' },
+              { name: 'etcd-bulkhead-client-tls', mountPath: '/etc/etcd-bulkhead/client-tls' },
+              { name: 'sockets' },
+            ],
+            readinessProbe: { httpGet: { path: '/readyz' } },
+          },
+        ],
+        volumes: [
+          { configMap: { name: 'demo-etcd-bulkhead' } },
+          { secret: { secretName: 'etcd-client' } },
+          { secret: { secretName: 'etcd-bulkhead-listener' } },
+          { name: 'sockets' },
+        ],
+      },
+    });
+  });
+
+  test.each([
+    ['a misspelt value', 'nmespace=game-1/'],
+    ['a misspelt value further down', 'etcd.tls.secret=x'],
+    ['no namespace', 'namespace='],
+    ['an unknown log level', 'log.level=loud'],
+  ])('refuses %s', (_, assignment) => {
+    const { status, output } = run('template', 'demo', chart, kubeVersion, '--set', assignment);
+    expect(status).not.toBe(0);
+    expect(output).toContain("don't meet the specifications of the schema");
+  });
+
+  test('refuses a Kubernetes that knows no native sidecars', () => {
+    const { status, output } = run('template', 'demo', chart, '--kube-version=1.28.0');
+    expect(status).not.toBe(0);
+    expect(output).toContain('kubeVersion');
+  });
+
+  test('can be included by the chart of a game server, twice under two names', () => {
+    const dependency = (alias: string) =>
+      `  - { name: etcd-bulkhead, version: 0.1.0, alias: ${alias}, repository: "file://${chart}" }\n`;
+    const container = (alias: string) =>
+      `    {{- include "etcd-bulkhead.container" (index .Subcharts "${alias}") | nindent 4 }}\n`;
+    mkdirSync(join(parent, 'templates'));
+    writeFileSync(
+      join(parent, 'Chart.yaml'),
+      `apiVersion: v2\nname: game\nversion: 1.0.0\ndependencies:\n${dependency('lobby')}${dependency('match')}`,
+    );
+    writeFileSync(
+      join(parent, 'values.yaml'),
+      'lobby: { namespace: lobby/, config: { hold: 1s } }\nmatch: { namespace: match/, config: { hold: 2s } }\n',
+    );
+    writeFileSync(
+      join(parent, 'templates/pod.yaml'),
+      `kind: Pod\nspec:\n  initContainers:\n${container('lobby')}${container('match')}`,
+    );
+    const built = run('dependency', 'build', parent);
+    expect(built.status, built.output).toBe(0);
+    const documents = rendered(parent);
+    expect(documents).toContainEqual({
+      kind: 'Pod',
+      spec: {
+        initContainers: [
+          expect.objectContaining({ args: expect.arrayContaining(['--namespace=lobby/']) }),
+          expect.objectContaining({ args: expect.arrayContaining(['--namespace=match/']) }),
+        ],
+      },
+    });
+    for (const name of ['demo-lobby', 'demo-match']) {
+      expect(documents).toContainEqual(
+        expect.objectContaining({ metadata: expect.objectContaining({ name }) }),
+      );
+    }
+  });
+});
