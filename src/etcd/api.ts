@@ -3,7 +3,7 @@
  * same shape. The type parameter says whose keys the bytes carry, so that a wrong order of layers, a missing namespace
  * or a double one does not compile.
  */
-import type { Ongoing, Reply as BytesReply, Requests as BytesRequests } from '../grpc/call.ts';
+import type { Reply as BytesReply, Requests as BytesRequests, Ongoing } from '../grpc/call.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import type { Incoming, Peer } from '../grpc/transport.ts';
 import type { Method } from './methods.ts';
@@ -35,7 +35,12 @@ export type Layer<Above extends Space, Below extends Space = Above> = (
   next: Etcd<Below>,
 ) => Etcd<Above>;
 
-/** One call on its way down. Layers read it; only `identify` writes it. */
+/** Takes what was thrown while a call was worked on: ends that call, and no other, and tells of it once. */
+export interface Rescuer {
+  onFault(error: unknown): void;
+}
+
+/** One call on its way down. Layers read it; only `rescue` and `identify` write it. */
 export class Call {
   readonly method: Method;
   readonly metadata: Metadata;
@@ -43,6 +48,8 @@ export class Call {
   readonly peer: Peer;
   /** Null until `identify` has found it; every layer below may rely on it through `tenantOf`. */
   tenant: Tenant | null = null;
+  /** For code that sockets and timers enter directly, below `rescue`. Null for a call that no client began. */
+  rescuer: Rescuer | null = null;
 
   constructor(incoming: Incoming<Method>) {
     this.method = incoming.method;
