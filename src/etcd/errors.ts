@@ -106,6 +106,11 @@ export const refusals = {
     text: 'etcdserver: too many requests',
     when: 'A stream holds as many watchers as it may. The create is refused; the stream lives on.',
   },
+  'renewal-limit': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'etcdserver: too many requests',
+    when: 'A keepalive stream has more than 1024 renewals unanswered that name leases which cannot exist.',
+  },
   'namespace-violation': {
     code: Code.INTERNAL,
     text: 'etcd-bulkhead: a key outside of the namespace came back',

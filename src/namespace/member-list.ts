@@ -1,0 +1,60 @@
+/**
+ * MemberList, which names the proxy and nobody else. Clients that sync their endpoints take them from it, so the real
+ * members would lead them around the proxy. The call still goes to the cluster: for its header, and for its refusal
+ * where etcd wants to know who asks.
+ */
+import type { Call, Message, Reply } from '../etcd/api.ts';
+import type { Status } from '../grpc/status.ts';
+import { Reader } from '../wire/reader.ts';
+import { Writer } from '../wire/writer.ts';
+import type { ToUnary } from './handler.ts';
+
+/** The proxy as a member of the cluster. */
+export interface Self {
+  /** Not empty: to clients, a member without a name has not started yet, and is left out. */
+  readonly name: string;
+  /** A uint64, not zero, and the same for as long as a client may compare it. */
+  readonly memberId: bigint;
+  /** Where the client of this call reaches us, for example `http://127.0.0.1:2379`. */
+  clientUrls(call: Call): readonly string[];
+}
+
+export const memberList: ToUnary =
+  (next, { self }) =>
+  (call, request, reply) =>
+    next.unary(call, request as Message<never>, new MemberListReply(reply, member(self, call)));
+
+function member(self: Self, call: Call): Uint8Array {
+  const writer = new Writer().varint(1, self.memberId).string(2, self.name);
+  for (const url of self.clientUrls(call)) writer.string(4, url);
+  return writer.finish();
+}
+
+class MemberListReply implements Reply<'store'> {
+  readonly #above: Reply<'tenant'>;
+  readonly #member: Uint8Array;
+
+  constructor(above: Reply<'tenant'>, member: Uint8Array) {
+    this.#above = above;
+    this.#member = member;
+  }
+
+  message(bytes: Uint8Array): void {
+    const answer = new Writer();
+    const reader = new Reader(bytes);
+    while (reader.next()) if (reader.field === 1) answer.raw(reader.raw());
+    this.#above.message(answer.message(2, this.#member).finish());
+  }
+
+  end(status: Status): void {
+    this.#above.end(status);
+  }
+
+  pause(): void {
+    this.#above.pause();
+  }
+
+  resume(): void {
+    this.#above.resume();
+  }
+}
