@@ -2,7 +2,7 @@
  * Addresses as operators spell them: `host:port`, `[v6]:port`, `:port`, `unix:///path`, and for endpoints also with
  * `http://` or `https://` in front, as etcd's own tools take them. Reading and writing only; nothing is resolved here.
  */
-import { isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import type { SocketAddress } from '../grpc/transport.ts';
 
 /** An address with the spelling it came in. */
@@ -65,7 +65,7 @@ export function reaches(target: SocketAddress, listener: SocketAddress): boolean
 
 const everywhere: ReadonlySet<string> = new Set(['::', '0.0.0.0']);
 
-/** Whether an address can only be reached from this machine. */
+/** Whether an address can only be reached from this machine. Names such as 127.example.org are none. */
 export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.');
+  return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }

@@ -27,8 +27,8 @@ export interface Sources {
   readonly file?: { readonly name: string; readonly text: string };
   /** Defaults that a command has of its own. */
   readonly defaults?: Partial<Record<SettingName, string>>;
-  /** What is wrong with the tenants taken together, in sentences. Handed in, since config/ does not know tenant/. */
-  readonly checkTenants: (tenants: readonly TenantConfig[]) => readonly string[];
+  /** What is wrong with the tenants taken together. Handed in, since config/ does not know tenant/. */
+  readonly checkTenants: (tenants: readonly TenantConfig[]) => readonly Problem[];
 }
 
 /** Either a configuration or what is wrong with it, never both. */
@@ -47,19 +47,25 @@ export function loadConfig(sources: Sources): Loaded {
 
   const { settings, effective, faulty } = readSettings(given, sources.defaults ?? {}, problems);
   const resolved = resolve({ settings, given, file, faulty }, problems);
-  for (const what of sources.checkTenants(resolved.tenants)) {
-    problems.push({ where: file?.tenants == null ? '--namespace' : 'tenants', what });
+  for (const { where, what } of sources.checkTenants(resolved.tenants)) {
+    // A single tenant was never named by whoever configured it: its namespace was.
+    const namespace = given.get('namespace')?.where ?? '--namespace';
+    problems.push({ where: file?.tenants == null ? namespace : where, what });
   }
   if (problems.length > 0) return { config: null, settings: null, problems };
   const lists: EffectiveSetting[] = [];
+  const superseded = new Set<string>();
   if (file?.tenants != null) {
+    superseded.add('namespace').add('allow-undelimited');
     lists.push({ name: 'tenants', value: resolved.tenants.map(spellTenant), origin: 'file' });
   }
   if (file?.listeners != null) {
+    superseded.add('listen-addr');
     const listeners = resolved.listeners.map(({ name, tenant }) => ({ address: name, tenant }));
     lists.push({ name: 'listeners', value: listeners, origin: 'file' });
   }
-  return { config: { ...resolved, effective: [...effective, ...lists] }, settings, problems: [] };
+  const inForce = [...effective.filter(({ name }) => !superseded.has(name)), ...lists];
+  return { config: { ...resolved, effective: inForce }, settings, problems: [] };
 }
 
 /** Kubernetes puts the addresses of Services into the environment; one called like this program would look like ours. */
