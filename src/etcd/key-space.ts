@@ -54,7 +54,8 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array | null {
   let length = prefix.length;
   while (length > 0 && prefix[length - 1] === 0xff) length -= 1;
   if (length === 0) return null;
-  const end = prefix.slice(0, length);
+  // Not `slice`, which is a view when the prefix is a Buffer.
+  const end = Uint8Array.from(prefix.subarray(0, length));
   end[length - 1] = (end[length - 1] ?? 0) + 1;
   return end;
 }
