@@ -18,9 +18,7 @@ async function firstLine(
   }
 }
 
-export type Environment = Readonly<Record<string, string | number | null>>;
-
-export async function describeEnvironment(processes: Processes): Promise<Environment> {
+export async function describeEnvironment(processes: Processes) {
   const changes = await firstLine(processes, 'git', 'status', '--porcelain');
   const commit = await firstLine(processes, 'git', 'rev-parse', '--short=12', 'HEAD');
   return {
@@ -36,3 +34,5 @@ export async function describeEnvironment(processes: Processes): Promise<Environ
     h2load: await firstLine(processes, 'h2load', '--version'),
   };
 }
+
+export type Environment = Awaited<ReturnType<typeof describeEnvironment>>;

@@ -49,6 +49,7 @@ function isTargetName(name: string): name is TargetName {
   return targetNames.some((known) => known === name);
 }
 
+/** Resolves to whether etcd-bulkhead was measured, where it was asked for. */
 async function runScenario(
   scenario: Scenario,
   run: Run,
@@ -89,10 +90,20 @@ async function runScenario(
   const document = { environment, ...rounds, ...toJson(scenario, results, absent) };
   writeFileSync(file, `${JSON.stringify(document, null, 2)}\n`);
   console.log(`Written to ${relative(process.cwd(), file)}`);
-  return absent.size === 0;
+  const isOurs = (name: TargetName) => name.startsWith('bulkhead');
+  return !names.some(isOurs) || names.some((name) => isOurs(name) && !absent.has(name));
 }
 
-/** Resolves to the exit code: 0 when everyone was measured, 1 when somebody who was asked for did not start. */
+/** What the bench cannot do without and this machine does not have, or null. */
+function missingFor(environment: Environment): string | null {
+  if (process.platform !== 'linux') {
+    return 'The bench reads CPU time and memory from /proc, which only Linux has.';
+  }
+  const isAbsent = environment.etcd === null || environment.h2load === null;
+  return isAbsent ? 'The bench needs etcd and h2load. Debian: etcd-server, nghttp2-client.' : null;
+}
+
+/** Resolves to the exit code: 1 when etcd-bulkhead was asked for and not measured. A peer may be missing. */
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,
@@ -135,6 +146,11 @@ async function main(): Promise<number> {
       .map(([name, value]) => `${name}: ${value ?? 'not found'}`)
       .join('\n'),
   );
+  const missing = missingFor(environment);
+  if (missing !== null) {
+    console.error(missing);
+    return 1;
+  }
   const run: Run = {
     names: targetNames.filter((name) => names.includes(name)),
     rounds,
@@ -142,11 +158,16 @@ async function main(): Promise<number> {
     isSaved: values.save,
     processes,
   };
-  let isComplete = true;
+  let isMeasured = true;
   for (const scenario of chosen.filter((each) => each !== undefined)) {
-    isComplete = (await runScenario(scenario, run, environment)) && isComplete;
+    isMeasured = (await runScenario(scenario, run, environment)) && isMeasured;
   }
-  return isComplete ? 0 : 1;
+  return isMeasured ? 0 : 1;
 }
 
-process.exitCode = await main();
+try {
+  process.exitCode = await main();
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
+  process.exitCode = 1;
+}
