@@ -1,0 +1,57 @@
+/**
+ * Header blocks that were decoded before. Clients of gRPC settle into blocks that are nothing but table indexes, the
+ * same few bytes for every call of a method; such a block costs one look-up here in place of a decode, and the list it
+ * returns carries the memo of whoever used it before.
+ *
+ * A block may be stored only if decoding it left the dynamic table as it was, and it is found only while the table is
+ * still the one it was decoded with: `generation` counts the table's changes.
+ */
+import type { HeaderList } from './header-list.ts';
+
+/** Longer blocks carry literals, and those seldom repeat. */
+const blockBytesMax = 128;
+const slotCount = 64;
+
+class Slot {
+  readonly block: Uint8Array;
+  readonly generation: number;
+  readonly list: HeaderList;
+
+  constructor(block: Uint8Array, generation: number, list: HeaderList) {
+    this.block = block;
+    this.generation = generation;
+    this.list = list;
+  }
+}
+
+export class HeaderCache {
+  readonly #slots: (Slot | null)[] = new Array<Slot | null>(slotCount).fill(null);
+
+  find(bytes: Uint8Array, start: number, end: number, generation: number): HeaderList | null {
+    const length = end - start;
+    if (length > blockBytesMax) return null;
+    const slot = this.#slots[slotOf(bytes, start, end)];
+    if (slot === null || slot === undefined || slot.generation !== generation) return null;
+    const block = slot.block;
+    if (block.length !== length) return null;
+    for (let i = 0; i < length; i++) {
+      if (block[i] !== bytes[start + i]) return null;
+    }
+    return slot.list;
+  }
+
+  store(bytes: Uint8Array, start: number, end: number, generation: number, list: HeaderList): void {
+    if (end - start > blockBytesMax) return;
+    const slot = new Slot(Uint8Array.prototype.slice.call(bytes, start, end), generation, list);
+    this.#slots[slotOf(bytes, start, end)] = slot;
+  }
+}
+
+/** FNV-1a, folded to a slot. */
+function slotOf(bytes: Uint8Array, start: number, end: number): number {
+  let hash = 0x811c9dc5;
+  for (let at = start; at < end; at++) {
+    hash = Math.imul(hash ^ (bytes[at] as number), 0x01000193);
+  }
+  return (hash ^ (hash >>> 16)) & (slotCount - 1);
+}

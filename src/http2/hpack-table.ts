@@ -1,0 +1,88 @@
+/**
+ * HPACK's two tables (RFC 7541, section 2.3 and appendix A). The dynamic one is a ring: entries are never moved, and
+ * an index counts back from the newest.
+ */
+import { fieldOverheadBytes, HeaderField } from './header-field.ts';
+
+// Appendix A, in order from index 1: fields with a value first (`name value`), then names alone.
+const staticText = `:authority|:method GET|:method POST|:path /|:path /index.html|:scheme http|:scheme https
+:status 200|:status 204|:status 206|:status 304|:status 400|:status 404|:status 500
+accept-charset|accept-encoding gzip, deflate|accept-language|accept-ranges|accept|access-control-allow-origin
+age|allow|authorization|cache-control|content-disposition|content-encoding|content-language|content-length
+content-location|content-range|content-type|cookie|date|etag|expect|expires|from|host|if-match
+if-modified-since|if-none-match|if-range|if-unmodified-since|last-modified|link|location|max-forwards
+proxy-authenticate|proxy-authorization|range|referer|refresh|retry-after|server|set-cookie
+strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate`;
+
+/** Index 0 is not used by HPACK; `staticTable[i]` is the entry with index i. */
+export const staticTable: readonly HeaderField[] = [
+  new HeaderField('', ''),
+  ...staticText.split(/[|\n]/).map((entry) => {
+    const [name = '', ...value] = entry.split(' ');
+    return new HeaderField(name, value.join(' '));
+  }),
+];
+
+/** The index of the newest dynamic entry. */
+export const firstDynamicIndex = staticTable.length;
+
+export class DynamicTable {
+  // A power of two that no table of `bytesMax` can fill, so that the ring needs no growth and its mask no division.
+  readonly #ring: (HeaderField | null)[];
+  readonly #mask: number;
+  #inserted = 0;
+  #count = 0;
+  #sizeBytes = 0;
+  #bytesMax: number;
+
+  /** `bytesMax` is the most that `resize` will ever be given. */
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+    let slots = 1;
+    while (slots * fieldOverheadBytes <= bytesMax) slots *= 2;
+    this.#ring = new Array<HeaderField | null>(slots).fill(null);
+    this.#mask = slots - 1;
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
+  get bytesMax(): number {
+    return this.#bytesMax;
+  }
+
+  /** The entry `back` places behind the newest one, or null. */
+  get(back: number): HeaderField | null {
+    if (back >= this.#count) return null;
+    return this.#ring[(this.#inserted - 1 - back) & this.#mask] ?? null;
+  }
+
+  /** Adds an entry, evicting what it displaces. One that is larger than the table empties it and is not kept. */
+  add(field: HeaderField): void {
+    this.#evictTo(this.#bytesMax - field.sizeBytes);
+    if (field.sizeBytes > this.#bytesMax) return;
+    this.#ring[this.#inserted & this.#mask] = field;
+    this.#inserted = (this.#inserted + 1) | 0;
+    this.#count++;
+    this.#sizeBytes += field.sizeBytes;
+  }
+
+  resize(bytesMax: number): void {
+    this.#bytesMax = bytesMax;
+    this.#evictTo(bytesMax);
+  }
+
+  #evictTo(sizeBytes: number): void {
+    while (this.#count > 0 && this.#sizeBytes > sizeBytes) {
+      const slot = (this.#inserted - this.#count) & this.#mask;
+      this.#sizeBytes -= this.#ring[slot]?.sizeBytes ?? 0;
+      this.#ring[slot] = null;
+      this.#count--;
+    }
+  }
+}

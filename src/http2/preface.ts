@@ -1,0 +1,47 @@
+/**
+ * The first bytes of an accepted connection: HTTP/2 with prior knowledge or after ALPN, which both begin with the same
+ * 24 bytes, or anything else, which an HTTP/1.1 server may understand. Until that is known nothing is promised to
+ * the peer, and it has limited time.
+ */
+import type { Socket } from 'node:net';
+import type { Clock } from '../runtime/clock.ts';
+import { clientPreface } from './frame.ts';
+import { limits } from './limits.ts';
+
+export interface PrefaceHandler {
+  /** The preface was read; `rest` are the bytes behind it. */
+  onHttp2(socket: Socket, rest: Buffer): void;
+  /** The socket as if nothing had been read from it. */
+  onOther(socket: Socket): void;
+}
+
+/** Reads from `socket` until it is known what it speaks. A socket that stays silent is destroyed. */
+export function readPreface(socket: Socket, clock: Clock, handler: PrefaceHandler): void {
+  let read: Buffer = Buffer.alloc(0);
+  const cancelTimer = clock.after(limits.prefaceTimeoutMs, () => socket.destroy());
+  const stop = () => {
+    cancelTimer();
+    socket.off('data', onChunk);
+    socket.off('close', stop);
+    socket.off('error', ignore);
+  };
+  const onChunk = (chunk: Buffer) => {
+    read = read.length === 0 ? chunk : Buffer.concat([read, chunk]);
+    const length = Math.min(read.length, clientPreface.length);
+    if (read.compare(clientPreface, 0, length, 0, length) !== 0) {
+      stop();
+      socket.pause();
+      socket.unshift(read);
+      handler.onOther(socket);
+    } else if (length === clientPreface.length) {
+      stop();
+      handler.onHttp2(socket, read.subarray(length));
+    }
+  };
+  socket.on('data', onChunk);
+  socket.on('close', stop);
+  socket.on('error', ignore);
+}
+
+/** The socket closes after an error by itself. */
+function ignore(): void {}
