@@ -18,7 +18,6 @@ const logTailChars = 800;
 export interface Started {
   readonly pid: number;
   readonly child: ChildProcess;
-  readonly logFile: string;
 }
 
 /** A TCP port of the loopback that is free now; whoever asks has to take it soon. */
@@ -95,19 +94,18 @@ export class Processes {
       failure = error.message;
     });
     child.once('exit', (code, signal) => {
-      failure = `ended with ${code ?? signal} before it listened: ${readFileSync(logFile, 'utf8').slice(-logTailChars).trim()}`;
+      failure = `ended with ${code ?? signal} before it listened`;
     });
     const deadlineMs = performance.now() + startTimeoutMs;
     while (performance.now() < deadlineMs && failure === null) {
-      if (await accepts(port)) {
-        if (child.pid === undefined) {
-          break;
-        }
-        return { pid: child.pid, child, logFile };
+      if ((await accepts(port)) && child.pid !== undefined) {
+        return { pid: child.pid, child };
       }
       await sleep(startPollMs);
     }
-    throw new Error(`${name} ${failure ?? `does not listen after ${startTimeoutMs} ms`}`);
+    const why = failure ?? `does not listen after ${startTimeoutMs} ms`;
+    const said = readFileSync(logFile, 'utf8').slice(-logTailChars).trim();
+    throw new Error(`${name} ${why}${said === '' ? '' : `: ${said}`}`);
   }
 
   /** Runs a command to its end and returns what it printed on standard output. Rejects when it fails. */
