@@ -23,14 +23,16 @@ export const protoFiles = [
   'grpc/health/v1/health.proto',
 ];
 
-const definitions = protoLoader.loadSync(protoFiles, {
+const loadOptions = {
   includeDirs: [protoDir],
   keepCase: true,
   longs: String,
   enums: String,
-  defaults: true,
   oneofs: true,
-});
+};
+
+/** Answers have every field, so that tests compare values and not absences. */
+const definitions = protoLoader.loadSync(protoFiles, { ...loadOptions, defaults: true });
 
 const callWithinMs = 10_000;
 
@@ -69,9 +71,12 @@ export async function refusal(
   throw new Error('the call was expected to be refused, and it succeeded');
 }
 
-function methodDefinition(name: string): protoLoader.MethodDefinition<object, object> {
+function methodDefinition(
+  name: string,
+  from = definitions,
+): protoLoader.MethodDefinition<object, object> {
   const [service = '', rpc = ''] = name.split('/');
-  const found = (definitions[service] as protoLoader.ServiceDefinition | undefined)?.[rpc];
+  const found = (from[service] as protoLoader.ServiceDefinition | undefined)?.[rpc];
   if (found === undefined) throw new Error(`proto/ has no ${name}`);
   return found;
 }
@@ -84,9 +89,17 @@ export function encode<Name extends keyof UnaryMethods>(
   return methodDefinition(name).requestSerialize(request);
 }
 
-function toMetadata(options: CallOptions): Metadata {
+/** Decodes an answer and encodes it again: the same bytes, unless it holds something that proto/ does not know. */
+export function reencode(name: keyof UnaryMethods, answer: Buffer): Buffer {
+  const definition = methodDefinition(name, protoLoader.loadSync(protoFiles, loadOptions));
+  return definition.responseSerialize(definition.responseDeserialize(answer));
+}
+
+function toMetadata({ metadata: values = {} }: CallOptions): Metadata {
   const metadata = new Metadata();
-  for (const [name, value] of Object.entries(options.metadata ?? {})) metadata.set(name, value);
+  for (const [name, value] of Object.entries(values)) {
+    metadata.set(name, name.endsWith('-bin') ? Buffer.from(value) : value);
+  }
   return metadata;
 }
 

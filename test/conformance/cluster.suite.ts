@@ -1,0 +1,79 @@
+/** What clients ask about the server itself: status, members, health; and what is none of a tenant's business. */
+import { expect, test } from 'vitest';
+import { Code } from '../../src/grpc/status.ts';
+import { refusal } from '../support/client.ts';
+import type { UnaryMethods } from '../support/messages.ts';
+import type { TargetKind } from '../support/target.ts';
+import { differs } from './differences.ts';
+import { etcdErrors } from './etcd-errors.ts';
+import { etcdVersion, expectRefusal, revision, useWorld } from './world.ts';
+
+export function clusterSuite(kind: TargetKind): void {
+  const world = useWorld(kind);
+
+  test('status tells the version of etcd', async () => {
+    const status = await world.client.call('etcdserverpb.Maintenance/Status', {});
+    expect(status.version).toBe(etcdVersion().join('.'));
+    expect(status.header?.cluster_id).not.toBe('0');
+    expect(Number(status.raftTerm)).toBeGreaterThan(0);
+  });
+
+  test('the member list has one member with a name, an ID, and an address that clients reach', async () => {
+    const { members, header } = await world.client.call('etcdserverpb.Cluster/MemberList', {});
+    expect(members).toHaveLength(1);
+    const [member] = members;
+    expect(member?.name).not.toBe('');
+    expect(member?.ID).not.toBe('0');
+    expect(member?.isLearner).toBe(false);
+    expect(header?.cluster_id).not.toBe('0');
+    expect(header?.member_id).not.toBe('0');
+    await differs(kind, 'member-list', {
+      async etcd() {
+        expect(member?.clientURLs).toEqual([world.target.etcd.clientUrl]);
+        expect(member?.peerURLs).toEqual([world.target.etcd.peerUrl]);
+      },
+      async proxy() {
+        expect(member?.clientURLs).toHaveLength(1);
+        expect(member?.clientURLs[0]).toContain(world.target.address);
+        expect(member?.peerURLs).toEqual([]);
+      },
+    });
+  });
+
+  test('the member list is the same each time, and its header has revision 0', async () => {
+    const ask = () => world.client.call('etcdserverpb.Cluster/MemberList', { linearizable: true });
+    const [one, two] = [await ask(), await ask()];
+    expect(one.members).toEqual(two.members);
+    expect(revision(one)).toBe(0);
+  });
+
+  test('the server says that it is healthy', async () => {
+    const { status } = await world.client.call('grpc.health.v1.Health/Check', {});
+    expect(status).toBe('SERVING');
+  });
+
+  test('health of a service that nobody knows', async () => {
+    const check = world.client.call('grpc.health.v1.Health/Check', { service: 'no.such.Service' });
+    await expectRefusal(check, { code: Code.NOT_FOUND, details: 'unknown service' });
+  });
+
+  const clusterWide: [keyof UnaryMethods, number][] = [
+    ['etcdserverpb.Maintenance/Alarm', Code.OK],
+    ['etcdserverpb.Maintenance/HashKV', Code.OK],
+    ['etcdserverpb.Maintenance/Defragment', Code.OK],
+    ['etcdserverpb.Auth/UserList', Code.OK],
+    ['etcdserverpb.Cluster/MemberAdd', Code.INVALID_ARGUMENT],
+  ];
+  for (const [name, code] of clusterWide) {
+    test(`${name} is for the owner of the cluster`, async () => {
+      await differs(kind, 'cluster-wide-methods', {
+        async etcd() {
+          const call = world.client.call(name, {});
+          if (code === Code.OK) await expect(call).resolves.toBeDefined();
+          else expect((await refusal(call)).code).toBe(code);
+        },
+        proxy: () => expectRefusal(world.client.call(name, {}), etcdErrors.permissionDenied),
+      });
+    });
+  }
+}

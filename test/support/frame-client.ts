@@ -1,0 +1,182 @@
+/**
+ * HTTP/2 by hand, for what no client library would send: frames straight onto a socket, and just enough reading to tell
+ * how the other side took it. It ignores flow control, so it is for messages of a few bytes.
+ */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+
+const frameType = { data: 0, headers: 1, reset: 3, settings: 4, goAway: 7 } as const;
+const flag = { endStream: 1, ack: 1, endHeaders: 4 } as const;
+const frameHeadBytes = 9;
+const waitMs = 5000;
+
+export interface ConnectOptions {
+  /** Sent instead of HTTP/2's own opening. */
+  readonly preface?: string;
+}
+
+interface Frame {
+  readonly type: number;
+  readonly flags: number;
+  readonly stream: number;
+  readonly payload: Buffer;
+}
+
+/** A header as HPACK's literal without indexing: its name and value in plain text. Both stay below 127 bytes. */
+function literal(name: string, value: string): Buffer {
+  return Buffer.concat([
+    Buffer.from([0, name.length]),
+    Buffer.from(name, 'latin1'),
+    Buffer.from([value.length]),
+    Buffer.from(value, 'latin1'),
+  ]);
+}
+
+export class FrameClient implements AsyncDisposable {
+  readonly #socket: Socket;
+  readonly #authority: string;
+  readonly #frames: Frame[] = [];
+  #unread = Buffer.alloc(0);
+  #isClosed = false;
+  #wake: (() => void) | null = null;
+
+  private constructor(socket: Socket, authority: string) {
+    this.#socket = socket;
+    this.#authority = authority;
+    socket.on('data', (bytes: Buffer) => this.#onData(bytes));
+    // A reset connection is one way in which the other side shows what it thinks.
+    socket.on('error', () => {});
+    socket.on('close', () => {
+      this.#isClosed = true;
+      this.#wake?.();
+    });
+  }
+
+  static async connect(address: string, options: ConnectOptions = {}): Promise<FrameClient> {
+    const [host = '', port = ''] = address.split(':');
+    const socket = connect(Number(port), host);
+    await once(socket, 'connect');
+    const client = new FrameClient(socket, address);
+    if (options.preface === undefined) {
+      client.write(Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1'));
+      client.frame(frameType.settings, 0, 0, Buffer.alloc(0));
+    } else {
+      client.write(Buffer.from(options.preface, 'latin1'));
+    }
+    return client;
+  }
+
+  write(bytes: Buffer): void {
+    this.#socket.write(bytes);
+  }
+
+  frame(type: number, flags: number, stream: number, payload: Buffer): void {
+    const head = Buffer.alloc(frameHeadBytes);
+    head.writeUIntBE(payload.length, 0, 3);
+    head.writeUInt8(type, 3);
+    head.writeUInt8(flags, 4);
+    head.writeUInt32BE(stream, 5);
+    this.write(Buffer.concat([head, payload]));
+  }
+
+  /** Opens a gRPC call. */
+  headers(stream: number, path: string): void {
+    const block = Buffer.concat([
+      literal(':method', 'POST'),
+      literal(':scheme', 'http'),
+      literal(':path', path),
+      literal(':authority', this.#authority),
+      literal('te', 'trailers'),
+      literal('content-type', 'application/grpc'),
+    ]);
+    this.frame(frameType.headers, flag.endHeaders, stream, block);
+  }
+
+  /** A gRPC message in one DATA frame. */
+  message(stream: number, message: Buffer, { end }: { end: boolean }): void {
+    const prefix = Buffer.alloc(5);
+    prefix.writeUInt32BE(message.length, 1);
+    const flags = end ? flag.endStream : 0;
+    this.frame(frameType.data, flags, stream, Buffer.concat([prefix, message]));
+  }
+
+  /** Half-closes without a message. */
+  end(stream: number): void {
+    this.frame(frameType.data, flag.endStream, stream, Buffer.alloc(0));
+  }
+
+  /** The HTTP/2 error code with which the other side gave up a stream or the connection. */
+  async broken(): Promise<number> {
+    const isBreak = ({ type }: Frame) => type === frameType.reset || type === frameType.goAway;
+    await this.#until(() => this.#frames.some(isBreak), 'RST_STREAM or GOAWAY');
+    const frame = this.#frames.find(isBreak);
+    if (frame === undefined) throw new Error('unreachable');
+    return frame.payload.readUInt32BE(frame.type === frameType.reset ? 0 : 4);
+  }
+
+  /** Resolves when the other side has ended the stream, in whatever way. */
+  async closed(stream: number): Promise<void> {
+    await this.#until(
+      () =>
+        this.#isClosed ||
+        this.#frames.some(
+          (frame) =>
+            frame.type === frameType.goAway ||
+            (frame.stream === stream &&
+              (frame.type === frameType.reset ||
+                (frame.type === frameType.headers && (frame.flags & flag.endStream) !== 0))),
+        ),
+      `end of stream ${stream}`,
+    );
+  }
+
+  /** Resolves when the other side has closed the connection. */
+  disconnected(): Promise<void> {
+    return this.#until(() => this.#isClosed, 'end of the connection');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#isClosed) return;
+    const closed = once(this.#socket, 'close');
+    this.#socket.destroy();
+    await closed;
+  }
+
+  #onData(bytes: Buffer): void {
+    this.#unread = Buffer.concat([this.#unread, bytes]);
+    while (this.#unread.length >= frameHeadBytes) {
+      const end = frameHeadBytes + this.#unread.readUIntBE(0, 3);
+      if (this.#unread.length < end) break;
+      const frame = {
+        type: this.#unread.readUInt8(3),
+        flags: this.#unread.readUInt8(4),
+        stream: this.#unread.readUInt32BE(5),
+        payload: this.#unread.subarray(frameHeadBytes, end),
+      };
+      this.#unread = this.#unread.subarray(end);
+      this.#frames.push(frame);
+      if (frame.type === frameType.settings && (frame.flags & flag.ack) === 0) {
+        this.frame(frameType.settings, flag.ack, 0, Buffer.alloc(0));
+      }
+    }
+    this.#wake?.();
+  }
+
+  async #until(holds: () => boolean, what: string): Promise<void> {
+    if (holds()) return;
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const timer = setTimeout(() => {
+      const seen = this.#frames.map(({ type, stream }) => `${type}@${stream}`).join(' ');
+      reject(new Error(`no ${what} within ${waitMs} ms; frames (type@stream): ${seen}`));
+    }, waitMs);
+    this.#wake = () => {
+      if (holds()) resolve();
+    };
+    try {
+      await promise;
+    } finally {
+      clearTimeout(timer);
+      this.#wake = null;
+    }
+  }
+}
