@@ -45,7 +45,7 @@ export class CompiledMessage {
   /** The claim that must have been satisfied at the end of the message, and what is missing if it was not. */
   required = 0;
   want: number = Want.NOTHING;
-  /** The field that gets a default when it is absent, its claim, and its action, which says what default. 0: none. */
+  /** The field that gets a default when it is absent; its action says which. 0: none. */
   defaultField = 0;
 }
 

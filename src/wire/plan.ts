@@ -94,7 +94,7 @@ export class Plan {
       to = copy(source, from, at, target, to);
       from = at + (entries[i + 1] as number);
       const value = entries[i + 3] as number;
-      switch (entries[i + 2]) {
+      switch (entries[i + 2] as number) {
         case Literal.VARINT:
           to = writeVarint(target, to, value);
           break;

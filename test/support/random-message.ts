@@ -145,7 +145,12 @@ export class RandomMessage {
   }
 
   #varint(number: number, value: bigint): Uint8Array {
-    return Buffer.concat([this.#number(BigInt(number) << 3n, 5), this.#number(value, 10)]);
+    const tag = this.#number(BigInt(number) << 3n, 5);
+    if (this.#isWrong() && this.#random.chance(0.2)) {
+      // Ten bytes, of which the last holds more bits than an int64 has left, or is not the last.
+      return Buffer.concat([tag, Buffer.alloc(9, 0x80), Buffer.of(1 + this.#random.below(255))]);
+    }
+    return Buffer.concat([tag, this.#number(value, 10)]);
   }
 
   #bytes(number: number, value: Uint8Array): Uint8Array {

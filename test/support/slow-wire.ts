@@ -223,7 +223,10 @@ export class SlowRewriter {
           }
           break;
         }
-        default: {
+        case 'lease':
+        case 'leaseName':
+        case 'leaseOperand':
+        case 'listedLease': {
           const value = expectVarint(field);
           const mapped = this.#lease(rule, value);
           if (rule === 'listedLease' && mapped > 0n) isListed = true;

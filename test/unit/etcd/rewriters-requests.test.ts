@@ -227,6 +227,19 @@ describe('ways around the namespace', () => {
     expect(apply('PutRequest', fixed)).toBe('malformed');
   });
 
+  test.each([3, 15])('bits beyond the 64th, which parsers drop or refuse, in field %d', (field) => {
+    const varint = (last: number) =>
+      Buffer.concat([
+        message([1, 'k']),
+        Buffer.of(field << 3),
+        Buffer.alloc(9, 0x80),
+        Buffer.of(last),
+      ]);
+    for (const last of [0x02, 0x7f, 0x80])
+      expect(apply('PutRequest', varint(last))).toBe('malformed');
+    expect(apply('PutRequest', varint(0x01))).toBeInstanceOf(Uint8Array);
+  });
+
   test('groups', () => {
     const group = Buffer.concat([message([1, 'k']), Buffer.of(0x7b, 0x7c)]);
     expect(apply('PutRequest', group)).toBe('malformed');

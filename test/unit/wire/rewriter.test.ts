@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest';
+import { refusal } from '../../../src/etcd/errors.ts';
+import { keySpace } from '../../../src/etcd/key-space.ts';
+import { applier, stripper } from '../../../src/etcd/rewriters.ts';
+import { requestRewriters, responseRewriters } from '../../../src/wire/rewriter.ts';
+import { slowMessage as message } from '../../support/slow-wire.ts';
+
+const space = keySpace(Buffer.from('t1/'));
+
+describe('a table that contradicts itself is refused at start-up', () => {
+  test('with a message that is not in it', () => {
+    expect(() => requestRewriters({ A: { fields: { 1: { one: 'B' } } } })).toThrow('no message B');
+  });
+
+  test.each([0, 128, -1])('with the field number %d', (number) => {
+    expect(() => requestRewriters({ A: { fields: { [number]: 'key' } } })).toThrow('field number');
+    expect(() => responseRewriters({ A: { fields: {}, oneof: [number] } })).toThrow('field number');
+  });
+
+  test('with two different things that a message must have', () => {
+    const fields = { 1: 'key', 2: { one: 'A' } } as const;
+    const table = { A: { fields, oneof: [2, 3], oneofRequired: true } } as const;
+    expect(() => requestRewriters(table)).toThrow('one kind');
+  });
+});
+
+test('every fault is a refusal, so that it becomes a status without a table of its own', () => {
+  const result = applier('PutRequest').rewrite(message([2, 'value']), space);
+  const answer = typeof result === 'string' ? refusal(result) : null;
+  expect(answer?.text).toBe('etcdserver: key is not provided');
+});
+
+test('a message with more changes than any before it comes out whole, and so does the next one', () => {
+  const response = (count: number, prefix: string) =>
+    message(
+      ...Array.from({ length: count }, (_, i) => [2, message([1, `${prefix}${i}`])] as const),
+    );
+  const rewriter = stripper('RangeResponse');
+  expect(rewriter.rewrite(response(100_000, 't1/'), space)).toEqual(response(100_000, ''));
+  expect(rewriter.rewrite(response(3, 't1/'), space)).toEqual(response(3, ''));
+});
+
+test('a result is not touched by the next message', () => {
+  const rewriter = applier('PutRequest');
+  const first = rewriter.rewrite(message([1, 'a'], [2, 'first']), space);
+  rewriter.rewrite(message([1, 'b'], [2, 'other']), space);
+  expect(first).toEqual(message([1, 't1/a'], [2, 'first']));
+});
