@@ -5,8 +5,8 @@
  * It reads protobuf more strictly than etcd does, because a byte string that two parsers read differently is a way around
  * the namespace. etcd has had two parsers: the one gogo/protobuf generated (to 3.6) and protobuf-go's (3.7). Refused as
  * malformed, beyond what is not protobuf at all:
- * - tags of more than 32 bits: gogo's parser cuts the field number to an int32, so that it would see the field 1 in a tag
- *   that means field 2^32 + 1 to us;
+ * - tags of more than 32 bits: gogo's parser cuts the field number to an int32, so that it sees field 1 in a tag that
+ *   means field 2^32 + 1 to us. etcd 3.4.23 was seen to read the raw key in such a field instead of the one in field 1;
  * - varints with a tenth byte over 1: gogo's drops the excess bits, protobuf-go's refuses;
  * - lengths of more than five bytes or 32 bits, which no encoder writes;
  * - groups and the two unused wire types: skipping them is where parsers differ most, and the API has none;
