@@ -54,6 +54,7 @@ export class StrippingReply implements Reply<'store'> {
   }
 
   end(status: Status): void {
+    this.#mustCancel = false;
     if (this.isOver) return;
     this.isOver = true;
     this.#above.end(status);

@@ -1,0 +1,118 @@
+import { describe, expect, test } from 'vitest';
+import { Code, ok } from '../../../src/grpc/status.ts';
+import { decodeRequest } from '../../support/codec.ts';
+import { answerOf, bytes, encodeRequest, encodeResponse, header, Setup } from './setup.ts';
+
+const watch = 'etcdserverpb.Watch/Watch';
+
+describe('a stream through the namespace', () => {
+  const creates = [
+    { name: 'one key', key: 'a', end: '', stored: ['t1/a', ''] },
+    { name: 'an empty key', key: '', end: '', stored: ['t1/\0', ''] },
+    { name: 'an empty key to the end', key: '', end: '\0', stored: ['t1/\0', 't10'] },
+    { name: 'a key to the end', key: 'b', end: '\0', stored: ['t1/b', 't10'] },
+    { name: 'two zero bytes as an end', key: 'a', end: '\0\0', stored: ['t1/a', 't1/\0\0'] },
+    { name: 'an end before the key', key: 'b', end: 'a', stored: ['t1/b', 't1/a'] },
+  ];
+
+  test.each(creates)('a watch on $name stays inside', ({ key, end, stored }) => {
+    const setup = new Setup();
+    const { requests } = setup.stream(watch);
+    const create = { key: bytes(key), range_end: bytes(end), start_revision: 7, prev_kv: true };
+    requests.message(encodeRequest(watch, { create_request: create }));
+    expect(setup.stored(watch).create_request).toMatchObject({
+      key: bytes(stored[0] ?? ''),
+      range_end: bytes(stored[1] ?? ''),
+      start_revision: '7',
+      prev_kv: true,
+    });
+  });
+
+  test('events lose the prefix, in the key and in what was there before', () => {
+    const setup = new Setup();
+    const { heard, below } = setup.stream(watch);
+    const kv = { key: bytes('t1/a'), mod_revision: 9 };
+    below.reply.message(
+      encodeResponse(watch, { header, watch_id: 3, events: [{ kv, prev_kv: kv }, { kv }] }),
+    );
+    const answer = answerOf(watch, heard);
+    expect(answer.watch_id).toBe('3');
+    expect(answer.events.map((e) => e.kv.key)).toEqual([bytes('a'), bytes('a')]);
+    expect(answer.events[0]?.prev_kv?.key).toEqual(bytes('a'));
+  });
+
+  test('a message without keys is passed on as the same bytes', () => {
+    const setup = new Setup();
+    const { heard, requests, below } = setup.stream(watch);
+    const progress = encodeRequest(watch, { progress_request: {} });
+    requests.message(progress);
+    expect(below.request).toBe(progress);
+    const answer = encodeResponse(watch, { header, watch_id: -1 });
+    below.reply.message(answer);
+    expect(heard.messages[0]).toBe(answer);
+  });
+
+  test('a message that is none ends the stream; what was sent before stays sent', () => {
+    const setup = new Setup();
+    const { heard, requests, below } = setup.stream(watch);
+    requests.message(encodeRequest(watch, { create_request: { key: bytes('a') } }));
+    requests.message(Uint8Array.of(0x0a, 0x05));
+    expect(heard.code).toBe(Code.INTERNAL);
+    expect(below.isCanceled).toBe(true);
+    expect(below.requests).toHaveLength(1);
+    requests.message(encodeRequest(watch, { create_request: { key: bytes('b') } }));
+    expect(below.requests).toHaveLength(1);
+  });
+
+  test('back-pressure, half-close and cancel go straight through', () => {
+    const setup = new Setup();
+    const { heard, requests, below } = setup.stream(watch);
+    requests.pause();
+    expect(below.isPaused).toBe(true);
+    requests.resume();
+    expect(below.isPaused).toBe(false);
+    below.reply.pause();
+    expect(heard.isPaused).toBe(true);
+    below.reply.resume();
+    expect(heard.isPaused).toBe(false);
+    requests.end();
+    expect(below.isHalfClosed).toBe(true);
+    below.reply.message(
+      encodeResponse(watch, { header, events: [{ kv: { key: bytes('t1/a') } }] }),
+    );
+    expect(heard.messages).toHaveLength(1);
+    requests.cancel();
+    expect(below.isCanceled).toBe(true);
+    expect(heard.status).toBeNull();
+  });
+
+  test('nothing is said to etcd after it has ended the stream', () => {
+    const setup = new Setup();
+    const { heard, requests, below } = setup.stream(watch);
+    below.finish(ok);
+    requests.message(encodeRequest(watch, { progress_request: {} }));
+    requests.end();
+    requests.cancel();
+    expect(heard.isOk).toBe(true);
+    expect(below.requests).toEqual([]);
+  });
+
+  test('a long range comes in pieces, and each is rewritten as it comes', () => {
+    const setup = new Setup();
+    const name = 'etcdserverpb.KV/RangeStream';
+    const { heard, requests, below } = setup.stream(name);
+    requests.message(encodeRequest(name, { key: bytes('a'), range_end: bytes('\0') }));
+    requests.end();
+    expect(decodeRequest(name, below.request).range_end).toEqual(bytes('t10'));
+    for (const key of ['t1/a', 't1/b']) {
+      below.reply.message(encodeResponse(name, { range_response: { kvs: [{ key: bytes(key) }] } }));
+    }
+    expect(heard.messages).toHaveLength(2);
+    expect(answerOf(name, heard).range_response.kvs[0]?.key).toEqual(bytes('b'));
+    below.reply.message(
+      encodeResponse(name, { range_response: { kvs: [{ key: bytes('t0/a') }] } }),
+    );
+    expect(heard.messages).toHaveLength(2);
+    expect(heard.code).toBe(Code.UNAVAILABLE);
+  });
+});

@@ -1,0 +1,81 @@
+/** The namespace layer over a fake etcd, for a tenant called `t1/` unless a test says otherwise. */
+import type { Call } from '../../../src/etcd/api.ts';
+import type { MethodName } from '../../../src/etcd/methods.ts';
+import type { Tenant } from '../../../src/etcd/tenant.ts';
+import type { Metadata } from '../../../src/grpc/metadata.ts';
+import { namespace } from '../../../src/namespace/layer.ts';
+import type { WireFault } from '../../../src/wire/fault.ts';
+import {
+  type CodedMethod,
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+} from '../../support/codec.ts';
+import { callOf, FakeEtcd, fakeTenant, Heard } from '../../support/fake-etcd.ts';
+
+export const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+
+export const header = { cluster_id: '7', member_id: '8', revision: '100', raft_term: '3' };
+
+export class Setup {
+  readonly etcd = new FakeEtcd();
+  readonly tenant: Tenant;
+  readonly violations: { call: Call; fault: WireFault }[] = [];
+  foreignLeases = 0;
+  /** What the next draws of lease IDs give; 1 when nothing is left. */
+  readonly drawn: number[] = [];
+  readonly layer;
+
+  constructor(namespaceOf = 't1/') {
+    this.tenant = fakeTenant(namespaceOf);
+    this.layer = namespace({
+      random: { integer: (min) => this.drawn.shift() ?? min },
+      hooks: {
+        violation: (call, fault) => this.violations.push({ call, fault }),
+        foreignLeases: (_call, count) => {
+          this.foreignLeases += count;
+        },
+      },
+      self: {
+        name: 'bulkhead',
+        memberId: 42n,
+        clientUrls: (call) => [`http://${call.peer.listener}:2379`],
+      },
+    })(this.etcd);
+  }
+
+  unary<Name extends CodedMethod>(
+    name: Name,
+    request: Parameters<typeof encodeRequest<Name>>[1],
+    metadata: Metadata = [],
+  ) {
+    return this.unaryBytes(name, encodeRequest(name, request), metadata);
+  }
+
+  unaryBytes(name: MethodName, request: Uint8Array, metadata: Metadata = []) {
+    const heard = new Heard();
+    const ongoing = this.layer.unary(callOf(this.tenant, name, metadata), request, heard);
+    return { heard, ongoing };
+  }
+
+  stream(name: MethodName) {
+    const heard = new Heard();
+    const requests = this.layer.stream(callOf(this.tenant, name), heard);
+    return { heard, requests, below: this.etcd.call };
+  }
+
+  /** The newest request that reached etcd. */
+  stored<Name extends CodedMethod>(name: Name) {
+    return decodeRequest(name, this.etcd.call.request);
+  }
+}
+
+/** The newest answer that reached the client. */
+export function answerOf<Name extends CodedMethod>(name: Name, heard: Heard) {
+  const newest = heard.messages.at(-1);
+  if (newest === undefined) throw new Error('no answer has come');
+  return decodeResponse(name, newest);
+}
+
+export { encodeRequest, encodeResponse };
