@@ -1,0 +1,65 @@
+/**
+ * From an invocation to a configuration, the same way for every command: flags, environment, file, tenants' checks, and
+ * then either a Config or one report of everything that is wrong. This is where config/ and tenant/ meet.
+ */
+import type { Config, TenantConfig } from '../config/config.ts';
+import { loadConfig, type Sources } from '../config/load.ts';
+import { formatProblem, type Problem } from '../config/problem.ts';
+import { type SettingName, type Settings, settingNames, settingOf } from '../config/schema.ts';
+import { buildDirectory, Directory } from '../tenant/directory.ts';
+import { type Command, ExitCode, type Invocation } from './command.ts';
+import { type FlagSet, type ParsedFlags, parseFlags } from './flags.ts';
+import { commandHelp } from './help.ts';
+
+export type Configured =
+  | { readonly config: Config; readonly settings: Settings }
+  /** Nothing is left to do: help was printed, or mistakes were. */
+  | { readonly config: null; readonly exitCode: number };
+
+export interface Manner {
+  /** Flags of the command that are no settings; settings are all that are not dev's alone unless given. */
+  readonly flags?: Partial<FlagSet>;
+  readonly defaults?: NonNullable<Sources['defaults']>;
+  readonly file?: NonNullable<Sources['file']>;
+  /** Turns the command's own flags into settings or mistakes before anything else is read. */
+  readonly adapt?: (flags: ParsedFlags) => Pick<ParsedFlags, 'settings' | 'problems'>;
+}
+
+/** All that make sense for a proxy which somebody else configured. */
+export const serverSettings: readonly SettingName[] = settingNames.filter(
+  (name) => settingOf(name).dev !== 'only',
+);
+
+export function configure(
+  command: Pick<Command, 'name' | 'summary'>,
+  { args, environment, output }: Invocation,
+  { flags: { settings = serverSettings, others = {} } = {}, adapt, ...sources }: Manner = {},
+): Configured {
+  const parsed = parseFlags(args, { settings, others });
+  if (parsed.wantsHelp) {
+    output.out(commandHelp(command, settings, sources.defaults));
+    return { config: null, exitCode: ExitCode.OK };
+  }
+  const adapted = adapt?.(parsed) ?? parsed;
+  const loaded = loadConfig({
+    flags: adapted.settings,
+    environment,
+    checkTenants,
+    ...sources,
+  });
+  const problems = [...adapted.problems, ...loaded.problems];
+  if (loaded.config !== null && problems.length === 0) return loaded;
+  report(problems, output);
+  return { config: null, exitCode: ExitCode.USAGE };
+}
+
+function checkTenants(tenants: readonly TenantConfig[]): readonly Problem[] {
+  const directory = buildDirectory({ tenants, listeners: [] });
+  return directory instanceof Directory ? [] : directory;
+}
+
+function report(problems: readonly Problem[], output: Invocation['output']): void {
+  const count = problems.length === 1 ? 'one mistake' : `${problems.length} mistakes`;
+  output.err(`etcd-bulkhead: the configuration has ${count}; nothing was started\n`);
+  for (const problem of problems) output.err(`  ${formatProblem(problem)}\n`);
+}

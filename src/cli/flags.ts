@@ -1,0 +1,90 @@
+/**
+ * Arguments → settings. node:util's parser splits them; what is a flag, and of which command, comes from the schema. All
+ * mistakes are collected, so that the ones of the command line are reported together with those of the configuration.
+ */
+import { parseArgs } from 'node:util';
+import type { Given } from '../config/file.ts';
+import { type Problem, suggestion } from '../config/problem.ts';
+import { isSettingName, type SettingName, settingOf } from '../config/schema.ts';
+
+/** Flags that a command takes. */
+export interface FlagSet {
+  readonly settings: readonly SettingName[];
+  /** Flags of this command alone, which are no settings. True: takes no value. */
+  readonly others: Readonly<Record<string, { readonly isBoolean: boolean }>>;
+}
+
+export interface ParsedFlags {
+  readonly settings: ReadonlyMap<SettingName, Given>;
+  readonly others: ReadonlyMap<string, string>;
+  readonly wantsHelp: boolean;
+  readonly problems: readonly Problem[];
+}
+
+export function parseFlags(args: readonly string[], set: FlagSet): ParsedFlags {
+  const booleans = new Map<string, boolean>();
+  for (const name of set.settings) booleans.set(name, settingOf(name).kind === 'boolean');
+  for (const [name, { isBoolean }] of Object.entries(set.others)) booleans.set(name, isBoolean);
+
+  const texts = new Map<string, string[]>();
+  const problems: Problem[] = [];
+  let wantsHelp = false;
+  let mayBeValue = false;
+  for (const token of tokensOf(args, booleans)) {
+    if (token.kind === 'option' && (token.name === 'help' || token.name === 'h')) {
+      wantsHelp = true;
+    } else if (token.kind === 'option') {
+      const isBoolean = booleans.get(token.name);
+      mayBeValue = isBoolean === undefined && token.inlineValue !== true;
+      const text = isBoolean === undefined ? unknown(token, booleans) : textOf(token, isBoolean);
+      if (typeof text !== 'string') problems.push(text);
+      else texts.set(token.name, [...(texts.get(token.name) ?? []), text]);
+    } else if (token.kind === 'positional') {
+      // What follows an unknown flag is most likely its value.
+      if (!mayBeValue) problems.push({ where: token.value, what: 'unexpected argument' });
+      mayBeValue = false;
+    }
+  }
+  return { ...sorted(texts), wantsHelp, problems };
+}
+
+type OptionToken = Extract<ReturnType<typeof tokensOf>[number], { kind: 'option' }>;
+
+function unknown({ rawName }: OptionToken, known: ReadonlyMap<string, unknown>): Problem {
+  return {
+    where: rawName,
+    what: `unknown flag${suggestion(rawName, [...known.keys()].map(dashed))}`,
+  };
+}
+
+function textOf(token: OptionToken, isBoolean: boolean): string | Problem {
+  const text = isBoolean ? (token.value ?? 'true') : token.value;
+  // The parser takes the next argument whatever it looks like; a flag that was forgotten to be given a value is meant.
+  const isNextFlag = token.inlineValue === false && token.value?.startsWith('--') === true;
+  if (text !== undefined && !isNextFlag) return text;
+  return { where: token.rawName, what: 'needs a value' };
+}
+
+function tokensOf(args: readonly string[], booleans: ReadonlyMap<string, boolean>) {
+  const options = Object.fromEntries(
+    [...booleans].map(([name, isBoolean]) => [
+      name,
+      isBoolean ? ({ type: 'boolean' } as const) : ({ type: 'string', multiple: true } as const),
+    ]),
+  );
+  return parseArgs({ args: [...args], options, strict: false, tokens: true }).tokens;
+}
+
+function sorted(texts: ReadonlyMap<string, readonly string[]>) {
+  const settings = new Map<SettingName, Given>();
+  const others = new Map<string, string>();
+  for (const [name, given] of texts) {
+    if (isSettingName(name)) settings.set(name, { texts: given, where: dashed(name) });
+    else others.set(name, given.at(-1) ?? '');
+  }
+  return { settings, others };
+}
+
+function dashed(name: string): string {
+  return `--${name}`;
+}

@@ -1,0 +1,50 @@
+/**
+ * The life of a serving process, the same for every command that serves: start, say so, wait for a signal or for what the
+ * command itself waits for, drain, and the exit code. What is built is proxy.ts's affair.
+ */
+import type { Config } from '../config/config.ts';
+import { createLogger } from '../observe/logger.ts';
+import { version } from '../observe/version.ts';
+import { startProxy } from '../proxy.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { ExitCode } from './command.ts';
+import { StopSignals } from './stop-signals.ts';
+
+export type RunningProxy = Awaited<ReturnType<typeof startProxy>>;
+
+export interface Occasion {
+  /** Called once, when every listener is bound. */
+  readonly serving?: (proxy: RunningProxy) => void;
+  /** Resolves, with why in words, when something that the command needs has failed. */
+  readonly fault?: Promise<string>;
+  /** Where the command listens to signals already. */
+  readonly signals?: StopSignals;
+}
+
+export async function serve(config: Config, occasion: Occasion = {}): Promise<number> {
+  const { signals = new StopSignals(systemClock) } = occasion;
+  const logger = createLogger(config.logLevel);
+  process.once('exit', () => logger.flush());
+  logger.info('starting', { version, node: process.version, pid: process.pid });
+  let proxy: RunningProxy;
+  try {
+    proxy = await startProxy(config, { logger });
+  } catch (error) {
+    logger.fatal('cannot start', { error: (error as Error).message });
+    return ExitCode.FAULT;
+  }
+  logger.info('serving', { addresses: proxy.addresses, admin: proxy.adminAddress });
+  occasion.serving?.(proxy);
+
+  const never = new Promise<never>(() => {});
+  const reason = await Promise.race([
+    signals.first.then((signal) => ({ signal })),
+    (occasion.fault ?? never).then((why) => ({ why })),
+  ]);
+  const isFault = 'why' in reason;
+  if (isFault) logger.error('draining', reason);
+  else logger.info('draining', reason);
+  const callsCutOff = await proxy.drain();
+  logger.info('stopped', { callsCutOff });
+  return isFault ? ExitCode.FAULT : ExitCode.OK;
+}

@@ -1,0 +1,120 @@
+/**
+ * A real etcd of one member for as long as this process lives: free ports of 127.0.0.1, data in a directory of its own,
+ * both gone at the end, also when the process ends by a fault. Not for anything that is to be kept.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '../runtime/clock.ts';
+import { freePort } from './free-port.ts';
+
+const startupMs = 20_000;
+const pollMs = 50;
+const stopMs = 5_000;
+const outputBytesMax = 4096;
+
+export class ThrowAwayEtcd implements AsyncDisposable {
+  /** `host:port` for clients. */
+  readonly address: string;
+  /** Resolves when it has ended, with why in words. */
+  readonly exited: Promise<string>;
+  readonly #clock: Clock;
+  readonly #child: ChildProcess;
+  readonly #dataDir: string;
+  /** The end of what it printed: the reason when it does not start. */
+  #output = '';
+  #hasExited = false;
+
+  private constructor(binary: string, clock: Clock, [clientPort, peerPort]: [number, number]) {
+    this.#clock = clock;
+    this.address = `127.0.0.1:${clientPort}`;
+    this.#dataDir = mkdtempSync(join(tmpdir(), 'etcd-bulkhead-dev-'));
+    process.once('exit', this.#onExit);
+    const [client, peer] = [`http://${this.address}`, `http://127.0.0.1:${peerPort}`];
+    this.#child = spawn(
+      binary,
+      [
+        `--data-dir=${this.#dataDir}`,
+        `--listen-client-urls=${client}`,
+        `--advertise-client-urls=${client}`,
+        `--listen-peer-urls=${peer}`,
+        `--initial-advertise-peer-urls=${peer}`,
+        `--initial-cluster=default=${peer}`,
+        '--logger=zap',
+        '--log-level=warn',
+      ],
+      // A group of its own: a Ctrl-C in the terminal is ours to pass on, after the proxy has drained.
+      { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: ownEnvironment() },
+    );
+    this.#child.stdout?.on('data', this.#onOutput);
+    this.#child.stderr?.on('data', this.#onOutput);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.exited = promise;
+    this.#child.once('error', (error) => resolve(error.message));
+    this.#child.once('close', (code, signal) => {
+      resolve(`ended with ${signal ?? code}: ${this.#output.trim()}`);
+    });
+    promise.then(() => {
+      this.#hasExited = true;
+    });
+  }
+
+  /** Resolves when it serves. Rejects, with nothing left behind, when it does not start. */
+  static async start(binary: string, clock: Clock): Promise<ThrowAwayEtcd> {
+    const etcd = new ThrowAwayEtcd(binary, clock, [await freePort(0), await freePort(0)]);
+    const giveUpMs = clock.nowMs() + startupMs;
+    while (!(await etcd.#isHealthy())) {
+      await Promise.race([etcd.exited, wait(clock, pollMs)]);
+      if (!etcd.#hasExited && clock.nowMs() < giveUpMs) continue;
+      const why = etcd.#hasExited ? await etcd.exited : `does not serve: ${etcd.#output.trim()}`;
+      await etcd[Symbol.asyncDispose]();
+      throw new Error(`${binary} ${why}`);
+    }
+    return etcd;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#hasExited) {
+      this.#child.kill('SIGTERM');
+      await Promise.race([this.exited, wait(this.#clock, stopMs)]);
+    }
+    process.removeListener('exit', this.#onExit);
+    this.#onExit();
+  }
+
+  async #isHealthy(): Promise<boolean> {
+    try {
+      const url = `http://${this.address}/health`;
+      const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
+      return (await response.text()).includes('"health":"true"');
+    } catch {
+      return false;
+    }
+  }
+
+  /** Synchronous, because nothing else runs while a process exits. */
+  readonly #onExit = (): void => {
+    if (!this.#hasExited) this.#child.kill('SIGKILL');
+    rmSync(this.#dataDir, { recursive: true, force: true, maxRetries: 5 });
+  };
+
+  readonly #onOutput = (chunk: Buffer): void => {
+    this.#output = (this.#output + chunk.toString()).slice(-outputBytesMax);
+  };
+}
+
+/** etcd reads ETCD_… as its flags: ours, and those of another etcd on this machine, are not meant for this one. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('ETCD_'));
+  const environment = Object.fromEntries(others);
+  if (process.arch === 'x64') return environment;
+  // etcd before 3.5 insists on being told that it is known to be untested on other processors.
+  return { ...environment, ETCD_UNSUPPORTED_ARCH: process.arch };
+}
+
+function wait(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
+}
