@@ -1,6 +1,9 @@
 /**
  * The dialling half of the grpc-js transport. One channel is one connection, kept up by the library's own back-off; the
  * library's retries, service configurations, proxies from the environment and shared connections are all switched off.
+ *
+ * Where grpc-js does not let it keep the seam's promises: messages that still wait for a paused caller are dropped when a
+ * failing status arrives. A watch that resumes from its last revision is not harmed by that.
  */
 import {
   type ChannelOptions,

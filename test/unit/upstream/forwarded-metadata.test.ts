@@ -1,0 +1,18 @@
+import { expect, test } from 'vitest';
+import { forwarding } from '../../../src/upstream/forwarded-metadata.ts';
+
+const sent = [
+  ...['user-agent', 'grpc-go', 'token', 'abc', 'hasleader', 'true', 'x-tenant', 'other'],
+  ...['client-api-version', '3.5.0', 'authorization', 'Bearer def', 'token', 'second'],
+];
+
+test('what etcd understands goes along, and nothing else', () => {
+  expect(forwarding(true)(sent)).toEqual([
+    ...['hasleader', 'true', 'client-api-version', '3.5.0'],
+    ...['token', 'abc', 'authorization', 'Bearer def'],
+  ]);
+});
+
+test('credentials stay here where the proxy has its own', () => {
+  expect(forwarding(false)(sent)).toEqual(['hasleader', 'true', 'client-api-version', '3.5.0']);
+});

@@ -1,0 +1,292 @@
+import { describe, expect, test } from 'vitest';
+import { Call } from '../../../src/etcd/api.ts';
+import { type MethodName, method } from '../../../src/etcd/methods.ts';
+import type { Reply } from '../../../src/grpc/call.ts';
+import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';
+import { Upstream } from '../../../src/upstream/upstream.ts';
+import { FakeClientTransport } from '../../support/fake-channel.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const random = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
+const [first, second, third] = [1, 2, 3];
+const request = Buffer.from('request');
+const peer = { listener: 'local', remote: '', certificate: null };
+
+class Heard implements Reply {
+  messages = 0;
+  status: Status | null = null;
+  message(): void {
+    this.messages += 1;
+  }
+  end(ended: Status): void {
+    this.status = ended;
+  }
+  pause(): void {}
+  resume(): void {}
+}
+
+/** StatusResponse with version "3.6.1" and the given leader. */
+const memberStatus = (leader: number) =>
+  Buffer.from([0x12, 5, ...Buffer.from('3.6.1'), ...(leader === 0 ? [] : [0x20, leader])]);
+
+function setUp(endpoints = [first, second, third]) {
+  const clock = new ManualClock();
+  const transport = new FakeClientTransport();
+  const upstream = new Upstream({
+    endpoints: endpoints.map((port) => ({
+      name: `http://e${port}`,
+      address: { host: '127.0.0.1', port: Number(port) },
+      tls: null,
+    })),
+    passesCredentials: true,
+    keepaliveMs: 10_000,
+    keepaliveTimeoutMs: 5_000,
+    transport,
+    clock,
+    random,
+  });
+  const call = (name: MethodName, deadlineMs = Infinity, metadata: string[] = []) =>
+    new Call({ method: method(name), metadata, deadlineMs, peer });
+  return {
+    clock,
+    transport,
+    upstream,
+    connect: (port = first) => {
+      for (const channel of transport.to(Number(port))) channel.become('ready');
+    },
+    unary: (deadlineMs = Infinity) => {
+      const heard = new Heard();
+      return Object.assign(heard, {
+        call: upstream.unary(
+          call('etcdserverpb.KV/Put', deadlineMs, ['token', 't', 'x', 'y']),
+          request,
+          heard,
+        ),
+      });
+    },
+    stream: (name: MethodName = 'etcdserverpb.Watch/Watch') => {
+      const heard = new Heard();
+      return Object.assign(heard, { call: upstream.stream(call(name), heard) });
+    },
+    /** How many calls of clients each endpoint was sent, over all of its connections. */
+    shares: () =>
+      endpoints.map((port) =>
+        transport.to(Number(port)).reduce((sum, channel) => sum + channel.clientCalls.length, 0),
+      ),
+  };
+}
+
+describe('unary calls', () => {
+  test('go round all connected endpoints', () => {
+    const { connect, unary, shares } = setUp();
+    for (const port of [first, second, third]) connect(port);
+    for (let i = 0; i < 30; i += 1) unary();
+    expect(shares()).toEqual([10, 10, 10]);
+  });
+
+  test('pass over an endpoint that is down, and use it again when it is back', () => {
+    const { connect, unary, shares, transport } = setUp();
+    for (const port of [first, second, third]) connect(port);
+    transport.to(2)[0]?.become('failed', 'connect ECONNREFUSED');
+    for (let i = 0; i < 10; i += 1) unary();
+    expect(shares()[1]).toBe(0);
+    connect(second);
+    for (let i = 0; i < 9; i += 1) unary();
+    expect(shares()[1]).toBe(3);
+  });
+
+  test('end at once, unsent, when nothing is connected', () => {
+    expect(setUp().unary().status).toMatchObject({ code: Code.UNAVAILABLE, origin: 'unsent' });
+  });
+
+  test('carry what is left of their deadline, and what etcd understands of their metadata', () => {
+    const { connect, unary, transport, clock } = setUp();
+    connect(first);
+    clock.advance(1_000);
+    unary(3_500);
+    unary();
+    const heads = transport.to(1)[0]?.clientCalls.map(({ head }) => head);
+    expect(heads?.map(({ timeoutMs }) => timeoutMs)).toEqual([2_500, Infinity]);
+    expect(heads?.[0]).toMatchObject({ path: '/etcdserverpb.KV/Put', metadata: ['token', 't'] });
+  });
+
+  test('whose deadline has passed are not sent', () => {
+    const { connect, unary, shares, clock } = setUp();
+    connect(first);
+    clock.advance(1_000);
+    expect(unary(1_000).status).toMatchObject({ code: Code.DEADLINE_EXCEEDED, origin: 'proxy' });
+    expect(shares()).toEqual([0, 0, 0]);
+  });
+
+  test('pass statuses on as they are', () => {
+    const { connect, unary, transport } = setUp();
+    connect(first);
+    const heard = unary();
+    const refused = status(Code.OUT_OF_RANGE, 'etcdserver: mvcc: required revision', 'peer', [
+      'a',
+      'b',
+    ]);
+    transport.to(1)[0]?.clientCalls[0]?.reply.end(refused);
+    expect(heard.status).toBe(refused);
+  });
+});
+
+describe('streams', () => {
+  test('watches, keepalives and the rest have a connection each', () => {
+    const { connect, stream, unary, transport } = setUp([first]);
+    connect(first);
+    stream('etcdserverpb.Watch/Watch');
+    stream('etcdserverpb.Lease/LeaseKeepAlive');
+    stream('etcdserverpb.KV/RangeStream');
+    unary();
+    expect(
+      transport.to(1).map((channel) => channel.clientCalls.map(({ head }) => head.path)),
+    ).toEqual([
+      ['/etcdserverpb.KV/RangeStream', '/etcdserverpb.KV/Put'],
+      ['/etcdserverpb.Watch/Watch'],
+      ['/etcdserverpb.Lease/LeaseKeepAlive'],
+    ]);
+  });
+
+  test('go where the fewest are open, so a member that comes back gets its share', () => {
+    const { connect, stream, upstream } = setUp();
+    connect(first);
+    connect(second);
+    for (let i = 0; i < 8; i += 1) stream();
+    connect(third);
+    const late = Array.from({ length: 4 }, () => stream());
+    const open = () => upstream.snapshot().map(({ openStreams }) => openStreams.watch);
+    expect(open()).toEqual([4, 4, 4]);
+    for (const each of late) each.call.cancel();
+    expect(open()).toEqual([4, 4, 0]);
+  });
+
+  test('that end are no longer counted, whoever ended them', () => {
+    const { connect, stream, upstream, transport } = setUp([first]);
+    connect(first);
+    const [ended, cancelled] = [stream(), stream()];
+    transport.to(1)[1]?.calls[0]?.reply.end(status(Code.UNAVAILABLE, 'x', 'lost'));
+    ended.call.cancel();
+    cancelled.call.cancel();
+    expect(upstream.snapshot()[0]?.openStreams.watch).toBe(0);
+  });
+});
+
+describe('an endpoint that keeps failing', () => {
+  function failing() {
+    const parts = setUp([first, second]);
+    parts.connect(first);
+    parts.connect(second);
+    const fail = (times: number) => {
+      for (let i = 0; i < times; i += 1) {
+        parts.unary();
+        parts.unary();
+        const reply = parts.transport.to(1)[0]?.clientCalls.at(-1)?.reply;
+        reply?.end(status(Code.UNAVAILABLE, 'Connection dropped', 'lost'));
+      }
+    };
+    return { ...parts, fail };
+  }
+
+  test('is passed over until a probe finds it alive', () => {
+    const { fail, shares, unary, upstream, clock, transport } = failing();
+    fail(5);
+    expect(upstream.snapshot()[0]?.state).toBe('ejected');
+    const [before] = shares();
+    for (let i = 0; i < 6; i += 1) unary();
+    expect(shares()[0]).toBe(before);
+    clock.advance(1_500);
+    const probe = transport.to(1)[0]?.probes.at(-1);
+    probe?.reply.message(memberStatus(7));
+    probe?.reply.end(ok);
+    expect(upstream.snapshot()[0]?.state).toBe('ready');
+    for (let i = 0; i < 6; i += 1) unary();
+    expect(shares()[0]).toBe((before ?? 0) + 3);
+  });
+
+  test('is used all the same when it is the last', () => {
+    const { fail, unary, transport, shares } = failing();
+    fail(5);
+    transport.to(2)[0]?.become('failed', 'gone');
+    const [before] = shares();
+    unary();
+    expect(shares()[0]).toBe((before ?? 0) + 1);
+  });
+});
+
+describe('probes', () => {
+  test('start when an endpoint connects, learn its version, and prefer members with a leader', () => {
+    const { connect, unary, shares, upstream, clock, transport } = setUp([first, second]);
+    connect(first);
+    connect(second);
+    clock.advance(0);
+    for (const [port, leader] of [
+      [1, 0],
+      [2, 9],
+    ] as const) {
+      const probe = transport.to(port)[0]?.probes[0];
+      probe?.reply.message(memberStatus(leader));
+      probe?.reply.end(ok);
+    }
+    expect(upstream.snapshot()).toMatchObject([
+      { state: 'no leader', version: '3.6.1', isUp: true },
+      { state: 'ready', version: '3.6.1', isUp: true },
+    ]);
+    for (let i = 0; i < 4; i += 1) unary();
+    expect(shares()).toEqual([0, 4]);
+  });
+
+  test('go on every few seconds, one at a time, and end with the upstream', () => {
+    const { connect, clock, transport, upstream } = setUp([first]);
+    connect(first);
+    clock.advance(60_000);
+    const probes = transport.to(1)[0]?.probes ?? [];
+    expect(probes).toHaveLength(1);
+    probes[0]?.reply.end(status(Code.UNAVAILABLE, 'etcdserver: request timed out', 'peer'));
+    expect(upstream.snapshot()[0]?.lastError).toBe('etcdserver: request timed out');
+    clock.advance(4_000);
+    expect(transport.to(1)[0]?.probes).toHaveLength(2);
+    upstream.close();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test.each([
+    [status(Code.UNAUTHENTICATED, 'etcdserver: invalid auth token', 'peer'), ''],
+    [status(Code.UNAVAILABLE, 'Connection dropped', 'lost'), 'Connection dropped'],
+  ])('of which %j says: last error "%s"', (ended, lastError) => {
+    const { connect, clock, transport, upstream } = setUp([first]);
+    connect(first);
+    clock.advance(0);
+    transport.to(1)[0]?.probes[0]?.reply.end(ended);
+    expect(upstream.snapshot()[0]?.lastError).toBe(lastError);
+  });
+
+  test('survive an answer that is no protobuf', () => {
+    const { connect, clock, transport, upstream } = setUp([first]);
+    connect(first);
+    clock.advance(0);
+    const probe = transport.to(1)[0]?.probes[0];
+    probe?.reply.message(Buffer.from([0x12, 0xff]));
+    probe?.reply.end(ok);
+    expect(upstream.snapshot()[0]?.lastError).toMatch(/protobuf/);
+  });
+});
+
+describe('availability', () => {
+  test('turns true with the first connection and is told once', () => {
+    const { connect, upstream, transport } = setUp();
+    const told: boolean[] = [];
+    const stop = upstream.onAvailable(() => told.push(upstream.available));
+    expect(upstream.available).toBe(false);
+    connect(first);
+    connect(second);
+    expect(told).toEqual([true]);
+    transport.to(1)[0]?.become('failed');
+    expect(upstream.available).toBe(true);
+    transport.to(2)[0]?.become('failed');
+    expect(upstream.available).toBe(false);
+    connect(third);
+    expect(told).toEqual([true, true]);
+    stop();
+  });
+});
