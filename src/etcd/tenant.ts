@@ -24,6 +24,6 @@ export class CompactionFloor {
   raise(revision: number, header: Uint8Array): void {
     if (revision <= this.revision) return;
     this.revision = revision;
-    this.header = header.slice();
+    this.header = Uint8Array.from(header);
   }
 }

@@ -99,8 +99,8 @@ export class Metrics {
     this.calls.refused(reason);
   }
 
-  foreignLeaseSeen(): void {
-    this.#foreignLeases.inc();
+  foreignLeasesSeen(count: number): void {
+    this.#foreignLeases.inc(count);
   }
 
   namespaceViolated(): void {

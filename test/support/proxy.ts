@@ -1,0 +1,60 @@
+/**
+ * The proxy in the test's own process, in front of a real etcd: ports of its own, quiet, and gone when it is disposed of.
+ * What it is built from is exactly what the command line builds, configuration included.
+ */
+import { loadConfig } from '../../src/config/load.ts';
+import type { SettingName } from '../../src/config/schema.ts';
+import { createLogger } from '../../src/observe/logger.ts';
+import { type RunningProxy, startProxy } from '../../src/proxy.ts';
+
+/** No admin port, no waiting when it stops, and only errors are logged. */
+const quiet: Partial<Record<SettingName, string>> = {
+  'admin-addr': '',
+  'min-drain': '0s',
+  'drain-window': '0s',
+  'log-level': 'error',
+};
+
+export interface TestProxyOptions {
+  /** `host:port` of the etcd members. */
+  readonly endpoints: readonly string[];
+  /** Each gets a listener of its own. */
+  readonly tenants: readonly { readonly name: string; readonly namespace: string }[];
+  /** Further settings, by their names in the configuration file. */
+  readonly settings?: { readonly [name in SettingName]?: unknown };
+}
+
+export interface TestProxy extends AsyncDisposable, Pick<RunningProxy, 'adminAddress'> {
+  /** Where the clients of a tenant connect, `host:port`. */
+  address(tenant: string): string;
+  /** Goes away as on SIGTERM. Disposing does the same. */
+  drain(): Promise<number>;
+}
+
+export async function startTestProxy(options: TestProxyOptions): Promise<TestProxy> {
+  const { endpoints, tenants, settings } = options;
+  // Listeners are told apart by their addresses, so each has another loopback address, and any free port there.
+  const listeners = tenants.map(({ name }, i) => ({ address: `127.0.0.${i + 1}:0`, tenant: name }));
+  const loaded = loadConfig({
+    flags: new Map(),
+    environment: {},
+    file: { name: 'test', text: JSON.stringify({ endpoints, tenants, listeners, ...settings }) },
+    defaults: quiet,
+    checkTenants: () => [],
+  });
+  if (loaded.config === null) throw new Error(JSON.stringify(loaded.problems));
+  const proxy = await startProxy(loaded.config, { logger: createLogger(loaded.config.logLevel) });
+  let drained: Promise<number> | null = null;
+  const drain = () => {
+    drained ??= proxy.drain();
+    return drained;
+  };
+  return {
+    adminAddress: proxy.adminAddress,
+    address: (tenant) => proxy.addresses[tenants.findIndex(({ name }) => name === tenant)] ?? '',
+    drain,
+    async [Symbol.asyncDispose]() {
+      await drain();
+    },
+  };
+}
