@@ -1,0 +1,100 @@
+/** A client's watch stream over a fake etcd that answers when the test says so. Keys are stored ones. */
+import type { Tenant } from '../../../src/etcd/tenant.ts';
+import {
+  type WatchStreamLimits,
+  watchStreamLimits,
+  watchStreams,
+} from '../../../src/watch/stream.ts';
+import {
+  decodeRequest,
+  decodeResponse,
+  encodeRequest,
+  encodeResponse,
+} from '../../support/codec.ts';
+import { callOf, FakeEtcd, fakeTenant, Heard } from '../../support/fake-etcd.ts';
+import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../../support/messages.ts';
+
+export const watch = 'etcdserverpb.Watch/Watch';
+
+export const header = { cluster_id: '7', member_id: '8', revision: '100', raft_term: '3' };
+
+export const encodedHeader = (revision: string) =>
+  // The header of any message stands in its first field.
+  encodeResponse('etcdserverpb.KV/Compact', { header: { ...header, revision } }).subarray(2);
+
+export const duplicate = 'mvcc: duplicate watch ID provided on the WatchStream';
+
+export class WatchSetup {
+  readonly etcd = new FakeEtcd();
+  readonly tenant: Tenant = fakeTenant('t1/');
+  readonly heard = new Heard();
+  readonly requests;
+  readonly below;
+
+  constructor(limits: WatchStreamLimits = watchStreamLimits) {
+    this.requests = watchStreams(limits)(this.etcd).stream(callOf(this.tenant, watch), this.heard);
+    this.below = this.etcd.call;
+  }
+
+  /** The tenant has compacted at this revision. */
+  compact(revision: number): void {
+    this.tenant.floor.raise(revision, encodedHeader('90'));
+  }
+
+  create(create: WatchCreateRequest = {}): void {
+    this.send({ create_request: { key: Buffer.from('t1/k'), ...create } });
+  }
+
+  cancel(watchId: number): void {
+    this.send({ cancel_request: { watch_id: watchId } });
+  }
+
+  send(request: WatchRequest): void {
+    this.requests.message(encodeRequest(watch, request));
+  }
+
+  /** What etcd sends. */
+  answer(response: object): void {
+    this.below.reply.message(encodeResponse(watch, { header, ...response }));
+  }
+
+  created(watchId: number): void {
+    this.answer({ watch_id: watchId, created: true });
+  }
+
+  refused(
+    reason = 'rpc error: code = PermissionDenied desc = etcdserver: permission denied',
+  ): void {
+    this.answer({ watch_id: -1, created: true, canceled: true, cancel_reason: reason });
+  }
+
+  /** What reached etcd, newest last. */
+  get sent(): readonly WatchRequest[] {
+    return this.below.requests.map((bytes) => decodeRequest(watch, bytes));
+  }
+
+  /** The watch IDs of the creates that reached etcd. */
+  get sentIds(): readonly string[] {
+    return this.sent.flatMap(({ create_request: create }) =>
+      create ? [String(create.watch_id)] : [],
+    );
+  }
+
+  get answers(): readonly WatchResponse[] {
+    return this.heard.messages.map((bytes) => decodeResponse(watch, bytes));
+  }
+
+  /** The answers in short: `created 0`, `canceled 3`, `compacted 3 at 50`, `refused: why`, `events of 0`. */
+  get told(): readonly string[] {
+    return this.answers.map(inShort);
+  }
+}
+
+export function inShort(answer: WatchResponse): string {
+  const { watch_id: id, created, canceled } = answer;
+  if (created && canceled) return `refused: ${answer.cancel_reason}`;
+  if (created) return `created ${id}`;
+  if (answer.compact_revision !== '0') return `compacted ${id} at ${answer.compact_revision}`;
+  if (canceled) return `canceled ${id}`;
+  return answer.events.length > 0 ? `events of ${id}` : `progress of ${id}`;
+}
