@@ -15,17 +15,13 @@ import {
 import type { Clock } from '../runtime/clock.ts';
 import { type Ongoing, type Reply, type Requests, settled } from './call.ts';
 import { ClientCall, type ClientCallHooks } from './grpc-js-call.ts';
-import {
-  grpcCredentials,
-  grpcTarget,
-  ImpatientCredentials,
-  serverNameOptions,
-} from './grpc-js-credentials.ts';
+import { DialCredentials, grpcTarget } from './grpc-js-credentials.ts';
 import { toGrpcMetadata } from './grpc-js-metadata.ts';
 import { Code, status } from './status.ts';
 import type {
   Channel,
   ChannelState,
+  ClientTls,
   ClientTransport,
   DialOptions,
   RequestHead,
@@ -33,7 +29,6 @@ import type {
 
 const reconnectMsMin = 100;
 const reconnectMsMax = 3_000;
-const handshakeMsMax = 5_000;
 /** What one stream may have in flight to us; a large range does not wait for the distance to the cluster so often. */
 const streamWindowBytes = 1_048_576;
 /** The longest that a timer of Node's can wait: never, for our purposes. */
@@ -83,17 +78,17 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
   onState: (() => void) | null = null;
   readonly #clock: Clock;
   readonly #onFault: (fault: unknown) => void;
-  readonly #credentials: ImpatientCredentials;
+  readonly #credentials: DialCredentials;
   readonly #channel: GrpcChannel;
   readonly #calls = new Set<ClientCall>();
 
   constructor(dial: DialOptions, { clock, onFault }: GrpcJsClientOptions) {
     this.#clock = clock;
     this.#onFault = onFault;
-    this.#credentials = new ImpatientCredentials(grpcCredentials(dial.tls), clock, handshakeMsMax);
+    this.#credentials = new DialCredentials(dial, clock);
     this.#channel = new GrpcChannel(grpcTarget(dial.address), this.#credentials, {
       ...fixedOptions,
-      ...serverNameOptions(dial.tls),
+      ...authorityOption(dial.tls),
       'grpc.keepalive_time_ms': dial.keepaliveMs,
       'grpc.keepalive_timeout_ms': dial.keepaliveTimeoutMs,
     });
@@ -167,7 +162,8 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
       case connectivityState.CONNECTING:
         this.#become('connecting', '');
         break;
-      default:
+      case connectivityState.IDLE:
+      case connectivityState.SHUTDOWN:
         // Idle: not dialled yet, or the connection was lost. Dialling is not begun from within the library's own turn.
         if (this.state === 'ready') this.#become('failed', 'the connection was lost');
         queueMicrotask(() => {
@@ -202,6 +198,12 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
       this.#onFault(fault);
     }
   }
+}
+
+/** Whoever is dialled by another name than its address is also addressed by it. */
+function authorityOption(tls: ClientTls | null): ChannelOptions {
+  const name = tls?.serverName ?? null;
+  return name === null ? {} : { 'grpc.default_authority': name };
 }
 
 /** The system's words, out of "No connection established. Last error: Error: … (time). Resolution note: …". */

@@ -1,52 +1,42 @@
 /**
- * Where and how grpc-js dials: its name for an address, its credentials, and a bound on how long a handshake may take,
- * which the library lacks: a peer that accepts a connection and then says nothing would keep it `connecting` for ever.
+ * Where and how grpc-js dials: its name for an address, TLS, and a bound on how long handshakes may take, which the
+ * library lacks: a peer that accepts a connection and then says nothing would keep it connecting for ever. It derives
+ * from the library's credentials, the only place that sees every socket; methods that begin with an underscore are theirs.
  */
-
 import type { Socket } from 'node:net';
-import { ChannelCredentials, type ChannelOptions, credentials } from '@grpc/grpc-js';
+import { isIP } from 'node:net';
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import { ChannelCredentials, credentials } from '@grpc/grpc-js';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { hostPort } from './acceptor.ts';
-import type { ClientTls, SocketAddress } from './transport.ts';
+import type { ClientTls, DialOptions, SocketAddress } from './transport.ts';
+
+type Connector = ReturnType<ChannelCredentials['_createSecureConnector']>;
+type Connected = Awaited<ReturnType<Connector['connect']>>;
+
+/** TLS, the first settings of HTTP/2, and whatever lies between them. */
+const handshakesMsMax = 5_000;
 
 export function grpcTarget(address: SocketAddress): string {
   return 'path' in address ? `unix:${address.path}` : `dns:${hostPort(address.host, address.port)}`;
 }
 
-/** Options that a name to verify needs; the same name is sent as authority. */
-export function serverNameOptions(tls: ClientTls | null): ChannelOptions {
-  if (tls === null || tls.serverName === null) return {};
-  return {
-    'grpc.ssl_target_name_override': tls.serverName,
-    'grpc.default_authority': tls.serverName,
-  };
-}
-
-/** Throws when a certificate, a key or the authorities cannot be parsed. */
-export function grpcCredentials(tls: ClientTls | null): ChannelCredentials {
-  if (tls === null) return credentials.createInsecure();
-  return credentials.createSsl(tls.authorities, tls.key, tls.certificate, {
-    rejectUnauthorized: !tls.skipVerification,
-  });
-}
-
-type Connector = ReturnType<ChannelCredentials['_createSecureConnector']>;
-
-/**
- * Credentials that cut a connection off whose handshakes (TLS and the first HTTP/2 settings) take too long. Made by
- * deriving from the library's class, since that sees every socket; for one channel only.
- */
-export class ImpatientCredentials extends ChannelCredentials {
-  readonly #inner: ChannelCredentials;
+/** The credentials of one channel, not to be shared: it dials one connection at a time. */
+export class DialCredentials extends ChannelCredentials {
   readonly #clock: Clock;
-  readonly #handshakeMsMax: number;
+  readonly #tls: ClientTls | null;
+  readonly #context: SecureContext | null;
+  /** What the server's certificate must be made out to. */
+  readonly #serverName: string;
   #cancelTimer: CancelTimer = () => {};
 
-  constructor(inner: ChannelCredentials, clock: Clock, handshakeMsMax: number) {
+  /** Throws when a certificate, a key or the authorities cannot be parsed. */
+  constructor({ address, tls }: DialOptions, clock: Clock) {
     super();
-    this.#inner = inner;
     this.#clock = clock;
-    this.#handshakeMsMax = handshakeMsMax;
+    this.#tls = tls;
+    this.#context = tls === null ? null : secureContext(tls);
+    this.#serverName = tls?.serverName ?? ('path' in address ? 'localhost' : address.host);
   }
 
   /** The channel is ready, or closed: no handshake is under way. */
@@ -55,35 +45,56 @@ export class ImpatientCredentials extends ChannelCredentials {
   }
 
   _isSecure(): boolean {
-    return this.#inner._isSecure();
+    return this.#tls !== null;
   }
 
   _equals(other: ChannelCredentials): boolean {
     return other === this;
   }
 
-  _createSecureConnector(
-    ...target: Parameters<ChannelCredentials['_createSecureConnector']>
-  ): Connector {
-    const connector = this.#inner._createSecureConnector(...target);
+  _createSecureConnector(): Connector {
+    const callCredentials = credentials.createEmpty();
     return {
-      connect: (socket) => {
-        this.#startTimer(socket);
-        return connector.connect(socket);
-      },
-      waitForReady: () => connector.waitForReady(),
-      getCallCredentials: () => connector.getCallCredentials(),
-      destroy: () => {
-        this.#cancelTimer();
-        connector.destroy();
-      },
+      connect: (socket) => this.#connect(socket),
+      waitForReady: () => Promise.resolve(),
+      getCallCredentials: () => callCredentials,
+      destroy: () => this.stopTimer(),
     };
   }
 
-  #startTimer(socket: Socket): void {
-    this.#cancelTimer();
-    this.#cancelTimer = this.#clock.after(this.#handshakeMsMax, () => {
-      socket.destroy(new Error(`no HTTP/2 settings within ${this.#handshakeMsMax} ms`));
+  #connect(socket: Socket): Promise<Connected> {
+    return new Promise((resolve, reject) => {
+      this.#cancelTimer();
+      this.#cancelTimer = this.#clock.after(handshakesMsMax, () => {
+        const late = new Error(`no HTTP/2 settings within ${handshakesMsMax} ms`);
+        reject(late);
+        socket.destroy(late);
+      });
+      if (this.#context === null) {
+        resolve({ socket, secure: false });
+        return;
+      }
+      const secured = connectTls({
+        socket,
+        secureContext: this.#context,
+        host: this.#serverName,
+        // RFC 6066 wants no addresses here; they are verified all the same.
+        servername: isIP(this.#serverName) === 0 ? this.#serverName : '',
+        ALPNProtocols: ['h2'],
+        rejectUnauthorized: this.#tls?.skipVerification !== true,
+      });
+      secured.once('secureConnect', () => resolve({ socket: secured, secure: true }));
+      secured.on('error', reject);
+      secured.once('close', () => reject(new Error('closed during the TLS handshake')));
     });
   }
+}
+
+function secureContext(tls: ClientTls): SecureContext {
+  return createSecureContext({
+    minVersion: 'TLSv1.2',
+    ...(tls.authorities === null ? {} : { ca: tls.authorities }),
+    ...(tls.certificate === null ? {} : { cert: tls.certificate }),
+    ...(tls.key === null ? {} : { key: tls.key }),
+  });
 }

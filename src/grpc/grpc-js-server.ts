@@ -4,8 +4,9 @@
  *
  * Where grpc-js does not let it match etcd: Unimplemented says "The server does not implement the method …" for unknown
  * services and methods alike; a message over the limit is "Received message larger than max (n vs m)"; the client's
- * deadline is enforced by the library ("Deadline exceeded"); streams over the limit are reset with ENHANCE_YOUR_CALM; and
- * Node's limit on reset streams is in force, which ends a connection that cancels more than about a thousand calls at once.
+ * deadline is enforced by the library ("Deadline exceeded"), and one more than 24 days away counts as passed; streams over
+ * the limit are reset with ENHANCE_YOUR_CALM; and Node's limit on reset streams is in force, which ends a connection that
+ * cancels more than about a thousand calls at once.
  */
 
 import type { Socket } from 'node:net';
