@@ -107,9 +107,10 @@ export class Breaker extends Deadline {
     else this.#count(verdict);
   }
 
-  /** Milliseconds after which a refused client may try again. At least 1. */
+  /** Milliseconds after which a refused client may try again. While a probe is under way nobody knows. */
   get retryAfterMs(): number {
-    return Math.max(1, Math.ceil(this.#openUntilMs - this.#parts.clock.nowMs()));
+    const openMs = Math.ceil(this.#openUntilMs - this.#parts.clock.nowMs());
+    return openMs > 0 ? openMs : this.#parts.config.openMs;
   }
 
   /** Moves the window on by one bucket. A closed circuit whose whole window is empty is let go: nothing is lost. */
@@ -158,15 +159,19 @@ export class Breaker extends Deadline {
         return;
       case 'half-failure':
         this.#halfFailed = !this.#halfFailed;
-        if (this.#halfFailed) return;
-        // Two of them are one success and one failure, in one bucket: by themselves they never pass half of the window.
-        this.#fire(false);
-        this.#fire(true);
+        if (!this.#halfFailed) this.#fireDiluted();
         return;
       case 'overload':
       case 'neutral':
         return;
     }
+  }
+
+  /** A failure that cannot open it alone: in the same bucket stand as many successes as keep it at the threshold. */
+  #fireDiluted(): void {
+    const successes = Math.ceil(100 / this.#parts.config.errorPercent) - 1;
+    for (let i = 0; i < successes; i++) this.#fire(false);
+    this.#fire(true);
   }
 
   /** Tells opossum an outcome. A failure takes effect before this returns, a success in a microtask. */

@@ -1,0 +1,141 @@
+import { describe, expect, test } from 'vitest';
+import type { ListenerConfig, TenantConfig } from '../../../src/config/config.ts';
+import { derivedLeaseTag } from '../../../src/etcd/key-space.ts';
+import { buildDirectory, Directory } from '../../../src/tenant/directory.ts';
+
+function tenant(name: string, namespace: string, more: Partial<TenantConfig> = {}): TenantConfig {
+  return { name, namespace, leaseTag: null, allowUndelimited: false, ...more };
+}
+
+function listener(name: string, tenantName: string): ListenerConfig {
+  const address = { host: '127.0.0.1', port: 0 };
+  return { name, address, tenant: tenantName, required: true };
+}
+
+function directory(
+  tenants: readonly TenantConfig[],
+  listeners: readonly ListenerConfig[] = [],
+  previous: Directory | null = null,
+): Directory {
+  const built = buildDirectory({ tenants, listeners }, previous);
+  if (built instanceof Directory) return built;
+  throw new Error(built.map(({ where, what }) => `${where}: ${what}`).join('\n'));
+}
+
+function problems(...tenants: readonly TenantConfig[]): string[] {
+  const built = buildDirectory({ tenants, listeners: [] });
+  return built instanceof Directory ? [] : built.map(({ where, what }) => `${where}: ${what}`);
+}
+
+describe('a directory', () => {
+  test('knows tenants by name and by listener', () => {
+    const built = directory(
+      [tenant('a', 'game-a/'), tenant('b', 'game-b/')],
+      [listener('127.0.0.1:2379', 'a'), listener('127.0.0.1:2389', 'b')],
+    );
+    expect(built.byListener('127.0.0.1:2389')?.name).toBe('b');
+    expect(built.byListener('elsewhere')).toBeNull();
+    expect(built.byName('c')).toBeNull();
+    const a = built.byName('a');
+    expect(Buffer.from(a?.keySpace.prefix ?? []).toString()).toBe('game-a/');
+    expect(a?.keySpace.leaseTag).toBe(derivedLeaseTag(Buffer.from('game-a/')));
+    expect([...built.tenants].map(({ name }) => name)).toEqual(['a', 'b']);
+  });
+
+  test('neighbours that do not overlap are accepted', () => {
+    expect(
+      problems(
+        tenant('1', 't1/'),
+        tenant('2', 't10/'),
+        tenant('3', 't1-/'),
+        tenant('4', 't2/'),
+        tenant('5', 't/1/'),
+      ),
+    ).toEqual([]);
+  });
+
+  test('every namespace within another one is reported, not only neighbours', () => {
+    expect(
+      problems(
+        tenant('outer', 'a/'),
+        tenant('first', 'a/1/'),
+        tenant('second', 'a/2/'),
+        tenant('deep', 'a/2/x/'),
+        tenant('apart', 'b/'),
+      ),
+    ).toEqual([
+      'tenant "first": its namespace lies within that of tenant "outer"',
+      'tenant "second": its namespace lies within that of tenant "outer"',
+      'tenant "deep": its namespace lies within that of tenant "second"',
+    ]);
+  });
+
+  test('the whole cluster is a namespace that contains all others', () => {
+    expect(problems(tenant('owner', ''))).toEqual([]);
+    expect(problems(tenant('a', 'a/'), tenant('owner', ''))).toEqual([
+      'tenant "a": its namespace lies within that of tenant "owner"',
+    ]);
+  });
+
+  test('the same namespace twice is one problem', () => {
+    expect(problems(tenant('a', 'x/'), tenant('b', 'x/'))).toEqual([
+      'tenant "b": its namespace lies within that of tenant "a"',
+    ]);
+  });
+
+  test('a namespace ends in a delimiter unless its owner vouches for it', () => {
+    expect(problems(tenant('a', 'game'))).toHaveLength(1);
+    expect(problems(tenant('a', 'game', { allowUndelimited: true }))).toEqual([]);
+    expect(
+      problems(
+        tenant('a', 'game', { allowUndelimited: true }),
+        tenant('b', 'game-1', { allowUndelimited: true }),
+      ),
+    ).toHaveLength(1);
+  });
+
+  test('lease tags must differ, also where one was derived', () => {
+    const derived = derivedLeaseTag(Buffer.from('a/'));
+    expect(problems(tenant('a', 'a/'), tenant('b', 'b/', { leaseTag: derived }))).toEqual([
+      `tenant "b": its lease tag ${derived} is that of tenant "a"; set another "lease-tag"`,
+    ]);
+    expect(
+      problems(tenant('a', 'a/', { leaseTag: 7 }), tenant('b', 'b/', { leaseTag: 8 })),
+    ).toEqual([]);
+  });
+
+  test('everything that is wrong is reported at once', () => {
+    const found = problems(
+      tenant('a', 'a'),
+      tenant('b', 'b/', { leaseTag: 0xffff_ffff }),
+      tenant('c', 'c/', { leaseTag: 5 }),
+      tenant('d', 'c/d/', { leaseTag: 5 }),
+      tenant('e', '', { leaseTag: 5 }),
+    );
+    const named = (name: string) => found.filter((text) => text.startsWith(`tenant "${name}"`));
+    expect([...'abcde'].map((name) => named(name).length)).toEqual([1, 1, 0, 2, 1]);
+  });
+
+  test('a listener of nobody is a problem', () => {
+    const built = buildDirectory({ tenants: [tenant('a', 'a/')], listeners: [listener('l', 'x')] });
+    expect(built).toEqual([{ where: 'listener l', what: 'there is no tenant "x"' }]);
+  });
+
+  test('a reload takes unchanged tenants over, with their compaction floor', () => {
+    const before = directory([tenant('a', 'a/'), tenant('b', 'b/')]);
+    before.byName('a')?.floor.raise(42, new Uint8Array(0));
+    const after = directory([tenant('a', 'a/'), tenant('b', 'other/')], [], before);
+    expect(after.byName('a')).toBe(before.byName('a'));
+    expect(after.byName('b')).not.toBe(before.byName('b'));
+    expect(before.byName('b')?.keySpace.prefix).toEqual(new Uint8Array(Buffer.from('b/')));
+  });
+
+  test('ten thousand tenants are checked within a moment', () => {
+    const many = Array.from({ length: 10_000 }, (_, i) =>
+      tenant(`t${i}`, `games/t${i}/`, { leaseTag: i + 1 }),
+    );
+    const startMs = performance.now();
+    directory(many);
+    expect(performance.now() - startMs).toBeLessThan(2_000);
+  });
+});
