@@ -128,9 +128,9 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
 
   /** The attempt ended. */
   protected onEnd(status: Status): void {
-    if (this.stage === 'over') return;
     this.#isOpenBelow = false;
     this.below = null;
+    if (this.stage === 'over') return;
     if (status.code === Code.OK) {
       this.#settle('success');
       this.#finish(status);
