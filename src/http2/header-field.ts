@@ -36,7 +36,8 @@ export class HeaderField {
 }
 
 const legalName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-const illegalValue = /[\0\r\n]|^[ \t]|[ \t]$/;
+// Space around a value is let pass, against the letter of the RFC and with grpc-go.
+const illegalValue = /[\0\r\n]/;
 const decimal = /^\d{1,15}$/;
 const statusCode = /^\d{3}$/;
 

@@ -26,16 +26,19 @@ for (let index = staticTable.length - 1; index > 0; index--) {
   staticIndexes.set(`${field.name}\0${field.value}`, index);
 }
 
-/** A header list that is sent again and again. Belongs to one connection, which keeps its encoded form here. */
+/** A header list to be sent. Belongs to one connection, which keeps its encoded form here. */
 export class HeaderTemplate {
   /** Name, value, name, value, …, pseudo-header fields first. */
   readonly fields: readonly string[];
+  /** It will be sent again and again, so its fields deserve a place in the table. */
+  readonly repeats: boolean;
   block: Buffer = Buffer.alloc(0);
   /** The state of the table that `block` was encoded for. */
   generation = -1;
 
-  constructor(fields: readonly string[]) {
+  constructor(fields: readonly string[], repeats: boolean) {
     this.fields = fields;
+    this.repeats = repeats;
   }
 }
 
@@ -79,7 +82,7 @@ export class HpackEncoder {
     }
     const { fields } = template;
     for (let i = 0; i < fields.length; i += 2) {
-      this.#encodeField(block, fields[i] ?? '', fields[i + 1] ?? '');
+      this.#encodeField(block, fields[i] ?? '', fields[i + 1] ?? '', template.repeats);
     }
     template.block = block.take();
     // A block that resized or filled the table is right once only; the next one will be all indexes.
@@ -87,7 +90,7 @@ export class HpackEncoder {
     return template.block;
   }
 
-  #encodeField(block: BlockWriter, name: string, value: string): void {
+  #encodeField(block: BlockWriter, name: string, value: string, repeats: boolean): void {
     const staticIndex = staticIndexes.get(`${name}\0${value}`);
     if (staticIndex !== undefined) {
       block.integer(0x80, 0x7f, staticIndex);
@@ -106,6 +109,7 @@ export class HpackEncoder {
     const isSecret = secretNames.has(name);
     const field = new HeaderField(name, value);
     const isIndexed =
+      repeats &&
       !isSecret &&
       field.sizeBytes <= indexedFieldBytesMax &&
       field.sizeBytes <= this.#table.bytesMax;

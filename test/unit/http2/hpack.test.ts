@@ -182,7 +182,7 @@ describe('the encoder', () => {
 
   test('settles on a block of indexes that no longer changes', () => {
     const encoder = new HpackEncoder(4096);
-    const template = new HeaderTemplate(fields);
+    const template = new HeaderTemplate(fields, true);
     const first = encoder.encode(template);
     const second = encoder.encode(template);
     expect(second.length).toBe(3);
@@ -203,13 +203,13 @@ describe('the encoder', () => {
     const encoder = new HpackEncoder(4096);
     encoder.setPeerTableBytes(0);
     encoder.setPeerTableBytes(1_000_000);
-    const block = encoder.encode(new HeaderTemplate([':method', 'POST']));
+    const block = encoder.encode(new HeaderTemplate([':method', 'POST'], true));
     expect(block.toString('hex')).toBe('203fe11f83');
   });
 
   test('never puts a credential into the table', () => {
     const encoder = new HpackEncoder(4096);
-    const template = new HeaderTemplate(['token', 'secret']);
+    const template = new HeaderTemplate(['token', 'secret'], true);
     const first = encoder.encode(template);
     expect((first[0] as number) & 0xf0).toBe(0x10);
     expect(encoder.encode(template)).toEqual(first);

@@ -1,0 +1,127 @@
+/**
+ * gRPC's length-prefixed messages, out of DATA that is cut anywhere and into it. A message that lies whole in one frame
+ * is handed on where it lies; only what spans frames is put together. The limit is judged by the prefix, before a byte
+ * of the message is held, and memory grows with what has arrived and not with what was announced.
+ */
+import { Code } from './status.ts';
+
+export const prefixBytes = 5;
+/** What a message that spans frames gets at first; it doubles from there. */
+const firstBytes = 65_536;
+const nothing = Buffer.alloc(0);
+
+export interface MessageSink {
+  /** Returns false to read no further. */
+  onMessage(bytes: Buffer): boolean;
+  /** The framing is broken or over the limit. Nothing is read after it. `text` is in grpc-go's words. */
+  onBadMessage(code: number, text: string): void;
+}
+
+// Filled anew for each message and copied by whoever sends it, before anything else can run.
+const prefix = Buffer.alloc(prefixBytes);
+
+/** The prefix of a message of so many bytes. Valid until the next call. */
+export function messagePrefix(length: number): Buffer {
+  prefix[1] = length >>> 24;
+  prefix[2] = length >>> 16;
+  prefix[3] = length >>> 8;
+  prefix[4] = length;
+  return prefix;
+}
+
+/** Whether `bytes[start..end)` is exactly one message, uncompressed and within the limit: the usual case. */
+export function isOneMessage(bytes: Buffer, start: number, end: number, bytesMax: number): boolean {
+  const length = end - start - prefixBytes;
+  return (
+    length >= 0 &&
+    length <= bytesMax &&
+    bytes[start] === 0 &&
+    bytes.readUInt32BE(start + 1) === length
+  );
+}
+
+export class MessageReader {
+  readonly #bytesMax: number;
+  readonly #prefix = Buffer.alloc(prefixBytes);
+  #prefixUsed = 0;
+  /** The message that is being put together; null between messages. */
+  #message: Buffer | null = null;
+  #used = 0;
+  #length = 0;
+
+  constructor(bytesMax: number) {
+    this.#bytesMax = bytesMax;
+  }
+
+  /** The end of the stream would cut a message short. */
+  get isAmidMessage(): boolean {
+    return this.#message !== null || this.#prefixUsed > 0;
+  }
+
+  feed(bytes: Buffer, start: number, end: number, sink: MessageSink): void {
+    let at = start;
+    while (at < end) {
+      if (this.#message !== null) {
+        at = this.#append(bytes, at, end);
+        if (this.#used < this.#length) return;
+        const whole = this.#message;
+        this.#message = null;
+        if (!sink.onMessage(whole.subarray(0, this.#length))) return;
+      } else if (this.#prefixUsed > 0 || end - at < prefixBytes) {
+        const copied = bytes.copy(this.#prefix, this.#prefixUsed, at, end);
+        this.#prefixUsed += copied;
+        at += copied;
+        if (this.#prefixUsed < prefixBytes) return;
+        this.#prefixUsed = 0;
+        if (!this.#begin(this.#prefix, 0, sink)) return;
+        if (this.#length === 0 && !this.#deliverEmpty(sink)) return;
+      } else {
+        if (!this.#begin(bytes, at, sink)) return;
+        at += prefixBytes;
+        if (end - at < this.#length) continue;
+        this.#message = null;
+        const next = at + this.#length;
+        if (!sink.onMessage(bytes.subarray(at, next))) return;
+        at = next;
+      }
+    }
+  }
+
+  /** Judges a prefix; false when the message must not be read. */
+  #begin(bytes: Buffer, at: number, sink: MessageSink): boolean {
+    const flag = bytes[at] as number;
+    this.#length = bytes.readUInt32BE(at + 1);
+    this.#used = 0;
+    if (flag !== 0) {
+      sink.onBadMessage(Code.INTERNAL, 'grpc: compressed flag set with identity or empty encoding');
+      return false;
+    }
+    if (this.#length > this.#bytesMax) {
+      const text = `grpc: received message larger than max (${this.#length} vs. ${this.#bytesMax})`;
+      sink.onBadMessage(Code.RESOURCE_EXHAUSTED, text);
+      return false;
+    }
+    this.#message = nothing;
+    return true;
+  }
+
+  #deliverEmpty(sink: MessageSink): boolean {
+    this.#message = null;
+    return sink.onMessage(nothing);
+  }
+
+  #append(bytes: Buffer, at: number, end: number): number {
+    const wanted = Math.min(end - at, this.#length - this.#used);
+    let message = this.#message ?? nothing;
+    if (this.#used + wanted > message.length) {
+      const room = Math.max(this.#used + wanted, firstBytes, message.length * 2);
+      const larger = Buffer.allocUnsafe(Math.min(room, this.#length));
+      message.copy(larger, 0, 0, this.#used);
+      message = larger;
+      this.#message = larger;
+    }
+    bytes.copy(message, this.#used, at, at + wanted);
+    this.#used += wanted;
+    return at + wanted;
+  }
+}
