@@ -134,20 +134,6 @@ describe('a unary call', () => {
     expect(deadlines.count).toBe(0);
   });
 
-  test.each([true, false])('may be cancelled while it begins (answered then: %s)', (isAnswered) => {
-    const { below, stream, upstream, deadlines } = guarded();
-    upstream.available = false;
-    const { above, requests } = stream(watch);
-    below.onStart = (attempt) => {
-      requests.cancel();
-      if (isAnswered) attempt.finish();
-    };
-    upstream.turnOn();
-    expect(below.last.isCancelled).toBe(!isAnswered);
-    expect(above.status).toBeNull();
-    expect(deadlines.count).toBe(0);
-  });
-
   test('ends with DeadlineExceeded at its own deadline, and is cancelled below', () => {
     const { below, unary } = guarded();
     const { above } = unary(put, 300);
@@ -548,6 +534,20 @@ describe('a stream', () => {
     upstream.turnOn();
     expect(below.last.requests).toHaveLength(1);
     expect(above.messages).toEqual(['early']);
+  });
+
+  test.each([true, false])('may be cancelled while it begins (answered then: %s)', (isAnswered) => {
+    const { below, stream, upstream, deadlines } = guarded();
+    upstream.available = false;
+    const { above, requests } = stream(watch);
+    below.onStart = (attempt) => {
+      requests.cancel();
+      if (isAnswered) attempt.finish();
+    };
+    upstream.turnOn();
+    expect(below.last.isCancelled).toBe(!isAnswered);
+    expect(above.status).toBeNull();
+    expect(deadlines.count).toBe(0);
   });
 
   test('keeps to a deadline that its client set', () => {
