@@ -32,7 +32,7 @@ export function clusterSuite(kind: TargetKind): void {
         expect(member?.clientURLs).toEqual([world.target.etcd.clientUrl]);
         expect(member?.peerURLs).toEqual([world.target.etcd.peerUrl]);
       },
-      async proxy() {
+      async instead() {
         expect(member?.clientURLs).toHaveLength(1);
         expect(member?.clientURLs[0]).toContain(world.target.address);
         expect(member?.peerURLs).toEqual([]);
@@ -72,7 +72,7 @@ export function clusterSuite(kind: TargetKind): void {
           if (code === Code.OK) await expect(call).resolves.toBeDefined();
           else expect((await refusal(call)).code).toBe(code);
         },
-        proxy: () => expectRefusal(world.client.call(name, {}), etcdErrors.permissionDenied),
+        instead: () => expectRefusal(world.client.call(name, {}), etcdErrors.permissionDenied),
       });
     });
   }

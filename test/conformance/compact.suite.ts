@@ -132,7 +132,7 @@ export function compactSuite(kind: TargetKind): void {
     });
     await differs(kind, 'compaction-is-virtual', {
       etcd: () => expectRefusal(read, etcdErrors.compacted),
-      proxy: async () => {
+      instead: async () => {
         expect((await read).responses[0]?.response_range?.count).toBe('1');
       },
     });
@@ -199,7 +199,7 @@ export function compactSuite(kind: TargetKind): void {
     const read = direct.call('etcdserverpb.KV/Range', { key: bytes('any'), revision: first });
     await differs(kind, 'compaction-is-virtual', {
       etcd: () => expectRefusal(read, etcdErrors.compacted),
-      proxy: async () => {
+      instead: async () => {
         expect((await read).count).toBe('0');
       },
     });

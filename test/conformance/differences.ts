@@ -1,33 +1,69 @@
 /**
- * Where the proxy behaves differently from etcd on purpose: the whole list, each with its reason. A case that cannot
- * have one expectation for all targets names its entry here; anything else that differs is a fault.
+ * Where a target behaves differently from etcd on purpose, or because the library underneath does not let it: the whole
+ * list, each entry with its reason. A case that cannot have one expectation for all targets names its entry here;
+ * anything else that differs is a fault.
  */
 import type { TargetKind } from '../support/target.ts';
 
-export const differences = {
-  'lease-id-range':
-    'A stored lease ID carries 32 bits of the namespace, so clients have 31: larger and negative IDs are refused.',
-  'from-key-delete-and-put':
-    "etcd's overlap check never matches a range that is open at its end; within a namespace no range is.",
-  'member-list': 'Clients that follow the member list must not walk around the proxy.',
-  'cluster-wide-methods':
-    'What shows or changes the whole cluster is no business of a tenant: permission denied.',
-  'compaction-is-virtual':
-    'A tenant cannot take history from the others: its own reads are refused, and nothing is removed from the store.',
-  'request-size':
-    'Prefix and tag count against the size of a request as stored, so the largest one is that much smaller.',
-} as const satisfies Record<string, string>;
-
-export interface Expectations {
-  etcd(): Promise<void>;
-  proxy(): Promise<void>;
+interface Difference {
+  /** Whether all proxies differ from etcd in this, or those on one transport alone. */
+  readonly where: 'proxy' | 'grpc-js';
+  readonly why: string;
 }
 
-/** Runs the expectation of the target at hand. */
+export const differences = {
+  'lease-id-range': {
+    where: 'proxy',
+    why: 'A stored lease ID carries 32 bits of the namespace, so clients have 31: larger and negative IDs are refused.',
+  },
+  'from-key-delete-and-put': {
+    where: 'proxy',
+    why: "etcd's overlap check never matches a range that is open at its end; within a namespace no range is.",
+  },
+  'member-list': {
+    where: 'proxy',
+    why: 'Clients that follow the member list must not walk around the proxy.',
+  },
+  'cluster-wide-methods': {
+    where: 'proxy',
+    why: 'What shows or changes the whole cluster is no business of a tenant: permission denied.',
+  },
+  'compaction-is-virtual': {
+    where: 'proxy',
+    why: 'A tenant cannot take history from the others: its own reads are refused, and nothing is removed from the store.',
+  },
+  'request-size': {
+    where: 'proxy',
+    why: 'Prefix and tag count against the size of a request as stored, so the largest one is that much smaller.',
+  },
+  'library-texts': {
+    where: 'grpc-js',
+    why: 'For unknown methods and oversized messages the library answers before we are asked; the codes are the same.',
+  },
+  'stream-resets': {
+    where: 'grpc-js',
+    why: "Node's HTTP/2 ends a connection whose client resets more than about 1000 streams in a burst.",
+  },
+} as const satisfies Record<string, Difference>;
+
+export type DifferenceName = keyof typeof differences;
+
+/** Picks the expectation that holds for the target: etcd's own, or the one where the named difference applies. */
+export function differing<T>(
+  kind: TargetKind,
+  name: DifferenceName,
+  { etcd, instead }: { readonly etcd: T; readonly instead: T },
+): T {
+  const { where } = differences[name];
+  const applies = where === 'proxy' ? kind.transport !== null : kind.transport === where;
+  return applies ? instead : etcd;
+}
+
+/** The same for expectations that are code. */
 export function differs(
   kind: TargetKind,
-  _difference: keyof typeof differences,
-  expectations: Expectations,
+  name: DifferenceName,
+  expectations: { etcd(): Promise<void>; instead(): Promise<void> },
 ): Promise<void> {
-  return kind.isProxy ? expectations.proxy() : expectations.etcd();
+  return differing(kind, name, expectations)();
 }

@@ -3,6 +3,8 @@
  * vouch for itself. Source: api/v3rpc/rpctypes/error.go of etcd.
  */
 import { Code } from '../../src/grpc/status.ts';
+import type { TargetKind } from '../support/target.ts';
+import { differing } from './differences.ts';
 
 export interface EtcdError {
   readonly code: number;
@@ -38,3 +40,11 @@ export const etcdErrors = {
   permissionDenied: { code: Code.PERMISSION_DENIED, details: 'etcdserver: permission denied' },
   invalidAuthToken: { code: Code.UNAUTHENTICATED, details: 'etcdserver: invalid auth token' },
 } as const satisfies Record<string, EtcdError>;
+
+/** What is said of a message of 3 MB, whose exact size is no matter. */
+export function messageTooLarge(kind: TargetKind): RegExp {
+  return differing(kind, 'library-texts', {
+    etcd: /^grpc: received message larger than max \(30000\d\d vs\. 2097152\)$/,
+    instead: /^Received message larger than max \(30000\d\d vs 2097152\)$/,
+  });
+}

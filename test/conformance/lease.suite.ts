@@ -56,7 +56,7 @@ export function leaseSuite(kind: TargetKind): void {
           await expect(grant(600, id)).resolves.toMatchObject({ ID: id });
           await revoke(id);
         },
-        proxy: async () => {
+        instead: async () => {
           const { code, details } = await refusal(grant(600, id));
           expect(code).toBe(Code.INVALID_ARGUMENT);
           expect(details).toContain('2147483647');

@@ -434,7 +434,7 @@ export function txnSuite(kind: TargetKind): void {
         await both;
         expect(names((await world.range(k.all)).kvs)).toEqual(['z']);
       },
-      proxy: () => expectRefusal(both, etcdErrors.duplicateKey),
+      instead: () => expectRefusal(both, etcdErrors.duplicateKey),
     });
   });
 }

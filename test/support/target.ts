@@ -4,6 +4,7 @@
  * test/conformance/differences.ts and nowhere else.
  */
 import { type Etcd, type EtcdOptions, startEtcd } from './etcd.ts';
+import { startTestProxy } from './proxy.ts';
 
 export interface Target extends AsyncDisposable {
   /** Where the client connects to, `host:port`. */
@@ -16,14 +17,14 @@ export interface Target extends AsyncDisposable {
 
 export interface TargetKind {
   readonly name: string;
-  /** Whether an expectation that holds for etcd alone, or for the proxy alone, applies. */
-  readonly isProxy: boolean;
+  /** What the proxy listens and dials with; null for an etcd without a proxy. */
+  readonly transport: string | null;
   start(options?: EtcdOptions): Promise<Target>;
 }
 
 const directEtcd: TargetKind = {
   name: 'etcd',
-  isProxy: false,
+  transport: null,
   async start(options) {
     const etcd = await startEtcd(options);
     return {
@@ -35,5 +36,33 @@ const directEtcd: TargetKind = {
   },
 };
 
+/** Not ASCII on purpose: the prefix is the bytes of this text. */
+const namespace = 'tenant-\u00ff/';
+
+function proxyOn(transport: string): TargetKind {
+  return {
+    name: `the proxy on ${transport}`,
+    transport,
+    async start(options) {
+      await using started = new AsyncDisposableStack();
+      const etcd = started.use(await startEtcd(options));
+      const proxy = started.use(
+        await startTestProxy({
+          endpoints: [etcd.address],
+          tenants: [{ name: 'tenant', namespace }],
+          settings: { transport, 'max-drain': '200ms' },
+        }),
+      );
+      const owned = started.move();
+      return {
+        address: proxy.address('tenant'),
+        etcd,
+        namespace: Buffer.from(namespace),
+        [Symbol.asyncDispose]: () => owned.disposeAsync(),
+      };
+    },
+  };
+}
+
 /** In the order in which they run: an expectation that etcd itself does not meet fails there first. */
-export const targets: readonly TargetKind[] = [directEtcd];
+export const targets: readonly TargetKind[] = [directEtcd, proxyOn('grpc-js')];
