@@ -1,0 +1,309 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, test } from 'vitest';
+import { type Environment, type Loaded, loadConfig } from '../../../src/config/load.ts';
+import { formatProblem } from '../../../src/config/problem.ts';
+import type { SettingName } from '../../../src/config/schema.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'bulkhead-config-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+
+interface Given {
+  readonly flags?: Partial<Record<SettingName, string | readonly string[]>>;
+  readonly environment?: Environment;
+  readonly file?: string;
+}
+
+/** An endpoint that is not ourselves, where a test does not care. */
+const elsewhere = { endpoints: 'etcd:2379' } as const;
+
+function load({ flags = elsewhere, environment = {}, file }: Given): Loaded {
+  return loadConfig({
+    flags: new Map(
+      Object.entries(flags).map(([name, texts]) => [
+        name as SettingName,
+        { texts: [texts].flat() as string[], where: `--${name}` },
+      ]),
+    ),
+    environment,
+    ...(file !== undefined && { file: { name: 'c.yaml', text: file } }),
+    checkTenants: () => [],
+  });
+}
+
+function config(given: Given) {
+  const loaded = load(given);
+  if (loaded.config === null) throw new Error(loaded.problems.map(formatProblem).join('\n'));
+  const { effective: _effective, ...rest } = loaded.config;
+  return rest;
+}
+
+const problems = (given: Given) => load(given).problems.map(formatProblem);
+
+/** What comes of nothing but an endpoint. */
+const defaults = {
+  tenants: [{ name: 'default', namespace: '', leaseTag: null, allowUndelimited: false }],
+  listeners: [
+    {
+      name: '127.0.0.1:2379',
+      address: { host: '127.0.0.1', port: 2379 },
+      tenant: 'default',
+      required: true,
+    },
+    {
+      name: '[::1]:2379',
+      address: { host: '::1', port: 2379 },
+      tenant: 'default',
+      required: false,
+    },
+  ],
+  listenerTls: null,
+  endpoints: [{ name: 'etcd:2379', address: { host: 'etcd', port: 2379 }, tls: null }],
+  advertiseClientUrls: [],
+  adminAddress: { host: '127.0.0.1', port: 2381 },
+  transport: 'grpc-js',
+  logLevel: 'info',
+  logKeys: false,
+  holdMs: 5_000,
+  requestTimeoutMs: 15_000,
+  keepaliveMs: 10_000,
+  keepaliveTimeoutMs: 5_000,
+  drain: { minMs: 0, windowMs: 5_000, maxMs: 25_000 },
+  breaker: {
+    enabled: true,
+    windowMs: 10_000,
+    callsMin: 20,
+    errorPercent: 50,
+    openMs: 1_000,
+    openMaxMs: 30_000,
+  },
+  limits: { messageBytesMax: 2_097_152, streamsMax: Number.POSITIVE_INFINITY },
+};
+
+describe('a setting that is given in several places', () => {
+  const inFile = { ...elsewhere, config: '' };
+  const cases: readonly [string, Given, Partial<typeof defaults>][] = [
+    ['nothing is said: the default', {}, {}],
+    ['the file beats the default', { file: 'hold: 1s' }, { holdMs: 1_000 }],
+    [
+      'the environment beats the file',
+      { file: 'hold: 1s', environment: { ETCD_BULKHEAD_HOLD: '2s' } },
+      { holdMs: 2_000 },
+    ],
+    [
+      'the flag beats the environment',
+      {
+        file: 'hold: 1s',
+        environment: { ETCD_BULKHEAD_HOLD: '2s' },
+        flags: { ...inFile, hold: '3s' },
+      },
+      { holdMs: 3_000 },
+    ],
+    [
+      'each setting for itself',
+      {
+        file: 'hold: 1s\nlog-keys: true\nmin-drain: 2s',
+        environment: { ETCD_BULKHEAD_MIN_DRAIN: '1s', ETCD_BULKHEAD_LOG_LEVEL: 'debug' },
+        flags: { ...inFile, 'log-level': 'warn' },
+      },
+      {
+        holdMs: 1_000,
+        logKeys: true,
+        logLevel: 'warn',
+        drain: { ...defaults.drain, minMs: 1_000 },
+      },
+    ],
+    [
+      'a list in the file is a list of the flag',
+      {
+        flags: {},
+        file: 'endpoints: [a:1, b:2]',
+      },
+      {
+        endpoints: [
+          { name: 'a:1', address: { host: 'a', port: 1 }, tls: null },
+          { name: 'b:2', address: { host: 'b', port: 2 }, tls: null },
+        ],
+      },
+    ],
+    ['JSON is a file too', { file: '{"hold": "1s"}' }, { holdMs: 1_000 }],
+    ['an empty file says nothing', { file: '# nothing\n' }, {}],
+  ];
+
+  test.each(cases)('%s', (_name, given, differing) => {
+    expect(config(given)).toEqual({ ...defaults, ...differing });
+  });
+});
+
+test('a flag is repeated or its values are joined by commas, with the same result', () => {
+  const joined = config({ flags: { endpoints: 'a:1,b:2' } });
+  expect(config({ flags: { endpoints: ['a:1', 'b:2'] } })).toEqual(joined);
+});
+
+test('all mistakes of all places are reported at once, with their lines', () => {
+  writeFileSync(join(directory, 'no.pem'), 'nothing of the kind');
+  const found = problems({
+    flags: {
+      ...elsewhere,
+      hold: '5',
+      cacert: join(directory, 'missing.pem'),
+      'trusted-ca-file': join(directory, 'no.pem'),
+      key: 'only.key',
+      'max-drain': '1s',
+    },
+    environment: { ETCD_BULKHEAD_TRANSPROT: 'native', ETCD_BULKHEAD_BREAKER: 'maybe' },
+    file: [
+      'log-levle: info',
+      'dial-keepalive-time: 5s',
+      'tenants:',
+      '  - name: game one',
+      '    namepsace: game-1/',
+      '  - name: game-2',
+      '    namespace: game-2/',
+      '    lease-tag: 0',
+      'listeners:',
+      '  - address: nowhere',
+      '    tenant: game-3',
+    ].join('\n'),
+  });
+  expect(found).toEqual([
+    'ETCD_BULKHEAD_TRANSPROT: unknown environment variable; did you mean "ETCD_BULKHEAD_TRANSPORT"?',
+    'c.yaml:1: unknown key "log-levle"; did you mean "log-level"?',
+    'c.yaml:5: unknown key "namepsace"; did you mean "namespace"?',
+    'c.yaml:2: "5s" is less than 10s',
+    '--hold: "5" is not a duration such as 500ms, 5s or 1m30s',
+    'ETCD_BULKHEAD_BREAKER: "maybe" is neither true nor false',
+    'c.yaml:4: "name" must be 1 to 63 letters, digits, dots, dashes or underscores',
+    'c.yaml:4: "namespace" is missing',
+    'c.yaml:8: "lease-tag" must be 1 to 4294967295',
+    'c.yaml:10: "address" must be an address such as 127.0.0.1:2379 or unix:///path',
+    'c.yaml:11: "tenant" names no tenant of the list; did you mean "game-2"?',
+    '--key: needs --cert as well',
+    expect.stringContaining('--key: cannot be read: ENOENT'),
+    expect.stringContaining('--cacert: cannot be read: ENOENT'),
+    expect.stringContaining('--trusted-ca-file: holds no certificate in PEM form'),
+    '--cert-file: is missing: clients cannot show certificates without TLS',
+    '--max-drain: is too short: --min-drain and --drain-window need 5s',
+  ]);
+});
+
+test('a file that is no YAML is said to be none, with the line', () => {
+  expect(problems({ file: 'hold: 1s\nhold: [' })[0]).toMatch(/^c\.yaml:2: is not valid YAML/);
+});
+
+test('a key that stands twice is a mistake, and so is one without a value', () => {
+  expect(problems({ file: 'hold: 1s\nhold: 2s' })[0]).toMatch(/^c\.yaml:2: is not valid YAML/);
+  expect(problems({ file: 'hold:' })).toEqual(['c.yaml:1: "hold" must be a value, not empty']);
+});
+
+test('numbers in the file mean what was written, not what YAML makes of them', () => {
+  expect(problems({ file: 'max-concurrent-streams: 1e3' })).toEqual([
+    'c.yaml:1: "1e3" is not a whole number',
+  ]);
+  expect(config({ file: 'tenants: [{name: "1", namespace: 007/}]' }).tenants[0]?.namespace).toBe(
+    '007/',
+  );
+});
+
+describe('an endpoint that is this proxy itself is refused', () => {
+  test.each([
+    ['127.0.0.1:2379', '127.0.0.1:2379'],
+    ['localhost:2379', '127.0.0.1:2379'],
+    ['[::1]:2379', 'localhost:2379'],
+    ['http://127.0.0.1:2379', ':2379'],
+    ['127.0.0.2:2379', '0.0.0.0:2379'],
+    ['unix:///run/etcd.sock', 'unix:///run/etcd.sock'],
+  ])('endpoint %s, listener %s', (endpoint, listener) => {
+    expect(problems({ flags: { endpoints: endpoint, 'listen-addr': listener } })).toEqual([
+      expect.stringContaining(`${endpoint} is where this proxy itself listens (${listener})`),
+    ]);
+  });
+
+  test.each([
+    ['127.0.0.1:2379', '127.0.0.1:2380'],
+    ['10.0.0.1:2379', '127.0.0.1:2379'],
+    ['127.0.0.2:2379', '127.0.0.1:2379'],
+    ['127.example.org:2379', '0.0.0.0:2379'],
+  ])('but not endpoint %s, listener %s', (endpoint, listener) => {
+    expect(problems({ flags: { endpoints: endpoint, 'listen-addr': listener } })).toEqual([]);
+  });
+});
+
+test('what Kubernetes says about a Service of our name is not taken for settings', () => {
+  const environment = {
+    ETCD_BULKHEAD_SERVICE_HOST: '10.0.0.1',
+    ETCD_BULKHEAD_SERVICE_PORT: '2379',
+    ETCD_BULKHEAD_SERVICE_PORT_CLIENT: '2379',
+    ETCD_BULKHEAD_PORT: 'tcp://10.0.0.1:2379',
+    ETCD_BULKHEAD_PORT_2379_TCP: 'tcp://10.0.0.1:2379',
+    ETCD_BULKHEAD_PORT_2379_TCP_ADDR: '10.0.0.1',
+    ETCD_BULKHEAD_GATEWAY_SERVICE_HOST: '10.0.0.1',
+  };
+  expect(config({ environment })).toEqual(defaults);
+});
+
+describe('tenants', () => {
+  const two = 'tenants: [{name: a, namespace: a/}, {name: b, namespace: b/, lease-tag: 7}]';
+
+  test('several come from the file, each with its listener', () => {
+    const listeners = 'listeners: [{address: ":1", tenant: a}, {address: "unix:///b", tenant: b}]';
+    expect(config({ file: `${two}\n${listeners}` })).toEqual({
+      ...defaults,
+      tenants: [
+        { name: 'a', namespace: 'a/', leaseTag: null, allowUndelimited: false },
+        { name: 'b', namespace: 'b/', leaseTag: 7, allowUndelimited: false },
+      ],
+      listeners: [
+        { name: ':1', address: { host: '::', port: 1 }, tenant: 'a', required: true },
+        { name: 'unix:///b', address: { path: '/b' }, tenant: 'b', required: true },
+      ],
+    });
+  });
+
+  test('several without listeners are a mistake', () => {
+    expect(problems({ file: two })).toEqual([expect.stringContaining('listeners: the list is')]);
+  });
+
+  test('the flags for a single one do not go with a list', () => {
+    const file = 'tenants: [{name: a, namespace: a/}]\nlisteners: [{address: ":1", tenant: a}]';
+    const flags = { ...elsewhere, namespace: 'x/', 'listen-addr': ':2' };
+    expect(problems({ file, flags }).map((line) => line.split(':')[0])).toEqual([
+      '--namespace',
+      '--listen-addr',
+    ]);
+  });
+
+  test('two of one name and two listeners at one address are mistakes', () => {
+    const file = [
+      'tenants: [{name: a, namespace: a/}, {name: a, namespace: b/}]',
+      'listeners: [{address: "localhost:1", tenant: a}, {address: "127.0.0.1:1", tenant: a}]',
+    ].join('\n');
+    expect(problems({ file })).toEqual([
+      'c.yaml:1: a second tenant is called "a"',
+      'listener 127.0.0.1:1: stands there twice',
+    ]);
+  });
+
+  test('what the tenants check finds is reported with the rest', () => {
+    const loaded = loadConfig({
+      flags: new Map([['hold', { texts: ['x'], where: '--hold' }]]),
+      environment: {},
+      file: { name: 'c.yaml', text: 'endpoints: etcd:1\ntenants: [{name: a, namespace: a}]' },
+      checkTenants: ([tenant]) => [{ where: `tenant "${tenant?.name}"`, what: 'is wrong' }],
+    });
+    expect(loaded.problems.map(formatProblem)).toEqual([
+      expect.stringMatching(/^--hold: /),
+      'tenant "a": is wrong',
+    ]);
+  });
+});
+
+test('what is in force is listed with where it came from', () => {
+  const loaded = load({ file: 'hold: 1s', environment: { ETCD_BULKHEAD_LOG_KEYS: '1' } });
+  const effective = new Map(loaded.config?.effective.map(({ name, ...rest }) => [name, rest]));
+  expect(effective.get('hold')).toEqual({ value: '1s', origin: 'c.yaml:1' });
+  expect(effective.get('log-keys')).toEqual({ value: true, origin: 'ETCD_BULKHEAD_LOG_KEYS' });
+  expect(effective.get('endpoints')).toEqual({ value: ['etcd:2379'], origin: '--endpoints' });
+  expect(effective.get('max-drain')).toEqual({ value: '25s', origin: 'default' });
+});

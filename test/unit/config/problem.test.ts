@@ -1,0 +1,17 @@
+import { expect, test } from 'vitest';
+import { suggestion } from '../../../src/config/problem.ts';
+
+const names = ['endpoints', 'listen-addr', 'hold', 'log-level', 'log-keys'];
+
+test.each([
+  ['endpoint', 'endpoints'],
+  ['listen-address', 'listen-addr'],
+  ['holt', 'hold'],
+  ['loglevel', 'log-level'],
+])('%s is taken for a misspelled %s', (given, meant) => {
+  expect(suggestion(given, names)).toBe(`; did you mean "${meant}"?`);
+});
+
+test.each(['zzz', '', 'password'])('nothing is guessed for %j', (given) => {
+  expect(suggestion(given, names)).toBe('');
+});
