@@ -78,6 +78,9 @@ const sidecar = {
     failureThreshold: 90,
   },
   livenessProbe: { httpGet: { path: '/livez', port: 'bulkhead-admin' } },
+  env: expect.arrayContaining([
+    { name: 'NODE_OPTIONS', value: '--max-old-space-size=96 --max-semi-space-size=8' },
+  ]),
   terminationMessagePolicy: 'FallbackToLogsOnError',
 };
 

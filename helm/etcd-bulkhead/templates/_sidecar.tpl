@@ -50,7 +50,7 @@ it `(index .Subcharts "etcd-bulkhead")`.
     {{- end }}
   env:
     - name: NODE_OPTIONS
-      value: --max-old-space-size={{ .Values.heapMiB }}
+      value: --max-old-space-size={{ .Values.heap.oldMiB }} --max-semi-space-size={{ .Values.heap.youngMiB }}
     {{- with .Values.extraEnv }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
