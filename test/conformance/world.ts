@@ -79,6 +79,19 @@ export class World {
     this.#client = grpcClient(this.#target.address);
   }
 
+  /** Whatever the cases did: no key stands outside of the target's namespace. */
+  async expectNothingOutside(): Promise<void> {
+    const { namespace } = this.target;
+    using direct = this.directClient();
+    const { kvs } = await direct.call('etcdserverpb.KV/Range', {
+      key: zero,
+      range_end: zero,
+      keys_only: true,
+    });
+    const outside = kvs.filter(({ key }) => !key.subarray(0, namespace.length).equals(namespace));
+    expect(outside).toEqual([]);
+  }
+
   async close(): Promise<void> {
     this.#client?.[Symbol.dispose]();
     await this.#target?.[Symbol.asyncDispose]();
@@ -171,7 +184,13 @@ export class World {
 export function useWorld(kind: TargetKind, options: EtcdOptions = {}): World {
   const world = new World();
   beforeAll(() => world.open(kind, options));
-  afterAll(() => world.close());
+  afterAll(async () => {
+    try {
+      await world.expectNothingOutside();
+    } finally {
+      await world.close();
+    }
+  });
   return world;
 }
 

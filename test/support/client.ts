@@ -4,12 +4,13 @@
  * send what no client library would.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
 import * as protoLoader from '@grpc/proto-loader';
 import type { StreamMethods, UnaryMethods } from './messages.ts';
 import { Stream } from './stream.ts';
 
-export const protoDir = new URL('../../proto', import.meta.url).pathname;
+export const protoDir = fileURLToPath(new URL('../../proto', import.meta.url));
 
 export const protoFiles = [
   'etcdserverpb/kv.proto',
