@@ -7,7 +7,7 @@ import type { Call, Etcd, Layer, Message, Reply, Requests } from '../etcd/api.ts
 import { refusal } from '../etcd/errors.ts';
 import { method } from '../etcd/methods.ts';
 import { type Ongoing, settled } from '../grpc/call.ts';
-import { Code, ok, status } from '../grpc/status.ts';
+import { Code, ok, type Status, status } from '../grpc/status.ts';
 import { Reader } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 import type { Lifecycle, Phase } from './lifecycle.ts';
@@ -75,38 +75,36 @@ function answerFor(lifecycle: Lifecycle): Uint8Array {
   return lifecycle.isReady ? answers.SERVING : answers.NOT_SERVING;
 }
 
+/** What a Watch was asked for, if it was yet. */
+type Asked = 'nothing' | 'server' | 'unknown';
+
 /** One Watch: the state at once, every change after it, and the end when the process stops. */
 class HealthWatch implements Requests<'client'> {
   readonly #lifecycle: Lifecycle;
   readonly #reply: Reply<'client'>;
-  /** Null before the request has come, and again after the end. */
-  #unsubscribe: (() => void) | null = null;
-  #isOver = false;
+  readonly #unsubscribe: () => void;
+  #asked: Asked = 'nothing';
 
   constructor(lifecycle: Lifecycle, reply: Reply<'client'>) {
     this.#lifecycle = lifecycle;
     this.#reply = reply;
+    this.#unsubscribe = lifecycle.onChange((phase) => this.#onPhase(phase));
   }
 
   /** The method takes one request; whatever a client sends after it changes nothing. */
   message(bytes: Message<'client'>): void {
-    if (this.#unsubscribe !== null || this.#isOver) return;
+    if (this.#asked !== 'nothing') return;
     const service = requestedService(bytes);
-    if (service === null) {
-      this.#isOver = true;
-      this.#reply.end(refusal('malformed'));
-      return;
-    }
-    const isKnown = service === wholeServer;
-    this.#reply.message(isKnown ? answerFor(this.#lifecycle) : answers.SERVICE_UNKNOWN);
-    this.#unsubscribe = this.#lifecycle.onChange((phase) => this.#onPhase(phase, isKnown));
+    this.#asked = service === wholeServer ? 'server' : 'unknown';
+    if (service === null) this.#over(refusal('malformed'));
+    else if (this.#asked === 'server') this.#reply.message(answerFor(this.#lifecycle));
+    else this.#reply.message(answers.SERVICE_UNKNOWN);
   }
 
   end(): void {}
 
   cancel(): void {
-    this.#isOver = true;
-    this.#unsubscribe?.();
+    this.#unsubscribe();
   }
 
   // Answers are two bytes and few: there is nothing to hold back.
@@ -114,12 +112,13 @@ class HealthWatch implements Requests<'client'> {
 
   resume(): void {}
 
-  #onPhase(phase: Phase, isKnown: boolean): void {
-    if (phase === 'stopping') {
-      this.cancel();
-      this.#reply.end(refusal('draining'));
-    } else if (isKnown) {
-      this.#reply.message(answerFor(this.#lifecycle));
-    }
+  #onPhase(phase: Phase): void {
+    if (phase === 'stopping') this.#over(refusal('draining'));
+    else if (this.#asked === 'server') this.#reply.message(answerFor(this.#lifecycle));
+  }
+
+  #over(as: Status): void {
+    this.#unsubscribe();
+    this.#reply.end(as);
   }
 }

@@ -1,0 +1,140 @@
+import { connect } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
+import { afterEach, describe, expect, test } from 'vitest';
+import { Lifecycle } from '../../../src/admin/lifecycle.ts';
+import { type Admin, type AdminParts, startAdmin } from '../../../src/admin/server.ts';
+
+const open: Admin[] = [];
+afterEach(async () => {
+  for (const admin of open.splice(0)) await admin.close();
+});
+
+async function start(overrides: Partial<AdminParts> = {}) {
+  const lifecycle = new Lifecycle();
+  const admin = await startAdmin({
+    address: { host: '127.0.0.1', port: 0 },
+    lifecycle,
+    version: '1.2.3',
+    effective: [{ name: 'hold', value: '5s', origin: 'default' }],
+    upstream: () => [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
+    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
+    ...overrides,
+  });
+  open.push(admin);
+  const get = async (path: string, init?: RequestInit) => {
+    const response = await fetch(`http://${admin.address}${path}`, init);
+    return { code: response.status, body: await response.text(), headers: response.headers };
+  };
+  return { lifecycle, admin, get };
+}
+
+/** What the server says to these very bytes, until it closes the connection. */
+async function raw(admin: Admin, request: string): Promise<string> {
+  const [host = '', port] = admin.address.split(':');
+  const socket = connect(Number(port), host);
+  socket.write(request);
+  return await textOf(socket);
+}
+
+describe('probes', () => {
+  test('start-up and readiness follow the life of the process', async () => {
+    const { lifecycle, get } = await start();
+    const codes = async () => [(await get('/startupz')).code, (await get('/readyz')).code];
+    expect(await codes()).toEqual([503, 503]);
+    lifecycle.move('serving');
+    expect(await codes()).toEqual([200, 200]);
+    lifecycle.move('draining');
+    expect(await codes()).toEqual([200, 503]);
+  });
+
+  test('the process lives while it answers', async () => {
+    const { get } = await start();
+    expect(await get('/livez')).toMatchObject({ code: 200, body: 'ok\n' });
+  });
+
+  test('readiness never depends on etcd', async () => {
+    const { lifecycle, get } = await start({
+      upstream: () => {
+        throw new Error('etcd must not be asked');
+      },
+    });
+    lifecycle.move('serving');
+    expect((await get('/readyz')).code).toBe(200);
+  });
+
+  test('?verbose lists what was checked', async () => {
+    const { lifecycle, get } = await start();
+    lifecycle.move('serving');
+    lifecycle.move('draining');
+    expect(await get('/readyz?verbose')).toMatchObject({
+      code: 503,
+      body: '[+] started\n[-] not draining\n',
+    });
+  });
+});
+
+test('state is JSON', async () => {
+  const { get } = await start();
+  expect(JSON.parse((await get('/upstreamz')).body)).toEqual({
+    endpoints: [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
+  });
+  expect(JSON.parse((await get('/configz')).body)).toEqual({
+    settings: [{ name: 'hold', value: '5s', origin: 'default' }],
+  });
+  expect(JSON.parse((await get('/version')).body)).toMatchObject({ 'etcd-bulkhead': '1.2.3' });
+});
+
+test('metrics come with the media type of their format', async () => {
+  const { body, headers } = await (await start()).get('/metrics');
+  expect(body).toBe('up 1\n');
+  expect(headers.get('content-type')).toBe('text/plain; version=0.0.4');
+});
+
+describe('bad requests', () => {
+  test('an unknown path is not found, another method is not allowed', async () => {
+    const { get } = await start();
+    expect((await get('/debug')).code).toBe(404);
+    const posted = await get('/livez', { method: 'POST', body: 'x' });
+    expect(posted.code).toBe(405);
+    expect(posted.headers.get('allow')).toBe('GET, HEAD');
+  });
+
+  test('HEAD has no body', async () => {
+    expect(await (await start()).get('/livez', { method: 'HEAD' })).toMatchObject({
+      code: 200,
+      body: '',
+    });
+  });
+
+  test('a page in a browser that made its own name point here learns nothing', async () => {
+    const { admin } = await start();
+    const ask = (host: string) =>
+      raw(admin, `GET /configz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
+    for (const host of ['evil.example', '127.evil.example', 'evil.example:2381']) {
+      expect(await ask(host), host).toMatch(/^HTTP\/1\.1 421 /);
+    }
+    for (const host of ['localhost:2381', '127.0.0.1', '[::1]:2381']) {
+      expect(await ask(host), host).toMatch(/^HTTP\/1\.1 200 /);
+    }
+  });
+
+  test('a page that fails is an error of that request alone', async () => {
+    const { get } = await start({ metrics: () => Promise.reject(new Error('broken')) });
+    expect((await get('/metrics')).code).toBe(500);
+    expect((await get('/livez')).code).toBe(200);
+  });
+
+  test('headers beyond the limit and what is no HTTP end the connection', async () => {
+    const { admin, get } = await start();
+    const long = `GET /livez HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`;
+    await raw(admin, long).catch(() => {});
+    await raw(admin, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n').catch(() => {});
+    expect((await get('/livez')).code).toBe(200);
+  });
+});
+
+test('a port that is taken is an error of whoever starts', async () => {
+  const { admin } = await start();
+  const port = Number(admin.address.split(':')[1]);
+  await expect(start({ address: { host: '127.0.0.1', port } })).rejects.toThrow('EADDRINUSE');
+});

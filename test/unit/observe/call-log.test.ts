@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest';
+import type { LogLevel } from '../../../src/config/config.ts';
+import type { Etcd } from '../../../src/etcd/api.ts';
+import { refusal } from '../../../src/etcd/errors.ts';
+import { CallCounters } from '../../../src/observe/call-counters.ts';
+import { callLog } from '../../../src/observe/call-log.ts';
+import { noCallEvents } from '../../../src/observe/events.ts';
+import { createLogger } from '../../../src/observe/logger.ts';
+import { observe } from '../../../src/observe/observe.ts';
+import { callOf, FakeEtcd, fakeTenant, Heard } from '../../support/fake-etcd.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+
+const tenant = fakeTenant('game-1/');
+const put = () => callOf(tenant, 'etcdserverpb.KV/Put');
+
+function setup(level: LogLevel, keyOf: (() => string) | null = null) {
+  const clock = new ManualClock();
+  const written: string[] = [];
+  const logger = createLogger(level, { write: (line) => written.push(line) });
+  const etcd = new FakeEtcd();
+  const options = { clock, counters: new CallCounters(), events: callLog(logger, clock), keyOf };
+  const top = observe(options)(etcd as unknown as Etcd<'tenant'>);
+  const lines = () => written.map((line) => JSON.parse(line) as Record<string, unknown>);
+  return { clock, written, lines, etcd, top, options };
+}
+
+describe('at debug', () => {
+  test('a unary call leaves one line', () => {
+    const { clock, lines, etcd, top } = setup('debug');
+    top.unary(put(), Buffer.from('request'), new Heard());
+    clock.advance(1.5);
+    etcd.call.answer(Buffer.from('answer'));
+    expect(lines()).toEqual([
+      {
+        level: 'debug',
+        time: expect.any(String),
+        event: 'call',
+        method: 'etcdserverpb.KV/Put',
+        tenant: tenant.name,
+        listener: 'main',
+        remote: '127.0.0.1:50000',
+        code: 'OK',
+        ms: 1.5,
+        requestBytes: 7,
+        responseBytes: 6,
+      },
+    ]);
+  });
+
+  test('a stream leaves one when it opens and one when it closes', () => {
+    const { lines, etcd, top } = setup('debug');
+    const requests = top.stream(callOf(tenant, 'etcdserverpb.Watch/Watch'), new Heard());
+    requests.message(Buffer.from('create'));
+    etcd.call.reply.message(Buffer.from('created'));
+    requests.cancel();
+    expect(lines().map(({ event }) => event)).toEqual(['stream opened', 'stream closed']);
+    expect(lines()[1]).toMatchObject({
+      code: 'Canceled',
+      cancelled: true,
+      requestMessages: 1,
+      responseMessages: 1,
+    });
+  });
+
+  test('no byte of keys or values is written', () => {
+    const { written, etcd, top } = setup('debug');
+    top.unary(put(), Buffer.from('secret-key secret-value'), new Heard());
+    etcd.call.answer(Buffer.from('secret-value'));
+    expect(written.join('')).not.toContain('secret');
+  });
+
+  test('the key is written where that was asked for', () => {
+    const { lines, etcd, top } = setup('debug', () => 'map');
+    top.unary(put(), Buffer.from('r'), new Heard());
+    etcd.call.answer(Buffer.from('a'));
+    expect(lines()[0]).toMatchObject({ key: 'map' });
+  });
+});
+
+describe('at info', () => {
+  test('calls leave nothing, and cost nothing', () => {
+    const { written, etcd, top, options } = setup('info');
+    top.unary(put(), Buffer.from('r'), new Heard());
+    etcd.call.answer(Buffer.from('a'));
+    expect(written).toEqual([]);
+    expect(options.events).toMatchObject({ opened: null, ended: null });
+  });
+
+  test('a refusal is told with its reason, and its repetitions are counted and not told', () => {
+    const { clock, lines, etcd, top } = setup('info');
+    etcd.onUnary = (call) => call.finish(refusal('breaker-open'));
+    for (let i = 0; i < 5; i++) top.unary(put(), Buffer.from('r'), new Heard());
+    expect(lines()).toHaveLength(1);
+    expect(lines()[0]).toMatchObject({
+      event: 'call refused',
+      reason: 'breaker-open',
+      method: 'etcdserverpb.KV/Put',
+      tenant: tenant.name,
+    });
+    clock.advance(10_000);
+    top.unary(put(), Buffer.from('r'), new Heard());
+    expect(lines()[1]).toMatchObject({ reason: 'breaker-open', heldBack: 4 });
+  });
+
+  test('another reason is told at once', () => {
+    const { lines, etcd, top } = setup('info');
+    for (const reason of ['breaker-open', 'method-denied'] as const) {
+      etcd.onUnary = (call) => call.finish(refusal(reason));
+      top.unary(put(), Buffer.from('r'), new Heard());
+    }
+    expect(lines().map(({ reason }) => reason)).toEqual(['breaker-open', 'method-denied']);
+  });
+});
+
+test('above info there are no hooks at all', () => {
+  expect(setup('warn').options.events).toBe(noCallEvents);
+});

@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest';
+import { method } from '../../../src/etcd/methods.ts';
+import { Code } from '../../../src/grpc/status.ts';
+import { Metrics } from '../../../src/observe/metrics.ts';
+
+const put = method('etcdserverpb.KV/Put');
+const watch = method('etcdserverpb.Watch/Watch');
+
+/** The lines of one metric, without its help. */
+async function lines(metrics: Metrics, name: string): Promise<string[]> {
+  const { text } = await metrics.exposition();
+  return text.split('\n').filter((line) => line.startsWith(name));
+}
+
+describe('calls are shown under the names that etcd uses', () => {
+  test('how many were started and handled, by code', async () => {
+    const metrics = new Metrics(() => []);
+    for (const code of [Code.OK, Code.OK, Code.UNAVAILABLE, 99]) {
+      metrics.calls.started(put);
+      metrics.calls.ended(put, code, 1);
+    }
+    metrics.calls.started(watch);
+    const of = 'grpc_service="etcdserverpb.KV",grpc_method="Put"';
+    expect(await lines(metrics, 'grpc_server_started_total')).toEqual([
+      `grpc_server_started_total{grpc_type="unary",${of}} 4`,
+      'grpc_server_started_total{grpc_type="bidi_stream",grpc_service="etcdserverpb.Watch",grpc_method="Watch"} 1',
+    ]);
+    expect(await lines(metrics, 'grpc_server_handled_total')).toEqual([
+      `grpc_server_handled_total{grpc_type="unary",${of},grpc_code="OK"} 2`,
+      `grpc_server_handled_total{grpc_type="unary",${of},grpc_code="Unknown"} 1`,
+      `grpc_server_handled_total{grpc_type="unary",${of},grpc_code="Unavailable"} 1`,
+    ]);
+    expect(await lines(metrics, 'etcd_bulkhead_watch_streams')).toEqual([
+      'etcd_bulkhead_watch_streams 1',
+    ]);
+  });
+
+  test('how long they took, in cumulative buckets', async () => {
+    const metrics = new Metrics(() => []);
+    for (const ms of [0.5, 0.75, 3, 20_000]) {
+      metrics.calls.started(put);
+      metrics.calls.ended(put, Code.OK, ms);
+    }
+    const found = await lines(metrics, 'grpc_server_handling_seconds');
+    const counts = found.map((line) => [/le="(.*?)"/.exec(line)?.[1], line.split(' ').at(-1)]);
+    expect(counts).toEqual([
+      ['0.0005', '1'],
+      ['0.001', '2'],
+      ['0.0025', '2'],
+      ...['0.005', '0.01', '0.025', '0.05', '0.1', '0.25', '0.5'].map((le) => [le, '3']),
+      ...['1', '2.5', '5', '10'].map((le) => [le, '3']),
+      ['+Inf', '4'],
+      [undefined, '20.00425'],
+      [undefined, '4'],
+    ]);
+  });
+});
+
+test('what only a proxy has is shown under names of its own', async () => {
+  const metrics = new Metrics(() => [
+    { name: 'a:1', isUp: true },
+    { name: 'b:1', isUp: false },
+  ]);
+  metrics.breakerMoved('game-1', 'write', 'open');
+  metrics.breakerMoved('game-1', 'write', 'half-open');
+  metrics.retried(put);
+  metrics.refused('tenant-unknown');
+  metrics.foreignLeasesSeen(2);
+  metrics.namespaceViolated();
+  const of = 'tenant="game-1",breaker="write"';
+  expect(
+    (await lines(metrics, 'etcd_bulkhead_')).filter((line) => !line.includes('build_info')).sort(),
+  ).toEqual([
+    `etcd_bulkhead_breaker_state{${of}} 1`,
+    `etcd_bulkhead_breaker_transitions_total{${of},state="half-open"} 1`,
+    `etcd_bulkhead_breaker_transitions_total{${of},state="open"} 1`,
+    'etcd_bulkhead_foreign_lease_total 2',
+    'etcd_bulkhead_namespace_violation_total 1',
+    'etcd_bulkhead_rejected_total{reason="tenant-unknown"} 1',
+    'etcd_bulkhead_retries_total{grpc_method="Put"} 1',
+    'etcd_bulkhead_upstream_up{endpoint="a:1"} 1',
+    'etcd_bulkhead_upstream_up{endpoint="b:1"} 0',
+    'etcd_bulkhead_watch_streams 0',
+  ]);
+});
+
+test('a reason that is in no table makes no new label', async () => {
+  const metrics = new Metrics(() => []);
+  metrics.calls.refused('whatever a peer put into its trailers');
+  expect(await lines(metrics, 'etcd_bulkhead_rejected_total')).toEqual([]);
+});
+
+test('every line is one that Prometheus can read, and no metric stands there twice', async () => {
+  const metrics = new Metrics(() => [{ name: 'a:1', isUp: true }]);
+  metrics.calls.started(put);
+  metrics.calls.ended(put, Code.OK, 1);
+  const { text, contentType } = await metrics.exposition();
+  expect(contentType).toMatch(/^text\/plain; version=0\.0\.4/);
+  const sample = /^[a-z0-9_]+(?:\{(?:[a-z_]+="[^"]*",?)*\})? (?:[\d.e+-]+|Nan|\+Inf)$/i;
+  const names: string[] = [];
+  for (const line of text.split('\n')) {
+    const type = /^# TYPE (\S+) (?:counter|gauge|histogram|summary)$/.exec(line);
+    if (type?.[1] !== undefined) names.push(type[1]);
+    else if (line !== '' && !line.startsWith('# HELP ')) expect(line).toMatch(sample);
+  }
+  expect(new Set(names).size).toBe(names.length);
+  expect(names).toEqual(
+    expect.arrayContaining(['process_resident_memory_bytes', 'nodejs_eventloop_lag_seconds']),
+  );
+});
