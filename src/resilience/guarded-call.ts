@@ -181,7 +181,7 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
   }
 
   #dispatch(nowMs: number): void {
-    if (this.parts.hold.isNeeded) this.#wait(nowMs);
+    if (this.parts.hold.isNeeded(this.call.method)) this.#wait(nowMs);
     else this.#send(nowMs);
   }
 

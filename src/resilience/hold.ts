@@ -2,12 +2,14 @@
  * Where calls wait that could not be sent: nothing is connected, or no member has a leader. An election then looks like a
  * pause and not like an error. Bounded in calls and bytes; it knows no time, each call keeps its own deadline and leaves.
  */
+import type { Method } from '../etcd/methods.ts';
 
 /** What the upstream tells of itself. */
 export interface Availability {
-  /** Some endpoint takes calls. */
-  readonly available: boolean;
-  /** Calls `listener` whenever `available` turns true. For the life of the process. */
+  /** Some endpoint takes calls of this method. */
+  isAvailable(method: Method): boolean;
+  /** Calls `listener` whenever `isAvailable` may have turned true for some method. For the
+   *  life of the process. */
   onAvailable(listener: () => void): void;
 }
 
@@ -38,9 +40,9 @@ export class Hold {
     availability.onAvailable(() => this.#releaseAll());
   }
 
-  /** Nothing takes calls, so they have to wait. */
-  get isNeeded(): boolean {
-    return !this.#availability.available;
+  /** Nothing takes calls of this method, so they have to wait. */
+  isNeeded(method: Method): boolean {
+    return !this.#availability.isAvailable(method);
   }
 
   get heldCalls(): number {

@@ -46,7 +46,6 @@ export class Upstream implements Etcd<'store'> {
   readonly #probers: readonly Prober[];
   readonly #listeners = new Set<() => void>();
   #picker: Picker;
-  #isAvailable = false;
 
   /** Dials every endpoint at once. Throws when a certificate, key or authority cannot be parsed. */
   constructor(options: UpstreamOptions) {
@@ -59,12 +58,12 @@ export class Upstream implements Etcd<'store'> {
     this.#onChange();
   }
 
-  /** Some endpoint takes ordinary calls. */
-  get available(): boolean {
-    return this.#isAvailable;
+  /** Some endpoint takes calls of this method: each class of traffic has connections of its own. */
+  isAvailable(method: Method): boolean {
+    return this.#picker.hasAny(classOf(method));
   }
 
-  /** Calls `listener` whenever `available` turns true, until the returned function is called. */
+  /** Calls `listener` whenever a class of traffic finds an endpoint again, until the returned function is called. */
   onAvailable(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -98,7 +97,6 @@ export class Upstream implements Etcd<'store'> {
     for (const prober of this.#probers) prober.close();
     for (const endpoint of this.#endpoints) endpoint.close();
     this.#picker = new Picker([]);
-    this.#isAvailable = false;
   }
 
   #head(call: Call): RequestHead {
@@ -110,11 +108,12 @@ export class Upstream implements Etcd<'store'> {
   }
 
   #onChange(): void {
-    this.#picker = new Picker(this.#endpoints, this.#picker);
+    const before = this.#picker;
+    const now = new Picker(this.#endpoints, before);
+    this.#picker = now;
     for (const prober of this.#probers) prober.onChange();
-    const wasAvailable = this.#isAvailable;
-    this.#isAvailable = this.#picker.hasAny('unary');
-    if (this.#isAvailable && !wasAvailable) for (const listener of this.#listeners) listener();
+    const hasGained = channelClasses.some((each) => now.hasAny(each) && !before.hasAny(each));
+    if (hasGained) for (const listener of this.#listeners) listener();
   }
 }
 

@@ -38,6 +38,7 @@ const keepAlive = 'etcdserverpb.Lease/LeaseKeepAlive';
 /** An upstream that is there or not, as the test says. */
 class Switch {
   available = true;
+  isAvailable = () => this.available;
   readonly #listeners: (() => void)[] = [];
 
   onAvailable(listener: () => void): void {

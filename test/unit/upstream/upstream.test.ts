@@ -273,20 +273,42 @@ describe('probes', () => {
 });
 
 describe('availability', () => {
-  test('turns true with the first connection and is told once', () => {
+  const range = method('etcdserverpb.KV/Range');
+  const watch = method('etcdserverpb.Watch/Watch');
+  const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
+
+  test('is told for each class of traffic, when its first connection is up', () => {
+    const { upstream, transport } = setUp();
+    const available = () => [range, watch, keepAlive].map((each) => upstream.isAvailable(each));
+    const told: boolean[][] = [];
+    const stop = upstream.onAvailable(() => told.push(available()));
+    expect(available()).toEqual([false, false, false]);
+    for (const channel of transport.to(1)) channel.become('ready');
+    for (const channel of transport.to(2)) channel.become('ready');
+    expect(told).toEqual([
+      [true, false, false],
+      [true, true, false],
+      [true, true, true],
+    ]);
+    stop();
+  });
+
+  test('ends with the last connection of the class, and is told again when one is back', () => {
     const { connect, upstream, transport } = setUp();
-    const told: boolean[] = [];
-    const stop = upstream.onAvailable(() => told.push(upstream.available));
-    expect(upstream.available).toBe(false);
     connect(first);
     connect(second);
-    expect(told).toEqual([true]);
     transport.to(1)[0]?.become('failed');
-    expect(upstream.available).toBe(true);
+    expect(upstream.isAvailable(range)).toBe(true);
     transport.to(2)[0]?.become('failed');
-    expect(upstream.available).toBe(false);
+    expect(upstream.isAvailable(range)).toBe(false);
+    expect(upstream.isAvailable(watch)).toBe(true);
+    let told = 0;
+    const stop = upstream.onAvailable(() => {
+      told += 1;
+    });
     connect(third);
-    expect(told).toEqual([true, true]);
+    expect(told).toBe(1);
+    expect(upstream.isAvailable(range)).toBe(true);
     stop();
   });
 });
