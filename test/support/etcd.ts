@@ -5,6 +5,7 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -80,7 +81,11 @@ class Member implements Etcd {
   readonly #args: readonly string[];
   #child: ChildProcess | null = null;
   #errors = '';
-  readonly #onExit = () => this.#child?.kill('SIGKILL');
+  /** A test run that breaks off leaves nothing behind either. */
+  readonly #onExit = () => {
+    this.#child?.kill('SIGKILL');
+    rmSync(this.dataDir, { recursive: true, force: true });
+  };
 
   constructor(plan: MemberPlan, dataDir: string) {
     this.name = plan.name;
