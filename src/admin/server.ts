@@ -6,7 +6,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { isLoopback } from '../config/address.ts';
+import { formatAddress, isLoopback } from '../config/address.ts';
 import type { EffectiveSetting } from '../config/config.ts';
 import type { SocketAddress } from '../grpc/transport.ts';
 import type { Lifecycle } from './lifecycle.ts';
@@ -32,7 +32,7 @@ export interface AdminParts {
 }
 
 export interface Admin {
-  /** `host:port` with the real port, or the path of the socket. */
+  /** `host:port` with the real port, or `unix:///path`. */
   readonly address: string;
   /** Answers what is under way and closes. Probes must be answered until the very end, so this comes last. */
   close(): Promise<void>;
@@ -73,9 +73,9 @@ const limits = {
 } as const;
 
 function boundAddress(server: Server, address: SocketAddress): string {
-  if ('path' in address) return address.path;
-  const { port, family, address: host } = server.address() as AddressInfo;
-  return family === 'IPv6' ? `[${host}]:${port}` : `${host}:${port}`;
+  if ('path' in address) return formatAddress(address);
+  const { port, address: host } = server.address() as AddressInfo;
+  return formatAddress({ host, port });
 }
 
 interface Answer {

@@ -51,12 +51,13 @@ export class ThrowAwayEtcd implements AsyncDisposable {
     this.#child.stderr?.on('data', this.#onOutput);
     const { promise, resolve } = Promise.withResolvers<string>();
     this.exited = promise;
-    this.#child.once('error', (error) => resolve(error.message));
-    this.#child.once('close', (code, signal) => {
-      resolve(`ended with ${signal ?? code}: ${this.#output.trim()}`);
-    });
-    promise.then(() => {
+    const onExit = (why: string) => {
       this.#hasExited = true;
+      resolve(why);
+    };
+    this.#child.once('error', (error) => onExit(error.message));
+    this.#child.once('close', (code, signal) => {
+      onExit(`ended with ${signal ?? code}: ${this.#output.trim()}`);
     });
   }
 

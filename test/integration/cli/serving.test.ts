@@ -1,0 +1,146 @@
+/** Commands that serve, as they are started and stopped: other processes, signals, exit codes. */
+import { execFile } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { promisify } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { Program, runProgram as run } from '../../support/program.ts';
+
+const elsewhere = '--endpoints=127.0.0.1:1';
+
+/** The fields of the log line of an event. */
+function line(out: string, event: string): Record<string, unknown> {
+  const found = out.split('\n').find((each) => each.includes(`"event":"${event}"`));
+  return JSON.parse(found ?? '{}') as Record<string, unknown>;
+}
+
+describe('run', () => {
+  const quick = [elsewhere, '--listen-addr=127.0.0.1:0', '--admin-addr=127.0.0.1:0'];
+
+  test('serves without etcd being there, is unready from the signal on, and ends with 0', async () => {
+    using program = new Program([...quick, '--min-drain=700ms', '--drain-window=0s']);
+    const [, admin] = await program.printed('out', /"admin":"(.*?)".*"event":"serving"/);
+    expect((await fetch(`http://${admin}/readyz`)).status).toBe(200);
+    program.kill('SIGTERM');
+    await program.printed('out', /"event":"draining"/);
+    expect((await fetch(`http://${admin}/readyz`)).status).toBe(503);
+    expect(await program.ended).toEqual([0, null]);
+    expect(line(program.out, 'draining')).toMatchObject({ level: 'info', signal: 'SIGTERM' });
+    expect(line(program.out, 'stopped')).toMatchObject({ callsCutOff: 0 });
+  });
+
+  test('does not wait after a second signal', async () => {
+    using program = new Program([...quick, '--min-drain=60s', '--max-drain=100s']);
+    await program.printed('out', /"event":"serving"/);
+    program.kill('SIGINT');
+    await program.printed('out', /"event":"draining"/);
+    const again = setInterval(() => program.kill('SIGINT'), 100);
+    const ended = await program.ended;
+    clearInterval(again);
+    expect(ended).toEqual([0, null]);
+    expect(line(program.out, 'stopped')).toEqual({});
+  });
+
+  test('a port that cannot be had is a fault and not a wrong configuration', async () => {
+    const { code, out } = await run([elsewhere, '--listen-addr=192.0.2.1:2379', '--admin-addr=']);
+    expect(code).toBe(1);
+    expect(line(out, 'cannot start')).toMatchObject({
+      level: 'fatal',
+      error: expect.stringContaining('192.0.2.1:2379'),
+    });
+  });
+});
+
+describe('grpc-proxy start', () => {
+  test('says that it has started, and drains on a signal', async () => {
+    using program = new Program([
+      ...['grpc-proxy', 'start', elsewhere, '--listen-addr=127.0.0.1:0', '--data-dir=x', '--debug'],
+    ]);
+    await program.printed('err', /^started gRPC proxy on 127\.0\.0\.1:[1-9]\d*$/m);
+    program.kill('SIGTERM');
+    expect(await program.ended).toEqual([0, null]);
+    expect(program.err).toContain('--data-dir has no effect: nothing is written to disk');
+  });
+});
+
+describe('dev', () => {
+  const etcdctl = async (...args: string[]) => {
+    const env = { PATH: process.env['PATH'] ?? '', ETCDCTL_API: '3' };
+    return (await promisify(execFile)('etcdctl', args, { env, timeout: 20_000 })).stdout;
+  };
+  const leftovers = () =>
+    readdirSync(tmpdir()).filter((name) => name.startsWith('etcd-bulkhead-dev-'));
+
+  /** The commands of the banner, as they would be pasted, without what stands before `etcdctl`. */
+  const pasted = (banner: string) =>
+    [...banner.matchAll(/^ {2}ETCDCTL_API=3 etcdctl (.*)$/gm)].map(([, command = '']) =>
+      command.split(' ').map((word) => (word === '""' ? '' : word)),
+    );
+
+  test('shows by what it prints that namespaces are apart, and leaves nothing behind', async () => {
+    const before = leftovers();
+    using program = new Program(['dev']);
+    await program.printed('out', /leaves nothing behind\./);
+    const [put = [], get = [], getOther = [], getRaw = []] = pasted(program.out);
+    expect(await etcdctl(...put)).toBe('OK\n');
+    expect(await etcdctl(...get)).toBe('map\ndesert\n');
+    expect(await etcdctl(...getOther)).toBe('');
+    expect(await etcdctl(...getRaw)).toBe('game-1/map\ndesert\n');
+
+    // A terminal's Ctrl-C may arrive twice.
+    program.kill('SIGINT');
+    program.kill('SIGINT');
+    expect(await program.ended).toEqual([0, null]);
+    expect(leftovers()).toEqual(before);
+    await expect(
+      etcdctl(...getRaw, '--dial-timeout=500ms', '--command-timeout=1s'),
+    ).rejects.toThrow();
+  });
+
+  test('takes other ports where its own are taken, and says so', async () => {
+    const taken = createServer();
+    await new Promise((resolve) => {
+      taken.once('listening', resolve).once('error', resolve).listen(2389, '127.0.0.1');
+    });
+    try {
+      using program = new Program(['dev', '--admin-addr=']);
+      await program.printed('out', /Port 2389 was taken, so game-2\/ has another one\./);
+      expect(program.out).toMatch(/^ {2}admin {5}off$/m);
+      program.kill('SIGTERM');
+      expect(await program.ended).toEqual([0, null]);
+    } finally {
+      taken.close();
+    }
+  });
+
+  test('ends with a fault when etcd dies', async () => {
+    const before = leftovers();
+    using program = new Program(['dev', '--admin-addr=']);
+    const [, , port] = await program.printed('out', /^ {2}(etcd) +127\.0\.0\.1:(\d+)/m);
+    const pid = await pidOfEtcd(Number(port));
+    process.kill(pid, 'SIGKILL');
+    expect(await program.ended).toEqual([1, null]);
+    expect(line(program.out, 'draining')).toMatchObject({
+      level: 'error',
+      why: expect.stringContaining('etcd is gone: ended with SIGKILL'),
+    });
+    expect(leftovers()).toEqual(before);
+  });
+
+  test('says what is missing when there is no etcd', async () => {
+    const { code, err } = await run(['dev', '--etcd=/nowhere/etcd', '--admin-addr=']);
+    expect(code).toBe(1);
+    expect(err).toContain('cannot start etcd: /nowhere/etcd spawn /nowhere/etcd ENOENT');
+    expect(err).toContain('--etcd=PATH');
+  });
+});
+
+/** The process whose command line has that port. */
+async function pidOfEtcd(port: number): Promise<number> {
+  const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid=,args=']);
+  const line = stdout
+    .split('\n')
+    .find((each) => each.includes(`--listen-client-urls=http://127.0.0.1:${port}`));
+  return Number(line?.trim().split(' ')[0]);
+}

@@ -1,0 +1,63 @@
+/**
+ * The program as it is started: another process, what it prints, and how it ends. Disposing of it kills it, so that no test
+ * leaves one behind.
+ */
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+
+const main = new URL('../../src/main.ts', import.meta.url).pathname;
+const printedWithinMs = 30_000;
+
+export class Program implements Disposable {
+  out = '';
+  err = '';
+  /** Exit code, or null and a signal, once everything it printed has arrived. */
+  readonly ended: Promise<readonly [number | null, NodeJS.Signals | null]>;
+  readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+
+  /** None of this process's environment gets there but PATH. */
+  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
+    this.#child = spawn(process.execPath, [main, ...args], {
+      env: { PATH: process.env['PATH'] ?? '', ...environment },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child.stdout.on('data', (chunk: Buffer) => {
+      this.out += chunk.toString();
+    });
+    this.#child.stderr.on('data', (chunk: Buffer) => {
+      this.err += chunk.toString();
+    });
+    this.ended = once(this.#child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+  }
+
+  kill(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
+  /** The first match in what it prints. Rejects when it ends or when time is over before. */
+  async printed(where: 'out' | 'err', pattern: RegExp): Promise<RegExpExecArray> {
+    const giveUp = AbortSignal.timeout(printedWithinMs);
+    const stream = where === 'out' ? this.#child.stdout : this.#child.stderr;
+    for (;;) {
+      const match = pattern.exec(this[where]);
+      if (match !== null) return match;
+      await Promise.race([once(stream, 'data', { signal: giveUp }), this.ended]);
+      if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.out}${this.err}`);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+/** Runs it to its end. */
+export async function runProgram(
+  args: readonly string[],
+  environment?: Readonly<Record<string, string>>,
+): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
+  using program = new Program(args, environment);
+  const [code] = await program.ended;
+  return { code, out: program.out, err: program.err };
+}

@@ -1,0 +1,124 @@
+/** scripts/setup.mjs in a folder of its own, with programs that only write down that they were run. */
+import { execFile } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+
+const script = new URL('../../../scripts/setup.mjs', import.meta.url).pathname;
+
+let root = '';
+beforeEach(() => {
+  root = mkdtempSync(join(tmpdir(), 'bulkhead-setup-'));
+  for (const folder of ['scripts', 'bin']) mkdirSync(join(root, folder));
+  copyFileSync(script, join(root, 'scripts', 'setup.mjs'));
+  symlinkSync(process.execPath, join(root, 'bin', 'node'));
+  for (const shell of ['sh', 'mkdir', 'touch']) {
+    const found = ['/bin', '/usr/bin'].map((folder) => join(folder, shell)).find(existsSync);
+    if (found !== undefined) symlinkSync(found, join(root, 'bin', shell));
+  }
+  lock('one');
+  program('npm', 'mkdir -p node_modules && touch node_modules/.package-lock.json');
+  program('etcd', '');
+  program('etcdctl', '');
+});
+afterEach(() => rmSync(root, { recursive: true, force: true }));
+
+const lock = (content: string) => writeFileSync(join(root, 'package-lock.json'), content);
+
+/** A program in the only folder of the PATH: logs its arguments, then does `body`. */
+function program(name: string, body: string): void {
+  const log = join(root, 'ran');
+  const text = `#!/bin/sh\necho "${name} $1 $2" >> ${log}\n${body}\n`;
+  writeFileSync(join(root, 'bin', name), text, { mode: 0o755 });
+}
+
+function setUp(environment: Record<string, string> = {}) {
+  const { promise, resolve } = Promise.withResolvers<{ code: number | null; err: string }>();
+  const env = { PATH: join(root, 'bin'), TMPDIR: root, ...environment };
+  const file = join(root, 'scripts', 'setup.mjs');
+  const child = execFile(process.execPath, [file], { env }, (_error, _out, err) => {
+    resolve({ code: child.exitCode, err });
+  });
+  return promise;
+}
+
+const ran = () => {
+  const log = join(root, 'ran');
+  return existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
+};
+
+test('installs when there is nothing, and once', async () => {
+  expect((await setUp()).code).toBe(0);
+  expect(await setUp()).toEqual({ code: 0, err: '' });
+  expect(ran()).toEqual(['npm ci --include=dev']);
+});
+
+test('installs again when the lock file has changed', async () => {
+  await setUp();
+  lock('two');
+  await setUp();
+  expect(ran()).toHaveLength(2);
+});
+
+test('leaves alone what somebody installed by hand after the lock file was written', async () => {
+  mkdirSync(join(root, 'node_modules'));
+  writeFileSync(join(root, 'node_modules', '.package-lock.json'), '');
+  expect((await setUp()).code).toBe(0);
+  expect(ran()).toEqual([]);
+});
+
+test('installs when what is there is older than the lock file', async () => {
+  mkdirSync(join(root, 'node_modules'));
+  writeFileSync(join(root, 'node_modules', '.package-lock.json'), '');
+  utimesSync(join(root, 'node_modules', '.package-lock.json'), 1, 1);
+  await setUp();
+  expect(ran()).toEqual(['npm ci --include=dev']);
+});
+
+test('tries npm install when npm ci does not work, and fails when neither does', async () => {
+  program('npm', '[ "$1" = install ] && mkdir -p node_modules');
+  expect((await setUp()).code).toBe(0);
+  expect(ran()).toEqual(['npm ci --include=dev', 'npm install --no-save']);
+  lock('two');
+  program('npm', 'exit 1');
+  expect(await setUp()).toMatchObject({
+    code: 1,
+    err: expect.stringContaining('npm could not install the dependencies'),
+  });
+});
+
+test('two at the same time install once', async () => {
+  program('npm', 'mkdir -p node_modules && touch node_modules/.package-lock.json');
+  const both = await Promise.all([setUp(), setUp()]);
+  expect(both.map(({ code }) => code)).toEqual([0, 0]);
+  expect(ran()).toEqual(['npm ci --include=dev']);
+});
+
+test('says what to do when etcd cannot be had', async () => {
+  rmSync(join(root, 'bin', 'etcdctl'));
+  const { code, err } = await setUp();
+  expect(code).toBe(1);
+  expect(err).toContain('etcdctl not found');
+  expect(err).toContain('apt-get install etcd-client');
+  expect(err).toContain('brew install etcd');
+});
+
+test('takes the etcd that ETCD_BULKHEAD_ETCD names, and says when it is none', async () => {
+  rmSync(join(root, 'bin', 'etcd'));
+  program('another-etcd', '');
+  expect((await setUp({ ETCD_BULKHEAD_ETCD: join(root, 'bin', 'another-etcd') })).code).toBe(0);
+  const { code, err } = await setUp({ ETCD_BULKHEAD_ETCD: dirname(root) });
+  expect(code).toBe(1);
+  expect(err).toContain('which is no program');
+});
