@@ -56,7 +56,10 @@ export interface RunningProxy {
  * Resolves when every listener is bound; etcd need not be reachable. Rejects with the system's error when a port cannot be
  * had, and with one that names the mistake for a configuration that `loadConfig` would not have let through.
  */
-export async function startProxy(config: Config, surroundings: Surroundings): Promise<RunningProxy> {
+export async function startProxy(
+  config: Config,
+  surroundings: Surroundings,
+): Promise<RunningProxy> {
   const proxy = new Assembly(config, surroundings);
   try {
     await proxy.listen();
