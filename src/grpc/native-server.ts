@@ -102,7 +102,7 @@ class Connections<M extends ServedMethod> {
         this.#silent.delete(socket);
         this.#serve(socket, peer, rest);
       },
-      onOther: () => {
+      onHttp1: () => {
         this.#silent.delete(socket);
         if (http1 === null) socket.destroy();
         else http1.emit('connection', socket);

@@ -1,7 +1,7 @@
 /**
  * The first bytes of an accepted connection: HTTP/2 with prior knowledge or after ALPN, which both begin with the same
- * 24 bytes, or anything else, which an HTTP/1.1 server may understand. Until that is known nothing is promised to
- * the peer, and it has limited time.
+ * 24 bytes, or a request line of HTTP/1.1. Until that is known nothing is promised to the peer, and it has limited time;
+ * who speaks neither is cut off.
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '../runtime/clock.ts';
@@ -12,8 +12,10 @@ export interface PrefaceHandler {
   /** The preface was read; `rest` are the bytes behind it. */
   onHttp2(socket: Socket, rest: Buffer): void;
   /** The socket as if nothing had been read from it. */
-  onOther(socket: Socket): void;
+  onHttp1(socket: Socket): void;
 }
+
+const http1Methods = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'DELETE ', 'OPTIONS ', 'PATCH '];
 
 /** Reads from `socket` until it is known what it speaks. A socket that stays silent is destroyed. */
 export function readPreface(socket: Socket, clock: Clock, handler: PrefaceHandler): void {
@@ -28,14 +30,22 @@ export function readPreface(socket: Socket, clock: Clock, handler: PrefaceHandle
   const onChunk = (chunk: Buffer) => {
     read = read.length === 0 ? chunk : Buffer.concat([read, chunk]);
     const length = Math.min(read.length, clientPreface.length);
-    if (read.compare(clientPreface, 0, length, 0, length) !== 0) {
+    if (read.compare(clientPreface, 0, length, 0, length) === 0) {
+      if (length < clientPreface.length) return;
+      stop();
+      handler.onHttp2(socket, read.subarray(length));
+      return;
+    }
+    const text = read.toString('latin1', 0, 8);
+    if (http1Methods.some((method) => text.startsWith(method))) {
       stop();
       socket.pause();
       socket.unshift(read);
-      handler.onOther(socket);
-    } else if (length === clientPreface.length) {
+      handler.onHttp1(socket);
+      socket.resume();
+    } else if (!http1Methods.some((method) => method.startsWith(text))) {
       stop();
-      handler.onHttp2(socket, read.subarray(length));
+      socket.destroy();
     }
   };
   socket.on('data', onChunk);
