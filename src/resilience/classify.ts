@@ -47,7 +47,9 @@ const ownWords = ['etcdserver: ', 'election: ', 'mutex: ', '"leader" field must 
 /** `waitedMs`: how long the cluster had for its answer. */
 export function classify(status: Status, waitedMs: number): Verdict {
   if (status.code === Code.OK) return 'success';
-  if (status.origin === 'proxy') return 'neutral';
+  if (status.origin === 'proxy') {
+    return status.code === Code.DEADLINE_EXCEEDED ? afterDeadline(waitedMs) : 'neutral';
+  }
   if (status.origin !== 'peer') return 'failure';
   const verdict = byText.get(status.text) ?? byCode(status);
   return verdict === 'neutral' && status.code === Code.DEADLINE_EXCEEDED

@@ -242,6 +242,10 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
 
   /** A peer's status goes up as it came; what we found out ourselves gives way to what a peer has said before. */
   #wordOfPeer(status: Status | null): Status {
+    // The transport counts the same deadline as we do, and may be first; its words name the member.
+    if (status?.origin === 'proxy' && status.code === Code.DEADLINE_EXCEEDED) {
+      return refusal('deadline-passed');
+    }
     if (status !== null && (status.origin === 'peer' || status.origin === 'proxy')) return status;
     if (this.#firstFailure?.origin === 'peer') return this.#firstFailure;
     return refusal('upstream-lost');

@@ -1,0 +1,65 @@
+/**
+ * The transport and the guard count the same deadline. Where the transport was first, its own words went up to the client,
+ * with the address of the member in them, and a cluster that had been silent for longer than etcd itself would be was
+ * not counted as failing.
+ */
+import { expect, test } from 'vitest';
+import type { BreakerConfig } from '../../src/config/config.ts';
+import { reasonTrailer } from '../../src/etcd/errors.ts';
+import { metadataValue } from '../../src/grpc/metadata.ts';
+import { Code, status } from '../../src/grpc/status.ts';
+import { Breakers } from '../../src/resilience/breakers.ts';
+import { guard } from '../../src/resilience/guard.ts';
+import { Hold } from '../../src/resilience/hold.ts';
+import { RetryBudget } from '../../src/resilience/retry-budget.ts';
+import { Deadlines } from '../../src/runtime/deadlines.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { CallerAbove, callOf, EtcdBelow, someTenant } from '../support/neighbours.ts';
+
+const config: BreakerConfig = {
+  enabled: true,
+  windowMs: 10_000,
+  callsMin: 3,
+  errorPercent: 50,
+  openMs: 1_000,
+  openMaxMs: 10_000,
+};
+const deadlineMs = 8_000;
+const seenByTransport = status(
+  Code.DEADLINE_EXCEEDED,
+  'Deadline exceeded after 8.000s,remote_addr=10.0.0.1:2379',
+  'proxy',
+);
+
+test('a deadline that the transport sees first ends the call as any other, and counts as silence', () => {
+  const clock = new ManualClock();
+  const deadlines = new Deadlines(clock);
+  const random = { integer: (min: number) => min };
+  const breakers = new Breakers({ config, clock, random, deadlines, onState: null });
+  const hold = new Hold({ isAvailable: () => true, onAvailable: () => {} });
+  const budget = new RetryBudget(clock);
+  const below = new EtcdBelow<'store'>();
+  const etcd = guard({
+    ...{ clock, deadlines, breakers, budget, hold },
+    ...{ holdMs: 5_000, requestTimeoutMs: 15_000 },
+  })(below);
+  const tenant = someTenant();
+  const callers = Array.from({ length: config.callsMin }, () => {
+    const above = new CallerAbove<'store'>();
+    etcd.unary(callOf('etcdserverpb.KV/Put', { tenant, deadlineMs }), Buffer.from('put'), above);
+    return above;
+  });
+  // Just before the guard's own timer.
+  clock.advance(deadlineMs - 1);
+  for (const attempt of below.attempts) attempt.finish(seenByTransport);
+
+  for (const { status: ended } of callers) {
+    expect(ended).toMatchObject({
+      code: Code.DEADLINE_EXCEEDED,
+      text: 'context deadline exceeded',
+    });
+    expect(metadataValue(ended?.trailers ?? [], reasonTrailer)).toBe('deadline-passed');
+  }
+  expect(breakers.of(tenant, 'write')?.state).toBe('open');
+  breakers.close();
+});
