@@ -12,21 +12,23 @@ const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code as nu
 
 const becomes: { readonly [decision in Decision]: string } = {
   namespaced: 'keys and leases are rewritten, both ways',
-  passed: 'passed on as it is',
   answered: 'answered by the proxy',
   refused: 'refused, PermissionDenied',
 };
+
+/** What stands there in addition where the cluster's owner gets more. */
+const forOwner = '; for the owner of the cluster passed on as it is';
 
 /** One row per service and decision, in the order of the table. */
 function methodsTable(): string {
   const groups = new Map<string, Method[]>();
   for (const method of methods) {
-    const key = `${method.service} ${method.decision}`;
+    const key = `${method.service} ${method.decision} ${method.owner}`;
     groups.set(key, [...(groups.get(key) ?? []), method]);
   }
   const rows = [...groups.values()].map((group) => {
     const [first] = group as [Method, ...Method[]];
-    return `| ${first.service} | ${group.map((m) => m.rpc).join(', ')} | ${becomes[first.decision]} |`;
+    return `| ${first.service} | ${group.map((m) => m.rpc).join(', ')} | ${becomes[first.decision]}${first.owner ? forOwner : ''} |`;
   });
   return ['| service | methods | what becomes of it |', '| --- | --- | --- |', ...rows].join('\n');
 }

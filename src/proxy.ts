@@ -133,7 +133,7 @@ class Assembly implements RunningProxy {
         keyOf: config.logKeys ? (call, request) => printableKey(call.method, request) : null,
       }),
       drain: this.#streams.layer,
-      authorize: authorize(null),
+      authorize,
       namespace: namespace({ random, hooks: this.#namespaceHooks(), self: this.#self() }),
       watchStreams: watchStreams(watchStreamLimits),
       guard: guard({

@@ -59,6 +59,11 @@ export class Call {
   }
 }
 
+/** Whether the call is for the cluster as a whole, by the tenant that owns it: nothing of it is rewritten or hidden. */
+export function isOwned(call: Call): boolean {
+  return call.method.owner && tenantOf(call).owns.has(call.method.name);
+}
+
 /** The call's tenant. Throws when a layer that needs one stands above `identify`: a mistake in the pipeline. */
 export function tenantOf(call: Call): Tenant {
   if (call.tenant === null) throw new Error(`${call.method.path} has no tenant`);

@@ -7,6 +7,9 @@ import { Code, type Status, status } from '../grpc/status.ts';
 /** Trailer that says that the proxy, not etcd, ended the call, and why. */
 export const reasonTrailer = 'etcd-bulkhead-reason';
 
+/** Trailer beside the reason of some refusals: what to do instead, in one sentence. */
+export const hintTrailer = 'etcd-bulkhead-hint';
+
 interface Refusal {
   readonly code: number;
   readonly text: string;
@@ -20,6 +23,11 @@ export const refusals = {
     code: Code.INVALID_ARGUMENT,
     text: 'etcdserver: key is not provided',
     when: 'A key is empty where etcd wants one, also inside a transaction. With the prefix in front etcd could not see it.',
+  },
+  'lock-key-empty': {
+    code: Code.UNKNOWN,
+    text: 'etcdserver: key is not provided',
+    when: 'A lock or a leader has an empty key. As etcd, whose lock and election services report every failure as Unknown.',
   },
   'operation-empty': {
     code: Code.INVALID_ARGUMENT,
@@ -69,7 +77,12 @@ export const refusals = {
   'method-denied': {
     code: Code.PERMISSION_DENIED,
     text: 'etcdserver: permission denied',
-    when: 'The method acts on the whole cluster.',
+    when: 'The method acts on the whole cluster, and the tenant does not own it. `etcd-bulkhead-hint` says what to do instead.',
+  },
+  'read-only': {
+    code: Code.PERMISSION_DENIED,
+    text: 'etcdserver: permission denied',
+    when: 'The tenant may only read, and this would write; also for a transaction with a put or a delete in any branch.',
   },
   'tenant-unknown': {
     code: Code.PERMISSION_DENIED,

@@ -1,7 +1,8 @@
 /**
  * Where keys, range ends and lease IDs stand in the messages of the API: field numbers and what they hold. wire/ compiles
  * this into rewriters once, at start-up. Fields that are not named here pass through unchanged, in place.
- * Numbers: etcd api/etcdserverpb/rpc.proto and api/mvccpb/kv.proto.
+ * Numbers: etcd api/etcdserverpb/rpc.proto, api/mvccpb/kv.proto,
+ * server/etcdserver/api/v3lock/v3lockpb/v3lock.proto, server/etcdserver/api/v3election/v3electionpb/v3election.proto.
  */
 import type { RequestTable, ResponseTable } from '../wire/fields.ts';
 
@@ -47,6 +48,17 @@ export const requests = {
   LeaseRevokeRequest: { fields: { 1: 'leaseName' } },
   LeaseKeepAliveRequest: { fields: { 1: 'leaseName' } },
   LeaseTimeToLiveRequest: { fields: { 1: 'leaseName' } },
+
+  // A lease of 0 would make etcd grant one without a tag, so namespace/session.ts puts one of ours there first.
+  LockRequest: { fields: { 1: 'name', 2: 'lease' } },
+  UnlockRequest: { fields: { 1: 'key' } },
+  CampaignRequest: { fields: { 1: 'name', 2: 'lease' } },
+  ProclaimRequest: { fields: { 1: { one: 'LeaderKey' } } },
+  LeaderKey: { fields: { 1: 'name', 2: 'key', 4: 'lease' } },
+  LeaderRequest: { fields: { 1: 'name' } },
+  ResignRequest: { fields: { 1: { one: 'ResignedKey' } } },
+  // A LeaderKey whose lease nobody needs: with the name of none etcd grants none.
+  ResignedKey: { fields: { 1: 'name', 2: 'key', 4: 'leaseName' } },
 } as const satisfies RequestTable;
 
 /** Stored → visible. */
@@ -77,6 +89,11 @@ export const responses = {
   LeaseTimeToLiveResponse: { fields: { 2: 'lease', 5: 'listedKey' } },
   LeaseLeasesResponse: { fields: { 2: { each: 'LeaseStatus' } } },
   LeaseStatus: { fields: { 1: 'listedLease' } },
+
+  LockResponse: { fields: { 2: 'key' } },
+  CampaignResponse: { fields: { 2: { one: 'LeaderKey' } } },
+  LeaderKey: { fields: { 1: 'key', 2: 'key', 4: 'lease' } },
+  LeaderResponse: { fields: { 2: { one: 'KeyValue' } } },
 } as const satisfies ResponseTable;
 
 export type RequestName = keyof typeof requests;

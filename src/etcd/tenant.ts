@@ -3,12 +3,22 @@
  * began with, also across a reload.
  */
 import type { KeySpace } from './key-space.ts';
+import type { MethodName } from './methods.ts';
+
+/** `read-only` refuses every write, also one inside a transaction, with etcd's own PermissionDenied. */
+export type Access = 'read-write' | 'read-only';
 
 export interface Tenant {
   /** For logs and metric labels; never part of a key. */
   readonly name: string;
   readonly keySpace: KeySpace;
   readonly floor: CompactionFloor;
+  readonly access: Access;
+  /**
+   * Methods of the whole cluster that this tenant may call, as they are, because it owns the cluster: some of
+   * `ownerMethods` in methods.ts. Empty for every other tenant.
+   */
+  readonly owns: ReadonlySet<MethodName>;
 }
 
 /**

@@ -4,7 +4,7 @@
  * revision and for a header that etcd has written. Errors and their order are those of etcd's mvcc store (Compact in
  * server/storage/mvcc/kvstore.go).
  */
-import { Call, type Reply, tenantOf } from '../etcd/api.ts';
+import { type Reply, tenantOf } from '../etcd/api.ts';
 import { refusal } from '../etcd/errors.ts';
 import { method } from '../etcd/methods.ts';
 import type { CompactionFloor, Tenant } from '../etcd/tenant.ts';
@@ -13,6 +13,7 @@ import { Code, type Status } from '../grpc/status.ts';
 import { Reader } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 import type { ToUnary } from './handler.ts';
+import { innerCall } from './inner-call.ts';
 
 const range = method('etcdserverpb.KV/Range');
 
@@ -26,17 +27,8 @@ export const compact: ToUnary = (next) => (call, request, reply) => {
   }
   const tenant = tenantOf(call);
   const compacting = new CompactReply(reply, tenant.floor, revision);
-  return next.unary(readOf(call, tenant), countOfOneKey(tenant), compacting);
+  return next.unary(innerCall(call, range), countOfOneKey(tenant), compacting);
 };
-
-/** The read in the name of the call: who asks, and until when, stays the same. */
-function readOf(call: Call, tenant: Tenant): Call {
-  const { metadata, deadlineMs, peer } = call;
-  const read = new Call({ method: range, metadata, deadlineMs, peer });
-  read.tenant = tenant;
-  read.rescuer = call.rescuer;
-  return read;
-}
 
 /** A linearizable RangeRequest that returns no key. The first key of the namespace, where the tenant may surely read. */
 function countOfOneKey(tenant: Tenant): Uint8Array {

@@ -3,8 +3,16 @@
  * answer. Above it nobody sees a stored key, below it nobody knows tenants' names. It does not decide who may do what; it
  * guarantees that no byte of a request names, and no byte of an answer shows, a key or a lease of somebody else.
  */
-import type { Call, Layer } from '../etcd/api.ts';
+import {
+  type Call,
+  isOwned,
+  type Layer,
+  type Message,
+  type Reply,
+  type Requests,
+} from '../etcd/api.ts';
 import { type Method, type MethodName, methods } from '../etcd/methods.ts';
+import { alarm } from './alarm.ts';
 import { compact } from './compact.ts';
 import { isRangeBelow, isTxnBelow } from './floor.ts';
 import type { NamespaceOptions, ToStream, ToUnary } from './handler.ts';
@@ -13,7 +21,9 @@ import { timeToLive } from './lease-echo.ts';
 import { leaseGrant } from './lease-grant.ts';
 import { memberList } from './member-list.ts';
 import { rewrittenStream } from './requests.ts';
-import { passed, rewritten } from './unary.ts';
+import { leaseOfLeader, leaseOfRequest, withSession } from './session.ts';
+import { memberStatus } from './status.ts';
+import { rewritten } from './unary.ts';
 
 /** Methods that need more than the rewriting that the table of fields describes. */
 const unaries: { readonly [name in MethodName]?: ToUnary } = {
@@ -23,6 +33,11 @@ const unaries: { readonly [name in MethodName]?: ToUnary } = {
   'etcdserverpb.Lease/LeaseGrant': leaseGrant,
   'etcdserverpb.Lease/LeaseTimeToLive': timeToLive,
   'etcdserverpb.Cluster/MemberList': memberList,
+  'etcdserverpb.Maintenance/Status': memberStatus,
+  'etcdserverpb.Maintenance/Alarm': alarm,
+  'v3lockpb.Lock/Lock': withSession(leaseOfRequest),
+  'v3electionpb.Election/Campaign': withSession(leaseOfRequest),
+  'v3electionpb.Election/Proclaim': withSession(leaseOfLeader),
 };
 
 const streams: { readonly [name in MethodName]?: ToStream } = {
@@ -35,15 +50,20 @@ export function namespace(options: NamespaceOptions): Layer<'tenant', 'store'> {
     const unary = methods.map((m) => toUnary(m)?.(next, options) ?? null);
     const stream = methods.map((m) => toStream(m)?.(next, options) ?? null);
     return {
-      unary: (call, request, reply) => handlerOf(unary, call)(call, request, reply),
-      stream: (call, reply) => handlerOf(stream, call)(call, reply),
+      unary: (call, request, reply) =>
+        isOwned(call)
+          ? next.unary(call, request as Message<never>, reply as Reply<never>)
+          : handlerOf(unary, call)(call, request, reply),
+      stream: (call, reply) =>
+        isOwned(call)
+          ? (next.stream(call, reply as Reply<never>) as Requests<never>)
+          : handlerOf(stream, call)(call, reply),
     };
   };
 }
 
 function toUnary(m: Method): ToUnary | null {
   if (m.requestStream || m.responseStream) return null;
-  if (m.decision === 'passed') return passed;
   return unaries[m.name] ?? (m.decision === 'namespaced' ? rewritten(null) : null);
 }
 

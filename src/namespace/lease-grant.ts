@@ -51,14 +51,14 @@ function withStoredId(request: Uint8Array, tag: number, visible: number): Uint8A
   return replaceVarintField(request, idField, storedId(tag, visible));
 }
 
-interface DrawOptions {
+export interface DrawOptions {
   readonly next: Etcd<'store'>;
   readonly random: Random;
   readonly leaseTag: number;
 }
 
 /** A grant under way whose ID the proxy draws. To its caller it is one call, however many it makes below. */
-class DrawnGrant implements Ongoing {
+export class DrawnGrant implements Ongoing {
   readonly #options: DrawOptions;
   readonly #call: Call;
   readonly #request: Uint8Array;

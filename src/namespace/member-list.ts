@@ -3,11 +3,11 @@
  * members would lead them around the proxy. The call still goes to the cluster: for its header, and for its refusal
  * where etcd wants to know who asks.
  */
-import type { Call, Message, Reply } from '../etcd/api.ts';
-import type { Status } from '../grpc/status.ts';
+import type { Call, Message } from '../etcd/api.ts';
 import { Reader } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 import type { ToUnary } from './handler.ts';
+import { MappedReply } from './mapped-reply.ts';
 
 /** The proxy as a member of the cluster. */
 export interface Self {
@@ -21,8 +21,11 @@ export interface Self {
 
 export const memberList: ToUnary =
   (next, { self }) =>
-  (call, request, reply) =>
-    next.unary(call, request as Message<never>, new MemberListReply(reply, member(self, call)));
+  (call, request, reply) => {
+    const encoded = member(self, call);
+    const visible = (bytes: Uint8Array) => onlyMember(bytes, encoded);
+    return next.unary(call, request as Message<never>, new MappedReply(reply, visible));
+  };
 
 function member(self: Self, call: Call): Uint8Array {
   const writer = new Writer().varint(1, self.memberId).string(2, self.name);
@@ -30,31 +33,9 @@ function member(self: Self, call: Call): Uint8Array {
   return writer.finish();
 }
 
-class MemberListReply implements Reply<'store'> {
-  readonly #above: Reply<'tenant'>;
-  readonly #member: Uint8Array;
-
-  constructor(above: Reply<'tenant'>, member: Uint8Array) {
-    this.#above = above;
-    this.#member = member;
-  }
-
-  message(bytes: Uint8Array): void {
-    const answer = new Writer();
-    const reader = new Reader(bytes);
-    while (reader.next()) if (reader.field === 1) answer.raw(reader.raw());
-    this.#above.message(answer.message(2, this.#member).finish());
-  }
-
-  end(status: Status): void {
-    this.#above.end(status);
-  }
-
-  pause(): void {
-    this.#above.pause();
-  }
-
-  resume(): void {
-    this.#above.resume();
-  }
+function onlyMember(bytes: Uint8Array, encoded: Uint8Array): Uint8Array {
+  const answer = new Writer();
+  const reader = new Reader(bytes);
+  while (reader.next()) if (reader.field === 1) answer.raw(reader.raw());
+  return answer.message(2, encoded).finish();
 }

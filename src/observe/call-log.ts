@@ -17,12 +17,13 @@ export function callLog(logger: Logger, clock: Clock): CallEvents {
   return {
     opened: isVerbose ? (record) => logger.debug('stream opened', whose(record)) : null,
     ended: isVerbose ? (record) => logEnd(logger, record) : null,
-    refused: (record, reason) => {
+    refused: (record, reason, hint) => {
       const heldBack = refusals.pass(`${record.call.tenant?.name} ${reason}`);
       if (heldBack < 0) return;
       logger.info('call refused', {
         ...whose(record),
         reason,
+        ...(hint !== undefined && { hint }),
         ...(heldBack > 0 && { heldBack }),
       });
     },

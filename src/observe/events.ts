@@ -28,8 +28,11 @@ export interface CallEvents {
   readonly opened: ((record: CallRecord) => void) | null;
   /** A unary call or a stream ended, in whatever way. */
   readonly ended: ((record: CallRecord) => void) | null;
-  /** We refused it. `reason` is the refusal's name in etcd/errors.ts. Told before `ended`. */
-  readonly refused: ((record: CallRecord, reason: string) => void) | null;
+  /**
+   * We refused it. `reason` is the refusal's name in etcd/errors.ts, `hint` what its client was told to do instead, if
+   * anything. Told before `ended`.
+   */
+  readonly refused: ((record: CallRecord, reason: string, hint: string | undefined) => void) | null;
 }
 
 export const noCallEvents: CallEvents = { opened: null, ended: null, refused: null };

@@ -3,7 +3,7 @@
  * It changes nothing. Two objects per call: the request's way down, and the answer's way up, which is also the record.
  */
 import type { Call, Etcd, Layer, Message, Reply, Requests } from '../etcd/api.ts';
-import { reasonTrailer } from '../etcd/errors.ts';
+import { hintTrailer, reasonTrailer } from '../etcd/errors.ts';
 import { type Ongoing, settled } from '../grpc/call.ts';
 import { metadataValue } from '../grpc/metadata.ts';
 import { Code, type Status } from '../grpc/status.ts';
@@ -118,7 +118,7 @@ class ObservedCall implements Reply<'tenant'>, CallRecord {
     const reason = metadataValue(status.trailers, reasonTrailer);
     if (reason === undefined) return;
     this.#options.counters.refused(reason);
-    this.#options.events.refused?.(this, reason);
+    this.#options.events.refused?.(this, reason, metadataValue(status.trailers, hintTrailer));
   }
 
   #over(code: number): void {

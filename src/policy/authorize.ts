@@ -1,40 +1,64 @@
 /**
- * The layer that ends methods which act on the whole cluster. What a method is refused for stands in the table of methods;
- * this only carries it out, before the call has cost anything.
+ * The layer that ends what a tenant may not do: methods that act on the whole cluster, unless it owns that, and every
+ * write when it may only read. What each method does stands in the table of methods; this only carries it out, before the
+ * call has cost anything.
  */
-import type { Call, Etcd, Layer, Message, Reply, Requests } from '../etcd/api.ts';
-import { refusal } from '../etcd/errors.ts';
+import {
+  type Call,
+  type Etcd,
+  isOwned,
+  type Layer,
+  type Message,
+  type Reply,
+  type Requests,
+  tenantOf,
+} from '../etcd/api.ts';
+import { hintTrailer, refusal, refusalWith } from '../etcd/errors.ts';
+import { methods } from '../etcd/methods.ts';
 import { type Ongoing, settled } from '../grpc/call.ts';
+import type { Status } from '../grpc/status.ts';
+import { effectOf } from './effect.ts';
 
-/** Hears of every denial, for the log and a counter. */
-export type OnDenied = (call: Call) => void;
+/** Per method, since the hint is the method's. */
+const denials = methods.map(({ hint }) =>
+  hint === '' ? refusal('method-denied') : refusalWith('method-denied', [hintTrailer, hint]),
+);
 
-export function authorize(onDenied: OnDenied | null): Layer<'tenant'> {
-  return (next) => new Authorize(next, onDenied);
-}
+export const authorize: Layer<'tenant'> = (next) => new Authorize(next);
 
 class Authorize implements Etcd<'tenant'> {
   readonly #next: Etcd<'tenant'>;
-  readonly #onDenied: OnDenied | null;
 
-  constructor(next: Etcd<'tenant'>, onDenied: OnDenied | null) {
+  constructor(next: Etcd<'tenant'>) {
     this.#next = next;
-    this.#onDenied = onDenied;
   }
 
   unary(call: Call, request: Message<'tenant'>, reply: Reply<'tenant'>): Ongoing {
-    if (call.method.decision === 'refused') return this.#deny(call, reply);
-    return this.#next.unary(call, request, reply);
+    const refused = refusalOf(call, request);
+    if (refused === null) return this.#next.unary(call, request, reply);
+    reply.end(refused);
+    return settled;
   }
 
   stream(call: Call, reply: Reply<'tenant'>): Requests<'tenant'> {
-    if (call.method.decision === 'refused') return this.#deny(call, reply);
-    return this.#next.stream(call, reply);
-  }
-
-  #deny(call: Call, reply: Reply<'tenant'>): Requests<'tenant'> {
-    this.#onDenied?.(call);
-    reply.end(refusal('method-denied'));
+    const refused = refusalOf(call, null);
+    if (refused === null) return this.#next.stream(call, reply);
+    reply.end(refused);
     return settled;
   }
+}
+
+/** `request` is null for streams, none of which has to be read to know what it does. */
+function refusalOf(call: Call, request: Message<'tenant'> | null): Status | null {
+  const { method } = call;
+  if (method.decision === 'refused' && !isOwned(call)) return denials[method.index] as Status;
+  const isReader = tenantOf(call).access === 'read-only';
+  // What everybody may see of the cluster as a whole, its owner alone may change.
+  const isVisitor = method.owner && method.effect === 'either' && !isOwned(call);
+  if (!isReader && !isVisitor) return null;
+  const effect =
+    method.effect === 'either' && request !== null ? effectOf(method.name, request) : method.effect;
+  if (effect === 'reads') return null;
+  if (effect !== 'writes' && effect !== 'either') return refusal(effect);
+  return isVisitor ? (denials[method.index] as Status) : refusal('read-only');
 }

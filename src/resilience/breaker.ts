@@ -20,7 +20,8 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /**
  * What `admit` answers: 0 refuses the call, anything else is handed back to `settle`. It is the number of the period
- * between two changes of state in which the call began; a verdict from an earlier period is not heard.
+ * between two changes of state in which the call began; a verdict from an earlier period is not heard. Negative for a call
+ * that is no probe.
  */
 export type Ticket = number;
 export const refused: Ticket = 0;
@@ -100,10 +101,18 @@ export class Breaker extends Deadline {
     return this.#period;
   }
 
+  /**
+   * As `admit`, for a call that may wait for other clients as long as they please: half-open it passes, but is not the
+   * probe, whose time is limited. Its end counts like any other.
+   */
+  admitWaiting(): Ticket {
+    return this.#circuit === null || !this.#circuit.opened ? -this.#period : refused;
+  }
+
   /** How a call went that `admit` let through. At most once per ticket, except for `refused`, which is not heard. */
   settle(ticket: Ticket, verdict: Verdict): void {
-    if (ticket !== this.#period || this.#isShut) return;
-    if (this.#isProbing) this.#settleProbe(verdict);
+    if (Math.abs(ticket) !== this.#period || this.#isShut) return;
+    if (this.#isProbing && ticket > 0) this.#settleProbe(verdict);
     else this.#count(verdict);
   }
 

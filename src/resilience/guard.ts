@@ -23,7 +23,7 @@ class Guard implements Etcd<'store'> {
 
   unary(call: Call, request: Message<'store'>, reply: Reply<'store'>): Ongoing {
     const guarded = new GuardedUnary(this.#parts, this.#next, call, request, reply);
-    guarded.begin(this.#parts.requestTimeoutMs);
+    guarded.begin(call.method.waits ? Number.POSITIVE_INFINITY : this.#parts.requestTimeoutMs);
     return guarded;
   }
 

@@ -141,7 +141,7 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
       this.#dispatch(nowMs);
       return;
     }
-    const verdict = classify(status, nowMs - this.#sentMs);
+    const verdict = classify(status, this.#waitedMs(nowMs));
     this.#settle(verdict);
     if (this.#mayRetry(status, verdict)) {
       this.#firstFailure = status;
@@ -156,6 +156,11 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
     this.#giveUp('neutral');
   }
 
+  /** How long the cluster alone had for its answer. Where it waits for other clients, that is not known. */
+  #waitedMs(nowMs: number): number {
+    return this.call.method.waits ? 0 : nowMs - this.#sentMs;
+  }
+
   get #hasOwnDeadline(): boolean {
     return this.call.deadlineMs !== Number.POSITIVE_INFINITY;
   }
@@ -166,7 +171,8 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
 
   #attempt(nowMs: number): void {
     if (this.#breaker !== null) {
-      this.#ticket = this.#breaker.admit();
+      const { waits } = this.call.method;
+      this.#ticket = waits ? this.#breaker.admitWaiting() : this.#breaker.admit();
       if (this.#ticket === refused) {
         const { retryAfterMs } = this.#breaker;
         this.#finish(
@@ -220,7 +226,7 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
     // First, since whoever hears of the end may throw.
     this.#cancelBelow();
     if (this.#hasOwnDeadline && nowMs >= this.#limitMs) {
-      this.#settle(isHeld ? 'neutral' : afterDeadline(nowMs - this.#sentMs));
+      this.#settle(isHeld ? 'neutral' : afterDeadline(this.#waitedMs(nowMs)));
       this.#finish(refusal('deadline-passed'));
     } else if (isHeld) {
       this.#giveUp('failure');

@@ -27,7 +27,13 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
   try {
     const space = keySpace(Buffer.from(namespace, 'utf8'), leaseTag ?? undefined);
     return isDelimited
-      ? { name: config.name, keySpace: space, floor: new CompactionFloor() }
+      ? {
+          name: config.name,
+          keySpace: space,
+          floor: new CompactionFloor(),
+          access: 'read-write',
+          owns: new Set(),
+        }
       : null;
   } catch (error) {
     if (!(error instanceof KeySpaceError)) throw error;

@@ -16,18 +16,19 @@ export const Action = {
   PASS: 0,
   APPLY_KEY: 1,
   APPLY_KEY_OR_FIRST: 2,
-  APPLY_RANGE_END: 3,
-  STRIP_KEY: 4,
-  STRIP_LISTED_KEY: 5,
-  MESSAGE: 6,
-  NESTED_MESSAGE: 7,
-  lastOfBytes: 7,
-  APPLY_LEASE: 8,
-  APPLY_LEASE_NAME: 9,
-  APPLY_LEASE_OPERAND: 10,
-  STRIP_LEASE: 11,
-  STRIP_LISTED_LEASE: 12,
-  CHECK_ENUM: 13,
+  APPLY_NAME: 3,
+  APPLY_RANGE_END: 4,
+  STRIP_KEY: 5,
+  STRIP_LISTED_KEY: 6,
+  MESSAGE: 7,
+  NESTED_MESSAGE: 8,
+  lastOfBytes: 8,
+  APPLY_LEASE: 9,
+  APPLY_LEASE_NAME: 10,
+  APPLY_LEASE_OPERAND: 11,
+  STRIP_LEASE: 12,
+  STRIP_LISTED_LEASE: 13,
+  CHECK_ENUM: 14,
 } as const;
 
 /** What a message is in want of when the scan has reached its end and a field of `required` was not there. */
@@ -45,8 +46,8 @@ export class CompiledMessage {
   /** The claim that must have been satisfied at the end of the message, and what is missing if it was not. */
   required = 0;
   want: number = Want.NOTHING;
-  /** The field that gets a default when it is absent; its action says which. 0: none. */
-  defaultField = 0;
+  /** The fields that get a default when they are absent; their actions say which. */
+  readonly defaultFields: number[] = [];
 }
 
 type Step = { readonly action: number; readonly want?: number; readonly hasDefault?: true };
@@ -54,6 +55,7 @@ type Step = { readonly action: number; readonly want?: number; readonly hasDefau
 const requestSteps: { readonly [rule in Extract<RequestRule, string>]: Step } = {
   key: { action: Action.APPLY_KEY, want: Want.KEY },
   keyOrFirst: { action: Action.APPLY_KEY_OR_FIRST, hasDefault: true },
+  name: { action: Action.APPLY_NAME, hasDefault: true },
   rangeEnd: { action: Action.APPLY_RANGE_END },
   lease: { action: Action.APPLY_LEASE },
   leaseName: { action: Action.APPLY_LEASE_NAME, hasDefault: true },
@@ -118,7 +120,7 @@ function compileTable<Name extends string>(
       const step = stepOf(rule);
       message.actions[number] = step.action;
       if (step.want !== undefined) require(message, message.claims[number] ?? 0, step.want);
-      if (step.hasDefault) message.defaultField = number;
+      if (step.hasDefault) message.defaultFields.push(number);
     }
   }
   return compiled;

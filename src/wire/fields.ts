@@ -7,6 +7,7 @@
  * What a request holds at a field number, and what becomes of it:
  * `key`          must not be empty, gets the prefix;
  * `keyOrFirst`   gets the prefix; empty or absent it means `\0`, the first key there is;
+ * `name`         gets the prefix, also where it is empty or absent: what is named continues it by itself;
  * `rangeEnd`     gets the prefix; empty stays empty, the single byte `\0` becomes the end of the namespace;
  * `lease`        visible lease ID → stored; 0 means none and stays;
  * `leaseName`    as `lease`, but 0 and absence name a lease that does not exist;
@@ -16,6 +17,7 @@
 export type RequestRule =
   | 'key'
   | 'keyOrFirst'
+  | 'name'
   | 'rangeEnd'
   | 'lease'
   | 'leaseName'

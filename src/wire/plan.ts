@@ -24,12 +24,14 @@ export const Literal = {
   FIRST_KEY: 4,
   /** As FIRST_KEY, as a new field with the number `value`. */
   FIRST_KEY_FIELD: 5,
+  /** The prefix alone, as a new field with the number `value`. */
+  PREFIX_FIELD: 6,
   /** The stored ID of the visible lease ID `value`. */
-  LEASE: 6,
+  LEASE: 7,
   /** The first ID after all of the namespace. */
-  LEASE_BEYOND: 7,
+  LEASE_BEYOND: 8,
   /** The ID of the lease that never exists, as a new field with the number `value`. */
-  NO_LEASE_FIELD: 8,
+  NO_LEASE_FIELD: 9,
 } as const;
 
 const stride = 4;
@@ -110,6 +112,11 @@ export class Plan {
           to = writeVarint(target, to, (value << 3) | 2);
           to = writeFirstKey(target, to, prefix);
           break;
+        case Literal.PREFIX_FIELD:
+          to = writeVarint(target, to, (value << 3) | 2);
+          to = writeVarint(target, to, prefix.length);
+          to = copy(prefix, 0, prefix.length, target, to);
+          break;
         case Literal.FIRST_KEY:
           to = writeFirstKey(target, to, prefix);
           break;
@@ -150,6 +157,8 @@ export function literalBytes(literal: number, value: number, mapping: Mapping): 
       return varintBytes(prefixBytes + 1) + prefixBytes + 1;
     case Literal.FIRST_KEY_FIELD:
       return varintBytes(value << 3) + varintBytes(prefixBytes + 1) + prefixBytes + 1;
+    case Literal.PREFIX_FIELD:
+      return varintBytes(value << 3) + varintBytes(prefixBytes) + prefixBytes;
     case Literal.LEASE:
       return storedLeaseBytes(mapping.leaseTag);
     case Literal.LEASE_BEYOND:

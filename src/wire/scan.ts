@@ -171,6 +171,9 @@ export class Scan {
                   ? this.#applyKey(lengthStart, valueStart, length)
                   : this.#change(lengthStart, valueStart - lengthStart, Literal.FIRST_KEY, 0);
               break;
+            case Action.APPLY_NAME:
+              growth += this.#applyKey(lengthStart, valueStart, length);
+              break;
             case Action.APPLY_RANGE_END:
               if (length === 0) break;
               growth +=
@@ -235,11 +238,9 @@ export class Scan {
       }
     }
 
-    const { defaultField } = compiled;
-    if (defaultField !== 0 && (claimed & (claims[defaultField] as number)) === 0) {
-      const isKey = actions[defaultField] === Action.APPLY_KEY_OR_FIRST;
-      const literal = isKey ? Literal.FIRST_KEY_FIELD : Literal.NO_LEASE_FIELD;
-      growth += this.#change(end, 0, literal, defaultField);
+    for (const field of compiled.defaultFields) {
+      if ((claimed & (claims[field] as number)) !== 0) continue;
+      growth += this.#change(end, 0, defaultOf(actions[field] as number), field);
     }
     if ((satisfied & compiled.required) !== compiled.required) check = this.#miss(compiled, check);
     else if (isSortOdd) check = Check.SORT;
@@ -375,5 +376,17 @@ export class Scan {
       return true;
     }
     return false;
+  }
+}
+
+/** The literal that stands in place of an absent field. */
+function defaultOf(action: number): number {
+  switch (action) {
+    case Action.APPLY_KEY_OR_FIRST:
+      return Literal.FIRST_KEY_FIELD;
+    case Action.APPLY_NAME:
+      return Literal.PREFIX_FIELD;
+    default:
+      return Literal.NO_LEASE_FIELD;
   }
 }

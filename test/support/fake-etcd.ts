@@ -149,11 +149,14 @@ export class Heard implements Reply<'tenant'>, Reply<'store'> {
   }
 }
 
-export function fakeTenant(namespace: string, space?: KeySpace): Tenant {
+export function fakeTenant(namespace: string, space?: KeySpace, rest?: Partial<Tenant>): Tenant {
   return {
     name: namespace === '' ? 'owner' : namespace,
     keySpace: space ?? keySpace(Buffer.from(namespace)),
     floor: new CompactionFloor(),
+    access: 'read-write',
+    owns: new Set(),
+    ...rest,
   };
 }
 

@@ -123,7 +123,7 @@ export function someTenant(name = 'game-1'): Tenant {
     prefixEnd: Buffer.from(`${name}0`),
     leaseTag: 1,
   };
-  return { name, keySpace, floor: new CompactionFloor() };
+  return { name, keySpace, floor: new CompactionFloor(), access: 'read-write', owns: new Set() };
 }
 
 export interface CallOptions {

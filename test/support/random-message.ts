@@ -92,7 +92,7 @@ export class RandomMessage {
     if (typeof rule === 'object' && 'nested' in rule && depth > 3) return 0;
     if (repeats) return this.#random.below(depth > 2 ? 2 : 4);
     if (this.#isWrong()) return this.#random.below(3);
-    if (rule === 'rangeEnd' || rule === 'keyOrFirst' || isNumber(rule))
+    if (rule === 'rangeEnd' || rule === 'keyOrFirst' || rule === 'name' || isNumber(rule))
       return this.#random.below(2);
     return 1;
   }
@@ -108,7 +108,8 @@ export class RandomMessage {
       return this.#varint(number, this.#isWrong() ? this.#random.pick(int64s) : value);
     }
     if (rule === 'rangeEnd') return this.#bytes(number, this.#random.pick(ends));
-    if (rule === 'keyOrFirst' && this.#random.chance(0.3)) return this.#bytes(number, latin1(''));
+    if ((rule === 'keyOrFirst' || rule === 'name') && this.#random.chance(0.3))
+      return this.#bytes(number, latin1(''));
     if (isNumber(rule)) return this.#varint(number, this.#lease());
     return this.#bytes(number, this.#isWrong() ? latin1('') : this.#key());
   }

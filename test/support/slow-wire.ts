@@ -150,7 +150,7 @@ export class SlowRewriter {
     const fields = slowFields(source);
     const out: Uint8Array[] = [];
     const checks: { readonly number: number; readonly check: WireFault }[] = [];
-    let hasKey = false;
+    const keys = new Set<number>();
     let isListed = false;
     let isSortOdd = false;
 
@@ -191,11 +191,11 @@ export class SlowRewriter {
         case 'key': {
           const bytes = expectBytes(field);
           if (this.#direction === 'apply') {
-            hasKey ||= bytes.length > 0;
+            if (bytes.length > 0) keys.add(field.number);
             out.push(encode(field, this.#prefixed(bytes)));
           } else {
             const isOwn = startsWith(bytes, this.#space.prefix);
-            hasKey ||= isOwn;
+            if (isOwn) keys.add(field.number);
             out.push(encode(field, isOwn ? bytes.subarray(this.#space.prefix.length) : bytes));
           }
           break;
@@ -205,6 +205,9 @@ export class SlowRewriter {
           out.push(encode(field, this.#prefixed(bytes.length === 0 ? Uint8Array.of(0) : bytes)));
           break;
         }
+        case 'name':
+          out.push(encode(field, this.#prefixed(expectBytes(field))));
+          break;
         case 'listedKey': {
           const bytes = expectBytes(field);
           if (!startsWith(bytes, this.#space.prefix)) break;
@@ -244,17 +247,23 @@ export class SlowRewriter {
       if (rule === 'keyOrFirst') {
         out.push(slowField(number, this.#prefixed(Uint8Array.of(0))));
       }
+      if (rule === 'name' && this.#space.prefix.length > 0) {
+        out.push(slowField(number, this.#space.prefix));
+      }
       if (rule === 'leaseName') out.push(slowField(number, namedId(this.#space.leaseTag, 0n)));
     }
 
     const kinds = Object.values(rules);
-    if (kinds.includes('key') && !hasKey && this.#direction === 'strip') {
+    const isKeyMissing = Object.entries(rules).some(
+      ([n, r]) => r === 'key' && !keys.has(Number(n)),
+    );
+    if (isKeyMissing && this.#direction === 'strip') {
       this.#refusal = 'namespace-violation';
     }
     return {
       bytes: Buffer.concat(out),
       check: this.#firstCheck(checks, {
-        'key-empty': this.#direction === 'apply' && kinds.includes('key') && !hasKey,
+        'key-empty': this.#direction === 'apply' && isKeyMissing,
         'operation-empty':
           oneofRequired === true && !fields.some((field) => oneof.includes(field.number)),
         'sort-option': isSortOdd,

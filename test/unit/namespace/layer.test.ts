@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { method, ownerMethods } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
 import { callOf, Heard } from '../../support/fake-etcd.ts';
 import { answerOf, bytes, encodeResponse, header, Setup } from './setup.ts';
@@ -93,14 +94,20 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
     expect(heard.messages).toEqual([answer]);
   });
 
-  test('Status passes without being looked at, both ways', () => {
-    const setup = new Setup();
+  test.each(['t1/', ''])('the owner of the cluster acts on all of it, from "%s"', (namespace) => {
+    const setup = new Setup(namespace, ownerMethods);
     const request = Uint8Array.of(1, 2, 3);
-    const { heard } = setup.unaryBytes('etcdserverpb.Maintenance/Status', request);
-    expect(setup.etcd.call.request).toBe(request);
-    const answer = Uint8Array.of(0xff);
-    setup.etcd.call.answer(answer);
-    expect(heard.messages).toEqual([answer]);
+    for (const name of ownerMethods) {
+      const isStream = method(name).responseStream;
+      const heard = isStream ? setup.stream(name).heard : setup.unaryBytes(name, request).heard;
+      const { call } = setup.etcd.call;
+      expect(call.method.name).toBe(name);
+      if (!isStream) expect(setup.etcd.call.request).toBe(request);
+      const answer = Uint8Array.of(0xff);
+      setup.etcd.call.answer(answer);
+      expect(heard.messages).toEqual([answer]);
+    }
+    expect(setup.violations).toEqual([]);
   });
 
   test('a method that should have been refused above goes no further', () => {

@@ -27,8 +27,8 @@ export class Setup {
   readonly drawn: number[] = [];
   readonly layer;
 
-  constructor(namespaceOf = 't1/') {
-    this.tenant = fakeTenant(namespaceOf);
+  constructor(namespaceOf = 't1/', owns: ReadonlySet<MethodName> = new Set()) {
+    this.tenant = fakeTenant(namespaceOf, undefined, { owns });
     this.layer = namespace({
       random: { integer: (min) => this.drawn.shift() ?? min },
       hooks: {
