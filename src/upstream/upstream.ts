@@ -124,6 +124,7 @@ function refused(endpoint: Endpoint | null, reply: Reply<'store'>): Requests<'st
 
 /** Unary lease methods are ordinary calls: only the stream of keepalives must not wait behind anything. */
 function classOf(method: Method): ChannelClass {
+  if (!method.responseStream) return 'unary';
   if (method.breaker === 'watch') return 'watch';
   return method.breaker === 'lease' ? 'lease' : 'unary';
 }

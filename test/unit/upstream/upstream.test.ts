@@ -293,6 +293,12 @@ describe('availability', () => {
     stop();
   });
 
+  test('of unary lease methods is that of ordinary calls, since they go the same way', () => {
+    const { upstream, transport } = setUp();
+    transport.to(1)[0]?.become('ready');
+    expect(upstream.isAvailable(method('etcdserverpb.Lease/LeaseGrant'))).toBe(true);
+  });
+
   test('ends with the last connection of the class, and is told again when one is back', () => {
     const { connect, upstream, transport } = setUp();
     connect(first);
