@@ -1,0 +1,338 @@
+/**
+ * Valid connections, broken on purpose. A recording is a list of frames as one side of a connection would send them;
+ * a mutation flips bits, cuts, repeats, swaps, drops and splices frames, and the result is fed to the engine in pieces
+ * of random sizes. Whatever arrives, the engine must neither throw nor keep anything once the socket is closed.
+ *
+ * A longer run: node test/fuzz/http2/mutations.ts FRAMES [SEED]
+ */
+import assert from 'node:assert/strict';
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import type { Ongoing, Reply, Requests } from '../../../src/grpc/call.ts';
+import { ClientCall } from '../../../src/grpc/native-client-call.ts';
+import { ServedCall } from '../../../src/grpc/native-served-call.ts';
+import { ok, status } from '../../../src/grpc/status.ts';
+import type { CallHandler, Incoming, ServedMethod } from '../../../src/grpc/transport.ts';
+import { ClientConnection } from '../../../src/http2/client-connection.ts';
+import type { Connection } from '../../../src/http2/connection.ts';
+import { FrameType } from '../../../src/http2/frame.ts';
+import { HeaderTemplate, HpackEncoder } from '../../../src/http2/hpack-encoder.ts';
+import { ServerConnection } from '../../../src/http2/server-connection.ts';
+import { SettingId, settingsFrame } from '../../../src/http2/settings.ts';
+import { Deadlines } from '../../../src/runtime/deadlines.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { frame, uint32 } from '../../support/raw-http2.ts';
+import { Seeded } from '../../support/seeded.ts';
+
+const unary: ServedMethod = { path: '/t.S/Unary', requestStream: false, responseStream: false };
+const chat: ServedMethod = { path: '/t.S/Chat', requestStream: true, responseStream: true };
+
+/** As much of a socket as the engine uses. It takes every write and remembers how much there was. */
+class FakeSocket extends EventEmitter {
+  writable = true;
+  destroyed = false;
+  writtenBytes = 0;
+  readonly writableLength = 0;
+  readonly writableNeedDrain = false;
+  setNoDelay(): void {}
+  cork(): void {}
+  uncork(): void {}
+  pause(): void {}
+  resume(): void {}
+  write(bytes: Uint8Array): boolean {
+    this.writtenBytes += bytes.length;
+    return true;
+  }
+  end(): void {
+    this.writable = false;
+  }
+  destroy(): void {
+    this.writable = false;
+    this.destroyed = true;
+  }
+}
+
+/** Counts what it starts and what becomes of it: every call must end exactly once. */
+class CountingHandler implements CallHandler<ServedMethod> {
+  readonly methods = new Map([unary, chat].map((method) => [method.path, method]));
+  open = 0;
+  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: Reply): Ongoing {
+    reply.message(request);
+    reply.end(request.length % 2 === 0 ? ok : status(5, 'odd: \u00fc'));
+    return new CountedCall(null, reply);
+  }
+  stream(_: Incoming<ServedMethod>, reply: Reply): Requests {
+    this.open += 1;
+    return new CountedCall(this, reply);
+  }
+}
+
+class CountedCall implements Requests {
+  readonly #handler: CountingHandler | null;
+  readonly #reply: Reply;
+  #ended = false;
+  constructor(handler: CountingHandler | null, reply: Reply) {
+    this.#handler = handler;
+    this.#reply = reply;
+  }
+  message(bytes: Uint8Array): void {
+    assert(!this.#ended, 'a message after the end');
+    this.#reply.message(bytes);
+    if (bytes.length % 7 === 3) this.#reply.pause();
+    if (bytes.length % 7 === 4) this.#reply.resume();
+  }
+  end(): void {
+    this.#close();
+    this.#reply.end(ok);
+  }
+  cancel(): void {
+    this.#close();
+  }
+  pause(): void {}
+  resume(): void {}
+  #close(): void {
+    assert(!this.#ended, 'a second end');
+    this.#ended = true;
+    if (this.#handler !== null) this.#handler.open -= 1;
+  }
+}
+
+class CountingReply implements Reply {
+  ends = 0;
+  message(): void {
+    assert(this.ends === 0, 'a message after the end');
+  }
+  end(): void {
+    this.ends += 1;
+  }
+  pause(): void {}
+  resume(): void {}
+}
+
+function message(bytes: number): Buffer {
+  const framed = Buffer.alloc(5 + bytes, 0x61);
+  framed[0] = 0;
+  framed.writeUInt32BE(bytes, 1);
+  return framed;
+}
+
+/** What a client of ours could send: calls of both kinds, cancels, pings, header blocks in pieces, padding. */
+function clientRecording(random: Seeded): Buffer[] {
+  const encoder = new HpackEncoder(4096);
+  const templates = [unary, chat].map(
+    ({ path }) =>
+      new HeaderTemplate(
+        [
+          ...[':method', 'POST', ':scheme', 'http', ':path', path, ':authority', 'a'],
+          ...['content-type', 'application/grpc', 'te', 'trailers', 'token', 'secret'],
+        ],
+        true,
+      ),
+  );
+  const frames = [settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, 1_000]])];
+  for (let id = 1; id < 30; id += 2) {
+    const block = encoder.encode(random.pick(templates));
+    const cut = random.below(block.length);
+    if (random.chance(0.3)) {
+      frames.push(frame(FrameType.HEADERS, 0, id, block.subarray(0, cut)));
+      frames.push(frame(FrameType.CONTINUATION, 4, id, block.subarray(cut)));
+    } else frames.push(frame(FrameType.HEADERS, 4, id, block));
+    const body = Buffer.concat([message(random.below(50)), message(random.below(3_000))]);
+    const split = random.below(body.length);
+    frames.push(frame(FrameType.DATA, 0, id, body.subarray(0, split)));
+    const padded = Buffer.concat([Buffer.from([3]), body.subarray(split), Buffer.alloc(3)]);
+    frames.push(frame(FrameType.DATA, random.chance(0.7) ? 9 : 8, id, padded));
+    if (random.chance(0.3)) frames.push(frame(FrameType.RST_STREAM, 0, id, uint32(8)));
+    if (random.chance(0.5)) frames.push(frame(FrameType.WINDOW_UPDATE, 0, id, uint32(500)));
+    if (random.chance(0.2)) frames.push(frame(FrameType.PING, 0, 0, Buffer.alloc(8)));
+    if (random.chance(0.1)) {
+      frames.push(settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, random.below(100_000)]]));
+    }
+    if (random.chance(0.1)) frames.push(settingsFrame([[SettingId.HEADER_TABLE_SIZE, 0]]));
+    if (random.chance(0.1)) frames.push(frame(FrameType.PRIORITY, 0, id, Buffer.alloc(5)));
+    if (random.chance(0.05)) frames.push(frame(FrameType.GOAWAY, 0, 0, Buffer.alloc(8)));
+  }
+  return frames;
+}
+
+/** What a server could answer to fifteen calls of ours. */
+function serverRecording(random: Seeded): Buffer[] {
+  const encoder = new HpackEncoder(4096);
+  const head = new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true);
+  const trailers = [
+    new HeaderTemplate(['grpc-status', '0'], true),
+    new HeaderTemplate(['grpc-status', '14', 'grpc-message', 'no%20leader', 'x', 'y'], true),
+  ];
+  const frames = [settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, 1_000]])];
+  for (let id = 1; id < 30; id += 2) {
+    frames.push(frame(FrameType.HEADERS, 4, id, encoder.encode(head)));
+    const body = message(random.below(3_000));
+    const split = random.below(body.length);
+    frames.push(frame(FrameType.DATA, 0, id, body.subarray(0, split)));
+    frames.push(frame(FrameType.DATA, 0, id, body.subarray(split)));
+    if (random.chance(0.2)) frames.push(frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(9)));
+    if (random.chance(0.1)) frames.push(frame(FrameType.RST_STREAM, 0, id, uint32(7)));
+    if (random.chance(0.8)) {
+      frames.push(frame(FrameType.HEADERS, 5, id, encoder.encode(random.pick(trailers))));
+    }
+    if (random.chance(0.03)) {
+      frames.push(frame(FrameType.GOAWAY, 0, 0, Buffer.concat([uint32(id), uint32(0)])));
+    }
+  }
+  return frames;
+}
+
+function mutate(frames: Buffer[], other: Buffer[], random: Seeded): void {
+  const times = 1 + random.below(6);
+  for (let i = 0; i < times && frames.length > 0; i++) {
+    const at = random.below(frames.length);
+    const one = Buffer.from(frames[at] ?? []);
+    switch (random.below(8)) {
+      case 0:
+        one[random.below(one.length)]! ^= 1 << random.below(8);
+        frames[at] = one;
+        break;
+      case 1:
+        // Anywhere behind the length, which would only make what follows one long frame.
+        if (one.length > 3) one[3 + random.below(one.length - 3)] = random.below(256);
+        frames[at] = one;
+        break;
+      case 2:
+        frames[at] = one.subarray(0, random.below(one.length));
+        break;
+      case 3:
+        frames.splice(at, 0, one);
+        break;
+      case 4:
+        frames.splice(at, 1);
+        break;
+      case 5:
+        frames.splice(at, 0, random.pick(other));
+        break;
+      case 6:
+        frames[at] = frames[random.below(frames.length)] ?? one;
+        break;
+      default: {
+        // The payload cut and its length with it: a well-formed frame of the wrong size.
+        const length = random.below(Math.max(1, one.length - 9));
+        frames[at] = frame(
+          one[3] ?? 0,
+          one[4] ?? 0,
+          one.readUInt32BE(5),
+          one.subarray(9, 9 + length),
+        );
+      }
+    }
+  }
+}
+
+function feed(socket: FakeSocket, frames: Buffer[], random: Seeded): void {
+  const bytes = Buffer.concat(frames);
+  const pieceMax = random.pick([1, 7, 100, 5_000, 100_000]);
+  for (let at = 0; at < bytes.length; ) {
+    const length = 1 + random.below(pieceMax);
+    socket.emit('data', bytes.subarray(at, at + length));
+    at += length;
+  }
+}
+
+function finish(connection: Connection, socket: FakeSocket, clock: ManualClock): void {
+  socket.emit('close');
+  assert.equal(connection.openStreams, 0, 'streams left');
+  assert.equal(clock.pendingTimers, 0, 'timers left');
+}
+
+function fuzzServer(random: Seeded): number {
+  const clock = new ManualClock();
+  const socket = new FakeSocket();
+  const handler = new CountingHandler();
+  const onFault = (fault: unknown) => {
+    throw fault;
+  };
+  const serving = {
+    handler,
+    messageBytesMax: 2_000,
+    clock,
+    peer: { listener: '', remote: '', certificate: null },
+    replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
+    okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
+    onFault,
+  };
+  const connection = new ServerConnection({
+    socket: socket as unknown as Socket,
+    clock,
+    keepAlive: { intervalMs: 7_200_000, timeoutMs: 20_000, whenIdle: true },
+    onBug: onFault,
+    streamsMax: 10,
+    acceptor: { accept: (from) => new ServedCall(from, serving), onClosed() {} },
+  });
+  const frames = clientRecording(random);
+  mutate(frames, clientRecording(random), random);
+  feed(socket, frames, random);
+  finish(connection, socket, clock);
+  assert.equal(handler.open, 0, 'calls left');
+  return frames.length;
+}
+
+function fuzzClient(random: Seeded): number {
+  const clock = new ManualClock();
+  const socket = new FakeSocket();
+  const onFault = (fault: unknown) => {
+    throw fault;
+  };
+  const calling = { deadlines: new Deadlines(clock), onFault };
+  const replies: CountingReply[] = [];
+  const connection: ClientConnection = new ClientConnection({
+    socket: socket as unknown as Socket,
+    clock,
+    keepAlive: { intervalMs: 10_000, timeoutMs: 5_000, whenIdle: false },
+    onBug: onFault,
+    owner: {
+      onReady: (ready) => {
+        const head = [':method', 'POST', ':scheme', 'http', ':path', '/t.S/Chat'];
+        for (let i = 0; i < 15 && ready.takesStreams; i++) {
+          const reply = new CountingReply();
+          const call = new ClientCall(ready, calling, reply, i % 2 === 0);
+          replies.push(reply);
+          ready.open(call, new HeaderTemplate(head, true), null, false);
+          call.message(Buffer.alloc(random.below(2_000)));
+        }
+      },
+      onGoingAway() {},
+      onClosed() {},
+    },
+  });
+  const frames = serverRecording(random);
+  mutate(frames, serverRecording(random), random);
+  feed(socket, frames, random);
+  finish(connection, socket, clock);
+  assert(
+    replies.every((reply) => reply.ends === 1),
+    'a call that did not end once',
+  );
+  return frames.length;
+}
+
+/** Feeds at least `framesMin` mutated frames; a failure names the seed that repeats it alone. */
+export async function fuzz(framesMin: number, seed: number): Promise<number> {
+  let frames = 0;
+  for (let round = 0; frames < framesMin; round++) {
+    const roundSeed = (seed + round) >>> 0;
+    try {
+      const random = new Seeded(roundSeed);
+      frames += random.chance(0.6) ? fuzzServer(random) : fuzzClient(random);
+    } catch (fault) {
+      throw new Error(`fuzz(1, ${roundSeed})`, { cause: fault });
+    }
+    // Lets the outputs go that were collected during this turn.
+    if (round % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+  return frames;
+}
+
+if (process.argv[1] === import.meta.filename) {
+  const seed = Number(process.argv[3] ?? 1);
+  const frames = await fuzz(Number(process.argv[2] ?? 1_000_000), seed);
+  const { heapUsed } = process.memoryUsage();
+  console.log(`${frames} frames from seed ${seed}, ${Math.round(heapUsed / 2 ** 20)} MiB of heap`);
+}
