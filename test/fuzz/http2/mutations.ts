@@ -214,6 +214,7 @@ function mutate(frames: Buffer[], other: Buffer[], random: Seeded): void {
         break;
       default: {
         // The payload cut and its length with it: a well-formed frame of the wrong size.
+        if (one.length < 9) break;
         const length = random.below(Math.max(1, one.length - 9));
         frames[at] = frame(
           one[3] ?? 0,
