@@ -16,6 +16,50 @@ export function clusterSuite(kind: TargetKind): void {
     expect(status.version).toBe(etcdVersion().join('.'));
     expect(status.header?.cluster_id).not.toBe('0');
     expect(Number(status.raftTerm)).toBeGreaterThan(0);
+    expect(status.leader).not.toBe('0');
+    expect(status.errors).toEqual([]);
+  });
+
+  test('status tells how large the store is', async () => {
+    const status = await world.client.call('etcdserverpb.Maintenance/Status', {});
+    const { members } = await world.client.call('etcdserverpb.Cluster/MemberList', {});
+    const { dbSize, dbSizeInUse, raftIndex, raftAppliedIndex } = status;
+    const sizes = [dbSize, dbSizeInUse, raftIndex, raftAppliedIndex];
+    expect(status.leader).toBe(members[0]?.ID);
+    await differs(kind, 'status-of-the-store', {
+      etcd: async () => expect(sizes).not.toContain('0'),
+      instead: async () => expect(sizes).toEqual(['0', '0', '0', '0']),
+    });
+  });
+
+  test('no alarm is raised, and no client raises one', async () => {
+    const alarm = (request: UnaryMethods['etcdserverpb.Maintenance/Alarm'][0]) =>
+      world.client.call('etcdserverpb.Maintenance/Alarm', request);
+    await expect(alarm({ action: 'GET' })).resolves.toMatchObject({ alarms: [] });
+    await expect(alarm({ alarm: 'NOSPACE' })).resolves.toMatchObject({ alarms: [] });
+    const disarm = alarm({ action: 'DEACTIVATE', alarm: 'NOSPACE' });
+    await differs(kind, 'cluster-wide-methods', {
+      etcd: async () => void expect(await disarm).toMatchObject({ alarms: [] }),
+      instead: () => expectRefusal(disarm, etcdErrors.permissionDenied),
+    });
+  });
+
+  test('an alarm that is raised is seen, and refuses writes with its own words', async () => {
+    using direct = world.directClient();
+    const alarm = 'etcdserverpb.Maintenance/Alarm';
+    const raised = { memberID: 7, alarm: 'NOSPACE' } as const;
+    await direct.call(alarm, { action: 'ACTIVATE', ...raised });
+    const { alarms } = await world.client.call(alarm, {});
+    expect(alarms).toMatchObject([{ alarm: 'NOSPACE' }]);
+    const { members } = await world.client.call('etcdserverpb.Cluster/MemberList', {});
+    await differs(kind, 'status-of-the-store', {
+      etcd: async () => expect(alarms[0]?.memberID).toBe('7'),
+      instead: async () => expect(alarms[0]?.memberID).toBe(members[0]?.ID),
+    });
+    const put = world.put(Buffer.from('full'));
+    await expectRefusal(put, etcdErrors.noSpace);
+    await direct.call(alarm, { action: 'DEACTIVATE', ...raised });
+    await expect(world.client.call(alarm, {})).resolves.toMatchObject({ alarms: [] });
   });
 
   test('the member list has one member with a name, an ID, and an address that clients reach', async () => {
@@ -58,7 +102,6 @@ export function clusterSuite(kind: TargetKind): void {
   });
 
   const clusterWide: [keyof UnaryMethods, number][] = [
-    ['etcdserverpb.Maintenance/Alarm', Code.OK],
     ['etcdserverpb.Maintenance/HashKV', Code.OK],
     ['etcdserverpb.Maintenance/Defragment', Code.OK],
     ['etcdserverpb.Auth/UserList', Code.OK],

@@ -28,6 +28,10 @@ export const differences = {
     where: 'proxy',
     why: 'What shows or changes the whole cluster is no business of a tenant: permission denied.',
   },
+  'status-of-the-store': {
+    where: 'proxy',
+    why: 'Sizes and positions of the store tell how much other tenants write; the leader is the one member there is.',
+  },
   'compaction-is-virtual': {
     where: 'proxy',
     why: 'A tenant cannot take history from the others: its own reads are refused, and nothing is removed from the store.',

@@ -37,6 +37,10 @@ export const etcdErrors = {
   leaseNotFound: { code: Code.NOT_FOUND, details: 'etcdserver: requested lease not found' },
   leaseExists: { code: Code.FAILED_PRECONDITION, details: 'etcdserver: lease already exists' },
   leaseTtlTooLarge: { code: Code.OUT_OF_RANGE, details: 'etcdserver: too large lease TTL' },
+  noSpace: {
+    code: Code.RESOURCE_EXHAUSTED,
+    details: 'etcdserver: mvcc: database space exceeded',
+  },
   permissionDenied: { code: Code.PERMISSION_DENIED, details: 'etcdserver: permission denied' },
   invalidAuthToken: { code: Code.UNAUTHENTICATED, details: 'etcdserver: invalid auth token' },
 } as const satisfies Record<string, EtcdError>;

@@ -3,17 +3,17 @@
  * that unit tests hand to the layers and get from them.
  */
 import * as protoLoader from '@grpc/proto-loader';
-import type { RangeRequest, RangeResponse, StreamMethods, UnaryMethods } from './messages.ts';
+import type { StreamMethods, UnaryMethods } from './messages.ts';
 
-interface Methods extends UnaryMethods, StreamMethods {
-  'etcdserverpb.KV/RangeStream': [RangeRequest, { readonly range_response: RangeResponse }];
-}
+interface Methods extends UnaryMethods, StreamMethods {}
 
 export type CodedMethod = keyof Methods;
 
-const files = ['kv', 'watch', 'lease', 'cluster', 'maintenance'].map(
-  (name) => `etcdserverpb/${name}.proto`,
-);
+const files = [
+  ...['kv', 'watch', 'lease', 'cluster', 'maintenance'].map((name) => `etcdserverpb/${name}.proto`),
+  'v3lockpb/lock.proto',
+  'v3electionpb/election.proto',
+];
 
 const definitions = protoLoader.loadSync(files, {
   includeDirs: [new URL('../../proto', import.meta.url).pathname],

@@ -55,6 +55,11 @@ export interface RangeResponse extends Headed {
   readonly count: string;
 }
 
+/** One piece of a range. Header, `more` and `count` stand in the last one alone. */
+export interface RangeStreamResponse {
+  readonly range_response: RangeResponse;
+}
+
 export interface PutRequest {
   key?: Bytes;
   value?: Bytes;
@@ -185,6 +190,8 @@ export interface Member {
   readonly isLearner: boolean;
 }
 
+export type AlarmType = 'NONE' | 'NOSPACE' | 'CORRUPT';
+
 export interface StatusResponse extends Headed {
   readonly version: string;
   readonly dbSize: string;
@@ -192,6 +199,28 @@ export interface StatusResponse extends Headed {
   readonly raftIndex: string;
   readonly raftTerm: string;
   readonly raftAppliedIndex: string;
+  readonly errors: readonly string[];
+  readonly dbSizeInUse: string;
+}
+
+export interface LeaderKey {
+  name?: Bytes;
+  key?: Bytes;
+  rev?: Int64;
+  lease?: Int64;
+}
+
+export interface CampaignResponse extends Headed {
+  readonly leader: {
+    readonly name: Buffer;
+    readonly key: Buffer;
+    readonly rev: string;
+    readonly lease: string;
+  } | null;
+}
+
+export interface LeaderResponse extends Headed {
+  readonly kv: KeyValue | null;
 }
 
 export interface HealthResponse {
@@ -216,17 +245,28 @@ export interface UnaryMethods {
   'etcdserverpb.Cluster/MemberAdd': [{ peerURLs?: readonly string[] }, Headed];
   'etcdserverpb.Maintenance/Status': [object, StatusResponse];
   'etcdserverpb.Maintenance/Alarm': [
-    { action?: 'GET' | 'ACTIVATE' | 'DEACTIVATE' },
-    { readonly alarms: readonly object[] },
+    { action?: 'GET' | 'ACTIVATE' | 'DEACTIVATE'; memberID?: Int64; alarm?: AlarmType },
+    { readonly alarms: readonly { readonly memberID: string; readonly alarm: AlarmType }[] },
   ];
   'etcdserverpb.Maintenance/HashKV': [{ revision?: Int64 }, Headed & { readonly hash: number }];
   'etcdserverpb.Maintenance/Defragment': [object, Headed];
   'etcdserverpb.Auth/UserList': [object, Headed & { readonly users: readonly string[] }];
+  'v3lockpb.Lock/Lock': [{ name?: Bytes; lease?: Int64 }, Headed & { readonly key: Buffer }];
+  'v3lockpb.Lock/Unlock': [{ key?: Bytes }, Headed];
+  'v3electionpb.Election/Campaign': [
+    { name?: Bytes; lease?: Int64; value?: Bytes },
+    CampaignResponse,
+  ];
+  'v3electionpb.Election/Proclaim': [{ leader?: LeaderKey; value?: Bytes }, Headed];
+  'v3electionpb.Election/Leader': [{ name?: Bytes }, LeaderResponse];
+  'v3electionpb.Election/Resign': [{ leader?: LeaderKey }, Headed];
   'grpc.health.v1.Health/Check': [{ service?: string }, HealthResponse];
 }
 
 /** The streams that tests open. */
 export interface StreamMethods {
+  'etcdserverpb.KV/RangeStream': [RangeRequest, RangeStreamResponse];
   'etcdserverpb.Watch/Watch': [WatchRequest, WatchResponse];
   'etcdserverpb.Lease/LeaseKeepAlive': [LeaseKeepAliveRequest, LeaseKeepAliveResponse];
+  'v3electionpb.Election/Observe': [{ name?: Bytes }, LeaderResponse];
 }
