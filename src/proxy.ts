@@ -6,13 +6,15 @@ import { createHash } from 'node:crypto';
 import { health } from './admin/health.ts';
 import { Lifecycle } from './admin/lifecycle.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
-import type { Config, ListenerConfig } from './config/config.ts';
+import type { Config, ListenerConfig, TransportName } from './config/config.ts';
 import { Call, type Etcd } from './etcd/api.ts';
 import { type Method, methodsByPath } from './etcd/methods.ts';
 import { printableKey } from './etcd/request-key.ts';
 import { GrpcJsClientTransport } from './grpc/grpc-js-client.ts';
 import { GrpcJsServerTransport } from './grpc/grpc-js-server.ts';
-import type { CallHandler, Listener, ServerTransport } from './grpc/transport.ts';
+import { NativeClientTransport } from './grpc/native-client.ts';
+import { NativeServerTransport } from './grpc/native-server.ts';
+import type { CallHandler, ClientTransport, Listener, ServerTransport } from './grpc/transport.ts';
 import type { NamespaceHooks } from './namespace/hooks.ts';
 import { namespace } from './namespace/layer.ts';
 import type { Self } from './namespace/member-list.ts';
@@ -93,12 +95,16 @@ class Assembly implements RunningProxy {
     this.#logger = logger;
     this.#clock = clock;
 
-    const edge = { clock, onFault: (error: unknown) => this.#onFault(error, null) };
-    this.#server = new GrpcJsServerTransport(edge);
+    const { server, client } = transports[config.transport]({
+      clock,
+      random,
+      onFault: (error) => this.#onFault(error, null),
+    });
+    this.#server = server;
     this.#upstream = new Upstream({
       endpoints: config.endpoints,
       passesCredentials: true,
-      transport: new GrpcJsClientTransport(edge),
+      transport: client,
       clock,
       random,
       keepaliveMs: config.keepaliveMs,
@@ -251,3 +257,26 @@ class Assembly implements RunningProxy {
 
 /** The machine has no such address or no such family; not: somebody else has it. */
 const addressIsMissing: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);
+
+/** What both halves of a transport are made with. */
+interface Edge {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly onFault: (error: unknown) => void;
+}
+
+interface Transport {
+  readonly server: ServerTransport;
+  readonly client: ClientTransport;
+}
+
+const transports: Readonly<Record<TransportName, (edge: Edge) => Transport>> = {
+  native: (edge) => ({
+    server: new NativeServerTransport({ ...edge, http1: null }),
+    client: new NativeClientTransport(edge),
+  }),
+  'grpc-js': (edge) => ({
+    server: new GrpcJsServerTransport(edge),
+    client: new GrpcJsClientTransport(edge),
+  }),
+};

@@ -69,7 +69,7 @@ export interface LimitsConfig {
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
-export const transports = ['grpc-js'] as const;
+export const transports = ['native', 'grpc-js'] as const;
 export type TransportName = (typeof transports)[number];
 
 /** One setting as it took effect. */

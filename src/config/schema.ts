@@ -279,7 +279,7 @@ export const schema = {
   },
   transport: {
     kind: 'choice',
-    default: 'grpc-js',
+    default: 'native',
     choices: transports,
     section: 'operation',
     doc: 'the HTTP/2 implementation',
