@@ -102,7 +102,11 @@ describe('the owner of the cluster', () => {
 
 describe('a tenant that may only read', () => {
   test('reads and watches, and looks at its own leases', () => {
-    const passed = methods.map(({ name }) => name).filter((n) => outcome(reader, n) === 'passed');
+    const passed = methods
+      .filter(
+        ({ service, name }) => !service.endsWith('.Auth') && outcome(reader, name) === 'passed',
+      )
+      .map(({ name }) => name);
     expect(passed).toEqual([
       'etcdserverpb.KV/Range',
       'etcdserverpb.KV/RangeStream',

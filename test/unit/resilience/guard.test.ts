@@ -585,3 +585,60 @@ describe('a fault above the guard', () => {
     },
   );
 });
+
+describe('a call that waits for other clients', () => {
+  const lock = 'v3lockpb.Lock/Lock';
+
+  test('has no time limit of ours', () => {
+    const { below, unary } = guarded();
+    const { above } = unary(lock);
+    vi.advanceTimersByTime(24 * 3600_000);
+    expect(above.status).toBeNull();
+    below.last.answer('locked');
+    below.last.finish();
+    expect(above).toMatchObject({ messages: ['locked'], status: { code: Code.OK } });
+  });
+
+  test('ends at the deadline of its client, which says nothing about the cluster', async () => {
+    const { below, unary, breakers, tenant } = guarded();
+    for (let i = 0; i < 2 * config.callsMin; i++) {
+      const { above } = unary(lock, 60_000);
+      await vi.advanceTimersByTimeAsync(61_000);
+      expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
+      expect(below.last.isCancelled).toBe(true);
+    }
+    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+    expect(breakers.liveCount).toBe(0);
+  });
+
+  test('is cancelled upstream when its client leaves', () => {
+    const { below, unary } = guarded();
+    unary(lock).ongoing.cancel();
+    expect(below.last.isCancelled).toBe(true);
+  });
+
+  test('is refused by an open breaker, and is never its probe', async () => {
+    const { below, unary, breakers, tenant, openBreaker } = guarded();
+    openBreaker(put);
+    expect(reasonOf(unary(lock).above)).toBe('breaker-open');
+    await vi.advanceTimersByTimeAsync(2 * config.openMs);
+    expect(breakers.of(tenant, 'write')?.state).toBe('half-open');
+    const waiting = unary(lock);
+    waiting.ongoing.cancel();
+    expect(breakers.of(tenant, 'write')?.state).toBe('half-open');
+    unary(put);
+    below.last.finish();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+  });
+
+  test('closes a half-open breaker when it succeeds', async () => {
+    const { below, unary, breakers, tenant, openBreaker } = guarded();
+    openBreaker(put);
+    await vi.advanceTimersByTimeAsync(2 * config.openMs);
+    unary(lock);
+    below.last.finish();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+  });
+});

@@ -46,3 +46,25 @@ test('a result is not touched by the next message', () => {
   rewriter.rewrite(message([1, 'b'], [2, 'other']), space);
   expect(first).toEqual(message([1, 't1/a'], [2, 'first']));
 });
+
+describe('a name', () => {
+  const name = applier('LockRequest');
+
+  test('gets the prefix, also when it is empty or absent', () => {
+    expect(name.rewrite(message([1, 'l'], [2, 0n]), space)).toEqual(message([1, 't1/l'], [2, 0n]));
+    expect(name.rewrite(message([1, '']), space)).toEqual(message([1, 't1/']));
+    expect(name.rewrite(message(), space)).toEqual(message([1, 't1/']));
+  });
+
+  test('stands once', () => {
+    expect(name.rewrite(message([1, 'a'], [1, 'b']), space)).toBe('field-duplicate');
+    expect(name.rewrite(message([1, 7n]), space)).toBe('malformed');
+  });
+
+  test('and a lease may both be absent', () => {
+    const rewritten = applier('ResignRequest').rewrite(message([1, message([2, 'k'])]), space);
+    const never = BigInt(space.leaseTag) << 31n;
+    const leader = message([2, 't1/k'], [1, 't1/'], [4, never]);
+    expect(rewritten).toEqual(message([1, leader]));
+  });
+});
