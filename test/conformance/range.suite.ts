@@ -1,6 +1,5 @@
 /** KV.Range: which keys an answer holds, in which order, at which revision. */
 import { expect, test } from 'vitest';
-import { Code } from '../../src/grpc/status.ts';
 import { encode } from '../support/client.ts';
 import type { RangeRequest } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
@@ -349,24 +348,6 @@ export function rangeSuite(kind: TargetKind): void {
       Buffer.concat([unknown, request, unknown]),
     );
     expect(answer.includes(k('a'))).toBe(true);
-  });
-
-  test('a range in pieces comes from an etcd that can, and any other says that it cannot', async () => {
-    const k = world.keys();
-    await world.fill(k, 'a', 'b');
-    using stream = world.client.byteStream('/etcdserverpb.KV/RangeStream');
-    stream.send(encode('etcdserverpb.KV/Range', k.all));
-    stream.end();
-    if (isAtLeast(7)) {
-      const piece = await stream.next();
-      expect(piece.includes(k('a'))).toBe(true);
-      await expect(stream.ended()).resolves.toMatchObject({ code: Code.OK });
-    } else {
-      await expect(stream.ended()).resolves.toMatchObject({
-        code: Code.UNIMPLEMENTED,
-        details: 'unknown method RangeStream for service etcdserverpb.KV',
-      });
-    }
   });
 
   // An etcd before 3.6 does not look, sorts by nothing and ends: the proxy has to stand before it.

@@ -4,8 +4,8 @@ import type { WatchResponse } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
 import {
   createWatcher,
-  etcdVersion,
   isAtLeast,
+  isPatched,
   names,
   nextEvents,
   revision,
@@ -20,17 +20,14 @@ const notifyInterval = isAtLeast(6)
   : '--experimental-watch-progress-notify-interval=300ms';
 
 /** Before 3.4.25 and 3.5.8 etcd answered at once, past events that were still under way. */
-function ordersProgress(): boolean {
-  const [, minor = 0, patch = 0] = etcdVersion();
-  return minor > 5 || (minor === 5 && patch >= 8) || (minor === 4 && patch >= 25);
-}
+const ordersProgress = isPatched({ 4: 25, 5: 8 });
 
 export function watchProgressSuite(kind: TargetKind): void {
   const world = useWorld(kind, { args: [notifyInterval] });
 
   /** What may come where nothing should: an etcd that does not order progress lets one answer slip. */
   function expectWithheld(answers: readonly WatchResponse[]): void {
-    expect(answers.length).toBeLessThanOrEqual(ordersProgress() ? 0 : 1);
+    expect(answers.length).toBeLessThanOrEqual(ordersProgress ? 0 : 1);
     for (const answer of answers) expect(answer).toMatchObject({ watch_id: '-1', events: [] });
   }
 
@@ -63,7 +60,7 @@ export function watchProgressSuite(kind: TargetKind): void {
       while (answers.length < 4) answers.push(await stream.next());
       expect(answers.flatMap(told)).toEqual(['PUT a=a', 'PUT b=b', 'PUT c=c']);
       const progress = answers.findIndex((answer) => answer.watch_id === '-1');
-      if (ordersProgress()) expect(progress).toBe(3);
+      if (ordersProgress) expect(progress).toBe(3);
       expect(answers[progress]?.events).toEqual([]);
       expect(Number(answers[progress]?.header?.revision)).toBeGreaterThanOrEqual(
         written.at(-1) ?? 0,

@@ -68,6 +68,18 @@ export function isAtLeast(minor: number): boolean {
   return (etcdVersion()[1] ?? 0) >= minor;
 }
 
+/**
+ * Whether the etcd under test has a change that came to older lines with a patch release: `{ 4: 28, 5: 10 }` for 3.4.28,
+ * 3.5.10 and every line after those named.
+ */
+export function isPatched(patches: Readonly<Record<number, number>>): boolean {
+  const [, minor = 0, patch = 0] = etcdVersion();
+  const first = patches[minor];
+  return first === undefined
+    ? Object.keys(patches).every((m) => Number(m) < minor)
+    : patch >= first;
+}
+
 export class World {
   #target: Target | null = null;
   #client: GrpcClient | null = null;

@@ -27,8 +27,13 @@ export class Stream<Request, Response> implements Disposable {
       this.#wake?.();
     });
     call.on('status', ({ code, details, metadata }: StatusObject) => {
-      this.#status = { code, details, trailers: metadata };
-      this.#wake?.();
+      const settle = () => {
+        this.#status = { code, details, trailers: metadata };
+        this.#wake?.();
+      };
+      // The library tells the status as soon as it is there, before answers that a paused reader has not taken.
+      if (call.readableLength === 0) settle();
+      else call.once('end', settle);
     });
     // The status says the same.
     call.on('error', () => {});
