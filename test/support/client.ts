@@ -5,7 +5,13 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { Client, credentials, Metadata, type ServiceError } from '@grpc/grpc-js';
+import {
+  type ChannelCredentials,
+  Client,
+  credentials,
+  Metadata,
+  type ServiceError,
+} from '@grpc/grpc-js';
 import * as protoLoader from '@grpc/proto-loader';
 import type { StreamMethods, UnaryMethods } from './messages.ts';
 import { Stream } from './stream.ts';
@@ -109,8 +115,8 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 export class GrpcClient implements Disposable {
   readonly #client: Client;
 
-  constructor(address: string) {
-    this.#client = new Client(address, credentials.createInsecure(), {
+  constructor(address: string, channelCredentials = credentials.createInsecure()) {
+    this.#client = new Client(address, channelCredentials, {
       'grpc.use_local_subchannel_pool': 1,
       'grpc.enable_retries': 0,
       'grpc.max_receive_message_length': -1,
@@ -177,9 +183,9 @@ export class GrpcClient implements Disposable {
   }
 }
 
-/** A client of `host:port`. */
-export function grpcClient(address: string): GrpcClient {
-  return new GrpcClient(address);
+/** A client of `host:port`; in plain text unless credentials for TLS are given. */
+export function grpcClient(address: string, channelCredentials?: ChannelCredentials): GrpcClient {
+  return new GrpcClient(address, channelCredentials);
 }
 
 /** Asks until the answer is as wanted, or a bounded time has passed; resolves with the last answer. */
