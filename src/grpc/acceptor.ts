@@ -76,7 +76,8 @@ function tlsServer(options: ListenOptions, onConnection: OnConnection): Server {
   const authorities = options.tls?.clientAuthorities ?? null;
   const server = createTlsServer({
     noDelay: true,
-    ALPNProtocols: ['h2'],
+    // HTTP/1.1 is there for health checks and tools; a transport that does not serve it cuts such a connection off.
+    ALPNProtocols: ['h2', 'http/1.1'],
     minVersion: 'TLSv1.2',
     ...(options.tls === null ? {} : { cert: options.tls.certificate, key: options.tls.key }),
     ...(authorities === null

@@ -9,6 +9,7 @@ import { type PrefaceHandler, readPreface } from '../http2/preface.ts';
 import { ServerConnection, type StreamAcceptor } from '../http2/server-connection.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Acceptor } from './acceptor.ts';
+import { Http1Connections } from './native-http1.ts';
 import { ServedCall, type Serving } from './native-served-call.ts';
 import type {
   CallHandler,
@@ -74,10 +75,12 @@ class Connections<M extends ServedMethod> {
   readonly #open = new Set<ServerConnection>();
   /** Sockets that have not said yet what they speak. */
   readonly #silent = new Set<Socket>();
+  readonly #http1: Http1Connections | null;
   #isDraining = false;
 
   constructor(listen: ListenOptions, options: NativeServerOptions, handler: CallHandler<M>) {
     this.#listen = listen;
+    this.#http1 = options.http1 === null ? null : new Http1Connections(options.http1);
     this.#options = options;
     this.#handler = handler;
   }
@@ -96,7 +99,6 @@ class Connections<M extends ServedMethod> {
     }
     this.#silent.add(socket);
     socket.once('close', () => this.#silent.delete(socket));
-    const { http1, clock } = this.#options;
     const handler: PrefaceHandler = {
       onHttp2: (_, rest) => {
         this.#silent.delete(socket);
@@ -104,11 +106,11 @@ class Connections<M extends ServedMethod> {
       },
       onHttp1: () => {
         this.#silent.delete(socket);
-        if (http1 === null) socket.destroy();
-        else http1.emit('connection', socket);
+        if (this.#http1 === null) socket.destroy();
+        else this.#http1.add(socket);
       },
     };
-    readPreface(socket, clock, handler);
+    readPreface(socket, this.#options.clock, handler);
   }
 
   #serve(socket: Socket, peer: Peer, rest: Buffer): void {
@@ -139,7 +141,7 @@ class Connections<M extends ServedMethod> {
     this.#isDraining = true;
     for (const socket of this.#silent) socket.destroy();
     for (const connection of this.#open) connection.drain();
-    this.#options.http1?.closeIdleConnections();
+    this.#http1?.drain();
   }
 }
 

@@ -22,6 +22,8 @@ export class Output implements Flushable {
   chunk: Buffer = noChunk;
   at = 0;
   readonly #socket: Socket;
+  /** TLS takes bytes one step later than a plain socket, which mostly takes everything at once. */
+  readonly #keepsWrites: boolean;
   /** Where the part of the chunk begins that is not in `#parts` yet. */
   #from = 0;
   #parts: Uint8Array[] = [];
@@ -33,6 +35,7 @@ export class Output implements Flushable {
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    this.#keepsWrites = 'encrypted' in socket;
   }
 
   /** Bytes that are not in the hands of the system yet. */
@@ -111,8 +114,8 @@ export class Output implements Flushable {
       release(chunks);
       return;
     }
-    if (socket.writableLength > 0 && chunks.length > 0) {
-      // The socket is behind already: let it keep what is used of the chunk, and not the chunk.
+    if (chunks.length > 0 && (this.#keepsWrites || socket.writableLength > 0)) {
+      // The socket will not be done with this write at once: let it keep what is used of the chunk, and not the chunk.
       for (const [i, part] of parts.entries()) {
         if (part.buffer.byteLength === chunkBytes) parts[i] = Buffer.from(part);
       }
@@ -126,8 +129,7 @@ export class Output implements Flushable {
       for (const part of parts) socket.write(part);
       socket.uncork();
     }
-    // A plain socket mostly takes everything at once. Otherwise the chunks belong to the pending write, and with it
-    // to the collector.
+    // What is still pending owns its chunks, and leaves them to the collector.
     if (socket.writableLength === 0) release(chunks);
   }
 }
