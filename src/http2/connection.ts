@@ -288,6 +288,10 @@ export abstract class Connection implements FrameSink, KeepAliveOwner {
       this.failStream(stream, ErrorCode.STREAM_CLOSED);
       return;
     }
+    if ((stream.state & StreamState.HEADERS_SEEN) === 0) {
+      this.failStream(stream, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
     const violation = stream.accountReceived(to - from, end - start, ended);
     if (violation !== ErrorCode.NO_ERROR) {
       this.failStream(stream, violation);

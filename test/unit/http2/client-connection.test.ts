@@ -1,0 +1,213 @@
+/** The client's half of a connection, against a server made of frames. */
+import { describe, expect, test } from 'vitest';
+import { ClientConnection } from '../../../src/http2/client-connection.ts';
+import { clientPreface, ErrorCode, FrameType } from '../../../src/http2/frame.ts';
+import { HeaderTemplate } from '../../../src/http2/hpack-encoder.ts';
+import { limits } from '../../../src/http2/limits.ts';
+import { SettingId, settingsFrame } from '../../../src/http2/settings.ts';
+import { Stream } from '../../../src/http2/stream.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { frame, RawPeer, settle, uint32, wirePair } from '../../support/raw-http2.ts';
+
+const nothing = Buffer.alloc(0);
+
+class Asked extends Stream {
+  outcome = '';
+  override onHeaders(): void {
+    this.outcome ||= 'answered';
+  }
+  override onData(): void {}
+  override onTrailers(): void {}
+  override onReset(code: number): void {
+    this.outcome = `reset ${code}`;
+  }
+  override onLost(reason: string, isUnsent: boolean): void {
+    this.outcome = `${isUnsent ? 'unsent' : 'lost'}: ${reason}`;
+  }
+  override onDrained(): void {}
+}
+
+async function dial(...settings: [number, number][]) {
+  const clock = new ManualClock();
+  const [near, far] = wirePair();
+  const log: string[] = [];
+  const connection: ClientConnection = new ClientConnection({
+    socket: near,
+    clock,
+    keepAlive: { intervalMs: 10_000, timeoutMs: 5_000, whenIdle: false },
+    onBug: (bug) => {
+      throw bug;
+    },
+    owner: {
+      onReady: () => log.push('ready'),
+      onGoingAway: (_, code, text) => log.push(`going away: ${code} ${text}`),
+      onClosed: (closed) => log.push(`closed: ${closed.failure}`),
+    },
+  });
+  await settle();
+  expect(far.read(clientPreface.length)).toEqual(clientPreface);
+  const peer = new RawPeer(far);
+  peer.send(settingsFrame(settings));
+  await settle();
+  const open = (ended = true): Asked => {
+    const stream = new Asked(connection);
+    const fields = [':method', 'POST', ':scheme', 'http', ':path', '/', ':authority', 'x'];
+    connection.open(stream, new HeaderTemplate(fields, true), null, ended);
+    return stream;
+  };
+  return { clock, connection, peer, log, open };
+}
+
+const goAway = (last: number, code: number, text = '') =>
+  frame(FrameType.GOAWAY, 0, 0, Buffer.concat([uint32(last), uint32(code), Buffer.from(text)]));
+
+describe('GOAWAY', () => {
+  test('ends the streams above the last one as unsent, and lets the others finish', async () => {
+    const { peer, open, connection, log } = await dial();
+    const [first, second] = [open(), open()];
+    await settle();
+    peer.send(goAway(1, ErrorCode.NO_ERROR, 'bye'));
+    await settle();
+    expect(second.outcome).toBe('unsent: bye');
+    expect(first.outcome).toBe('');
+    expect(connection.takesStreams).toBe(false);
+    expect(log).toEqual(['ready', 'going away: 0 bye']);
+    peer.send(frame(FrameType.HEADERS, 5, 1, Buffer.from([0x88])));
+    await settle();
+    expect(first.outcome).toBe('answered');
+    expect(log.at(-1)).toBe('closed: going away');
+  });
+
+  test('in two steps loses nothing that was sent between them', async () => {
+    const { peer, open, log } = await dial();
+    const first = open();
+    await settle();
+    peer.send(goAway(0x7fff_ffff, ErrorCode.NO_ERROR), goAway(1, ErrorCode.NO_ERROR));
+    await settle();
+    expect(first.outcome).toBe('');
+    expect(log).toEqual(['ready', 'going away: 0 ']);
+  });
+});
+
+describe('the concurrency limit of a server', () => {
+  test('is kept, and calls over it begin as others end, cancelled ones never', async () => {
+    const { peer, open, connection } = await dial([SettingId.MAX_CONCURRENT_STREAMS, 1]);
+    const [first, second, third] = [open(), open(), open()];
+    second.reset(ErrorCode.CANCEL);
+    await settle();
+    expect(peer.of(FrameType.HEADERS)).toHaveLength(1);
+    peer.send(frame(FrameType.HEADERS, 5, 1, Buffer.from([0x88])));
+    await settle();
+    expect(first.outcome).toBe('answered');
+    expect(peer.of(FrameType.HEADERS).map((each) => each.streamId)).toEqual([1, 3]);
+    expect(third.id).toBe(3);
+    expect(connection.openStreams).toBe(1);
+  });
+
+  test('has a bound on how many wait', async () => {
+    const { open, connection } = await dial([SettingId.MAX_CONCURRENT_STREAMS, 0]);
+    for (let i = 0; i < limits.waitingStreamsMax; i++) {
+      expect(connection.takesStreams).toBe(true);
+      open();
+    }
+    expect(connection.takesStreams).toBe(false);
+  });
+
+  test('and those that wait when the server goes away were never sent', async () => {
+    const { peer, open } = await dial([SettingId.MAX_CONCURRENT_STREAMS, 0]);
+    const waiting = open();
+    peer.send(goAway(0, ErrorCode.NO_ERROR));
+    await settle();
+    expect(waiting.outcome).toMatch(/^unsent/);
+  });
+
+  test('data of a call that waits follows its head', async () => {
+    const { peer, open } = await dial([SettingId.MAX_CONCURRENT_STREAMS, 1]);
+    open();
+    const waiting = open(false);
+    waiting.sendData(nothing, Buffer.from('body'), true);
+    peer.send(frame(FrameType.HEADERS, 5, 1, Buffer.from([0x88])));
+    await settle();
+    expect(peer.dataBytes(3)).toBe(4);
+    const order = peer.frames.filter((each) => each.streamId === 3).map((each) => each.type);
+    expect(order).toEqual([FrameType.HEADERS, FrameType.DATA]);
+  });
+});
+
+describe('keepalive', () => {
+  test('pings while calls are open and only then', async () => {
+    const { clock, peer, open } = await dial();
+    clock.advance(60_000);
+    await settle();
+    expect(peer.of(FrameType.PING)).toHaveLength(0);
+    open();
+    clock.advance(10_000);
+    await settle();
+    expect(peer.of(FrameType.PING)).toHaveLength(1);
+    peer.send(frame(FrameType.PING, 1, 0, Buffer.alloc(8)));
+    await settle();
+    clock.advance(5_000);
+    clock.advance(10_000);
+    await settle();
+    expect(peer.of(FrameType.PING)).toHaveLength(2);
+  });
+
+  test('that nobody answers loses the calls, which may have been served', async () => {
+    const { clock, open, log } = await dial();
+    const call = open();
+    clock.advance(15_000);
+    expect(call.outcome).toBe('lost: keepalive ping was not answered in time');
+    expect(log.at(-1)).toBe('closed: keepalive ping was not answered in time');
+    expect(clock.pendingTimers).toBeLessThanOrEqual(1);
+  });
+});
+
+describe('servers that break the rules', () => {
+  test.each([
+    ['push', frame(FrameType.PUSH_PROMISE, 4, 1, Buffer.alloc(5)), ErrorCode.PROTOCOL_ERROR],
+    ['answer what nobody asked', frame(FrameType.HEADERS, 5, 7, Buffer.from([0x88])), 1],
+    ['send a malformed header block', frame(FrameType.HEADERS, 5, 1, Buffer.from([0x80])), 9],
+    ['send a window update for nothing', frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(0)), 1],
+    ['overflow our window', frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(0x7fff_ffff)), 3],
+    ['announce an illegal window', settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, 2 ** 31]]), 3],
+  ])('by trying to %s lose the connection', async (_, bytes, code) => {
+    const { peer, open, log } = await dial();
+    const call = open();
+    peer.send(bytes);
+    await settle();
+    expect(peer.goAwayCode).toBe(code);
+    expect(call.outcome).toMatch(/^lost/);
+    expect(log.at(-1)).toMatch(/^closed/);
+  });
+
+  test.each([
+    ['DATA before HEADERS', frame(FrameType.DATA, 0, 1, Buffer.from('x'))],
+    ['a second head', frame(FrameType.HEADERS, 4, 1, Buffer.from([0x88]))],
+    ['an end without a head', frame(FrameType.HEADERS, 5, 1, Buffer.from([0x08, 3, 49, 48, 48]))],
+  ])('by sending %s end only that call', async (what, bytes) => {
+    const { peer, open } = await dial();
+    const [bad, fine] = [open(), open()];
+    const head = frame(FrameType.HEADERS, 4, 1, Buffer.from([0x88]));
+    peer.send(...(what === 'a second head' ? [head, bytes] : [bytes]));
+    peer.send(frame(FrameType.HEADERS, 5, 3, Buffer.from([0x88])));
+    await settle();
+    expect(bad.outcome).toBe(`reset ${ErrorCode.PROTOCOL_ERROR}`);
+    expect(fine.outcome).toBe('answered');
+  });
+
+  test('by late answers to cancelled calls do nothing wrong', async () => {
+    const { peer, open, connection } = await dial();
+    const call = open();
+    call.reset(ErrorCode.CANCEL);
+    await settle();
+    peer.send(
+      frame(FrameType.HEADERS, 4, 1, Buffer.from([0x88])),
+      frame(FrameType.DATA, 0, 1, Buffer.alloc(100)),
+      frame(FrameType.WINDOW_UPDATE, 0, 1, uint32(10)),
+      frame(FrameType.RST_STREAM, 0, 1, uint32(0)),
+    );
+    await settle();
+    expect(connection.isOpen).toBe(true);
+    expect(peer.goAwayCode).toBeNull();
+  });
+});
