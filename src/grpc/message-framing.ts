@@ -40,8 +40,29 @@ export function isOneMessage(bytes: Buffer, start: number, end: number, bytesMax
   );
 }
 
+/** What all messages of a connection that span frames may take together while they are incomplete. */
+export class AssemblyBudget {
+  #bytesLeft: number;
+
+  constructor(bytesMax: number) {
+    this.#bytesLeft = bytesMax;
+  }
+
+  /** False, and nothing taken, when there is not so much left. */
+  take(bytes: number): boolean {
+    if (bytes > this.#bytesLeft) return false;
+    this.#bytesLeft -= bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#bytesLeft += bytes;
+  }
+}
+
 export class MessageReader {
   readonly #bytesMax: number;
+  readonly #budget: AssemblyBudget;
   readonly #prefix = Buffer.alloc(prefixBytes);
   #prefixUsed = 0;
   /** The message that is being put together; null between messages. */
@@ -49,8 +70,16 @@ export class MessageReader {
   #used = 0;
   #length = 0;
 
-  constructor(bytesMax: number) {
+  constructor(bytesMax: number, budget: AssemblyBudget) {
     this.#bytesMax = bytesMax;
+    this.#budget = budget;
+  }
+
+  /** Gives up what is incomplete. */
+  drop(): void {
+    if (this.#message !== null) this.#budget.give(this.#message.length);
+    this.#message = null;
+    this.#prefixUsed = 0;
   }
 
   /** The end of the stream would cut a message short. */
@@ -62,11 +91,11 @@ export class MessageReader {
     let at = start;
     while (at < end) {
       if (this.#message !== null) {
-        at = this.#append(bytes, at, end);
-        if (this.#used < this.#length) return;
+        at = this.#append(bytes, at, end, sink);
+        if (at < 0 || this.#used < this.#length) return;
         const whole = this.#message;
-        this.#message = null;
-        if (!sink.onMessage(whole.subarray(0, this.#length))) return;
+        this.drop();
+        if (!sink.onMessage(whole)) return;
       } else if (this.#prefixUsed > 0 || end - at < prefixBytes) {
         const copied = bytes.copy(this.#prefix, this.#prefixUsed, at, end);
         this.#prefixUsed += copied;
@@ -110,12 +139,19 @@ export class MessageReader {
     return sink.onMessage(nothing);
   }
 
-  #append(bytes: Buffer, at: number, end: number): number {
+  /** Returns the offset behind what was taken, or -1 when there is no room for it. */
+  #append(bytes: Buffer, at: number, end: number, sink: MessageSink): number {
     const wanted = Math.min(end - at, this.#length - this.#used);
     let message = this.#message ?? nothing;
     if (this.#used + wanted > message.length) {
       const room = Math.max(this.#used + wanted, firstBytes, message.length * 2);
       const larger = Buffer.allocUnsafe(Math.min(room, this.#length));
+      if (!this.#budget.take(larger.length - message.length)) {
+        this.drop();
+        const text = 'etcd-bulkhead: too many incomplete messages on this connection';
+        sink.onBadMessage(Code.RESOURCE_EXHAUSTED, text);
+        return -1;
+      }
       message.copy(larger, 0, 0, this.#used);
       message = larger;
       this.#message = larger;

@@ -10,6 +10,7 @@ import { Stream } from '../http2/stream.ts';
 import { Deadline, type Deadlines } from '../runtime/deadlines.ts';
 import type { Reply, Requests } from './call.ts';
 import {
+  type AssemblyBudget,
   isOneMessage,
   MessageReader,
   type MessageSink,
@@ -30,6 +31,7 @@ const cardinalityMany =
 /** What all calls of a channel share. */
 export interface Calling {
   readonly deadlines: Deadlines;
+  readonly assembly: AssemblyBudget;
   readonly onFault: (fault: unknown) => void;
 }
 
@@ -131,7 +133,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
     if (this.#reader === null && isOneMessage(bytes, start, end, answerBytesMax)) {
       this.onMessage(bytes.subarray(start + prefixBytes, end));
     } else if (start < end) {
-      this.#reader ??= new MessageReader(answerBytesMax);
+      this.#reader ??= new MessageReader(answerBytesMax, this.#calling.assembly);
       this.#reader.feed(bytes, start, end, this);
     }
     if (!ended) return;
@@ -206,6 +208,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
 
   #settle(): void {
     this.#hasEnded = true;
+    this.#reader?.drop();
     this.#reader = null;
     if (this.#deadline !== null) this.#calling.deadlines.remove(this.#deadline);
     this.#deadline = null;

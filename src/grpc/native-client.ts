@@ -9,6 +9,7 @@ import { Deadlines } from '../runtime/deadlines.ts';
 import { jittered, type Random } from '../runtime/random.ts';
 import { hostPort } from './acceptor.ts';
 import { type Ongoing, type Reply, type Requests, settled } from './call.ts';
+import { AssemblyBudget } from './message-framing.ts';
 import { type Calling, ClientCall } from './native-client-call.ts';
 import { type Dialling, dialSocket } from './native-dial.ts';
 import { RequestTemplates, timeoutField } from './native-request.ts';
@@ -30,6 +31,9 @@ const handshakeMsMax = 5_000;
 /** A connection that lived so long was a good one: after it dialling begins without a pause. */
 const stableMs = 3_000;
 
+/** What incomplete answers may take together: several of the largest that etcd could give. */
+const assemblyBytesMax = 8_589_934_592;
+
 export interface NativeClientOptions {
   readonly clock: Clock;
   readonly random: Random;
@@ -43,7 +47,11 @@ export class NativeClientTransport implements ClientTransport {
 
   constructor(options: NativeClientOptions) {
     this.#options = options;
-    this.#calling = { deadlines: new Deadlines(options.clock), onFault: options.onFault };
+    this.#calling = {
+      deadlines: new Deadlines(options.clock),
+      assembly: new AssemblyBudget(assemblyBytesMax),
+      onFault: options.onFault,
+    };
   }
 
   /** Throws when a certificate, a key or the authorities cannot be parsed. */

@@ -12,6 +12,7 @@ import { Stream } from '../http2/stream.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Ongoing, Reply, Requests } from './call.ts';
 import {
+  type AssemblyBudget,
   isOneMessage,
   MessageReader,
   type MessageSink,
@@ -28,6 +29,7 @@ import type { CallHandler, Incoming, Peer, ServedMethod } from './transport.ts';
 export interface Serving<M extends ServedMethod> {
   readonly handler: CallHandler<M>;
   readonly messageBytesMax: number;
+  readonly assembly: AssemblyBudget;
   readonly clock: Clock;
   readonly peer: Peer;
   /** Head of every answer, and the trailers of every plain success: constant bytes after their first use. */
@@ -104,7 +106,7 @@ export class ServedCall<M extends ServedMethod>
       if (this.#reader === null && isOneMessage(bytes, start, end, messageBytesMax)) {
         this.onMessage(bytes.subarray(start + prefixBytes, end));
       } else {
-        this.#reader ??= new MessageReader(messageBytesMax);
+        this.#reader ??= new MessageReader(messageBytesMax, this.#serving.assembly);
         this.#reader.feed(bytes, start, end, this);
       }
     }
@@ -284,6 +286,7 @@ export class ServedCall<M extends ServedMethod>
   /** From here on neither side hears of the other. */
   #settle(): void {
     this.#hasEnded = true;
+    this.#reader?.drop();
     this.#request = null;
     this.#ongoing = null;
     this.#requests = null;

@@ -9,6 +9,7 @@ import { type PrefaceHandler, readPreface } from '../http2/preface.ts';
 import { ServerConnection, type StreamAcceptor } from '../http2/server-connection.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Acceptor } from './acceptor.ts';
+import { AssemblyBudget } from './message-framing.ts';
 import { Http1Connections } from './native-http1.ts';
 import { ServedCall, type Serving } from './native-served-call.ts';
 import type {
@@ -17,11 +18,15 @@ import type {
   ListenOptions,
   Peer,
   ServedMethod,
+  ServerTls,
   ServerTransport,
 } from './transport.ts';
 
 /** As etcd: embed/config.go, DefaultGRPCKeepAliveInterval and …Timeout. */
 const keepAlive = { intervalMs: 7_200_000, timeoutMs: 20_000, whenIdle: true };
+
+/** What incomplete messages of one connection may take together. Over it a call is ended: ResourceExhausted. */
+const assemblyBytesMax = 67_108_864;
 
 export interface NativeServerOptions {
   readonly clock: Clock;
@@ -118,6 +123,7 @@ class Connections<M extends ServedMethod> {
     const serving: Serving<M> = {
       handler: this.#handler,
       messageBytesMax: this.#listen.messageBytesMax,
+      assembly: new AssemblyBudget(Math.max(assemblyBytesMax, this.#listen.messageBytesMax)),
       clock,
       peer,
       replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
@@ -156,6 +162,10 @@ class NativeListener<M extends ServedMethod> implements Listener {
     this.#acceptor = acceptor;
     this.#connections = connections;
     this.#clock = clock;
+  }
+
+  replaceTls(tls: ServerTls): void {
+    this.#acceptor.replaceTls(tls);
   }
 
   drain(withinMs: number): Promise<number> {

@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Ongoing, Reply, Requests } from '../../../src/grpc/call.ts';
+import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../src/grpc/native-client-call.ts';
 import { ServedCall } from '../../../src/grpc/native-served-call.ts';
 import { ok, status } from '../../../src/grpc/status.ts';
@@ -247,12 +248,14 @@ function fuzzServer(random: Seeded): number {
   const clock = new ManualClock();
   const socket = new FakeSocket();
   const handler = new CountingHandler();
+  const assembly = new AssemblyBudget(10_000);
   const onFault = (fault: unknown) => {
     throw fault;
   };
   const serving = {
     handler,
     messageBytesMax: 2_000,
+    assembly,
     clock,
     peer: { listener: '', remote: '', certificate: null },
     replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
@@ -272,6 +275,7 @@ function fuzzServer(random: Seeded): number {
   feed(socket, frames, random);
   finish(connection, socket, clock);
   assert.equal(handler.open, 0, 'calls left');
+  assert(assembly.take(10_000), 'bytes of messages left');
   return frames.length;
 }
 
@@ -281,7 +285,8 @@ function fuzzClient(random: Seeded): number {
   const onFault = (fault: unknown) => {
     throw fault;
   };
-  const calling = { deadlines: new Deadlines(clock), onFault };
+  const assembly = new AssemblyBudget(10_000);
+  const calling = { deadlines: new Deadlines(clock), assembly, onFault };
   const replies: CountingReply[] = [];
   const connection: ClientConnection = new ClientConnection({
     socket: socket as unknown as Socket,
@@ -311,6 +316,7 @@ function fuzzClient(random: Seeded): number {
     replies.every((reply) => reply.ends === 1),
     'a call that did not end once',
   );
+  assert(assembly.take(10_000), 'bytes of messages left');
   return frames.length;
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import {
+  AssemblyBudget,
   isOneMessage,
   MessageReader,
   type MessageSink,
@@ -29,7 +30,7 @@ describe('messages', () => {
   test.each([1, 2, 4, 5, 6, 7, 100, 16_384, 1_000_000])(
     'arrive whole when they come in pieces of %d',
     (size) => {
-      const reader = new MessageReader(1_000_000);
+      const reader = new MessageReader(1_000_000, new AssemblyBudget(100_000_000));
       const sink = new Collected();
       for (let at = 0; at < bytes.length; at += size) {
         reader.feed(bytes, at, Math.min(bytes.length, at + size), sink);
@@ -42,7 +43,7 @@ describe('messages', () => {
   test('arrive whole wherever a read ends', () => {
     const some = Buffer.concat(['ab', '', 'c'].map(framed));
     for (let cut = 0; cut <= some.length; cut++) {
-      const reader = new MessageReader(100);
+      const reader = new MessageReader(100, new AssemblyBudget(100_000_000));
       const sink = new Collected();
       reader.feed(some, 0, cut, sink);
       reader.feed(some, cut, some.length, sink);
@@ -51,7 +52,7 @@ describe('messages', () => {
   });
 
   test('that lie in one piece are handed on where they lie', () => {
-    const reader = new MessageReader(100);
+    const reader = new MessageReader(100, new AssemblyBudget(100_000_000));
     const some = framed('abc');
     let seen: Buffer = Buffer.alloc(0);
     reader.feed(some, 0, some.length, {
@@ -68,7 +69,7 @@ describe('messages', () => {
   });
 
   test('over the limit are refused by their prefix, in the words of grpc-go', () => {
-    const reader = new MessageReader(3);
+    const reader = new MessageReader(3, new AssemblyBudget(100_000_000));
     const sink = new Collected();
     const some = framed('abcd');
     reader.feed(some, 0, 5, sink);
@@ -81,13 +82,34 @@ describe('messages', () => {
 
   test('that say they are compressed are refused', () => {
     const sink = new Collected();
-    new MessageReader(3).feed(Buffer.from([1, 0, 0, 0, 0]), 0, 5, sink);
+    new MessageReader(3, new AssemblyBudget(100_000_000)).feed(
+      Buffer.from([1, 0, 0, 0, 0]),
+      0,
+      5,
+      sink,
+    );
     expect(sink.bad?.[0]).toBe(Code.INTERNAL);
+  });
+
+  test('that are incomplete share a budget, and give it back', () => {
+    const budget = new AssemblyBudget(100_000);
+    const start = Buffer.concat([messagePrefix(70_000), Buffer.alloc(65_536)]);
+    const [first, second] = [new MessageReader(80_000, budget), new MessageReader(80_000, budget)];
+    const sink = new Collected();
+    first.feed(start, 0, start.length, sink);
+    expect(sink.bad).toBeNull();
+    second.feed(start, 0, start.length, sink);
+    expect(sink.bad?.[0]).toBe(Code.RESOURCE_EXHAUSTED);
+    first.drop();
+    expect(budget.take(100_000)).toBe(true);
   });
 
   test('that announce much and bring little take little memory', () => {
     const before = process.memoryUsage().arrayBuffers;
-    const readers = Array.from({ length: 200 }, () => new MessageReader(2 ** 31 - 1));
+    const readers = Array.from(
+      { length: 200 },
+      () => new MessageReader(2 ** 31 - 1, new AssemblyBudget(100_000_000)),
+    );
     const start = Buffer.from([0, 0x7f, 0xff, 0xff, 0xff, 1]);
     for (const reader of readers) reader.feed(start, 0, start.length, new Collected());
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(200 * 70_000);

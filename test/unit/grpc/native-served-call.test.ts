@@ -1,7 +1,7 @@
 /** What the native server makes of requests, frame by frame, on a wire in memory. */
 import { describe, expect, test } from 'vitest';
 import { type Ongoing, type Reply, settled } from '../../../src/grpc/call.ts';
-import { messagePrefix } from '../../../src/grpc/message-framing.ts';
+import { AssemblyBudget, messagePrefix } from '../../../src/grpc/message-framing.ts';
 import { ServedCall } from '../../../src/grpc/native-served-call.ts';
 import { Code, ok } from '../../../src/grpc/status.ts';
 import type { Incoming, ServedMethod } from '../../../src/grpc/transport.ts';
@@ -39,6 +39,7 @@ function serve(messageBytesMax = 100) {
   const serving = {
     handler,
     messageBytesMax,
+    assembly: new AssemblyBudget(1_000_000),
     clock,
     peer: { listener: 'x', remote: '', certificate: null },
     replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
