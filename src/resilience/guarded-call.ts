@@ -141,6 +141,12 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
       this.#dispatch(nowMs);
       return;
     }
+    // The server counts the client's deadline too. One with a newer gRPC library resets the stream then, without a word,
+    // and may be first by as much as our timers are coarse: no connection was lost.
+    if (status.origin === 'lost' && this.#hasOwnDeadline && nowMs >= this.#limitMs) {
+      this.#onDeadline(nowMs);
+      return;
+    }
     const verdict = classify(status, this.#waitedMs(nowMs));
     this.#settle(verdict);
     if (this.#mayRetry(status, verdict)) {

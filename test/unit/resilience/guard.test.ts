@@ -145,6 +145,18 @@ describe('a unary call', () => {
     expect(below.last.isCancelled).toBe(true);
   });
 
+  test('ends with DeadlineExceeded, once, when the server resets it at its deadline', () => {
+    const { below, unary, deadlines } = guarded();
+    const { above } = unary(range, 110);
+    // Past the deadline, and before the step of the timers that it waits for.
+    vi.advanceTimersByTime(111);
+    expect(above.status).toBeNull();
+    below.last.finish(gone('lost'));
+    expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
+    expect(reasonOf(above)).toBe('deadline-passed');
+    expect([below.attempts.length, deadlines.count]).toEqual([1, 0]);
+  });
+
   test('is not sent when its deadline has passed', () => {
     const { below, unary } = guarded();
     const { above } = unary(put, 0);
