@@ -39,6 +39,11 @@ export const refusals = {
     text: 'etcdserver: invalid sort option',
     when: 'A range names a sort order or target that does not exist. It would end an etcd before 3.6.',
   },
+  'alarm-option': {
+    code: Code.INVALID_ARGUMENT,
+    text: 'etcd-bulkhead: no such action, or no alarm of that kind',
+    when: 'The owner of the cluster asks for an alarm that does not exist. It would end every member.',
+  },
   'operations-nested': {
     code: Code.INVALID_ARGUMENT,
     text: 'etcdserver: too many operations in txn request',
@@ -87,7 +92,37 @@ export const refusals = {
   'tenant-unknown': {
     code: Code.PERMISSION_DENIED,
     text: 'etcdserver: permission denied',
-    when: 'The connection belongs to no tenant.',
+    when: 'The connection belongs to no tenant, or the identity that was shown is that of none.',
+  },
+  'token-invalid': {
+    code: Code.UNAUTHENTICATED,
+    text: 'etcdserver: invalid auth token',
+    when: 'A token was sent that is forged, expired or revoked, or where nobody is identified by one. Clients with a user authenticate again.',
+  },
+  'authentication-failed': {
+    code: Code.INVALID_ARGUMENT,
+    text: 'etcdserver: authentication failed, invalid user ID or password',
+    when: 'Authenticate names a user that does not exist, or has the wrong password.',
+  },
+  'authentication-off': {
+    code: Code.FAILED_PRECONDITION,
+    text: 'etcdserver: authentication is not enabled',
+    when: 'Authenticate on a listener that does not identify by user. Clients then go on without a token.',
+  },
+  'authentication-limit': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'etcdserver: too many requests',
+    when: 'More passwords or tokens wait to be verified than may.',
+  },
+  'tenant-changed': {
+    code: Code.UNAVAILABLE,
+    text: 'etcdserver: server stopped',
+    when: 'A reload changed or removed the tenant of this stream, or the listener it came by; worded so that clients open it again.',
+  },
+  'upstream-unauthenticated': {
+    code: Code.UNAVAILABLE,
+    text: 'etcdserver: unhealthy cluster',
+    when: 'etcd does not accept the credentials of the proxy itself.',
   },
   'breaker-open': {
     code: Code.UNAVAILABLE,

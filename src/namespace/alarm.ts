@@ -1,10 +1,14 @@
 /**
- * Maintenance.Alarm, GET: which alarms are raised, because clients take a failure for a sick cluster and NOSPACE concerns
+ * Maintenance.Alarm. For tenants, GET: which alarms are raised, because clients take a failure for a sick cluster and NOSPACE concerns
  * every tenant. Which members raised them is the owner's business: the proxy stands in for all of them. Raising and
  * disarming ends in policy/. The request is written anew, so that nothing but a GET can leave from here.
+ *
+ * For the owner, all of it but what ends a member: etcd 3.4 panics at an action that it does not know, and at raising an
+ * alarm of no kind also each time that it starts again, since the request stands in its log by then.
  */
-import { refusal } from '../etcd/errors.ts';
-import { settled } from '../grpc/call.ts';
+import type { Message, Reply } from '../etcd/api.ts';
+import { type RefusalName, refusal } from '../etcd/errors.ts';
+import { type Ongoing, settled } from '../grpc/call.ts';
 import { Reader } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 import type { ToUnary } from './handler.ts';
@@ -16,10 +20,7 @@ export const alarm: ToUnary =
     const reader = new Reader(request);
     let kind = 0n;
     while (reader.next()) if (reader.field === 3) kind = BigInt.asIntN(32, reader.int64());
-    if (reader.malformed) {
-      reply.end(refusal('malformed'));
-      return settled;
-    }
+    if (reader.malformed) return refused(reply, 'malformed');
     const get = new Writer().varint(3, kind).finish();
     const visible = (bytes: Uint8Array) => visibleAlarms(bytes, self.memberId);
     return next.unary(call, get, new MappedReply(reply, visible));
@@ -44,4 +45,35 @@ function kindOf(member: Reader): bigint {
   let kind = 0n;
   while (member.next()) if (member.field === 2) kind = member.int64();
   return kind;
+}
+
+const activate = 1n;
+const actionMax = 2n;
+const kindMax = 2n;
+
+/** Every occurrence of a field has to hold, since which of them counts is a matter of the parser. */
+export const ownersAlarm: ToUnary = (next) => (call, request, reply) => {
+  const reader = new Reader(request);
+  let isValid = true;
+  let raises = false;
+  let isOfNoKind = true;
+  let isNamed = false;
+  while (reader.next()) {
+    if (reader.field !== 1 && reader.field !== 3) continue;
+    const value = reader.int64();
+    isValid &&= value >= 0n && value <= (reader.field === 1 ? actionMax : kindMax);
+    raises ||= reader.field === 1 && value === activate;
+    if (reader.field === 3) {
+      isOfNoKind = value === 0n || (isNamed && isOfNoKind);
+      isNamed = true;
+    }
+  }
+  if (reader.malformed) return refused(reply, 'malformed');
+  if (!isValid || (raises && isOfNoKind)) return refused(reply, 'alarm-option');
+  return next.unary(call, request as Message<never>, reply as Reply<never>);
+};
+
+function refused(reply: Reply<'tenant'>, name: RefusalName): Ongoing {
+  reply.end(refusal(name));
+  return settled;
 }

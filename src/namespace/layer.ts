@@ -3,16 +3,9 @@
  * answer. Above it nobody sees a stored key, below it nobody knows tenants' names. It does not decide who may do what; it
  * guarantees that no byte of a request names, and no byte of an answer shows, a key or a lease of somebody else.
  */
-import {
-  type Call,
-  isOwned,
-  type Layer,
-  type Message,
-  type Reply,
-  type Requests,
-} from '../etcd/api.ts';
+import { type Call, isOwned, type Layer, type Reply, type Requests } from '../etcd/api.ts';
 import { type Method, type MethodName, methods } from '../etcd/methods.ts';
-import { alarm } from './alarm.ts';
+import { alarm, ownersAlarm } from './alarm.ts';
 import { compact } from './compact.ts';
 import { isRangeBelow, isTxnBelow } from './floor.ts';
 import type { NamespaceOptions, ToStream, ToUnary } from './handler.ts';
@@ -23,7 +16,7 @@ import { memberList } from './member-list.ts';
 import { rewrittenStream } from './requests.ts';
 import { leaseOfLeader, leaseOfRequest, withSession } from './session.ts';
 import { memberStatus } from './status.ts';
-import { rewritten } from './unary.ts';
+import { passed, rewritten } from './unary.ts';
 
 /** Methods that need more than the rewriting that the table of fields describes. */
 const unaries: { readonly [name in MethodName]?: ToUnary } = {
@@ -35,9 +28,17 @@ const unaries: { readonly [name in MethodName]?: ToUnary } = {
   'etcdserverpb.Cluster/MemberList': memberList,
   'etcdserverpb.Maintenance/Status': memberStatus,
   'etcdserverpb.Maintenance/Alarm': alarm,
+  // They get here only where the client's credentials are etcd's to judge.
+  'etcdserverpb.Auth/AuthStatus': rewritten(null),
+  'etcdserverpb.Auth/Authenticate': rewritten(null),
   'v3lockpb.Lock/Lock': withSession(leaseOfRequest),
   'v3electionpb.Election/Campaign': withSession(leaseOfRequest),
   'v3electionpb.Election/Proclaim': withSession(leaseOfLeader),
+};
+
+/** Methods that are not passed on to the cluster as they are when its owner calls them. */
+const ownersUnaries: { readonly [name in MethodName]?: ToUnary } = {
+  'etcdserverpb.Maintenance/Alarm': ownersAlarm,
 };
 
 const streams: { readonly [name in MethodName]?: ToStream } = {
@@ -49,11 +50,10 @@ export function namespace(options: NamespaceOptions): Layer<'tenant', 'store'> {
   return (next) => {
     const unary = methods.map((m) => toUnary(m)?.(next, options) ?? null);
     const stream = methods.map((m) => toStream(m)?.(next, options) ?? null);
+    const ownersUnary = methods.map((m) => (ownersUnaries[m.name] ?? passed)(next, options));
     return {
       unary: (call, request, reply) =>
-        isOwned(call)
-          ? next.unary(call, request as Message<never>, reply as Reply<never>)
-          : handlerOf(unary, call)(call, request, reply),
+        handlerOf(isOwned(call) ? ownersUnary : unary, call)(call, request, reply),
       stream: (call, reply) =>
         isOwned(call)
           ? (next.stream(call, reply as Reply<never>) as Requests<never>)

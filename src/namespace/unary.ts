@@ -31,6 +31,10 @@ export function rewritten(isBelowFloor: FloorCheck | null): ToUnary {
     };
 }
 
+/** For what concerns the cluster as a whole, asked by its owner: neither way is anything rewritten. */
+export const passed: ToUnary = (next) => (call, request, reply) =>
+  next.unary(call, request as Message<never>, asStored(reply));
+
 /** Sends a request that has been rewritten; its answer is rewritten on the way back. */
 export function send(
   next: Etcd<'store'>,
@@ -50,7 +54,7 @@ export function faultRefusal({ method }: Call, fault: WireFault): Status {
   return refusal(isUnknown ? 'lock-key-empty' : fault);
 }
 
-/** A reply to which only messages without keys and leases will come. */
+/** A reply to which only messages will come that may be shown as they are. */
 function asStored(reply: Reply<'tenant'>): Reply<'store'> {
   return reply as Reply<never>;
 }

@@ -15,11 +15,20 @@ const quiet: Partial<Record<SettingName, string>> = {
   'log-level': 'error',
 };
 
+/** A tenant by its settings in the configuration file. */
+export interface TestTenant {
+  readonly name: string;
+  readonly namespace: string;
+  readonly access?: 'read-only';
+  readonly role?: 'owner';
+  readonly 'owner-methods'?: readonly string[];
+}
+
 export interface TestProxyOptions {
   /** `host:port` of the etcd members. */
   readonly endpoints: readonly string[];
   /** Each gets a listener of its own. */
-  readonly tenants: readonly { readonly name: string; readonly namespace: string }[];
+  readonly tenants: readonly TestTenant[];
   /** Further settings, by their names in the configuration file. */
   readonly settings?: { readonly [name in SettingName]?: unknown };
 }
