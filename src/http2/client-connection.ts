@@ -3,10 +3,11 @@
  * bounded, for others to end. It always reads, whatever the server does not: a server may itself wait to be read
  * before it reads on, and two that wait for each other wait for ever.
  */
-import { Connection, type ConnectionOptions } from './connection.ts';
+import type { ConnectionOptions } from './connection.ts';
 import { clientPreface, ErrorCode, maxInt31 } from './frame.ts';
 import type { HeaderList } from './header-list.ts';
 import type { HeaderTemplate } from './hpack-encoder.ts';
+import { Inbound } from './inbound.ts';
 import { limits } from './limits.ts';
 import { SettingId, settingsFrame } from './settings.ts';
 import { type Stream, StreamState } from './stream.ts';
@@ -38,7 +39,7 @@ class Waiting {
   }
 }
 
-export class ClientConnection extends Connection {
+export class ClientConnection extends Inbound {
   protected readonly stopsAtBacklog = false;
   readonly #owner: ClientConnectionOwner;
   #nextStreamId = 1;

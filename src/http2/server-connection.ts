@@ -5,9 +5,10 @@
  */
 import type { CancelTimer } from '../runtime/clock.ts';
 import { ClosedStreams } from './closed-streams.ts';
-import { Connection, type ConnectionOptions } from './connection.ts';
+import type { ConnectionOptions } from './connection.ts';
 import { ErrorCode, maxInt31 } from './frame.ts';
 import type { HeaderList } from './header-list.ts';
+import { Inbound } from './inbound.ts';
 import { limits } from './limits.ts';
 import { PingPolicy } from './ping-policy.ts';
 import { SettingId, settingsFrame } from './settings.ts';
@@ -28,7 +29,7 @@ export interface ServerConnectionOptions extends Omit<ConnectionOptions, 'stream
 
 const Drain = { NO: 0, ANNOUNCED: 1, FINAL: 2 } as const;
 
-export class ServerConnection extends Connection {
+export class ServerConnection extends Inbound {
   protected readonly stopsAtBacklog = true;
   readonly #acceptor: StreamAcceptor;
   readonly #streamsMax: number;
