@@ -162,7 +162,7 @@ export const refusals = {
   'namespace-violation': {
     code: Code.INTERNAL,
     text: 'etcd-bulkhead: a key outside of the namespace came back',
-    when: 'An answer to a call carried a key of somebody else. It was not delivered; `namespace_violation_total` counts it.',
+    when: 'An answer to a call carried a key of somebody else. It was not delivered; `etcd_bulkhead_namespace_violation_total` counts it.',
   },
   'stream-violation': {
     code: Code.UNAVAILABLE,
