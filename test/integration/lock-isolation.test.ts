@@ -1,0 +1,130 @@
+/**
+ * Two tenants on one cluster whose locks and elections have the same names. What one does by the keys, revisions and
+ * leases of the other, visible ones and stored ones, must not change a byte of the other's, nor show any.
+ */
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { Code } from '../../src/grpc/status.ts';
+import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
+import { type Etcd, startEtcd } from '../support/etcd.ts';
+import type { KeyValue } from '../support/messages.ts';
+import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+
+const bytes = (text: string) => Buffer.from(text, 'latin1');
+
+let etcd: Etcd;
+let proxy: TestProxy;
+let direct: GrpcClient;
+let red: GrpcClient;
+let blue: GrpcClient;
+
+beforeAll(async () => {
+  etcd = await startEtcd();
+  proxy = await startTestProxy({
+    endpoints: [etcd.address],
+    tenants: [
+      { name: 'red', namespace: 'red/' },
+      { name: 'blue', namespace: 'blue/' },
+    ],
+    settings: { 'max-drain': '200ms' },
+  });
+  direct = grpcClient(etcd.address);
+  red = grpcClient(proxy.address('red'));
+  blue = grpcClient(proxy.address('blue'));
+});
+
+afterAll(async () => {
+  for (const client of [direct, red, blue]) client?.[Symbol.dispose]();
+  await proxy?.[Symbol.asyncDispose]();
+  await etcd?.[Symbol.asyncDispose]();
+});
+
+/** Everything of the tenant that etcd holds, to the last byte. */
+async function stored(of: 'red' | 'blue'): Promise<readonly KeyValue[]> {
+  const range = { key: bytes(`${of}/`), range_end: bytes(`${of}0`) };
+  return (await direct.call('etcdserverpb.KV/Range', range)).kvs;
+}
+
+const outcome = (call: Promise<unknown>) =>
+  call.then(
+    () => 'done',
+    ({ details }: { details: string }) => details,
+  );
+
+test('both hold the lock of one name, and neither unlocks the other', async () => {
+  const { key } = await red.call('v3lockpb.Lock/Lock', { name: bytes('lock') });
+  const before = await stored('red');
+  expect(before).toHaveLength(1);
+  await blue.call('v3lockpb.Lock/Lock', { name: bytes('lock') });
+  const tries = [
+    key,
+    before[0]?.key ?? bytes(''),
+    bytes('../red/lock'),
+    bytes('\0'),
+    bytes('red/'),
+  ];
+  for (const tried of tries) await blue.call('v3lockpb.Lock/Unlock', { key: tried });
+  expect(await stored('red')).toEqual(before);
+});
+
+test('a lease of the other cannot be locked or campaigned on, by no spelling of its ID', async () => {
+  const { ID } = await red.call('etcdserverpb.Lease/LeaseGrant', { TTL: 600 });
+  const { leases } = await direct.call('etcdserverpb.Lease/LeaseLeases', {});
+  const ids = [ID, ...leases.map((lease) => lease.ID)];
+  for (const lease of ids) {
+    const lock = refusal(blue.call('v3lockpb.Lock/Lock', { name: bytes('leased'), lease }));
+    expect((await lock).details).toBe('etcdserver: requested lease not found');
+    const run = refusal(blue.call('v3electionpb.Election/Campaign', { name: bytes('l'), lease }));
+    expect((await run).details).toBe('etcdserver: requested lease not found');
+  }
+});
+
+test('a leader is not proclaimed over, dethroned, found or observed by the other', async () => {
+  const name = bytes('boss');
+  const campaign = { name, value: bytes('red rules') };
+  const { leader } = await red.call('v3electionpb.Election/Campaign', campaign);
+  const before = (await stored('red')).find(({ value }) => value.equals(campaign.value));
+  if (leader === null || before === undefined) throw new Error('no leader');
+
+  const { rev, lease } = leader;
+  const leaders = [
+    leader,
+    { ...leader, lease: 0 },
+    { name: bytes('red/boss'), key: before.key, rev, lease: before.lease },
+    { name, key: before.key, rev, lease: -1 },
+  ];
+  for (const foreign of leaders) {
+    const proclaimed = blue.call('v3electionpb.Election/Proclaim', {
+      leader: foreign,
+      value: bytes('blue rules'),
+    });
+    expect(await outcome(proclaimed)).not.toBe('done');
+    await blue.call('v3electionpb.Election/Resign', { leader: foreign });
+  }
+  for (const asked of ['boss', 'red/boss', '', '../red/boss'].map(bytes)) {
+    const found = refusal(blue.call('v3electionpb.Election/Leader', { name: asked }));
+    expect(await found).toMatchObject({ code: Code.UNKNOWN, details: 'election: no leader' });
+  }
+  using observer = blue.stream('v3electionpb.Election/Observe');
+  observer.send({ name });
+  observer.end();
+  await red.call('v3electionpb.Election/Proclaim', { leader, value: bytes('red still rules') });
+  expect(await observer.drain(200)).toEqual([]);
+
+  const [after] = (await stored('red')).filter(({ key }) => key.equals(before.key));
+  const { create_revision, version, value } = after ?? before;
+  expect({ create_revision, version, value }).toEqual({
+    create_revision: rev,
+    version: '2',
+    value: bytes('red still rules'),
+  });
+  expect(BigInt(after?.lease ?? 0) & 0x7fff_ffffn).toBe(BigInt(lease));
+});
+
+test('everything that was stored on the way lies in one of the namespaces', async () => {
+  const whole = { key: bytes('\0'), range_end: bytes('\0') };
+  const { kvs } = await direct.call('etcdserverpb.KV/Range', whole);
+  for (const { key, lease } of kvs) {
+    expect(key.toString('latin1')).toMatch(/^(red|blue)\//);
+    expect(BigInt(lease) >> 31n, 'the lease has a tag').toBeGreaterThan(0n);
+  }
+});
