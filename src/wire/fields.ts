@@ -8,7 +8,7 @@
  * `key`          must not be empty, gets the prefix;
  * `keyOrFirst`   gets the prefix; empty or absent it means `\0`, the first key there is;
  * `name`         gets the prefix, also where it is empty or absent: what is named continues it by itself;
- * `rangeEnd`     gets the prefix; empty stays empty, the single byte `\0` becomes the end of the namespace;
+ * `rangeEnd`     gets the prefix; empty is left out, the single byte `\0` becomes the end of the namespace;
  * `lease`        visible lease ID → stored; 0 means none and stays;
  * `leaseName`    as `lease`, but 0 and absence name a lease that does not exist;
  * `leaseOperand` as `lease`, but saturating, so that comparisons keep their results;

@@ -175,11 +175,7 @@ export class Scan {
               growth += this.#applyKey(lengthStart, valueStart, length);
               break;
             case Action.APPLY_RANGE_END:
-              if (length === 0) break;
-              growth +=
-                length === 1 && source[valueStart] === 0
-                  ? this.#change(lengthStart, at - lengthStart, Literal.PREFIX_END, 0)
-                  : this.#applyKey(lengthStart, valueStart, length);
+              growth += this.#applyRangeEnd(fieldStart, lengthStart, valueStart, length);
               break;
             case Action.STRIP_KEY:
               if (!this.#isOwnKey(valueStart, length)) break;
@@ -275,6 +271,19 @@ export class Scan {
   #applyKey(lengthStart: number, valueStart: number, length: number): number {
     const stored = length + this.#mapping.prefix.length;
     return this.#change(lengthStart, valueStart - lengthStart, Literal.PREFIX, stored);
+  }
+
+  /**
+   * An empty end that is present is left out. To etcd it is another thing than an absent one: gogo's parser makes a slice of
+   * it that is not nil, and reads that are not proposed (a Range, a transaction without writes) take that for the end of
+   * the cluster's keys. etcd 3.4.23 was seen to answer with keys of other namespaces.
+   */
+  #applyRangeEnd(fieldStart: number, lengthStart: number, start: number, length: number): number {
+    const end = start + length;
+    if (length === 0) return this.#change(fieldStart, end - fieldStart, Literal.NONE, 0);
+    return length === 1 && this.#source[start] === 0
+      ? this.#change(lengthStart, end - lengthStart, Literal.PREFIX_END, 0)
+      : this.#applyKey(lengthStart, start, length);
   }
 
   #stripKey(lengthStart: number, valueStart: number, length: number): number {

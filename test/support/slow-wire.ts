@@ -216,8 +216,8 @@ export class SlowRewriter {
         }
         case 'rangeEnd': {
           const bytes = expectBytes(field);
-          if (bytes.length === 0) out.push(encode(field, bytes));
-          else if (!isOpenEnd(bytes)) out.push(encode(field, this.#prefixed(bytes)));
+          if (bytes.length === 0) break;
+          if (!isOpenEnd(bytes)) out.push(encode(field, this.#prefixed(bytes)));
           else if (this.#space.prefixEnd.length !== 1) {
             out.push(encode(field, this.#space.prefixEnd));
           } else {

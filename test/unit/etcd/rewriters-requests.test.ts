@@ -44,8 +44,18 @@ describe('keys and ranges on their way to etcd', () => {
     );
   });
 
-  test('an end that is there and empty stays so', () => {
-    expect(applied('RangeRequest', [1, 'a'], [2, ''])).toEqual(message([1, 't1/a'], [2, '']));
+  test('an end that is there and empty is left out: etcd would read to the end of all keys', () => {
+    const range = message([1, 't1/a']);
+    expect(applied('RangeRequest', [1, 'a'], [2, ''])).toEqual(range);
+    expect(applied('RangeRequest', [2, ''], [1, 'a'])).toEqual(range);
+    expect(applied('DeleteRangeRequest', [1, 'a'], [2, ''])).toEqual(range);
+    expect(applied('WatchCreateRequest', [1, 'a'], [2, ''])).toEqual(range);
+    const compare = message([3, 't1/a'], [4, 1n]);
+    expect(applied('Compare', [3, 'a'], [64, ''], [4, 1n])).toEqual(compare);
+    const nested = message([2, message([1, message([1, 'a'], [2, ''], [3, 5n])])]);
+    expect(applied('TxnRequest', [2, message([4, nested])])).toEqual(
+      message([2, message([4, message([2, message([1, message([1, 't1/a'], [3, 5n])])])])]),
+    );
   });
 
   test.each(['RangeRequest', 'PutRequest', 'DeleteRangeRequest', 'Compare'] as const)(
