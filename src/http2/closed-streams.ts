@@ -5,16 +5,18 @@
 const resetBit = 0x8000_0000;
 
 export class ClosedStreams {
-  readonly #ring: Uint32Array;
+  readonly #streamsMax: number;
+  /** Grows with the streams there were, because most connections have few and a thousand of them should cost little. */
+  readonly #ring: number[] = [];
   #next = 0;
 
   constructor(streamsMax: number) {
-    this.#ring = new Uint32Array(streamsMax);
+    this.#streamsMax = streamsMax;
   }
 
   add(streamId: number, wasReset: boolean): void {
     this.#ring[this.#next] = wasReset ? streamId + resetBit : streamId;
-    this.#next = this.#next + 1 === this.#ring.length ? 0 : this.#next + 1;
+    this.#next = this.#next + 1 === this.#streamsMax ? 0 : this.#next + 1;
   }
 
   has(streamId: number): boolean {

@@ -2,7 +2,7 @@
  * HPACK's two tables (RFC 7541, section 2.3 and appendix A). The dynamic one is a ring: entries are never moved, and
  * an index counts back from the newest.
  */
-import { fieldOverheadBytes, HeaderField } from './header-field.ts';
+import { HeaderField } from './header-field.ts';
 
 // Appendix A, in order from index 1: fields with a value first (`name value`), then names alone.
 const staticText = `:authority|:method GET|:method POST|:path /|:path /index.html|:scheme http|:scheme https
@@ -26,22 +26,20 @@ export const staticTable: readonly HeaderField[] = [
 /** The index of the newest dynamic entry. */
 export const firstDynamicIndex = staticTable.length;
 
+const slotsMin = 16;
+
 export class DynamicTable {
-  // A power of two that no table of `bytesMax` can fill, so that the ring needs no growth and its mask no division.
-  readonly #ring: (HeaderField | null)[];
-  readonly #mask: number;
+  // Its length is a power of two, so that the mask saves a division. It grows with what is in it: most peers send a dozen
+  // fields, and there are two tables for each of thousands of connections.
+  #ring: (HeaderField | null)[] = new Array<HeaderField | null>(slotsMin).fill(null);
+  #mask = slotsMin - 1;
   #inserted = 0;
   #count = 0;
   #sizeBytes = 0;
   #bytesMax: number;
 
-  /** `bytesMax` is the most that `resize` will ever be given. */
   constructor(bytesMax: number) {
     this.#bytesMax = bytesMax;
-    let slots = 1;
-    while (slots * fieldOverheadBytes <= bytesMax) slots *= 2;
-    this.#ring = new Array<HeaderField | null>(slots).fill(null);
-    this.#mask = slots - 1;
   }
 
   get count(): number {
@@ -66,6 +64,7 @@ export class DynamicTable {
   add(field: HeaderField): void {
     this.#evictTo(this.#bytesMax - field.sizeBytes);
     if (field.sizeBytes > this.#bytesMax) return;
+    if (this.#count === this.#ring.length) this.#grow();
     this.#ring[this.#inserted & this.#mask] = field;
     this.#inserted = (this.#inserted + 1) | 0;
     this.#count++;
@@ -75,6 +74,15 @@ export class DynamicTable {
   resize(bytesMax: number): void {
     this.#bytesMax = bytesMax;
     this.#evictTo(bytesMax);
+  }
+
+  #grow(): void {
+    const larger = new Array<HeaderField | null>(this.#ring.length * 2).fill(null);
+    for (let back = 0; back < this.#count; back++) {
+      larger[(this.#inserted - 1 - back) & (larger.length - 1)] = this.get(back);
+    }
+    this.#ring = larger;
+    this.#mask = larger.length - 1;
   }
 
   #evictTo(sizeBytes: number): void {
