@@ -7,6 +7,7 @@ import type { Etcd, Layer, Space } from './etcd/api.ts';
 export interface Parts {
   readonly rescue: Layer<'client'>;
   readonly health: Layer<'client'>;
+  readonly authenticate: Layer<'client'>;
   readonly identify: Layer<'client', 'tenant'>;
   readonly observe: Layer<'tenant'>;
   readonly drain: Layer<'tenant'>;
@@ -23,6 +24,8 @@ export function pipeline(parts: Parts): Etcd<'client'> {
     from(parts.rescue)
       // Tells of this process and of no tenant's data, so probes need no identity.
       .through(parts.health)
+      // A password → a token, for those who have none yet and are nobody until then.
+      .through(parts.authenticate)
       // Connection or metadata → tenant: nothing below sees a call without one. Counts its own refusals.
       .through(parts.identify)
       // Sees what the tenant saw, refusals included.

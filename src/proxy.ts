@@ -4,17 +4,18 @@
  */
 import { createHash } from 'node:crypto';
 import { health } from './admin/health.ts';
+import { InForce } from './admin/in-force.ts';
 import { Lifecycle } from './admin/lifecycle.ts';
 import { type Admin, startAdmin } from './admin/server.ts';
-import type { Config, ListenerConfig, TransportName } from './config/config.ts';
-import { Call, type Etcd } from './etcd/api.ts';
+import type { Config } from './config/config.ts';
+import { certificateExpiries } from './config/expiry.ts';
+import type { Loaded } from './config/load.ts';
+import { formatProblem } from './config/problem.ts';
+import { Call } from './etcd/api.ts';
 import { type Method, methodsByPath } from './etcd/methods.ts';
 import { printableKey } from './etcd/request-key.ts';
-import { GrpcJsClientTransport } from './grpc/grpc-js-client.ts';
-import { GrpcJsServerTransport } from './grpc/grpc-js-server.ts';
-import { NativeClientTransport } from './grpc/native-client.ts';
-import { NativeServerTransport } from './grpc/native-server.ts';
-import type { CallHandler, ClientTransport, Listener, ServerTransport } from './grpc/transport.ts';
+import type { CallHandler } from './grpc/transport.ts';
+import { Listeners } from './listeners.ts';
 import type { NamespaceHooks } from './namespace/hooks.ts';
 import { namespace } from './namespace/layer.ts';
 import type { Self } from './namespace/member-list.ts';
@@ -23,7 +24,7 @@ import type { Logger } from './observe/logger.ts';
 import { Metrics } from './observe/metrics.ts';
 import { observe } from './observe/observe.ts';
 import { version } from './observe/version.ts';
-import { pipeline } from './pipeline.ts';
+import { type Parts, pipeline } from './pipeline.ts';
 import { authorize } from './policy/authorize.ts';
 import { Breakers } from './resilience/breakers.ts';
 import { OpenStreams } from './resilience/drain.ts';
@@ -34,8 +35,16 @@ import { RetryBudget } from './resilience/retry-budget.ts';
 import { type Clock, systemClock } from './runtime/clock.ts';
 import { Deadlines } from './runtime/deadlines.ts';
 import { type Random, systemRandom } from './runtime/random.ts';
+import { authenticate } from './tenant/authenticate.ts';
+import { byCertificate } from './tenant/certificate.ts';
+import { isOver } from './tenant/changes.ts';
 import { buildDirectory, Directory } from './tenant/directory.ts';
+import { HashingGate } from './tenant/hashing-gate.ts';
 import { byListener, identify } from './tenant/identify.ts';
+import { Passwords } from './tenant/password.ts';
+import { Sessions } from './tenant/sessions.ts';
+import { byToken } from './tenant/token.ts';
+import { transports } from './transports.ts';
 import { Upstream } from './upstream/upstream.ts';
 import { watchStreamLimits, watchStreams } from './watch/stream.ts';
 
@@ -50,6 +59,11 @@ export interface RunningProxy {
   readonly addresses: readonly string[];
   /** Null when there is none. */
   readonly adminAddress: string | null;
+  /**
+   * Puts another configuration in force, as far as that takes no restart, and reports it. One that is wrong, or whose
+   * listeners cannot be bound, changes nothing, and is reported too. Not to be called again before it has resolved.
+   */
+  reload(loaded: Pick<Loaded, 'config' | 'problems'>): Promise<void>;
   /** Goes away as the configuration says. Resolves with the number of calls that had to be cut off. */
   drain(): Promise<number>;
 }
@@ -74,36 +88,40 @@ export async function startProxy(
 
 class Assembly implements RunningProxy {
   adminAddress: string | null = null;
-  readonly #config: Config;
+  #config: Config;
   readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #lifecycle = new Lifecycle();
-  readonly #server: ServerTransport;
+  readonly #directory: { current: Directory };
+  readonly #passwords = new Passwords();
   readonly #upstream: Upstream;
   readonly #breakers: Breakers;
   readonly #streams: OpenStreams;
   readonly #metrics: Metrics;
-  readonly #top: Etcd<'client'>;
-  readonly #listeners = new Map<string, Listener>();
+  readonly #listeners: Listeners;
+  readonly #inForce: InForce;
   #admin: Admin | null = null;
 
   constructor(config: Config, surroundings: Surroundings) {
     const { logger, clock = systemClock, random = systemRandom } = surroundings;
-    const directory = buildDirectory(config);
+    const directory = buildDirectory(config, clock);
     if (!(directory instanceof Directory)) throw new Error(directory.map((p) => p.what).join('; '));
     this.#config = config;
     this.#logger = logger;
     this.#clock = clock;
+    this.#directory = { current: directory };
 
     const { server, client } = transports[config.transport]({
       clock,
       random,
       onFault: (error) => this.#onFault(error, null),
     });
-    this.#server = server;
     this.#upstream = new Upstream({
       endpoints: config.endpoints,
-      passesCredentials: true,
+      passesCredentials: (listener) =>
+        this.#directory.current.listener(listener)?.passesCredentials === true,
+      login: config.login,
+      onLoginFailure: (why) => logger.error('cannot log in to etcd', { why }),
       transport: client,
       clock,
       random,
@@ -111,6 +129,8 @@ class Assembly implements RunningProxy {
       keepaliveTimeoutMs: config.keepaliveTimeoutMs,
     });
     this.#metrics = new Metrics(() => this.#upstream.snapshot());
+    this.#inForce = new InForce(config, clock.epochMs());
+    this.#metrics.reloaded(clock.epochMs() / 1_000, certificateExpiries(config));
     this.#streams = new OpenStreams(clock);
     const deadlines = new Deadlines(clock);
     this.#breakers = new Breakers({
@@ -124,14 +144,10 @@ class Assembly implements RunningProxy {
       },
     });
 
-    this.#top = pipeline({
+    const top = pipeline({
       rescue: rescue((call, error) => this.#onFault(error, call)),
       health: health(this.#lifecycle),
-      identify: identify({
-        directory: { current: directory },
-        resolvers: [byListener],
-        onUnidentified: (_call, why) => this.#metrics.refused(why),
-      }),
+      ...this.#whoCalls(new Sessions(clock, random)),
       observe: observe({
         clock,
         counters: this.#metrics.calls,
@@ -153,21 +169,31 @@ class Assembly implements RunningProxy {
       }),
       upstream: this.#upstream,
     });
+    const handler: CallHandler<Method> = {
+      methods: methodsByPath,
+      unary: (incoming, request, reply) => top.unary(new Call(incoming), request, reply),
+      stream: (incoming, reply) => top.stream(new Call(incoming), reply),
+    };
+    this.#listeners = new Listeners({
+      server,
+      handler,
+      onMissing: ({ name }, code) => logger.info('address not available', { address: name, code }),
+    });
   }
 
   get addresses(): readonly string[] {
-    return this.#config.listeners.flatMap(({ name }) => this.#listeners.get(name)?.address ?? []);
+    return this.#config.listeners.flatMap(({ name }) => this.#listeners.addressOf(name) ?? []);
   }
 
   async listen(): Promise<void> {
-    for (const listener of this.#config.listeners) await this.#bind(listener);
-    const { adminAddress, effective } = this.#config;
+    await this.#listeners.prepare(this.#config);
+    const { adminAddress } = this.#config;
     if (adminAddress !== null) {
       this.#admin = await startAdmin({
         address: adminAddress,
         lifecycle: this.#lifecycle,
         version,
-        effective,
+        configuration: () => this.#inForce.report,
         upstream: () => this.#upstream.snapshot(),
         metrics: () => this.#metrics.exposition(),
       });
@@ -176,46 +202,65 @@ class Assembly implements RunningProxy {
     this.#lifecycle.move('serving');
   }
 
+  async reload({ config, problems }: Pick<Loaded, 'config' | 'problems'>): Promise<void> {
+    if (config === null) {
+      this.#keep(problems.map(formatProblem));
+      return;
+    }
+    const before = this.#directory.current;
+    const directory = buildDirectory(config, this.#clock, before);
+    if (!(directory instanceof Directory)) {
+      this.#keep(directory.map(formatProblem));
+      return;
+    }
+    try {
+      await this.#listeners.prepare(config);
+    } catch (error) {
+      this.#keep([(error as Error).message]);
+      return;
+    }
+    // From here on nothing fails, and nothing waits: there is no moment at which the half of it is in force.
+    const { windowMs, maxMs } = config.drain;
+    this.#config = config;
+    this.#directory.current = directory;
+    this.#upstream.update(config, config.requestTimeoutMs);
+    const bindAnew = this.#listeners.commit(config, maxMs);
+    void this.#streams.endWhere(isOver(before, directory), windowMs);
+    const nowMs = this.#clock.epochMs();
+    this.#inForce.replace(config, nowMs, bindAnew);
+    this.#metrics.reloaded(nowMs / 1_000, certificateExpiries(config));
+    this.#logger.info('reloaded', { needRestart: this.#inForce.report.needRestart });
+  }
+
   async drain(): Promise<number> {
     const { minMs, windowMs, maxMs } = this.#config.drain;
     this.#lifecycle.move('draining');
     // Applications delete keys and revoke leases while they stop, so calls are still accepted for a while.
     if (minMs > 0) await new Promise<void>((resolve) => this.#clock.after(minMs, resolve));
-    const emptied = [...this.#listeners.values()].map((each) => each.drain(maxMs - minMs));
+    const emptied = this.#listeners.drain(maxMs - minMs);
     await this.#streams.endAll(windowMs);
     this.#lifecycle.move('stopping');
-    const cutOff = await Promise.all(emptied);
-    this.#listeners.clear();
+    const cutOff = await emptied;
     await this.close();
-    return cutOff.reduce((sum, calls) => sum + calls, 0);
+    return cutOff;
   }
 
   /** Takes down what is there, at once. The admin address comes last: probes are answered until the end. */
   async close(): Promise<void> {
-    await Promise.all([...this.#listeners.values()].map((each) => each.drain(0)));
+    await this.#listeners.drain(0);
     this.#upstream.close();
     this.#breakers.close();
+    this.#passwords.close();
     await this.#admin?.close();
   }
 
-  async #bind({ name, address, required }: ListenerConfig): Promise<void> {
-    const top = this.#top;
-    const handler: CallHandler<Method> = {
-      methods: methodsByPath,
-      unary: (incoming, request, reply) => top.unary(new Call(incoming), request, reply),
-      stream: (incoming, reply) => top.stream(new Call(incoming), reply),
-    };
-    const { listenerTls: tls, limits } = this.#config;
-    try {
-      this.#listeners.set(
-        name,
-        await this.#server.listen({ name, address, tls, ...limits }, handler),
-      );
-    } catch (error) {
-      const code = (error as NodeJS.ErrnoException).code ?? '';
-      if (required || !addressIsMissing.has(code)) throw error;
-      this.#logger.info('address not available', { address: name, code });
-    }
+  /** What was loaded is wrong: the configuration in force stays. */
+  #keep(problems: readonly string[]): void {
+    this.#inForce.refuse(problems);
+    this.#metrics.reloadFailed();
+    this.#logger.error('the configuration is wrong; the one before it stays in force', {
+      problems,
+    });
   }
 
   #onFault(error: unknown, call: Call | null): void {
@@ -223,6 +268,26 @@ class Assembly implements RunningProxy {
       method: call?.method.name,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
+  }
+
+  /** The two layers that tell tenants apart. Tokens that one hands out, the other takes. */
+  #whoCalls(sessions: Sessions): Pick<Parts, 'authenticate' | 'identify'> {
+    const directory = this.#directory;
+    return {
+      authenticate: authenticate({
+        directory,
+        sessions,
+        passwords: this.#passwords,
+        gate: new HashingGate(),
+        onAnswer: (_call, why) => this.#metrics.authenticated(why ?? 'token'),
+      }),
+      identify: identify({
+        directory,
+        // As in etcd a token goes before a certificate. Who shows neither is whom the listener is for.
+        resolvers: [byToken(sessions), byCertificate(), byListener],
+        onUnidentified: (_call, why) => this.#metrics.refused(why),
+      }),
+    };
   }
 
   #namespaceHooks(): NamespaceHooks {
@@ -241,42 +306,16 @@ class Assembly implements RunningProxy {
 
   /** The proxy as a member of the cluster: always the same for the same address. */
   #self(): Self {
-    const { advertiseClientUrls: advertised, listenerTls } = this.#config;
-    const scheme = listenerTls === null ? 'http' : 'https';
+    const { advertiseClientUrls: advertised } = this.#config;
     return {
       name: 'etcd-bulkhead',
       memberId: createHash('sha256').update(advertised.join()).digest().readBigUInt64BE(0) | 1n,
       clientUrls: ({ peer }) => {
         if (advertised.length > 0) return advertised;
-        const address = this.#listeners.get(peer.listener)?.address ?? '';
+        const scheme = this.#listeners.isSecure(peer.listener) ? 'https' : 'http';
+        const address = this.#listeners.addressOf(peer.listener) ?? '';
         return [address.startsWith('/') ? `unix://${address}` : `${scheme}://${address}`];
       },
     };
   }
 }
-
-/** The machine has no such address or no such family; not: somebody else has it. */
-const addressIsMissing: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);
-
-/** What both halves of a transport are made with. */
-interface Edge {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly onFault: (error: unknown) => void;
-}
-
-interface Transport {
-  readonly server: ServerTransport;
-  readonly client: ClientTransport;
-}
-
-const transports: Readonly<Record<TransportName, (edge: Edge) => Transport>> = {
-  native: (edge) => ({
-    server: new NativeServerTransport({ ...edge, http1: null }),
-    client: new NativeClientTransport(edge),
-  }),
-  'grpc-js': (edge) => ({
-    server: new GrpcJsServerTransport(edge),
-    client: new GrpcJsClientTransport(edge),
-  }),
-};

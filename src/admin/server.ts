@@ -21,11 +21,25 @@ export interface EndpointReport {
   readonly version: string;
 }
 
+/** The configuration as /configz shows it. */
+export interface ConfigurationReport {
+  /** Of the settings, so that processes with the same ones can be told from others. */
+  readonly hash: string;
+  /** When they were put in force, in ISO 8601. */
+  readonly since: string;
+  /** What was wrong with a later configuration, which is not in force for that; empty when there is none. */
+  readonly problems: readonly string[];
+  /** Settings that were changed, and count from the next start on. */
+  readonly needRestart: readonly string[];
+  readonly settings: readonly EffectiveSetting[];
+}
+
 export interface AdminParts {
   readonly address: SocketAddress;
   readonly lifecycle: Lifecycle;
   readonly version: string;
-  readonly effective: readonly EffectiveSetting[];
+  /** Asked at every request. */
+  readonly configuration: () => ConfigurationReport;
   /** Asked at every request. */
   readonly upstream: () => readonly EndpointReport[];
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
@@ -93,7 +107,7 @@ const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
   ['/startupz', ({ lifecycle }) => (lifecycle.isStarted ? text(200, 'ok') : text(503, 'starting'))],
   ['/readyz', readiness],
   ['/upstreamz', ({ upstream }) => json({ endpoints: upstream() })],
-  ['/configz', ({ effective }) => json({ settings: effective })],
+  ['/configz', ({ configuration }) => json(configuration())],
   ['/version', ({ version }) => json({ 'etcd-bulkhead': version, node: process.version })],
   ['/metrics', exposition],
 ]);

@@ -2,17 +2,23 @@
  * From an invocation to a configuration, the same way for every command: flags, environment, file, tenants' checks, and
  * then either a Config or one report of everything that is wrong. This is where config/ and tenant/ meet.
  */
-import type { Config, TenantConfig } from '../config/config.ts';
-import { loadConfig, type Sources } from '../config/load.ts';
+import type { Config } from '../config/config.ts';
+import { type Loaded, loadConfig, type Sources } from '../config/load.ts';
 import { formatProblem, type Problem } from '../config/problem.ts';
 import { type SettingName, type Settings, settingNames, settingOf } from '../config/schema.ts';
-import { buildDirectory, Directory } from '../tenant/directory.ts';
+import { checkTenants } from '../tenant/directory.ts';
 import { type Command, ExitCode, type Invocation } from './command.ts';
 import { type FlagSet, type ParsedFlags, parseFlags } from './flags.ts';
 import { commandHelp } from './help.ts';
 
 export type Configured =
-  | { readonly config: Config; readonly settings: Settings }
+  | {
+      readonly config: Config;
+      readonly settings: Settings;
+      readonly files: readonly string[];
+      /** Reads the same sources again: the files they name may say something else by now. */
+      readonly load: () => Loaded;
+    }
   /** Nothing is left to do: help was printed, or mistakes were. */
   | { readonly config: null; readonly exitCode: number };
 
@@ -41,21 +47,12 @@ export function configure(
     return { config: null, exitCode: ExitCode.OK };
   }
   const adapted = adapt?.(parsed) ?? parsed;
-  const loaded = loadConfig({
-    flags: adapted.settings,
-    environment,
-    checkTenants,
-    ...sources,
-  });
+  const load = () => loadConfig({ flags: adapted.settings, environment, checkTenants, ...sources });
+  const loaded = load();
   const problems = [...adapted.problems, ...loaded.problems];
-  if (loaded.config !== null && problems.length === 0) return loaded;
+  if (loaded.config !== null && problems.length === 0) return { ...loaded, load };
   report(problems, output);
   return { config: null, exitCode: ExitCode.USAGE };
-}
-
-function checkTenants(tenants: readonly TenantConfig[]): readonly Problem[] {
-  const directory = buildDirectory({ tenants, listeners: [] });
-  return directory instanceof Directory ? [] : directory;
 }
 
 function report(problems: readonly Problem[], output: Invocation['output']): void {

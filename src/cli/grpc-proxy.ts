@@ -94,6 +94,7 @@ export const grpcProxy: Command = {
     if (configured.config === null) return configured.exitCode;
     for (const remark of remarks) invocation.output.err(`etcd-bulkhead: ${remark}\n`);
     return serve(configured.config, {
+      reload: configured,
       serving: ({ addresses }) => {
         invocation.output.err(`started gRPC proxy on ${addresses.join(', ')}\n`);
       },

@@ -8,6 +8,7 @@ export const run: Command = {
   summary: 'the proxy; `run` may be left out',
   async run(invocation) {
     const configured = configure(run, invocation);
-    return configured.config === null ? configured.exitCode : serve(configured.config);
+    if (configured.config === null) return configured.exitCode;
+    return serve(configured.config, { reload: configured });
   },
 };

@@ -3,9 +3,11 @@
  * command itself waits for, drain, and the exit code. What is built is proxy.ts's affair.
  */
 import type { Config } from '../config/config.ts';
+import type { Loaded } from '../config/load.ts';
 import { createLogger } from '../observe/logger.ts';
 import { version } from '../observe/version.ts';
 import { startProxy } from '../proxy.ts';
+import { Reloader } from '../reload.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { ExitCode } from './command.ts';
 import { StopSignals } from './stop-signals.ts';
@@ -17,6 +19,8 @@ export interface Occasion {
   readonly serving?: (proxy: RunningProxy) => void;
   /** Resolves, with why in words, when something that the command needs has failed. */
   readonly fault?: Promise<string>;
+  /** How the configuration is read again, and the files it was read from. Without it, it stays what it is. */
+  readonly reload?: { readonly load: () => Loaded; readonly files: readonly string[] };
   /** Where the command listens to signals already. */
   readonly signals?: StopSignals;
 }
@@ -34,6 +38,16 @@ export async function serve(config: Config, occasion: Occasion = {}): Promise<nu
     return ExitCode.FAULT;
   }
   logger.info('serving', { addresses: proxy.addresses, admin: proxy.adminAddress });
+  const { reload } = occasion;
+  const reloader =
+    reload &&
+    new Reloader({
+      ...reload,
+      apply: (loaded) => proxy.reload(loaded),
+      clock: systemClock,
+      logger,
+    });
+  if (reloader) process.on('SIGHUP', () => void reloader.reload('SIGHUP'));
   occasion.serving?.(proxy);
 
   const never = new Promise<never>(() => {});
@@ -44,6 +58,7 @@ export async function serve(config: Config, occasion: Occasion = {}): Promise<nu
   const isFault = 'why' in reason;
   if (isFault) logger.error('draining', reason);
   else logger.info('draining', reason);
+  reloader?.close();
   const callsCutOff = await proxy.drain();
   logger.info('stopped', { callsCutOff });
   return isFault ? ExitCode.FAULT : ExitCode.OK;

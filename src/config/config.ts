@@ -3,7 +3,11 @@
  * environment, file, default) and how it was spelled is forgotten here, but for `effective`. Built by load.ts alone; a
  * reload builds another one and never changes this.
  */
+import type { MethodName } from '../etcd/methods.ts';
+import type { Access } from '../etcd/tenant.ts';
 import type { ClientTls, ServerTls, SocketAddress } from '../grpc/transport.ts';
+import type { BearerConfig } from './bearer.ts';
+import type { PasswordHash } from './users.ts';
 
 /** One tenant as configured. tenant/ checks it against the others and builds the `Tenant` from it. */
 export interface TenantConfig {
@@ -14,14 +18,44 @@ export interface TenantConfig {
   readonly leaseTag: number | null;
   /** The namespace may end in something that is no delimiter, because its owner vouches for the others. */
   readonly allowUndelimited: boolean;
+  readonly access: Access;
+  /** Methods of the whole cluster that it may call as its owner. */
+  readonly owns: readonly MethodName[];
+  /**
+   * Who is this tenant on listeners that look at identities: `user:NAME`, `claim:VALUE`, `uri:`, `dns:` or `cn:` and a
+   * name of the certificate. No other tenant has any of them.
+   */
+  readonly identities: readonly string[];
+}
+
+/** What a listener tells clients apart by; in the order of precedence of etcd, where a token wins over a certificate. */
+export const ways = ['user', 'jwt', 'certificate'] as const;
+export type Way = (typeof ways)[number];
+
+/** `spiffe://td/ns/{ns}/sa/{sa}` and the name that its parts make, for example `{ns}.{sa}`. */
+export interface UriPattern {
+  readonly uri: string;
+  readonly tenant: string;
+}
+
+/** The proxy's own user at etcd. */
+export interface LoginConfig {
+  readonly user: string;
+  readonly password: string;
 }
 
 export interface ListenerConfig {
   /** The address as it was spelled; the `listener` of every `Peer` that it accepts. */
   readonly name: string;
   readonly address: SocketAddress;
-  /** The name of the tenant that whoever connects here is. */
-  readonly tenant: string;
+  /** The name of the tenant that whoever shows no identity is; null: nobody. */
+  readonly tenant: string | null;
+  /** Empty: nobody is asked who they are. */
+  readonly identify: readonly Way[];
+  /** The client's own token goes to etcd, and the proxy's does not. */
+  readonly passesCredentials: boolean;
+  /** Null speaks plain text. */
+  readonly tls: ServerTls | null;
   /**
    * False for an address that nobody asked for: the default [::1]:2379 may be missing where the machine has no IPv6.
    * An address that is taken is an error all the same.
@@ -83,9 +117,14 @@ export interface EffectiveSetting {
 export interface Config {
   readonly tenants: readonly TenantConfig[];
   readonly listeners: readonly ListenerConfig[];
-  /** Towards clients, for all listeners; null speaks plain text. */
-  readonly listenerTls: ServerTls | null;
+  /** Hashes of the passwords of tenants' users, by user. */
+  readonly users: ReadonlyMap<string, PasswordHash>;
+  /** How bearer tokens are verified; null where no listener asks for any. */
+  readonly bearer: BearerConfig | null;
+  readonly uriPatterns: readonly UriPattern[];
   readonly endpoints: readonly EndpointConfig[];
+  /** Null: the proxy does not authenticate itself at etcd. */
+  readonly login: LoginConfig | null;
   /** What MemberList names as the proxy's client URLs. Empty: the listeners' own addresses. */
   readonly advertiseClientUrls: readonly string[];
   /** Null: no admin address. Port 0 takes any free one. */

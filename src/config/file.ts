@@ -35,8 +35,14 @@ export interface ConfigFile {
   readonly problems: readonly Problem[];
 }
 
-export const tenantKeys = ['name', 'namespace', 'lease-tag', 'allow-undelimited'] as const;
-export const listenerKeys = ['address', 'tenant'] as const;
+export const tenantKeys = [
+  ...['name', 'namespace', 'lease-tag', 'allow-undelimited'],
+  ...['access', 'role', 'owner-methods', 'identities'],
+] as const;
+export const listenerKeys = [
+  ...['address', 'tenant', 'identify', 'pass-credentials'],
+  ...['cert-file', 'key-file', 'trusted-ca-file'],
+] as const;
 
 /** `name` is what problems call the file. */
 export function readConfigFile(name: string, text: string): ConfigFile {

@@ -3,8 +3,10 @@
  * before the first is reported. Reads the files that the configuration names and nothing else; binds nothing.
  */
 import type { Config, EffectiveSetting, TenantConfig } from './config.ts';
+import { withLists } from './effective.ts';
 import { type ConfigFile, type Given, readConfigFile } from './file.ts';
 import { type Problem, suggestion } from './problem.ts';
+import { type Report, readFile } from './read-file.ts';
 import { resolve } from './resolve.ts';
 import {
   environmentName,
@@ -14,7 +16,6 @@ import {
   settingNames,
   settingOf,
 } from './schema.ts';
-import { type Report, readFile } from './tls.ts';
 import { BadValue, readValue } from './values.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -31,10 +32,11 @@ export interface Sources {
   readonly checkTenants: (tenants: readonly TenantConfig[]) => readonly Problem[];
 }
 
-/** Either a configuration or what is wrong with it, never both. */
-export type Loaded =
+/** Either a configuration or what is wrong with it, never both; and every file that it depends on, readable or not. */
+export type Loaded = { readonly files: readonly string[] } & (
   | { readonly config: Config; readonly settings: Settings; readonly problems: readonly [] }
-  | { readonly config: null; readonly settings: null; readonly problems: readonly Problem[] };
+  | { readonly config: null; readonly settings: null; readonly problems: readonly Problem[] }
+);
 
 export function loadConfig(sources: Sources): Loaded {
   const problems: Problem[] = [];
@@ -47,25 +49,46 @@ export function loadConfig(sources: Sources): Loaded {
 
   const { settings, effective, faulty } = readSettings(given, sources.defaults ?? {}, problems);
   const resolved = resolve({ settings, given, file, faulty }, problems);
-  for (const { where, what } of sources.checkTenants(resolved.tenants)) {
+  problems.push(...placed(sources.checkTenants(resolved.tenants), given, file));
+  const files = filesOf(settings, file);
+  if (problems.length > 0) return { config: null, settings: null, problems, files };
+  const config = { ...resolved, effective: withLists(effective, file, resolved) };
+  return { config, settings, problems: [], files };
+}
+
+/** What tenant/ found, at the places where it was said. */
+function placed(
+  problems: readonly Problem[],
+  given: ReadonlyMap<SettingName, Given>,
+  file: ConfigFile | null,
+): readonly Problem[] {
+  if (file?.tenants == null) {
     // A single tenant was never named by whoever configured it: its namespace was.
-    const namespace = given.get('namespace')?.where ?? '--namespace';
-    problems.push({ where: file?.tenants == null ? namespace : where, what });
+    const where = given.get('namespace')?.where ?? '--namespace';
+    return problems.map(({ what }) => ({ where, what }));
   }
-  if (problems.length > 0) return { config: null, settings: null, problems };
-  const lists: EffectiveSetting[] = [];
-  const superseded = new Set<string>();
-  if (file?.tenants != null) {
-    superseded.add('namespace').add('allow-undelimited');
-    lists.push({ name: 'tenants', value: resolved.tenants.map(spellTenant), origin: 'file' });
+  const lines = new Map(
+    file.tenants.map((entry) => [
+      `tenant "${entry.fields.get('name')?.texts.at(-1)}"`,
+      entry.where,
+    ]),
+  );
+  return problems.map(({ where, what }) => {
+    const line = lines.get(where);
+    return line === undefined ? { where, what } : { where: line, what: `${where}: ${what}` };
+  });
+}
+
+function filesOf(settings: Settings, file: ConfigFile | null): readonly string[] {
+  const paths = settingNames
+    .filter((name) => settingOf(name).kind === 'file')
+    .map((name) => String(settings[name]));
+  for (const { fields } of file?.listeners ?? []) {
+    for (const key of ['cert-file', 'key-file', 'trusted-ca-file']) {
+      paths.push(fields.get(key)?.texts.at(-1) ?? '');
+    }
   }
-  if (file?.listeners != null) {
-    superseded.add('listen-addr');
-    const listeners = resolved.listeners.map(({ name, tenant }) => ({ address: name, tenant }));
-    lists.push({ name: 'listeners', value: listeners, origin: 'file' });
-  }
-  const inForce = [...effective.filter(({ name }) => !superseded.has(name)), ...lists];
-  return { config: { ...resolved, effective: inForce }, settings, problems: [] };
+  return [...new Set(paths)].filter((path) => path !== '');
 }
 
 /** Kubernetes puts the addresses of Services into the environment; one called like this program would look like ours. */
@@ -146,13 +169,4 @@ function spell(kind: string, texts: readonly string[]): unknown {
     return texts.flatMap((each) => each.split(',')).filter((each) => each !== '');
   }
   return text;
-}
-
-function spellTenant(tenant: TenantConfig): Readonly<Record<string, unknown>> {
-  return {
-    name: tenant.name,
-    namespace: tenant.namespace,
-    ...(tenant.leaseTag === null ? {} : { 'lease-tag': tenant.leaseTag }),
-    ...(tenant.allowUndelimited ? { 'allow-undelimited': true } : {}),
-  };
 }

@@ -3,12 +3,24 @@
  * windows that must fit into one another, endpoints that are ourselves.
  */
 import { reaches } from './address.ts';
-import type { Config, EndpointConfig, ListenerConfig, LogLevel, TransportName } from './config.ts';
+import { readBearer } from './bearer.ts';
+import type {
+  Config,
+  EndpointConfig,
+  ListenerConfig,
+  LoginConfig,
+  LogLevel,
+  TransportName,
+} from './config.ts';
 import type { ConfigFile, Given } from './file.ts';
+import { resolveListeners } from './listeners.ts';
 import type { Problem } from './problem.ts';
+import { type Report, readFile } from './read-file.ts';
 import type { SettingName, Settings } from './schema.ts';
-import { resolveTenancy } from './tenants.ts';
-import { clientTls, type Report, serverTls } from './tls.ts';
+import { resolveTenants } from './tenants.ts';
+import { clientTls, serverTls } from './tls.ts';
+import { readUriPatterns } from './uri-pattern.ts';
+import { readUsers } from './users.ts';
 import { formatDuration } from './values.ts';
 
 export interface Unresolved {
@@ -26,16 +38,26 @@ export function resolve(
   problems: Problem[],
 ): Omit<Config, 'effective'> {
   const report: Report = (setting, what) => {
-    if (faulty.has(setting)) return;
-    problems.push({ where: given.get(setting)?.where ?? `--${setting}`, what });
+    const name = setting as SettingName;
+    if (faulty.has(name)) return;
+    problems.push({ where: given.get(name)?.where ?? `--${setting}`, what });
   };
-  const tenancy = resolveTenancy(settings, given, file, problems);
+  const tenants = resolveTenants(settings, given, file?.tenants ?? null, problems);
+  const tls = serverTls(settings, report);
+  if (settings['client-cert-auth'] && settings['trusted-ca-file'] === '') {
+    report('client-cert-auth', 'needs --trusted-ca-file, which says whose certificates to accept');
+  }
+  const listeners = resolveListeners({ settings, given, file, tenants, tls }, problems);
   const endpoints = resolveEndpoints(settings, report);
-  if (!faulty.has('listen-addr')) refuseOurselves(endpoints, tenancy.listeners, report);
+  if (!faulty.has('listen-addr')) refuseOurselves(endpoints, listeners, report);
   return {
-    ...tenancy,
+    tenants,
+    listeners,
+    users: readUsers(settings, report),
+    bearer: readBearer(settings, report),
+    uriPatterns: readUriPatterns(settings, report),
     endpoints,
-    listenerTls: serverTls(settings, report),
+    login: resolveLogin(settings, report),
     advertiseClientUrls: settings['advertise-client-url'],
     adminAddress: settings['admin-addr']?.address ?? null,
     transport: settings.transport as TransportName,
@@ -98,6 +120,16 @@ function resolveEndpoints(settings: Settings, report: Report): readonly Endpoint
     }
     return { name: text, address, tls: configured ?? (secure === true ? systemTrust : null) };
   });
+}
+
+function resolveLogin(settings: Settings, report: Report): LoginConfig | null {
+  const { user, 'password-file': path } = settings;
+  if (user === '' && path === '') return null;
+  if (path === '') report('user', 'needs --password-file as well');
+  if (user === '') report('password-file', 'needs --user as well');
+  const [password = ''] = readFile('password-file', path, report)?.toString().split(/\r?\n/) ?? [];
+  if (path !== '' && password === '') report('password-file', 'its first line is empty');
+  return { user, password };
 }
 
 function resolveDrain(settings: Settings, report: Report): Config['drain'] {

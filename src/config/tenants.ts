@@ -1,49 +1,25 @@
 /**
- * Which tenants there are and where each of them connects: from `tenants` and `listeners` of the file, or, when there is
- * only one, from --namespace and --listen-addr. Whether namespaces get along is tenant/'s to say, not decided here.
+ * Which tenants there are: from `tenants` of the file, or, when there is only one, from --namespace. It knows one tenant's
+ * keys and that no two share a name or an identity; whether namespaces get along is tenant/'s to say.
  */
-import { parseAddress, reaches } from './address.ts';
-import type { ListenerConfig, TenantConfig } from './config.ts';
-import type { ConfigFile, Entry, Given } from './file.ts';
+import { type MethodName, ownerMethods } from '../etcd/methods.ts';
+import type { TenantConfig } from './config.ts';
+import { EntryReader } from './entry.ts';
+import type { Entry, Given } from './file.ts';
 import { type Problem, suggestion } from './problem.ts';
 import type { SettingName, Settings } from './schema.ts';
-import { BadValue, readValue } from './values.ts';
-
-export interface Tenancy {
-  readonly tenants: readonly TenantConfig[];
-  readonly listeners: readonly ListenerConfig[];
-}
-
-/** `given` tells what was set explicitly, and where; anything else holds its default. */
-export function resolveTenancy(
-  settings: Settings,
-  given: ReadonlyMap<SettingName, Given>,
-  file: ConfigFile | null,
-  problems: Problem[],
-): Tenancy {
-  const tenants = resolveTenants(settings, given, file?.tenants ?? null, problems);
-  const listeners =
-    file?.listeners == null
-      ? sharedListeners(settings, given, tenants, problems)
-      : ownListeners(file.listeners, given, tenants, problems);
-  for (const [index, listener] of listeners.entries()) {
-    const earlier = listeners.slice(0, index);
-    if (earlier.some((other) => reaches(listener.address, other.address))) {
-      problems.push({ where: `listener ${listener.name}`, what: 'stands there twice' });
-    }
-  }
-  return { tenants, listeners };
-}
 
 /** The name of the only tenant, where nobody named it. */
-const soleTenant = 'default';
+export const soleTenant = 'default';
 
-function resolveTenants(
+/** `given` tells what was set explicitly, and where; anything else holds its default. */
+export function resolveTenants(
   settings: Settings,
   given: ReadonlyMap<SettingName, Given>,
   entries: readonly Entry[] | null,
   problems: Problem[],
 ): readonly TenantConfig[] {
+  const isReadOnly = settings['read-only'];
   if (entries === null) {
     return [
       {
@@ -51,6 +27,9 @@ function resolveTenants(
         namespace: settings.namespace,
         leaseTag: null,
         allowUndelimited: settings['allow-undelimited'],
+        access: isReadOnly ? 'read-only' : 'read-write',
+        owns: [],
+        identities: ownName(soleTenant),
       },
     ];
   }
@@ -62,12 +41,22 @@ function resolveTenants(
   }
   if (entries.length === 0) problems.push({ where: 'tenants', what: 'the list is empty' });
   const names = new Set<string>();
+  const owners = new Map<string, string>();
   return entries.map((entry) => {
-    const tenant = readTenant(entry, problems);
+    const read = readTenant(entry, problems);
+    const tenant: TenantConfig = isReadOnly ? { ...read, access: 'read-only' } : read;
     if (names.has(tenant.name)) {
       problems.push({ where: entry.where, what: `a second tenant is called "${tenant.name}"` });
     }
     names.add(tenant.name);
+    for (const identity of tenant.identities) {
+      const owner = owners.get(identity) ?? tenant.name;
+      if (owner !== tenant.name) {
+        const where = entry.fields.get('identities')?.where ?? entry.where;
+        problems.push({ where, what: `"${identity}" is tenant "${owner}" already` });
+      }
+      owners.set(identity, owner);
+    }
     return tenant;
   });
 }
@@ -76,89 +65,70 @@ function resolveTenants(
 const tenantName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
 function readTenant(entry: Entry, problems: Problem[]): TenantConfig {
-  const report = (key: string, what: string) =>
-    problems.push({ where: entry.fields.get(key)?.where ?? entry.where, what: `"${key}" ${what}` });
-  const text = (key: string) => entry.fields.get(key)?.texts.at(-1);
-
-  const name = text('name') ?? '';
+  const reader = new EntryReader(entry, problems);
+  const name = reader.text('name') ?? '';
   if (!tenantName.test(name)) {
-    report('name', 'must be 1 to 63 letters, digits, dots, dashes or underscores');
+    reader.report('name', 'must be 1 to 63 letters, digits, dots, dashes or underscores');
   }
-  const namespace = text('namespace');
-  if (namespace === undefined) report('namespace', 'is missing');
+  const namespace = reader.text('namespace');
+  if (namespace === undefined) reader.report('namespace', 'is missing');
 
   let leaseTag: number | null = null;
-  const tagText = text('lease-tag');
+  const tagText = reader.text('lease-tag');
   if (tagText !== undefined) {
     leaseTag = /^\d{1,10}$/.test(tagText) ? Number(tagText) : 0;
-    if (leaseTag < 1 || leaseTag > 0xffff_ffff) report('lease-tag', 'must be 1 to 4294967295');
+    if (leaseTag < 1 || leaseTag > 0xffff_ffff) {
+      reader.report('lease-tag', 'must be 1 to 4294967295');
+    }
   }
-  const undelimited = readValue('boolean', [text('allow-undelimited') ?? 'false'], noBounds);
-  if (undelimited instanceof BadValue) report('allow-undelimited', `is ${undelimited.why}`);
   return {
     name,
     namespace: namespace ?? '',
     leaseTag,
-    allowUndelimited: undelimited === true,
+    allowUndelimited: reader.boolean('allow-undelimited'),
+    access: reader.choice('access', ['read-write', 'read-only']),
+    owns: readOwned(reader),
+    identities: readIdentities(reader) ?? ownName(name),
   };
 }
 
-const noBounds = { kind: 'boolean', default: 'false', section: 'namespace', doc: '' } as const;
-
-/** --listen-addr, all of them for the one tenant. */
-function sharedListeners(
-  settings: Settings,
-  given: ReadonlyMap<SettingName, Given>,
-  tenants: readonly TenantConfig[],
-  problems: Problem[],
-): readonly ListenerConfig[] {
-  if (tenants.length > 1) {
-    problems.push({
-      where: 'listeners',
-      what: 'the list is missing: with several tenants each needs an address of its own',
-    });
-  }
-  return settings['listen-addr'].map(({ text, address }, index) => ({
-    name: text,
-    address,
-    tenant: tenants[0]?.name ?? soleTenant,
-    required: index === 0 || given.has('listen-addr'),
-  }));
+/** Who says nothing else about a tenant means that users and bearer tokens call it by its name. */
+function ownName(name: string): readonly string[] {
+  return [`user:${name}`, `claim:${name}`];
 }
 
-function ownListeners(
-  entries: readonly Entry[],
-  given: ReadonlyMap<SettingName, Given>,
-  tenants: readonly TenantConfig[],
-  problems: Problem[],
-): readonly ListenerConfig[] {
-  const where = given.get('listen-addr')?.where;
-  if (where !== undefined) {
-    problems.push({ where, what: 'the file lists listeners; say it there' });
-  }
-  if (entries.length === 0) problems.push({ where: 'listeners', what: 'the list is empty' });
-  const names = tenants.map((tenant) => tenant.name);
-  const listeners: ListenerConfig[] = [];
-  for (const entry of entries) {
-    const address = entry.fields.get('address');
-    const parsed = parseAddress(address?.texts.at(-1) ?? '');
-    const tenant = entry.fields.get('tenant');
-    const name = tenant?.texts.at(-1) ?? '';
-    if (parsed === undefined) {
-      problems.push({
-        where: address?.where ?? entry.where,
-        what: '"address" must be an address such as 127.0.0.1:2379 or unix:///path',
-      });
+/** The name behind the service, as in `Compact`. No two methods for owners share one. */
+const ownerMethodsByName: ReadonlyMap<string, MethodName> = new Map(
+  [...ownerMethods].map((name) => [name.slice(name.indexOf('/') + 1), name]),
+);
+
+function readOwned(reader: EntryReader): readonly MethodName[] {
+  const isOwner = reader.choice('role', ['tenant', 'owner']) === 'owner';
+  const texts = reader.texts('owner-methods');
+  if (texts !== undefined && !isOwner) reader.report('owner-methods', 'needs "role: owner"');
+  if (texts === undefined) return isOwner ? [...ownerMethodsByName.values()] : [];
+  const known = [...ownerMethodsByName.keys()];
+  return texts.flatMap((text) => {
+    const method = ownerMethodsByName.get(text);
+    if (method !== undefined) return [method];
+    const hint = suggestion(text, known) || `; there are ${known.join(', ')}`;
+    reader.report('owner-methods', `has "${text}", which is no method for owners${hint}`);
+    return [];
+  });
+}
+
+const identityKinds = ['user', 'claim', 'uri', 'dns', 'cn'];
+
+function readIdentities(reader: EntryReader): readonly string[] | undefined {
+  const texts = reader.texts('identities');
+  return texts?.map((text) => {
+    const [kind = '', ...rest] = text.split(':');
+    if (!identityKinds.includes(kind) || rest.join(':') === '') {
+      const hint = suggestion(kind, identityKinds);
+      const form = `must begin with ${identityKinds.map((each) => `${each}:`).join(' ')}`;
+      reader.report('identities', `has "${text}", which ${form}${hint}`);
     }
-    if (!names.includes(name)) {
-      problems.push({
-        where: tenant?.where ?? entry.where,
-        what: `"tenant" names no tenant of the list${suggestion(name, names)}`,
-      });
-    }
-    if (parsed !== undefined) {
-      listeners.push({ name: parsed.text, address: parsed.address, tenant: name, required: true });
-    }
-  }
-  return listeners;
+    // Names of hosts are the same in any case. Certificates' are compared in lower case too.
+    return kind === 'dns' ? text.toLowerCase() : text;
+  });
 }

@@ -97,8 +97,9 @@ export const rows = {
 
   'etcdserverpb.Auth/AuthEnable': { ...plain, ...refused, hint: authHint },
   'etcdserverpb.Auth/AuthDisable': { ...plain, ...refused, hint: authHint },
-  'etcdserverpb.Auth/AuthStatus': { ...plain, ...refused, hint: authHint },
-  'etcdserverpb.Auth/Authenticate': { ...plain, ...refused, hint: authHint },
+  // By the listener: for its own users, or by etcd where clients' credentials are passed on. See tenant/authenticate.ts.
+  'etcdserverpb.Auth/AuthStatus': { ...plain, ...answered, ...admin, effect: 'reads' },
+  'etcdserverpb.Auth/Authenticate': { ...plain, ...answered, ...admin, effect: 'reads' },
   'etcdserverpb.Auth/UserAdd': { ...plain, ...refused, hint: authHint },
   'etcdserverpb.Auth/UserGet': { ...plain, ...refused, hint: authHint },
   'etcdserverpb.Auth/UserList': { ...plain, ...refused, hint: authHint },

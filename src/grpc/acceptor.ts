@@ -5,9 +5,20 @@
  */
 import { chmodSync, unlinkSync } from 'node:fs';
 import { connect, createServer, type Server, type Socket } from 'node:net';
-import { createServer as createTlsServer, type TLSSocket } from 'node:tls';
+import {
+  createServer as createTlsServer,
+  type SecureContextOptions,
+  type TLSSocket,
+  Server as TlsServer,
+} from 'node:tls';
 import { peerCertificate } from './peer-certificate.ts';
-import type { ListenOptions, Peer, PeerCertificate, SocketAddress } from './transport.ts';
+import type {
+  ListenOptions,
+  Peer,
+  PeerCertificate,
+  ServerTls,
+  SocketAddress,
+} from './transport.ts';
 
 export type OnConnection = (socket: Socket, peer: Peer) => void;
 
@@ -37,6 +48,11 @@ export class Acceptor {
       options.tls === null ? plainServer(options, onConnection) : tlsServer(options, onConnection);
     await listen(server, options.address);
     return new Acceptor(server, options.address);
+  }
+
+  /** For the handshakes that follow. Throws OpenSSL's error, and the old one stays, for unusable PEM texts. */
+  replaceTls(tls: ServerTls): void {
+    if (this.#server instanceof TlsServer) this.#server.setSecureContext(secureContext(tls));
   }
 
   /** Accepts no more. Connections that exist live on. */
@@ -78,11 +94,8 @@ function tlsServer(options: ListenOptions, onConnection: OnConnection): Server {
     noDelay: true,
     // HTTP/1.1 is there for health checks and tools; a transport that does not serve it cuts such a connection off.
     ALPNProtocols: ['h2', 'http/1.1'],
-    minVersion: 'TLSv1.2',
-    ...(options.tls === null ? {} : { cert: options.tls.certificate, key: options.tls.key }),
-    ...(authorities === null
-      ? {}
-      : { ca: authorities, requestCert: true, rejectUnauthorized: true }),
+    ...(options.tls === null ? {} : secureContext(options.tls)),
+    ...(authorities === null ? {} : { requestCert: true, rejectUnauthorized: true }),
   });
   server.on('secureConnection', (socket: TLSSocket) => {
     socket.on('error', () => {});
@@ -98,6 +111,15 @@ function tlsServer(options: ListenOptions, onConnection: OnConnection): Server {
     onConnection(socket, peerOf(options.name, socket, certificate));
   });
   return server;
+}
+
+function secureContext({ certificate, key, clientAuthorities }: ServerTls): SecureContextOptions {
+  return {
+    minVersion: 'TLSv1.2',
+    cert: certificate,
+    key,
+    ...(clientAuthorities === null ? {} : { ca: clientAuthorities }),
+  };
 }
 
 function peerOf(listener: string, socket: Socket, certificate: PeerCertificate | null): Peer {

@@ -24,18 +24,21 @@ export function grpcTarget(address: SocketAddress): string {
 /** The credentials of one channel, not to be shared: it dials one connection at a time. */
 export class DialCredentials extends ChannelCredentials {
   readonly #clock: Clock;
-  readonly #tls: ClientTls | null;
-  readonly #context: SecureContext | null;
+  readonly #dial: DialOptions;
+  /** What the context was made of: the owner of the options may replace it. */
+  #tls: ClientTls | null = null;
+  #context: SecureContext | null = null;
   /** What the server's certificate must be made out to. */
   readonly #serverName: string;
   #cancelTimer: CancelTimer = () => {};
 
   /** Throws when a certificate, a key or the authorities cannot be parsed. */
-  constructor({ address, tls }: DialOptions, clock: Clock) {
+  constructor(dial: DialOptions, clock: Clock) {
     super();
     this.#clock = clock;
-    this.#tls = tls;
-    this.#context = tls === null ? null : secureContext(tls);
+    this.#dial = dial;
+    this.#readTls();
+    const { address, tls } = dial;
     this.#serverName = tls?.serverName ?? ('path' in address ? 'localhost' : address.host);
   }
 
@@ -45,7 +48,7 @@ export class DialCredentials extends ChannelCredentials {
   }
 
   _isSecure(): boolean {
-    return this.#tls !== null;
+    return this.#dial.tls !== null;
   }
 
   _equals(other: ChannelCredentials): boolean {
@@ -62,7 +65,15 @@ export class DialCredentials extends ChannelCredentials {
     };
   }
 
+  #readTls(): void {
+    const { tls } = this.#dial;
+    if (tls === null || tls === this.#tls) return;
+    this.#context = secureContext(tls);
+    this.#tls = tls;
+  }
+
   #connect(socket: Socket): Promise<Connected> {
+    this.#readTls();
     return new Promise((resolve, reject) => {
       this.#cancelTimer();
       this.#cancelTimer = this.#clock.after(handshakesMsMax, () => {

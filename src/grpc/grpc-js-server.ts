@@ -29,6 +29,7 @@ import type {
   ListenOptions,
   Peer,
   ServedMethod,
+  ServerTls,
   ServerTransport,
 } from './transport.ts';
 
@@ -171,6 +172,10 @@ class GrpcJsListener implements Listener {
     this.#acceptor = acceptor;
     this.#connections = connections;
     this.#clock = clock;
+  }
+
+  replaceTls(tls: ServerTls): void {
+    this.#acceptor.replaceTls(tls);
   }
 
   drain(withinMs: number): Promise<number> {

@@ -76,6 +76,11 @@ export interface Listener {
   /** Where it listens: `host:port` with the real port, or the socket's path. */
   readonly address: string;
   /**
+   * Shows another certificate, or accepts those of other authorities, from the next handshake on. Throws OpenSSL's error
+   * for unusable PEM texts, and nothing has changed then. Not for a listener without TLS.
+   */
+  replaceTls(tls: ServerTls): void;
+  /**
    * Stops accepting, sends GOAWAY and resolves when the last connection is gone or after `withinMs`, whichever is
    * first, with the number of calls that were then still open. Those are cut off.
    */
@@ -103,6 +108,7 @@ export interface ClientTls {
 
 export interface DialOptions {
   readonly address: SocketAddress;
+  /** Read at every handshake: its owner may replace it, but not by null or null by it. */
   readonly tls: ClientTls | null;
   /** Pings while calls are open; etcd punishes intervals below 5 s. */
   readonly keepaliveMs: number;

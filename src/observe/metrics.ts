@@ -5,6 +5,7 @@
  * configuration, never anything that a client sent.
  */
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
+import type { Expiry } from '../config/expiry.ts';
 import type { RefusalName } from '../etcd/errors.ts';
 import { type BreakerClass, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
@@ -32,6 +33,10 @@ export class Metrics {
   readonly #retries: Counter<'grpc_method'>;
   readonly #foreignLeases: Counter;
   readonly #violations: Counter;
+  readonly #authentications: Counter<'outcome'>;
+  readonly #lastReload: Gauge;
+  readonly #lastReloadSuccess: Gauge;
+  readonly #certificateExpiry: Gauge<'use' | 'listener'>;
 
   /** `upstream` is asked at every scrape. */
   constructor(upstream: () => readonly EndpointUp[]) {
@@ -62,6 +67,28 @@ export class Metrics {
     this.#violations = new Counter({
       name: 'etcd_bulkhead_namespace_violation_total',
       help: 'Keys outside of the namespace that etcd answered with. They were not delivered.',
+      registers,
+    });
+    this.#authentications = new Counter({
+      name: 'etcd_bulkhead_authentications_total',
+      help: 'Answers to Authenticate: `token`, or the reason of the refusal.',
+      labelNames: ['outcome'],
+      registers,
+    });
+    this.#lastReload = new Gauge({
+      name: 'etcd_bulkhead_config_last_reload_successful',
+      help: 'Whether the last attempt to load the configuration succeeded.',
+      registers,
+    });
+    this.#lastReloadSuccess = new Gauge({
+      name: 'etcd_bulkhead_config_last_reload_success_timestamp_seconds',
+      help: 'When the configuration in force was loaded.',
+      registers,
+    });
+    this.#certificateExpiry = new Gauge({
+      name: 'etcd_bulkhead_tls_cert_expiry_timestamp_seconds',
+      help: 'When the certificates in use end.',
+      labelNames: ['use', 'listener'],
       registers,
     });
     new Gauge({
@@ -97,6 +124,25 @@ export class Metrics {
   /** For refusals above the layer that observes calls. */
   refused(reason: RefusalName): void {
     this.calls.refused(reason);
+  }
+
+  authenticated(outcome: RefusalName | 'token'): void {
+    this.#authentications.inc({ outcome });
+  }
+
+  /** A configuration was put in force. */
+  reloaded(epochSeconds: number, certificates: readonly Expiry[]): void {
+    this.#lastReload.set(1);
+    this.#lastReloadSuccess.set(epochSeconds);
+    this.#certificateExpiry.reset();
+    for (const { use, listener, epochSeconds: ends } of certificates) {
+      this.#certificateExpiry.set({ use, listener }, ends);
+    }
+  }
+
+  /** One was not, and the one before it still is. */
+  reloadFailed(): void {
+    this.#lastReload.set(0);
   }
 
   foreignLeasesSeen(count: number): void {

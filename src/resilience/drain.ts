@@ -1,10 +1,10 @@
 /**
- * The registry of open streams, and how they end when the proxy goes away. Watch streams never end by themselves, so
- * waiting for the last one would take for ever; ending them all at once would bring every client back in one burst.
- * Unary calls are not kept here: they finish by themselves.
+ * The registry of open streams, and how they end when the proxy goes away, or when a reload has made something else of
+ * their tenant. Watch streams never end by themselves, so waiting for the last one would take for ever; ending them all at
+ * once would bring every client back in one burst. Unary calls are not kept here: they finish by themselves.
  */
 import type { Call, Etcd, Layer, Reply, Requests } from '../etcd/api.ts';
-import { refusal } from '../etcd/errors.ts';
+import { type RefusalName, refusal } from '../etcd/errors.ts';
 import { settled } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -43,14 +43,27 @@ export class OpenStreams {
    */
   async endAll(windowMs: number): Promise<void> {
     this.#closed = true;
-    const streams = [...this.#open].sort((a, b) => a.drainRank - b.drainRank);
+    await this.#end([...this.#open], 'draining', windowMs);
+  }
+
+  /** The same for those streams alone that `isOver` is true for; new ones are still accepted. */
+  async endWhere(isOver: (call: Call) => boolean, windowMs: number): Promise<void> {
+    const streams = [...this.#open].filter(({ call }) => isOver(call));
+    await this.#end(streams, 'tenant-changed', windowMs);
+  }
+
+  async #end(streams: OpenStream[], why: RefusalName, windowMs: number): Promise<void> {
+    streams.sort((a, b) => a.drainRank - b.drainRank);
     // Many streams in a short window end in batches, one per step of the clock that is worth waiting for.
     const steps = Math.max(1, Math.floor(windowMs / stepMsMin));
     const batchSize = Math.max(1, Math.ceil(streams.length / steps));
     const batches = Math.ceil(streams.length / batchSize);
     for (let i = 0; i < batches; i++) {
       if (i > 0) await this.#pause(windowMs / batches);
-      for (const stream of streams.slice(i * batchSize, (i + 1) * batchSize)) stream.stop();
+      for (const stream of streams.slice(i * batchSize, (i + 1) * batchSize)) {
+        // One may have ended by itself since this began.
+        if (this.#open.has(stream)) stream.stop(why);
+      }
     }
   }
 
@@ -90,6 +103,7 @@ class Registered implements Etcd<'tenant'> {
 
 /** The requests' half of one stream, and what ends it from the middle. */
 class OpenStream implements Requests<'tenant'> {
+  readonly call: Call;
   readonly drainRank: number;
   readonly answers: Answers;
   below: Requests<'tenant'> = settled;
@@ -97,13 +111,14 @@ class OpenStream implements Requests<'tenant'> {
 
   constructor(streams: OpenStreams, call: Call, reply: Reply<'tenant'>) {
     this.#streams = streams;
+    this.call = call;
     this.answers = new Answers(this, reply);
     this.drainRank = call.method.breaker === 'lease' ? 1 : 0;
   }
 
-  stop(): void {
+  stop(why: RefusalName): void {
     this.below.cancel();
-    this.answers.end(refusal('draining'));
+    this.answers.end(refusal(why));
   }
 
   over(): void {

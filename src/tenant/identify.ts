@@ -11,16 +11,21 @@ import {
   type Ongoing,
   settled,
 } from '../grpc/call.ts';
+import { DeferredStream, DeferredUnary } from './deferred.ts';
 import type { CurrentDirectory, Directory } from './directory.ts';
 
 /**
  * One way to tell who calls: a tenant, the name of a refusal where an identity was shown and is bad, or null where this way
- * has nothing to say and the next one is asked.
+ * has nothing to say and the next one is asked. A promise, which never rejects, at most for the first use of a credential.
  */
-export type Resolver = (call: Call, directory: Directory) => Tenant | RefusalName | null;
+export type Resolver = (
+  call: Call,
+  directory: Directory,
+) => Tenant | RefusalName | null | Promise<Tenant | RefusalName>;
 
 /** Whoever reaches a listener is the tenant that the listener is for. */
-export const byListener: Resolver = (call, directory) => directory.byListener(call.peer.listener);
+export const byListener: Resolver = (call, directory) =>
+  directory.listener(call.peer.listener)?.tenant ?? null;
 
 /** Hears of every call that got no tenant, for the log and a counter: no layer below sees it. */
 export type OnUnidentified = (call: Call, why: RefusalName) => void;
@@ -46,20 +51,40 @@ class Identify implements Etcd<'client'> {
   }
 
   unary(call: Call, request: Uint8Array, reply: Reply<'client'>): Ongoing {
-    if (!this.#hasTenant(call, reply)) return settled;
-    return this.#next.unary(call, request, reply as BytesReply);
+    const found = this.#resolve(call);
+    if (!(found instanceof Promise)) return this.#unary(call, request, reply, found);
+    return new DeferredUnary(call, found, (late) =>
+      this.#unary(call, request, reply, this.#stillIs(late)),
+    );
   }
 
   stream(call: Call, reply: Reply<'client'>): Requests<'client'> {
-    if (!this.#hasTenant(call, reply)) return settled;
+    const found = this.#resolve(call);
+    if (!(found instanceof Promise)) return this.#stream(call, reply, found);
+    return new DeferredStream(call, reply, found, (late) =>
+      this.#stream(call, reply, this.#stillIs(late)),
+    );
+  }
+
+  #unary(
+    call: Call,
+    request: Uint8Array,
+    reply: Reply<'client'>,
+    found: Tenant | RefusalName,
+  ): Ongoing {
+    if (!this.#hasTenant(call, reply, found)) return settled;
+    return this.#next.unary(call, request, reply as BytesReply);
+  }
+
+  #stream(call: Call, reply: Reply<'client'>, found: Tenant | RefusalName): Requests<'client'> {
+    if (!this.#hasTenant(call, reply, found)) return settled;
     // The client's bytes are the tenant's from here on, and the tenant's are what the client may see.
     const below: BytesRequests = this.#next.stream(call, reply as BytesReply);
     return below;
   }
 
   /** Gives the call its tenant, or ends it. */
-  #hasTenant(call: Call, reply: Reply<'client'>): boolean {
-    const found = this.#resolve(call);
+  #hasTenant(call: Call, reply: Reply<'client'>, found: Tenant | RefusalName): boolean {
     if (typeof found !== 'string') {
       call.tenant = found;
       return true;
@@ -69,7 +94,13 @@ class Identify implements Etcd<'client'> {
     return false;
   }
 
-  #resolve(call: Call): Tenant | RefusalName {
+  /** A reload may have come between the question and its answer. */
+  #stillIs(found: Tenant | RefusalName): Tenant | RefusalName {
+    if (typeof found === 'string' || this.#options.directory.current.has(found)) return found;
+    return 'tenant-changed';
+  }
+
+  #resolve(call: Call): Tenant | RefusalName | Promise<Tenant | RefusalName> {
     const directory = this.#options.directory.current;
     for (const resolver of this.#options.resolvers) {
       const found = resolver(call, directory);

@@ -31,8 +31,8 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
           name: config.name,
           keySpace: space,
           floor: new CompactionFloor(),
-          access: 'read-write',
-          owns: new Set(),
+          access: config.access,
+          owns: new Set(config.owns),
         }
       : null;
   } catch (error) {

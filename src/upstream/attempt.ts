@@ -2,18 +2,30 @@
  * One call on its way to one endpoint: passes everything on as it is, in both directions, and reports how it went. No
  * retries and no judgement of what the caller should see; that is resilience/.
  */
-import type { Reply, Requests } from '../etcd/api.ts';
-import type { Status } from '../grpc/status.ts';
+import type { Call, Reply, Requests } from '../etcd/api.ts';
+import { settled } from '../grpc/call.ts';
+import type { Metadata } from '../grpc/metadata.ts';
+import { Code, type Status, status } from '../grpc/status.ts';
+import type { RequestHead } from '../grpc/transport.ts';
 import type { ChannelClass, Endpoint } from './endpoint.ts';
+import type { Login } from './login.ts';
+
+/** What is sent, and with whose credentials. */
+export interface Sent {
+  readonly call: Call;
+  readonly head: RequestHead;
+  /** Null where the credentials are the client's own: what etcd says of them is for the client. */
+  readonly login: Login | null;
+}
 
 export class UnaryAttempt implements Reply<'store'> {
   readonly #endpoint: Endpoint;
-  readonly #timeoutMs: number;
+  readonly #sent: Sent;
   readonly #reply: Reply<'store'>;
 
-  constructor(endpoint: Endpoint, timeoutMs: number, reply: Reply<'store'>) {
+  constructor(endpoint: Endpoint, sent: Sent, reply: Reply<'store'>) {
     this.#endpoint = endpoint;
-    this.#timeoutMs = timeoutMs;
+    this.#sent = sent;
     this.#reply = reply;
   }
 
@@ -23,8 +35,8 @@ export class UnaryAttempt implements Reply<'store'> {
 
   end(ended: Status): void {
     // First, so that whoever tries again is already offered another endpoint.
-    this.#endpoint.callEnded(ended, this.#timeoutMs);
-    this.#reply.end(ended);
+    this.#endpoint.callEnded(ended, this.#sent.head.timeoutMs);
+    this.#reply.end(judged(this.#sent, ended));
   }
 
   pause(): void {
@@ -38,24 +50,22 @@ export class UnaryAttempt implements Reply<'store'> {
 
 /** Counts the stream as open from its creation until it has ended or was cancelled. */
 export class StreamAttempt implements Reply<'store'> {
+  /** The sending half, once there is one. */
+  requests: Requests<'store'> = settled;
   readonly #endpoint: Endpoint;
   readonly #channelClass: ChannelClass;
-  readonly #timeoutMs: number;
+  readonly #sent: Sent;
   readonly #reply: Reply<'store'>;
   #isOpen = true;
   #isAnswered = false;
 
-  constructor(
-    endpoint: Endpoint,
-    channelClass: ChannelClass,
-    timeoutMs: number,
-    reply: Reply<'store'>,
-  ) {
+  constructor(endpoint: Endpoint, channelClass: ChannelClass, sent: Sent, reply: Reply<'store'>) {
     this.#endpoint = endpoint;
     this.#channelClass = channelClass;
-    this.#timeoutMs = timeoutMs;
+    this.#sent = sent;
     this.#reply = reply;
     endpoint.streamOpened(channelClass);
+    if (channelClass === 'watch') sent.login?.streamOpened(this);
   }
 
   message(bytes: Uint8Array): void {
@@ -68,8 +78,8 @@ export class StreamAttempt implements Reply<'store'> {
 
   end(ended: Status): void {
     this.close();
-    this.#endpoint.callEnded(ended, this.#timeoutMs);
-    this.#reply.end(ended);
+    this.#endpoint.callEnded(ended, this.#sent.head.timeoutMs);
+    this.#reply.end(judged(this.#sent, ended));
   }
 
   pause(): void {
@@ -84,8 +94,27 @@ export class StreamAttempt implements Reply<'store'> {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.#endpoint.streamClosed(this.#channelClass);
+    this.#sent.login?.streamClosed(this);
+  }
+
+  /** The token that the stream was opened with. */
+  get metadata(): Metadata {
+    return this.#sent.head.metadata;
+  }
+
+  /** Ends the stream on both sides, so that whoever wants it opens another. */
+  lose(): void {
+    this.close();
+    this.requests.cancel();
+    this.#reply.end(outdated);
   }
 }
+
+function judged({ call, head, login }: Sent, ended: Status): Status {
+  return login === null ? ended : login.judge(call, head.metadata, ended);
+}
+
+const outdated = status(Code.UNAVAILABLE, 'opened with a token that was replaced', 'lost');
 
 /** The caller's end of a `StreamAttempt`, which has to learn of a cancellation. */
 export class AttemptRequests implements Requests<'store'> {

@@ -4,7 +4,7 @@
  */
 import type { EndpointConfig } from '../config/config.ts';
 import type { Status } from '../grpc/status.ts';
-import type { Channel, ClientTransport } from '../grpc/transport.ts';
+import type { Channel, ClientTls, ClientTransport, DialOptions } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 import { Accrual, judge, type Verdict } from './accrual.ts';
@@ -34,12 +34,28 @@ export interface EndpointParts {
   readonly keepaliveTimeoutMs: number;
 }
 
+/** Read by the transport at every handshake, so a certificate that is put in here counts from the next one on. */
+class Dial implements DialOptions {
+  readonly address: DialOptions['address'];
+  readonly keepaliveMs: number;
+  readonly keepaliveTimeoutMs: number;
+  tls: ClientTls | null;
+
+  constructor({ address, tls }: EndpointConfig, parts: EndpointParts) {
+    this.address = address;
+    this.keepaliveMs = parts.keepaliveMs;
+    this.keepaliveTimeoutMs = parts.keepaliveTimeoutMs;
+    this.tls = tls;
+  }
+}
+
 export class Endpoint {
   readonly name: string;
   readonly accrual: Accrual;
   /** One listener: the upstream that owns it. */
   onChange: (() => void) | null = null;
   #health: Health = { version: '', hasLeader: true, failure: '' };
+  readonly #dial: Dial;
   readonly #channels: Readonly<Record<ChannelClass, Channel>>;
   readonly #openStreams: Record<ChannelClass, number> = { unary: 0, watch: 0, lease: 0 };
 
@@ -47,10 +63,9 @@ export class Endpoint {
   constructor(config: EndpointConfig, parts: EndpointParts) {
     this.name = config.name;
     this.accrual = new Accrual(parts.clock, parts.random);
+    this.#dial = new Dial(config, parts);
     const dial = (): Channel => {
-      const { keepaliveMs, keepaliveTimeoutMs } = parts;
-      const { address, tls } = config;
-      const channel = parts.transport.dial({ address, tls, keepaliveMs, keepaliveTimeoutMs });
+      const channel = parts.transport.dial(this.#dial);
       channel.onState = () => this.onChange?.();
       return channel;
     };
@@ -59,6 +74,20 @@ export class Endpoint {
 
   get health(): Health {
     return this.#health;
+  }
+
+  /**
+   * Takes other certificates, keys or authorities for the next handshakes; connections that exist live on. False when the
+   * endpoint itself is another one, which takes another object.
+   */
+  update({ name, tls }: EndpointConfig): boolean {
+    const { tls: before } = this.#dial;
+    const isSame =
+      name === this.name &&
+      (tls === null) === (before === null) &&
+      tls?.serverName === before?.serverName;
+    if (isSame) this.#dial.tls = tls;
+    return isSame;
   }
 
   channel(channelClass: ChannelClass): Channel {

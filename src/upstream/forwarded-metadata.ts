@@ -9,18 +9,15 @@ const always = ['hasleader', 'client-api-version'] as const;
 /** Whose permissions count at etcd. */
 const credentials = ['token', 'authorization'] as const;
 
-/** Selects from a client's metadata; one value per name, the first, which is the one that etcd looks at. */
-export type Forwarding = (metadata: Metadata) => Metadata;
+const withCredentials = [...always, ...credentials] as const;
 
-export function forwarding(passesCredentials: boolean): Forwarding {
-  const names = passesCredentials ? [...always, ...credentials] : always;
-  return (metadata) => {
-    if (metadata.length === 0) return noMetadata;
-    const selected: string[] = [];
-    for (const name of names) {
-      const value = metadataValue(metadata, name);
-      if (value !== undefined) selected.push(name, value);
-    }
-    return selected.length === 0 ? noMetadata : selected;
-  };
+/** Selects from a client's metadata; one value per name, the first, which is the one that etcd looks at. */
+export function forwarded(metadata: Metadata, passesCredentials: boolean): Metadata {
+  if (metadata.length === 0) return noMetadata;
+  const selected: string[] = [];
+  for (const name of passesCredentials ? withCredentials : always) {
+    const value = metadataValue(metadata, name);
+    if (value !== undefined) selected.push(name, value);
+  }
+  return selected.length === 0 ? noMetadata : selected;
 }

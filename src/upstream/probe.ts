@@ -7,11 +7,11 @@ import { fileURLToPath } from 'node:url';
 import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 import { method } from '../etcd/methods.ts';
 import type { Reply } from '../grpc/call.ts';
-import { noMetadata } from '../grpc/metadata.ts';
+import type { Metadata } from '../grpc/metadata.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { jittered, type Random } from '../runtime/random.ts';
-import type { Endpoint, Health } from './endpoint.ts';
+import type { Endpoint, EndpointParts, Health } from './endpoint.ts';
 
 const everyMs = 3_000;
 const spread = 0.2;
@@ -31,6 +31,8 @@ export class Prober implements Reply {
   readonly #endpoint: Endpoint;
   readonly #clock: Clock;
   readonly #random: Random;
+  /** The proxy's own credentials: with authentication on, newer releases tell their status to users only. */
+  readonly #metadata: () => Metadata;
   #cancelTimer: CancelTimer = () => {};
   #answer: Uint8Array | null = null;
   #wasReady = false;
@@ -38,7 +40,12 @@ export class Prober implements Reply {
   #isAsking = false;
   #isClosed = false;
 
-  constructor(endpoint: Endpoint, clock: Clock, random: Random) {
+  constructor(
+    endpoint: Endpoint,
+    { clock, random }: Pick<EndpointParts, 'clock' | 'random'>,
+    metadata: () => Metadata,
+  ) {
+    this.#metadata = metadata;
     this.#endpoint = endpoint;
     this.#clock = clock;
     this.#random = random;
@@ -86,7 +93,8 @@ export class Prober implements Reply {
   #ask(): void {
     this.#isAsking = true;
     this.#answer = null;
-    this.#endpoint.channel('unary').unary({ path, metadata: noMetadata, timeoutMs }, request, this);
+    const head = { path, metadata: this.#metadata(), timeoutMs };
+    this.#endpoint.channel('unary').unary(head, request, this);
   }
 }
 
@@ -96,7 +104,7 @@ function healthFrom(ended: Status, answer: Uint8Array | null, before: Health): H
     if (member === null) return { ...before, failure: 'its status is not a protobuf message' };
     return { version: member.version, hasLeader: member.leader !== '0', failure: '' };
   }
-  // With authentication on, newer releases tell their status to users only. Who refuses is alive, though.
+  // Who refuses is alive: without a user of its own the proxy may be nobody to the member.
   const isAlive = ended.origin === 'peer' && ended.code !== Code.UNAVAILABLE;
   return { ...before, failure: isAlive ? '' : ended.text };
 }

@@ -3,24 +3,28 @@
  * with origin `unsent`; waiting for an endpoint and trying another is resilience/'s part. Guarantee: nothing of a
  * client's metadata but what etcd understands leaves the process.
  */
-import type { EndpointConfig } from '../config/config.ts';
+import type { EndpointConfig, LoginConfig } from '../config/config.ts';
 import type { Call, Etcd, Message, Reply, Requests } from '../etcd/api.ts';
 import { refusal } from '../etcd/errors.ts';
 import type { Method } from '../etcd/methods.ts';
 import { type Ongoing, settled } from '../grpc/call.ts';
+import type { Metadata } from '../grpc/metadata.ts';
 import { Code, status } from '../grpc/status.ts';
-import type { RequestHead } from '../grpc/transport.ts';
-import type { Clock } from '../runtime/clock.ts';
-import { AttemptRequests, StreamAttempt, UnaryAttempt } from './attempt.ts';
+import { AttemptRequests, type Sent, StreamAttempt, UnaryAttempt } from './attempt.ts';
 import { type ChannelClass, channelClasses, Endpoint, type EndpointParts } from './endpoint.ts';
-import { type Forwarding, forwarding } from './forwarded-metadata.ts';
+import { forwarded } from './forwarded-metadata.ts';
+import { Login } from './login.ts';
 import { Picker } from './picker.ts';
 import { Prober } from './probe.ts';
 
 export interface UpstreamOptions extends EndpointParts {
   readonly endpoints: readonly EndpointConfig[];
-  /** Clients' `token` and `authorization` go to etcd. False where the proxy has an identity of its own. */
-  readonly passesCredentials: boolean;
+  /** Whether the `token` and `authorization` of clients of that listener go to etcd, in the place of our own. */
+  readonly passesCredentials: (listener: string) => boolean;
+  /** Who the proxy itself is at etcd; null: nobody. */
+  readonly login: LoginConfig | null;
+  /** etcd does not let the proxy log in, for the log. */
+  readonly onLoginFailure: ((why: string) => void) | null;
 }
 
 /** One endpoint as operators see it. */
@@ -40,27 +44,46 @@ export interface EndpointSnapshot {
 const noEndpoint = status(Code.UNAVAILABLE, 'there is no connection available', 'unsent');
 
 export class Upstream implements Etcd<'store'> {
-  readonly #clock: Clock;
-  readonly #forward: Forwarding;
-  readonly #endpoints: readonly Endpoint[];
-  readonly #probers: readonly Prober[];
+  readonly #options: UpstreamOptions;
+  readonly #login: Login;
+  readonly #probers = new Map<Endpoint, Prober>();
+  /** No longer configured, and not closed yet. */
+  readonly #leaving = new Set<Endpoint>();
   readonly #listeners = new Set<() => void>();
-  #picker: Picker;
+  #picker = new Picker([]);
 
   /** Dials every endpoint at once. Throws when a certificate, key or authority cannot be parsed. */
   constructor(options: UpstreamOptions) {
-    this.#clock = options.clock;
-    this.#forward = forwarding(options.passesCredentials);
-    this.#endpoints = options.endpoints.map((each) => new Endpoint(each, options));
-    this.#probers = this.#endpoints.map((each) => new Prober(each, options.clock, options.random));
-    this.#picker = new Picker(this.#endpoints);
-    for (const endpoint of this.#endpoints) endpoint.onChange = () => this.#onChange();
-    this.#onChange();
+    this.#options = options;
+    this.#login = new Login(options.login, {
+      clock: options.clock,
+      random: options.random,
+      pick: () => this.#picker.next('unary'),
+      endpoints: () => this.#endpoints,
+      onToken: () => this.#tellAvailable(),
+      onFailure: options.onLoginFailure,
+    });
+    this.#replace(options.endpoints);
+  }
+
+  /**
+   * Other endpoints, certificates or credentials, from now on. Whoever calls an endpoint that is no longer named may finish
+   * within the deadline of an ordinary call.
+   */
+  update(config: Pick<UpstreamOptions, 'endpoints' | 'login'>, graceMs: number): void {
+    for (const removed of this.#replace(config.endpoints)) {
+      this.#leaving.add(removed);
+      this.#options.clock.after(graceMs, () => {
+        this.#leaving.delete(removed);
+        removed.close();
+      });
+    }
+    this.#login.update(config.login);
   }
 
   /** Some endpoint takes calls of this method: each class of traffic has connections of its own. */
   isAvailable(method: Method): boolean {
-    return this.#picker.hasAny(classOf(method));
+    return this.#login.isReady && this.#picker.hasAny(classOf(method));
   }
 
   /** Calls `listener` whenever a class of traffic finds an endpoint again, until the returned function is called. */
@@ -71,19 +94,20 @@ export class Upstream implements Etcd<'store'> {
 
   unary(call: Call, request: Message<'store'>, reply: Reply<'store'>): Ongoing {
     const endpoint = this.#picker.next('unary');
-    const head = this.#head(call);
-    if (endpoint === null || head.timeoutMs <= 0) return refused(endpoint, reply);
-    const attempt = new UnaryAttempt(endpoint, head.timeoutMs, reply);
-    return endpoint.channel('unary').unary(head, request, attempt);
+    const sent = this.#sent(call);
+    if (endpoint === null || sent.head.timeoutMs <= 0) return refused(endpoint, reply);
+    const attempt = new UnaryAttempt(endpoint, sent, reply);
+    return endpoint.channel('unary').unary(sent.head, request, attempt);
   }
 
   stream(call: Call, reply: Reply<'store'>): Requests<'store'> {
     const channelClass = classOf(call.method);
     const endpoint = this.#picker.leastStreams(channelClass);
-    const head = this.#head(call);
-    if (endpoint === null || head.timeoutMs <= 0) return refused(endpoint, reply);
-    const attempt = new StreamAttempt(endpoint, channelClass, head.timeoutMs, reply);
-    const requests = endpoint.channel(channelClass).stream(head, attempt);
+    const sent = this.#sent(call);
+    if (endpoint === null || sent.head.timeoutMs <= 0) return refused(endpoint, reply);
+    const attempt = new StreamAttempt(endpoint, channelClass, sent, reply);
+    const requests = endpoint.channel(channelClass).stream(sent.head, attempt);
+    attempt.requests = requests;
     return new AttemptRequests(attempt, requests);
   }
 
@@ -94,27 +118,68 @@ export class Upstream implements Etcd<'store'> {
   /** Ends every call and closes every connection. */
   close(): void {
     this.#listeners.clear();
-    for (const prober of this.#probers) prober.close();
-    for (const endpoint of this.#endpoints) endpoint.close();
+    this.#login.close();
+    for (const [endpoint, prober] of this.#probers) {
+      prober.close();
+      endpoint.close();
+    }
+    for (const endpoint of this.#leaving) endpoint.close();
     this.#picker = new Picker([]);
   }
 
-  #head(call: Call): RequestHead {
-    return {
-      path: call.method.path,
-      metadata: this.#forward(call.metadata),
-      timeoutMs: call.deadlineMs - this.#clock.nowMs(),
-    };
+  get #endpoints(): readonly Endpoint[] {
+    return [...this.#probers.keys()];
+  }
+
+  /** Returns those that are no longer among them. They take no more calls, and are still open. */
+  #replace(configs: readonly EndpointConfig[]): readonly Endpoint[] {
+    const before = new Map(this.#probers);
+    this.#probers.clear();
+    for (const config of configs) {
+      const known = [...before.keys()].find((endpoint) => endpoint.update(config));
+      const endpoint = known ?? new Endpoint(config, this.#options);
+      endpoint.onChange = () => this.#onChange();
+      const prober =
+        before.get(endpoint) ?? new Prober(endpoint, this.#options, () => this.#login.metadata);
+      this.#probers.set(endpoint, prober);
+      before.delete(endpoint);
+    }
+    for (const [removed, prober] of before) {
+      removed.onChange = null;
+      prober.close();
+    }
+    this.#onChange();
+    return [...before.keys()];
+  }
+
+  #sent(call: Call): Sent {
+    const passesCredentials = this.#options.passesCredentials(call.peer.listener);
+    const selected = forwarded(call.metadata, passesCredentials);
+    const metadata = passesCredentials ? selected : joined(selected, this.#login.metadata);
+    const timeoutMs = call.deadlineMs - this.#options.clock.nowMs();
+    const head = { path: call.method.path, metadata, timeoutMs };
+    return { call, head, login: passesCredentials ? null : this.#login };
   }
 
   #onChange(): void {
     const before = this.#picker;
     const now = new Picker(this.#endpoints, before);
     this.#picker = now;
-    for (const prober of this.#probers) prober.onChange();
+    for (const prober of this.#probers.values()) prober.onChange();
+    if (now.hasAny('unary')) this.#login.onEndpoint();
     const hasGained = channelClasses.some((each) => now.hasAny(each) && !before.hasAny(each));
-    if (hasGained) for (const listener of this.#listeners) listener();
+    if (hasGained) this.#tellAvailable();
   }
+
+  #tellAvailable(): void {
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+/** Mostly one of them is empty, and the other can be the same object from call to call. */
+function joined(selected: Metadata, own: Metadata): Metadata {
+  if (own.length === 0) return selected;
+  return selected.length === 0 ? own : [...selected, ...own];
 }
 
 function refused(endpoint: Endpoint | null, reply: Reply<'store'>): Requests<'store'> {

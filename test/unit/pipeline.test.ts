@@ -23,6 +23,7 @@ describe('the pipeline', () => {
     const parts: Parts = {
       rescue: noting('rescue', passed),
       health: noting('health', passed),
+      authenticate: noting('authenticate', passed),
       identify: noting('identify', passed),
       observe: noting('observe', passed),
       drain: noting('drain', passed),

@@ -47,7 +47,9 @@ class Line implements Disposable {
     const onFault = (fault: unknown) => this.faults.push(fault);
     this.upstream = new Upstream({
       endpoints,
-      passesCredentials: true,
+      passesCredentials: () => true,
+      login: null,
+      onLoginFailure: null,
       keepaliveMs: 10_000,
       keepaliveTimeoutMs: 5_000,
       transport: new GrpcJsClientTransport({ clock: systemClock, onFault }),

@@ -4,6 +4,14 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { Lifecycle } from '../../../src/admin/lifecycle.ts';
 import { type Admin, type AdminParts, startAdmin } from '../../../src/admin/server.ts';
 
+const configuration = {
+  hash: 'abc',
+  since: '2026-01-01T00:00:00.000Z',
+  problems: ['c.yaml:1: is wrong'],
+  needRestart: ['hold'],
+  settings: [{ name: 'hold', value: '5s', origin: 'default' }],
+};
+
 const open: Admin[] = [];
 afterEach(async () => {
   for (const admin of open.splice(0)) await admin.close();
@@ -15,7 +23,7 @@ async function start(overrides: Partial<AdminParts> = {}) {
     address: { host: '127.0.0.1', port: 0 },
     lifecycle,
     version: '1.2.3',
-    effective: [{ name: 'hold', value: '5s', origin: 'default' }],
+    configuration: () => configuration,
     upstream: () => [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     ...overrides,
@@ -78,9 +86,7 @@ test('state is JSON', async () => {
   expect(JSON.parse((await get('/upstreamz')).body)).toEqual({
     endpoints: [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
   });
-  expect(JSON.parse((await get('/configz')).body)).toEqual({
-    settings: [{ name: 'hold', value: '5s', origin: 'default' }],
-  });
+  expect(JSON.parse((await get('/configz')).body)).toEqual(configuration);
   expect(JSON.parse((await get('/version')).body)).toMatchObject({ 'etcd-bulkhead': '1.2.3' });
 });
 

@@ -60,8 +60,8 @@ describe('a wrong command line or configuration ends with 64 before a port is bo
       '--nope: unknown flag',
       '…/wrong.yaml:2: unknown key "log-levl"; did you mean "log-level"?',
       '--hold: "5" is not a duration such as 500ms, 5s or 1m30s',
-      'listeners: the list is missing: with several tenants each needs an address of its own',
-      'tenant "b": its namespace lies within that of tenant "a"',
+      'listeners: the list is missing: with several tenants it says who connects where',
+      '…/wrong.yaml:1: tenant "b": its namespace lies within that of tenant "a"',
       '',
     ]);
   });

@@ -5,6 +5,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type Environment, type Loaded, loadConfig } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/config/problem.ts';
 import type { SettingName } from '../../../src/config/schema.ts';
+import { listenerConfig, tenantConfig } from '../../support/tenancy.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-config-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -43,26 +44,26 @@ const problems = (given: Given) => load(given).problems.map(formatProblem);
 
 /** What comes of nothing but an endpoint. */
 const defaults = {
-  tenants: [{ name: 'default', namespace: '', leaseTag: null, allowUndelimited: false }],
+  tenants: [tenantConfig('default', '')],
   listeners: [
-    {
-      name: '127.0.0.1:2379',
+    listenerConfig('127.0.0.1:2379', {
       address: { host: '127.0.0.1', port: 2379 },
       tenant: 'default',
-      required: true,
-    },
-    {
-      name: '[::1]:2379',
+    }),
+    listenerConfig('[::1]:2379', {
       address: { host: '::1', port: 2379 },
       tenant: 'default',
       required: false,
-    },
+    }),
   ],
-  listenerTls: null,
+  users: new Map(),
+  bearer: null,
+  uriPatterns: [],
+  login: null,
   endpoints: [{ name: 'etcd:2379', address: { host: 'etcd', port: 2379 }, tls: null }],
   advertiseClientUrls: [],
   adminAddress: { host: '127.0.0.1', port: 2381 },
-  transport: 'grpc-js',
+  transport: 'native',
   logLevel: 'info',
   logKeys: false,
   holdMs: 5_000,
@@ -177,13 +178,13 @@ test('all mistakes of all places are reported at once, with their lines', () => 
     'c.yaml:4: "name" must be 1 to 63 letters, digits, dots, dashes or underscores',
     'c.yaml:4: "namespace" is missing',
     'c.yaml:8: "lease-tag" must be 1 to 4294967295',
+    expect.stringContaining('--trusted-ca-file: holds no certificate in PEM form'),
+    '--cert-file: is missing: clients cannot show certificates without TLS',
     'c.yaml:10: "address" must be an address such as 127.0.0.1:2379 or unix:///path',
     'c.yaml:11: "tenant" names no tenant of the list; did you mean "game-2"?',
     '--key: needs --cert as well',
     expect.stringContaining('--key: cannot be read: ENOENT'),
     expect.stringContaining('--cacert: cannot be read: ENOENT'),
-    expect.stringContaining('--trusted-ca-file: holds no certificate in PEM form'),
-    '--cert-file: is missing: clients cannot show certificates without TLS',
     '--max-drain: is too short: --min-drain and --drain-window need 5s',
   ]);
 });
@@ -250,13 +251,10 @@ describe('tenants', () => {
     const listeners = 'listeners: [{address: ":1", tenant: a}, {address: "unix:///b", tenant: b}]';
     expect(config({ file: `${two}\n${listeners}` })).toEqual({
       ...defaults,
-      tenants: [
-        { name: 'a', namespace: 'a/', leaseTag: null, allowUndelimited: false },
-        { name: 'b', namespace: 'b/', leaseTag: 7, allowUndelimited: false },
-      ],
+      tenants: [tenantConfig('a', 'a/'), tenantConfig('b', 'b/', { leaseTag: 7 })],
       listeners: [
-        { name: ':1', address: { host: '::', port: 1 }, tenant: 'a', required: true },
-        { name: 'unix:///b', address: { path: '/b' }, tenant: 'b', required: true },
+        listenerConfig(':1', { address: { host: '::', port: 1 }, tenant: 'a' }),
+        listenerConfig('unix:///b', { address: { path: '/b' }, tenant: 'b' }),
       ],
     });
   });
@@ -294,7 +292,7 @@ describe('tenants', () => {
     });
     expect(loaded.problems.map(formatProblem)).toEqual([
       expect.stringMatching(/^--hold: /),
-      'tenant "a": is wrong',
+      'c.yaml:2: tenant "a": is wrong',
     ]);
   });
 });

@@ -80,7 +80,7 @@ describe('TLS towards clients', () => {
   const pair = { 'cert-file': named.certificateFile, 'key-file': named.keyFile };
 
   test('a pair turns it on, and clients need no certificate', () => {
-    expect(load(pair).config?.listenerTls).toEqual({
+    expect(load(pair).config?.listeners[0]?.tls).toEqual({
       certificate: named.certificate,
       key: named.key,
       clientAuthorities: null,
@@ -89,7 +89,7 @@ describe('TLS towards clients', () => {
 
   test('authorities make clients show a certificate, as in etcd', () => {
     const { config } = load({ ...pair, 'trusted-ca-file': authority.certificateFile });
-    expect(config?.listenerTls?.clientAuthorities).toEqual(authority.certificate);
+    expect(config?.listeners[0]?.tls?.clientAuthorities).toEqual(authority.certificate);
   });
 
   test('to insist on certificates takes authorities', () => {

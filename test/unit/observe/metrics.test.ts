@@ -67,17 +67,28 @@ test('what only a proxy has is shown under names of its own', async () => {
   metrics.refused('tenant-unknown');
   metrics.foreignLeasesSeen(2);
   metrics.namespaceViolated();
+  metrics.authenticated('token');
+  metrics.authenticated('authentication-failed');
+  metrics.reloaded(1_700_000_000, [
+    { use: 'server', listener: 'a:2379', epochSeconds: 1_800_000_000 },
+  ]);
+  metrics.reloadFailed();
   const of = 'tenant="game-1",breaker="write"';
   expect(
     (await lines(metrics, 'etcd_bulkhead_')).filter((line) => !line.includes('build_info')).sort(),
   ).toEqual([
+    'etcd_bulkhead_authentications_total{outcome="authentication-failed"} 1',
+    'etcd_bulkhead_authentications_total{outcome="token"} 1',
     `etcd_bulkhead_breaker_state{${of}} 1`,
     `etcd_bulkhead_breaker_transitions_total{${of},state="half-open"} 1`,
     `etcd_bulkhead_breaker_transitions_total{${of},state="open"} 1`,
+    'etcd_bulkhead_config_last_reload_success_timestamp_seconds 1700000000',
+    'etcd_bulkhead_config_last_reload_successful 0',
     'etcd_bulkhead_foreign_lease_total 2',
     'etcd_bulkhead_namespace_violation_total 1',
     'etcd_bulkhead_rejected_total{reason="tenant-unknown"} 1',
     'etcd_bulkhead_retries_total{grpc_method="Put"} 1',
+    'etcd_bulkhead_tls_cert_expiry_timestamp_seconds{use="server",listener="a:2379"} 1800000000',
     'etcd_bulkhead_upstream_up{endpoint="a:1"} 1',
     'etcd_bulkhead_upstream_up{endpoint="b:1"} 0',
     'etcd_bulkhead_watch_streams 0',

@@ -1,15 +1,17 @@
 import { describe, expect, test } from 'vitest';
 import type { ListenerConfig, TenantConfig } from '../../../src/config/config.ts';
 import { derivedLeaseTag } from '../../../src/etcd/key-space.ts';
-import { buildDirectory, Directory } from '../../../src/tenant/directory.ts';
-
-function tenant(name: string, namespace: string, more: Partial<TenantConfig> = {}): TenantConfig {
-  return { name, namespace, leaseTag: null, allowUndelimited: false, ...more };
-}
+import { buildDirectory, checkTenants, type Directory } from '../../../src/tenant/directory.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import {
+  directoryConfig,
+  directoryOf,
+  listenerConfig,
+  tenantConfig as tenant,
+} from '../../support/tenancy.ts';
 
 function listener(name: string, tenantName: string): ListenerConfig {
-  const address = { host: '127.0.0.1', port: 0 };
-  return { name, address, tenant: tenantName, required: true };
+  return listenerConfig(name, { tenant: tenantName });
 }
 
 function directory(
@@ -17,14 +19,11 @@ function directory(
   listeners: readonly ListenerConfig[] = [],
   previous: Directory | null = null,
 ): Directory {
-  const built = buildDirectory({ tenants, listeners }, previous);
-  if (built instanceof Directory) return built;
-  throw new Error(built.map(({ where, what }) => `${where}: ${what}`).join('\n'));
+  return directoryOf({ tenants, listeners }, { previous });
 }
 
 function problems(...tenants: readonly TenantConfig[]): string[] {
-  const built = buildDirectory({ tenants, listeners: [] });
-  return built instanceof Directory ? [] : built.map(({ where, what }) => `${where}: ${what}`);
+  return checkTenants(tenants).map(({ where, what }) => `${where}: ${what}`);
 }
 
 describe('a directory', () => {
@@ -33,8 +32,8 @@ describe('a directory', () => {
       [tenant('a', 'game-a/'), tenant('b', 'game-b/')],
       [listener('127.0.0.1:2379', 'a'), listener('127.0.0.1:2389', 'b')],
     );
-    expect(built.byListener('127.0.0.1:2389')?.name).toBe('b');
-    expect(built.byListener('elsewhere')).toBeNull();
+    expect(built.listener('127.0.0.1:2389')?.tenant?.name).toBe('b');
+    expect(built.listener('elsewhere')).toBeNull();
     expect(built.byName('c')).toBeNull();
     const a = built.byName('a');
     expect(Buffer.from(a?.keySpace.prefix ?? []).toString()).toBe('game-a/');
@@ -117,7 +116,8 @@ describe('a directory', () => {
   });
 
   test('a listener of nobody is a problem', () => {
-    const built = buildDirectory({ tenants: [tenant('a', 'a/')], listeners: [listener('l', 'x')] });
+    const config = { tenants: [tenant('a', 'a/')], listeners: [listener('l', 'x')] };
+    const built = buildDirectory(directoryConfig(config), new ManualClock());
     expect(built).toEqual([{ where: 'listener l', what: 'there is no tenant "x"' }]);
   });
 

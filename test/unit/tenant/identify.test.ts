@@ -1,11 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { refusal } from '../../../src/etcd/errors.ts';
-import { Directory } from '../../../src/tenant/directory.ts';
+import type { Directory } from '../../../src/tenant/directory.ts';
 import { byListener, identify, type Resolver } from '../../../src/tenant/identify.ts';
-import { CallerAbove, callOf, EtcdBelow, someTenant } from '../../support/neighbours.ts';
+import { CallerAbove, callOf, EtcdBelow } from '../../support/neighbours.ts';
+import { directoryOf, listenerConfig, tenantConfig } from '../../support/tenancy.ts';
 
-const tenant = someTenant();
-const known = new Directory([tenant], new Map([['here', tenant]]));
+const known = knowing('game-1');
+
+/** Whose clients come by the listener `here`. */
+function knowing(name: string): Directory {
+  return directoryOf({
+    tenants: [tenantConfig(name)],
+    listeners: [listenerConfig('here', { tenant: name })],
+  });
+}
 
 function identified(resolvers: readonly Resolver[], directory = { current: known }) {
   const below = new EtcdBelow<'tenant'>();
@@ -23,13 +31,13 @@ describe('identify', () => {
     const { etcd, below } = identified([byListener]);
     const above = new CallerAbove<'client'>();
     etcd.unary(callOf('etcdserverpb.KV/Put'), Buffer.from('x'), above);
-    expect(below.last.call.tenant).toBe(tenant);
+    expect(below.last.call.tenant).toBe(known.byName('game-1'));
     below.last.answer('done');
     below.last.finish();
     expect(above.messages).toEqual(['done']);
     const requests = etcd.stream(callOf('etcdserverpb.Watch/Watch'), new CallerAbove<'client'>());
     requests.message(Buffer.from('create'));
-    expect(below.last.call.tenant).toBe(tenant);
+    expect(below.last.call.tenant).toBe(known.byName('game-1'));
     expect(below.last.requests).toHaveLength(1);
   });
 
@@ -50,7 +58,7 @@ describe('identify', () => {
     const bad: Resolver = (call) => (call.peer.listener === 'here' ? null : 'method-denied');
     const { etcd, below } = identified([bad, byListener]);
     etcd.unary(callOf('etcdserverpb.KV/Put'), Buffer.from('x'), new CallerAbove<'client'>());
-    expect(below.last.call.tenant).toBe(tenant);
+    expect(below.last.call.tenant).toBe(known.byName('game-1'));
     const above = new CallerAbove<'client'>();
     etcd.unary(callOf('etcdserverpb.KV/Put', { listener: 'x' }), Buffer.from('x'), above);
     expect(above.status).toBe(refusal('method-denied'));
@@ -61,10 +69,10 @@ describe('identify', () => {
     const { etcd, below } = identified([byListener], holder);
     const call = callOf('etcdserverpb.Watch/Watch');
     etcd.stream(call, new CallerAbove<'client'>());
-    const other = someTenant('game-2');
-    holder.current = new Directory([other], new Map([['here', other]]));
+    const other = knowing('game-2');
+    holder.current = other;
     etcd.stream(callOf('etcdserverpb.Watch/Watch'), new CallerAbove<'client'>());
-    expect(below.last.call.tenant).toBe(other);
-    expect(call.tenant).toBe(tenant);
+    expect(below.last.call.tenant).toBe(other.byName('game-2'));
+    expect(call.tenant).toBe(known.byName('game-1'));
   });
 });

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { forwarding } from '../../../src/upstream/forwarded-metadata.ts';
+import { forwarded } from '../../../src/upstream/forwarded-metadata.ts';
 
 const sent = [
   ...['user-agent', 'grpc-go', 'token', 'abc', 'hasleader', 'true', 'x-tenant', 'other'],
@@ -7,12 +7,12 @@ const sent = [
 ];
 
 test('what etcd understands goes along, and nothing else', () => {
-  expect(forwarding(true)(sent)).toEqual([
+  expect(forwarded(sent, true)).toEqual([
     ...['hasleader', 'true', 'client-api-version', '3.5.0'],
     ...['token', 'abc', 'authorization', 'Bearer def'],
   ]);
 });
 
 test('credentials stay here where the proxy has its own', () => {
-  expect(forwarding(false)(sent)).toEqual(['hasleader', 'true', 'client-api-version', '3.5.0']);
+  expect(forwarded(sent, false)).toEqual(['hasleader', 'true', 'client-api-version', '3.5.0']);
 });

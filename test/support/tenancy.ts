@@ -1,0 +1,60 @@
+/** Configurations of tenants and listeners with nothing in them but what a test says, and the directories they make. */
+import type { ListenerConfig, TenantConfig } from '../../src/config/config.ts';
+import { formatProblem } from '../../src/config/problem.ts';
+import { buildDirectory, Directory, type DirectoryConfig } from '../../src/tenant/directory.ts';
+import { ManualClock } from './manual-clock.ts';
+
+export function tenantConfig(
+  name: string,
+  namespace = `${name}/`,
+  more: Partial<TenantConfig> = {},
+): TenantConfig {
+  return {
+    name,
+    namespace,
+    leaseTag: null,
+    allowUndelimited: false,
+    access: 'read-write',
+    owns: [],
+    identities: [`user:${name}`, `claim:${name}`],
+    ...more,
+  };
+}
+
+/** Nobody is identified, and nobody is let in, unless `more` says how. */
+export function listenerConfig(name: string, more: Partial<ListenerConfig> = {}): ListenerConfig {
+  return {
+    name,
+    address: { host: '127.0.0.1', port: 0 },
+    tenant: null,
+    identify: [],
+    passesCredentials: false,
+    tls: null,
+    required: true,
+    ...more,
+  };
+}
+
+export function directoryConfig(config: Partial<DirectoryConfig> = {}): DirectoryConfig {
+  return {
+    tenants: [],
+    listeners: [],
+    users: new Map(),
+    bearer: null,
+    uriPatterns: [],
+    ...config,
+  };
+}
+
+/** Throws what is wrong with it. */
+export function directoryOf(
+  config: Partial<DirectoryConfig>,
+  {
+    previous = null,
+    clock = new ManualClock(),
+  }: { previous?: Directory | null; clock?: ManualClock } = {},
+): Directory {
+  const built = buildDirectory(directoryConfig(config), clock, previous);
+  if (built instanceof Directory) return built;
+  throw new Error(built.map(formatProblem).join('\n'));
+}
