@@ -18,7 +18,7 @@ export const FieldKind = {
 } as const;
 
 /** Added to the length of name and value wherever sizes of header lists and tables are counted. */
-export const fieldOverheadBytes = 32;
+const fieldOverheadBytes = 32;
 
 export class HeaderField {
   readonly name: string;
