@@ -4,6 +4,7 @@
  */
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { Peer } from './transport.ts';
 
 export class Http1Connections {
   readonly #server: HttpServer;
@@ -18,10 +19,11 @@ export class Http1Connections {
     });
   }
 
-  add(socket: Socket): void {
+  /** The server's `connection` event gets `peer` as its second argument. */
+  add(socket: Socket, peer: Peer): void {
     this.#busy.set(socket, 0);
     socket.once('close', () => this.#busy.delete(socket));
-    this.#server.emit('connection', socket);
+    this.#server.emit('connection', socket, peer);
   }
 
   /** Idle connections end now, the others with the answer that they are at. */

@@ -32,7 +32,7 @@ export interface NativeServerOptions {
   readonly clock: Clock;
   /** A bug of ours was caught at the edge; its call has ended with Internal. */
   readonly onFault: (fault: unknown) => void;
-  /** Takes the connections that speak HTTP/1.1; without it they are cut off. */
+  /** Takes the connections that speak HTTP/1.1, see native-http1.ts; without it they are cut off. */
   readonly http1: HttpServer | null;
 }
 
@@ -112,7 +112,7 @@ class Connections<M extends ServedMethod> {
       onHttp1: () => {
         this.#silent.delete(socket);
         if (this.#http1 === null) socket.destroy();
-        else this.#http1.add(socket);
+        else this.#http1.add(socket, peer);
       },
     };
     readPreface(socket, this.#options.clock, handler);

@@ -1,0 +1,277 @@
+/** HTTP/1.1 on the client port, over real connections on loopback, in front of an etcd that does what the test says. */
+import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { Call, Etcd } from '../../../src/etcd/api.ts';
+import { gateway, type MemberReport } from '../../../src/gateway/server.ts';
+import { settled } from '../../../src/grpc/call.ts';
+import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';
+import { Writer } from '../../../src/wire/writer.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { until } from '../../support/until.ts';
+
+const peer = { listener: 'game', remote: '', certificate: null };
+
+/** Answers at once, with what the test has put there; a method without an answer hangs. */
+class Answers implements Etcd<'client'> {
+  readonly calls: [call: Call, request: Buffer][] = [];
+  readonly by = new Map<string, { status: Status; message?: Uint8Array }>();
+  cancels = 0;
+
+  unary(call: Call, request: Uint8Array, reply: Parameters<Etcd<'client'>['unary']>[2]) {
+    this.calls.push([call, Buffer.from(request)]);
+    const answer = this.by.get(call.method.rpc);
+    if (answer === undefined) {
+      return {
+        ...settled,
+        cancel: () => {
+          this.cancels += 1;
+        },
+      };
+    }
+    if (answer.message !== undefined) reply.message(answer.message);
+    reply.end(answer.status);
+    return settled;
+  }
+
+  stream(): never {
+    throw new Error('no streams here');
+  }
+}
+
+const empty = new Uint8Array(0);
+const alarmsOf = (...kinds: number[]) => {
+  const answer = new Writer();
+  for (const kind of kinds) answer.message(2, new Writer().varint(1, 7).varint(2, kind).finish());
+  return answer.finish();
+};
+
+let etcd: Answers;
+let members: MemberReport[];
+let faults: unknown[];
+let clock: ManualClock;
+let port: number;
+let listener: Server;
+const sockets = new Set<Socket>();
+
+beforeEach(async () => {
+  etcd = new Answers();
+  etcd.by.set('Alarm', { status: ok, message: empty }).set('Range', { status: ok, message: empty });
+  members = [{ state: 'ready', version: '3.4.23' }];
+  faults = [];
+  clock = new ManualClock();
+  const server = gateway({
+    etcd: () => etcd,
+    upstream: () => members,
+    hostNames: ['etcd.example'],
+    clock,
+    onFault: (fault) => faults.push(fault),
+  });
+  listener = createServer((socket) => {
+    sockets.add(socket);
+    server.emit('connection', socket, peer);
+  });
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  port = (listener.address() as AddressInfo).port;
+});
+
+afterEach(() => {
+  for (const socket of sockets) socket.destroy();
+  sockets.clear();
+  listener.close();
+});
+
+interface Got {
+  readonly code: number | undefined;
+  readonly type: string | undefined;
+  readonly body: string;
+}
+
+function ask(path: string, headers: OutgoingHttpHeaders = {}, method = 'GET'): Promise<Got> {
+  return new Promise((resolve, reject) => {
+    const options = { host: '127.0.0.1', port, path, method, headers, agent: false };
+    get(options, (response: IncomingMessage) => {
+      let body = '';
+      response.setEncoding('utf8').on('data', (part: string) => {
+        body += part;
+      });
+      const { statusCode: code } = response;
+      const type = response.headers['content-type'];
+      response.on('end', () => resolve({ code, type, body }));
+    }).on('error', reject);
+  });
+}
+
+describe('/version', () => {
+  test('is written as etcd writes it', async () => {
+    expect(await ask('/version')).toEqual({
+      code: 200,
+      type: 'application/json',
+      body: '{"etcdserver":"3.4.23","etcdcluster":"3.4.0"}',
+    });
+  });
+
+  test('tells the oldest of several members, by number and not by letter', async () => {
+    members = ['3.10.1', '', '3.5.9', '3.5.21', 'nonsense', '3.6.0-rc.1'].map((version) => ({
+      state: 'ready',
+      version,
+    }));
+    const { body } = await ask('/version');
+    expect(JSON.parse(body)).toEqual({ etcdserver: '3.5.9', etcdcluster: '3.5.0' });
+  });
+
+  test('is not made up before a member has told it', async () => {
+    members = [{ state: 'connecting', version: '' }];
+    expect(await ask('/version')).toMatchObject({ code: 503 });
+  });
+});
+
+describe('/health', () => {
+  test('is true when a read succeeds, one key of whoever asks', async () => {
+    expect(await ask('/health')).toMatchObject({ code: 200, body: '{"health":"true"}' });
+    const [call, request] = etcd.calls.at(-1) ?? [];
+    expect(call?.method.name).toBe('etcdserverpb.KV/Range');
+    expect(call?.peer).toBe(peer);
+    expect(call?.deadlineMs).toBeLessThan(Number.POSITIVE_INFINITY);
+    expect(request).toEqual(new Writer().string(1, 'health').bool(8, true).finish());
+  });
+
+  test('without a leader it is false at once, and nobody is asked', async () => {
+    members = [{ state: 'no leader', version: '3.4.23' }];
+    expect(await ask('/health')).toMatchObject({
+      code: 503,
+      body: '{"health":"false","reason":"RAFT NO LEADER"}',
+    });
+    expect(etcd.calls).toEqual([]);
+  });
+
+  test('serializable=true needs no leader and asks for a serializable read', async () => {
+    members = [];
+    expect(await ask('/health?serializable=true')).toMatchObject({ code: 200 });
+    const serializable = new Writer().string(1, 'health').bool(7, true).bool(8, true).finish();
+    expect(etcd.calls.at(-1)?.[1]).toEqual(serializable);
+  });
+
+  test('a read that fails is told with its reason', async () => {
+    etcd.by.set('Range', { status: status(Code.UNAVAILABLE, 'etcdserver: request timed out') });
+    expect(await ask('/health')).toMatchObject({
+      code: 503,
+      body: '{"health":"false","reason":"RANGE ERROR:etcdserver: request timed out"}',
+    });
+  });
+
+  test('who may not read is told that it works: it refused him', async () => {
+    const refused = status(Code.PERMISSION_DENIED, 'etcdserver: permission denied');
+    etcd.by.set('Range', { status: refused }).set('Alarm', { status: refused });
+    expect(await ask('/health')).toMatchObject({ code: 200 });
+  });
+
+  test('an alarm makes it false, unless it is excluded', async () => {
+    etcd.by.set('Alarm', { status: ok, message: alarmsOf(1) });
+    expect(await ask('/health')).toMatchObject({
+      code: 503,
+      body: '{"health":"false","reason":"ALARM NOSPACE"}',
+    });
+    expect(await ask('/health?exclude=NOSPACE')).toMatchObject({ code: 200 });
+    etcd.by.set('Alarm', { status: ok, message: alarmsOf(1, 2) });
+    expect((await ask('/health?exclude=NOSPACE')).body).toContain('ALARM CORRUPT');
+  });
+
+  test('credentials of the request go with the read', async () => {
+    await ask('/health', { authorization: 'Bearer x' });
+    expect(etcd.calls.at(-1)?.[0].metadata).toEqual(['authorization', 'Bearer x']);
+  });
+
+  test('who hangs up takes the read along', async () => {
+    etcd.by.delete('Range');
+    const asked = get({ host: '127.0.0.1', port, path: '/health', agent: false });
+    asked.on('error', () => {});
+    await until('the read', () => etcd.calls.length === 2);
+    asked.destroy();
+    await until('its cancel', () => etcd.cancels === 1);
+  });
+
+  test('a layer that throws costs that request alone', async () => {
+    const { by } = etcd;
+    etcd.unary = () => {
+      throw new Error('bug');
+    };
+    expect(await ask('/health')).toMatchObject({ code: 500 });
+    expect(faults).toHaveLength(1);
+    expect(by.size).toBe(2);
+    expect(await ask('/version')).toMatchObject({ code: 200 });
+  });
+});
+
+describe('whoever asks', () => {
+  test.each(['/', '/v3/kv/range', '/metrics', '/healthz', '//health'])(
+    'for %s finds nothing',
+    async (path) => {
+      expect(await ask(path)).toMatchObject({ code: 404 });
+    },
+  );
+
+  test.each(['POST', 'HEAD', 'OPTIONS'])('with %s is told to get', async (verb) => {
+    expect(await ask('/health', {}, verb)).toMatchObject({ code: 405 });
+  });
+
+  test.each(['evil.example', 'evil.example:2379', '127.0.0.1.evil.example', '10.0.0.1'])(
+    'for the host %s on a loopback address is misdirected',
+    async (host) => {
+      expect(await ask('/version', { host })).toMatchObject({ code: 421 });
+    },
+  );
+
+  test.each(['localhost', 'LOCALHOST:2379', '127.0.0.1:1', '[::1]:2379', 'etcd.example:2379'])(
+    'for the host %s is served',
+    async (host) => {
+      expect(await ask('/version', { host })).toMatchObject({ code: 200 });
+    },
+  );
+
+  test('with a head of a megabyte is cut off', async () => {
+    const headers = { 'x-long': 'x'.repeat(1 << 20) };
+    await expect(ask('/version', headers)).rejects.toThrow();
+  });
+
+  test('without ever asking, or letter by letter, is cut off when the patience ends', async () => {
+    const silent = connect(port, '127.0.0.1').on('error', () => {});
+    const dribbling = connect(port, '127.0.0.1').on('error', () => {});
+    dribbling.write('GET /version HTTP/1.1\r\nhost: loc');
+    await until('both connections', () => sockets.size === 2);
+    clock.advance(4_000);
+    dribbling.write('alhost');
+    await ask('/version');
+    expect([silent.destroyed, dribbling.destroyed]).toEqual([false, false]);
+    clock.advance(1_000);
+    await until('the cut', () => [...sockets].filter((each) => each.destroyed).length >= 2);
+  });
+
+  test('on a kept connection is served again, and cut off when idle', async () => {
+    const socket = connect(port, '127.0.0.1').on('error', () => {});
+    let heard = '';
+    socket.on('data', (bytes) => {
+      heard += bytes.toString();
+    });
+    for (const answers of [1, 2, 3]) {
+      socket.write('GET /version HTTP/1.1\r\nhost: localhost\r\n\r\n');
+      await until('an answer', () => heard.split('HTTP/1.1 200').length === answers + 1);
+      clock.advance(4_000);
+    }
+    clock.advance(1_001);
+    await until('the end', () => socket.destroyed);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('as the 257th at a time is cut off, and the others are served', async () => {
+    const held = Array.from({ length: 256 }, () =>
+      connect(port, '127.0.0.1').on('error', () => {}),
+    );
+    await until('256 connections', () => sockets.size === 256);
+    await expect(ask('/version')).rejects.toThrow();
+    held[0]?.write('GET /version HTTP/1.0\r\n\r\n');
+    const answer = await new Promise<Buffer>((resolve) => held[0]?.once('data', resolve));
+    expect(answer.toString()).toContain('"etcdserver"');
+    for (const socket of held) socket.destroy();
+  });
+});
