@@ -17,8 +17,8 @@ export class Sidecar implements AsyncDisposable {
   readonly #child: ChildProcess;
   readonly #closed: Promise<unknown>;
 
-  private constructor(args: readonly string[]) {
-    this.#child = spawn(process.execPath, [main, 'run', ...args], {
+  private constructor(nodeArgs: readonly string[], args: readonly string[]) {
+    this.#child = spawn(process.execPath, [...nodeArgs, main, 'run', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#closed = once(this.#child, 'close');
@@ -30,8 +30,14 @@ export class Sidecar implements AsyncDisposable {
   }
 
   /** Resolves when it says that it serves. */
-  static async start(...args: string[]): Promise<Sidecar> {
-    const sidecar = new Sidecar(['--listen-addr=127.0.0.1:0', '--admin-addr=127.0.0.1:0', ...args]);
+  static start(...args: string[]): Promise<Sidecar> {
+    return Sidecar.startWith([], ...args);
+  }
+
+  /** The same, with arguments for Node itself. */
+  static async startWith(nodeArgs: readonly string[], ...args: string[]): Promise<Sidecar> {
+    const ports = ['--listen-addr=127.0.0.1:0', '--admin-addr=127.0.0.1:0'];
+    const sidecar = new Sidecar(nodeArgs, [...ports, ...args]);
     try {
       await until('word that it serves', () => sidecar.#serving !== null);
     } catch (error) {
@@ -57,6 +63,14 @@ export class Sidecar implements AsyncDisposable {
     } catch {
       return 0;
     }
+  }
+
+  /** What a page of the admin address says. */
+  async page(path: string): Promise<string> {
+    const answer = await fetch(`http://${this.#serving?.admin}${path}`, {
+      signal: AbortSignal.timeout(5_000),
+    });
+    return await answer.text();
   }
 
   signal(name: NodeJS.Signals): void {

@@ -1,0 +1,102 @@
+/**
+ * What the soak looks at: figures of the proxy's own /metrics behind a garbage collection, and of etcd's, which shows
+ * whether the proxy has left anything open there.
+ */
+import type { Sidecar } from '../support/sidecar.ts';
+import { until } from '../support/until.ts';
+import { collectedEvent, type Left, leftEvent } from './collect.ts';
+
+const mib = 2 ** 20;
+
+export interface Observation {
+  readonly atMs: number;
+  readonly rssMib: number;
+  /** JavaScript objects in use, and memory outside of the heap that they hold: read buffers, above all. */
+  readonly heapMib: number;
+  readonly externalMib: number;
+  /** Resources that keep the event loop alive, by type. */
+  readonly resources: ReadonlyMap<string, number>;
+  readonly callsStarted: number;
+  readonly callsOpen: number;
+  readonly watchStreams: number;
+}
+
+/** Sums of all samples of each name, and of each name with its labels. */
+class Exposition {
+  readonly #samples: (readonly [name: string, labels: string, value: number])[] = [];
+
+  constructor(text: string) {
+    for (const line of text.split('\n')) {
+      const [, name = '', labels = '', value] =
+        /^([a-zA-Z_:]+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
+      if (name !== '') this.#samples.push([name, labels, Number(value)]);
+    }
+  }
+
+  sum(name: string, label = ''): number {
+    let sum = 0;
+    for (const [each, labels, value] of this.#samples) {
+      if (each === name && labels.includes(label)) sum += value;
+    }
+    return sum;
+  }
+
+  byType(name: string): ReadonlyMap<string, number> {
+    const found = new Map<string, number>();
+    for (const [each, labels, value] of this.#samples) {
+      const type = /type="([^"]*)"/.exec(labels)?.[1];
+      if (each === name && type !== undefined) found.set(type, value);
+    }
+    return found;
+  }
+}
+
+export async function observe(sidecar: Sidecar): Promise<Observation> {
+  await told(sidecar, 'SIGUSR2', collectedEvent);
+  const metrics = new Exposition(await sidecar.page('/metrics'));
+  const started = metrics.sum('grpc_server_started_total');
+  return {
+    atMs: performance.now(),
+    rssMib: metrics.sum('process_resident_memory_bytes') / mib,
+    heapMib: metrics.sum('nodejs_heap_size_used_bytes') / mib,
+    externalMib: metrics.sum('nodejs_external_memory_bytes') / mib,
+    resources: metrics.byType('nodejs_active_resources'),
+    callsStarted: started,
+    callsOpen: started - metrics.sum('grpc_server_handled_total'),
+    watchStreams: metrics.sum('etcd_bulkhead_watch_streams'),
+  };
+}
+
+/** Counts objects on the proxy's heap; it stands still meanwhile. */
+export async function leftOnHeap(sidecar: Sidecar): Promise<Left> {
+  return JSON.parse(await told(sidecar, 'SIGWINCH', leftEvent)) as Left;
+}
+
+/** The next line of an event, for which a signal asks. */
+async function told(sidecar: Sidecar, signal: NodeJS.Signals, event: string): Promise<string> {
+  const lines = () => sidecar.printed.split('\n').filter((each) => each.includes(event));
+  const before = lines().length;
+  sidecar.signal(signal);
+  await until(event, () => lines().length > before);
+  return lines().at(-1) ?? '';
+}
+
+export interface LeftInEtcd {
+  readonly watchers: number;
+  readonly watchStreams: number;
+  /** Streams of every kind that have begun and not ended. */
+  readonly openStreams: number;
+}
+
+/** What is open in the etcd that serves metrics at `url`. */
+export async function leftInEtcd(url: string): Promise<LeftInEtcd> {
+  const metrics = new Exposition(await (await fetch(`${url}/metrics`)).text());
+  const label = 'grpc_type="bidi_stream"';
+  return {
+    watchers: metrics.sum('etcd_debugging_mvcc_watcher_total'),
+    watchStreams: metrics.sum('etcd_debugging_mvcc_watch_stream_total'),
+    openStreams:
+      metrics.sum('grpc_server_started_total', label) -
+      metrics.sum('grpc_server_handled_total', label),
+  };
+}

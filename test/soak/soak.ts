@@ -1,0 +1,166 @@
+/**
+ * A real proxy process in front of a real etcd, under mixed load for a while: afterwards streams, timers, sockets and
+ * memory are back where they began, and memory has not grown on the way. See `verdict` for what exactly that means.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { grpcClient } from '../support/client.ts';
+import { startEtcd } from '../support/etcd.ts';
+import { Sidecar } from '../support/sidecar.ts';
+import { until } from '../support/until.ts';
+import type { Left } from './collect.ts';
+import { Load } from './load.ts';
+import {
+  type LeftInEtcd,
+  leftInEtcd,
+  leftOnHeap,
+  type Observation,
+  observe,
+} from './observation.ts';
+
+const workers = 8;
+const samples = 30;
+/** What is made once and stays (code, tables, pools) is made by then. */
+const warmUpMs = 4_000;
+const compactEveryMs = 20_000;
+
+/** What one run may differ by: the collector's own unsteadiness, not a leak of one object per call. */
+const heapGrowthMibMax = 3;
+const externalGrowthMibMax = 8;
+/** The allocator gives back what is free in its own time. */
+const rssGrowthMibMax = 40;
+/** Of sockets and timers on the heap, where those of the last scrape come and go. */
+const scrapeObjectsMax = 3;
+
+const collector = fileURLToPath(new URL('collect.ts', import.meta.url));
+
+export interface SoakResult {
+  readonly before: Observation;
+  readonly during: readonly Observation[];
+  readonly after: Observation;
+  readonly heapBefore: Left;
+  readonly heapAfter: Left;
+  readonly leftInEtcd: LeftInEtcd;
+  readonly operations: ReadonlyMap<string, number>;
+  readonly complaints: readonly string[];
+  /** Empty when the run is passed. */
+  readonly findings: readonly string[];
+}
+
+/** Runs for `forMs` plus a warm-up of some seconds. `onSample` hears how it goes. */
+export async function soak(
+  forMs: number,
+  seed: number,
+  onSample: (observation: Observation) => void = () => {},
+): Promise<SoakResult> {
+  await using etcd = await startEtcd();
+  await using sidecar = await Sidecar.startWith(
+    ['--import', collector],
+    ...[`--endpoints=${etcd.address}`, '--namespace=game/', '--transport=native'],
+    ...['--drain-window=0s', '--hold=5s'],
+  );
+  await until('readiness', async () => (await sidecar.probe('/readyz')) === 200);
+  const warmUp = new Load(sidecar.address, workers, seed + workers);
+  await sleep(warmUpMs);
+  await warmUp.stop();
+  const before = await quiet(sidecar);
+  const heapBefore = await leftOnHeap(sidecar);
+
+  const load = new Load(sidecar.address, workers, seed);
+  const compaction = setInterval(() => void compact(etcd.address), compactEveryMs);
+  const during: Observation[] = [];
+  try {
+    const startedAt = performance.now();
+    for (let i = 1; i <= samples; i++) {
+      await sleep(Math.max(0, startedAt + (forMs * i) / samples - performance.now()));
+      const observation = await observe(sidecar);
+      onSample(observation);
+      during.push(observation);
+    }
+  } finally {
+    clearInterval(compaction);
+    await load.stop();
+  }
+  const after = await quiet(sidecar);
+  const heapAfter = await leftOnHeap(sidecar);
+  const { counts: operations } = load;
+  const complaints = [...warmUp.complaints, ...load.complaints];
+  if (sidecar.printed.includes('"event":"fault"')) complaints.push(sidecar.printed);
+  const left = await leftInEtcd(etcd.clientUrl);
+  const heaps = { heapBefore, heapAfter, leftInEtcd: left };
+  const run = { before, during, after, ...heaps, operations, complaints };
+  return { ...run, findings: verdict(run) };
+}
+
+/** Nothing is asked of the proxy, and it has had the time to notice. */
+async function quiet(sidecar: Sidecar): Promise<Observation> {
+  await until('end of all calls', async () => (await observe(sidecar)).callsOpen === 0);
+  // Connections end behind their calls, and deadlines in their own time.
+  await sleep(3_000);
+  return observe(sidecar);
+}
+
+/** Keeps the store from growing with every version of every key. */
+async function compact(address: string): Promise<void> {
+  using raw = grpcClient(address);
+  const { header } = await raw.call('etcdserverpb.KV/Range', { key: Buffer.from('x') });
+  await raw.call('etcdserverpb.KV/Compact', { revision: header?.revision ?? '0' });
+}
+
+function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
+}
+
+/**
+ * Passed is a run after which
+ * - every call that began has ended, at the proxy and at etcd, and no watch is left at either;
+ * - of no type of resource (sockets, pipes, …) more are active than before;
+ * - no stream and no connection is on the heap that was not before, and no sockets and timers but those of the scrape;
+ * - heap and external memory in use, and resident memory, are within the bounds above of what they were before;
+ * - the median of each in the last third of the run is within the same bound of that in the first third.
+ */
+function verdict(run: Omit<SoakResult, 'findings'>): string[] {
+  const { before, during, after, leftInEtcd: left, complaints } = run;
+  const findings = complaints.slice(0, 10);
+  const expectNone = (what: string, count: number) => {
+    if (count !== 0) findings.push(`${count} ${what} left`);
+  };
+  expectNone('calls', after.callsOpen);
+  expectNone('watch streams', after.watchStreams);
+  expectNone('watchers at etcd', left.watchers);
+  expectNone('watch streams at etcd', left.watchStreams);
+  expectNone('streams at etcd', left.openStreams);
+  for (const [type, count] of after.resources) {
+    const was = before.resources.get(type) ?? 0;
+    if (count > was) findings.push(`${count} of ${type} are active, ${was} were before`);
+  }
+  const { heapBefore, heapAfter } = run;
+  for (const [type, slack] of [
+    ['streams', 0],
+    ['connections', 0],
+    ['sockets', scrapeObjectsMax],
+    ['timers', scrapeObjectsMax],
+  ] as const) {
+    if (heapAfter[type] <= heapBefore[type] + slack) continue;
+    findings.push(`${heapAfter[type]} ${type} on the heap, ${heapBefore[type]} were before`);
+  }
+  const third = Math.floor(during.length / 3);
+  const bounds = [
+    ['heap', (each: Observation) => each.heapMib, heapGrowthMibMax],
+    ['external memory', (each: Observation) => each.externalMib, externalGrowthMibMax],
+    ['resident memory', (each: Observation) => each.rssMib, rssGrowthMibMax],
+  ] as const;
+  for (const [what, of, growthMax] of bounds) {
+    const grown = (how: string, from: number, to: number) => {
+      if (to - from <= growthMax) return;
+      findings.push(`${what} ${how}: ${from.toFixed(1)} to ${to.toFixed(1)} MiB`);
+    };
+    grown('before and after', of(before), of(after));
+    const thirds = [during.slice(0, third), during.slice(-third)].map((part) =>
+      median(part.map(of)),
+    );
+    grown('in the first and the last third', thirds[0] ?? Number.NaN, thirds[1] ?? Number.NaN);
+  }
+  return findings;
+}
