@@ -4,12 +4,16 @@ import { checkConfig } from './check-config.ts';
 import { type Command, ExitCode, type Invocation } from './command.ts';
 import { dev } from './dev.ts';
 import { grpcProxy } from './grpc-proxy.ts';
+import { hashPasswordCommand } from './hash-password.ts';
 import { commandList } from './help.ts';
 import { printConfig } from './print-config.ts';
 import { run } from './run.ts';
 import { version } from './version.ts';
 
-const commands: readonly Command[] = [run, dev, grpcProxy, checkConfig, printConfig, version];
+const commands: readonly Command[] = [
+  ...[run, dev, grpcProxy, checkConfig, printConfig],
+  ...[hashPasswordCommand, version],
+];
 
 /** `args` as they were typed, without the program's own name. */
 export async function runCommandLine({ args, ...rest }: Invocation): Promise<number> {

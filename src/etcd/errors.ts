@@ -117,7 +117,7 @@ export const refusals = {
   'tenant-changed': {
     code: Code.UNAVAILABLE,
     text: 'etcdserver: server stopped',
-    when: 'A reload changed or removed the tenant of this stream, or the listener it came by; worded so that clients open it again.',
+    when: 'A reload changed or removed the tenant of this stream, or the listener that the call came by; worded so that clients come again.',
   },
   'upstream-unauthenticated': {
     code: Code.UNAVAILABLE,

@@ -23,9 +23,12 @@ export type Resolver = (
   directory: Directory,
 ) => Tenant | RefusalName | null | Promise<Tenant | RefusalName>;
 
-/** Whoever reaches a listener is the tenant that the listener is for. */
-export const byListener: Resolver = (call, directory) =>
-  directory.listener(call.peer.listener)?.tenant ?? null;
+/** Whoever reaches a listener is the tenant that the listener is for. Asked last: it knows which listeners there are. */
+export const byListener: Resolver = (call, directory) => {
+  const listener = directory.listener(call.peer.listener);
+  // About to be closed, or just bound: in a moment the client finds something else there.
+  return listener === null ? 'tenant-changed' : listener.tenant;
+};
 
 /** Hears of every call that got no tenant, for the log and a counter: no layer below sees it. */
 export type OnUnidentified = (call: Call, why: RefusalName) => void;

@@ -11,7 +11,7 @@ const known = knowing('game-1');
 function knowing(name: string): Directory {
   return directoryOf({
     tenants: [tenantConfig(name)],
-    listeners: [listenerConfig('here', { tenant: name })],
+    listeners: [listenerConfig('here', { tenant: name }), listenerConfig('for nobody')],
   });
 }
 
@@ -44,7 +44,7 @@ describe('identify', () => {
   test('refuses who is nobody, and nothing below hears of it', () => {
     const { etcd, below, refused } = identified([byListener]);
     const above = new CallerAbove<'client'>();
-    const elsewhere = { listener: 'elsewhere' };
+    const elsewhere = { listener: 'for nobody' };
     etcd.unary(callOf('etcdserverpb.KV/Put', elsewhere), Buffer.from('x'), above).cancel();
     expect(above.status).toBe(refusal('tenant-unknown'));
     const second = new CallerAbove<'client'>();
@@ -52,6 +52,14 @@ describe('identify', () => {
     expect(second.status).toBe(refusal('tenant-unknown'));
     expect(below.attempts).toEqual([]);
     expect(refused).toEqual(['tenant-unknown', 'tenant-unknown']);
+  });
+
+  test('has clients of a listener that is going away come again', () => {
+    const { etcd, below } = identified([byListener]);
+    const above = new CallerAbove<'client'>();
+    etcd.unary(callOf('etcdserverpb.KV/Put', { listener: 'gone' }), Buffer.from('x'), above);
+    expect(above.status).toBe(refusal('tenant-changed'));
+    expect(below.attempts).toEqual([]);
   });
 
   test('asks further ways only where the first has nothing to say', () => {

@@ -1,0 +1,139 @@
+/** The proxy as a user of an etcd that has authentication on: it logs in, stays logged in, and clients notice nothing. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Code } from '../../../src/grpc/status.ts';
+import { grpcClient, refusal } from '../../support/client.ts';
+import { logIn, startConfigured } from '../../support/configured.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { etcdctl } from '../../support/etcdctl.ts';
+import { until } from '../../support/until.ts';
+
+const directory = mkdtempSync(join(tmpdir(), 'bulkhead-login-'));
+const passwordFile = join(directory, 'password');
+const asRoot = '--user=root:r00t';
+const key = Buffer.from('k');
+
+let etcd: Etcd;
+
+async function admin(...args: string[]): Promise<void> {
+  const { code, err } = await etcdctl(etcd.address, args);
+  if (code !== 0) throw new Error(`etcdctl ${args.join(' ')}: ${err}`);
+}
+
+function config(more: Readonly<Record<string, unknown>> = {}) {
+  return {
+    endpoints: [etcd.address],
+    user: 'bulkhead',
+    'password-file': passwordFile,
+    tenants: [{ name: 'game', namespace: 'game/' }],
+    listeners: [
+      { address: '127.0.0.1:0', tenant: 'game' },
+      { address: '127.0.0.2:0', tenant: 'game', 'pass-credentials': true },
+    ],
+    ...more,
+  };
+}
+
+beforeAll(async () => {
+  writeFileSync(passwordFile, 's3cret\n');
+  // Tokens that end when they were not used for two seconds.
+  etcd = await startEtcd({ args: ['--auth-token-ttl=2'] });
+  await admin('user', 'add', 'root:r00t');
+  await admin('role', 'add', 'root');
+  await admin('user', 'grant-role', 'root', 'root');
+  await admin('user', 'add', 'bulkhead:s3cret');
+  await admin('role', 'add', 'games');
+  await admin('role', 'grant-permission', 'games', 'readwrite', 'game/', '--prefix');
+  await admin('user', 'grant-role', 'bulkhead', 'games');
+  await admin('auth', 'enable');
+});
+
+afterAll(async () => {
+  await etcd?.[Symbol.asyncDispose]();
+  rmSync(directory, { recursive: true, force: true });
+});
+
+describe('an etcd with authentication on', () => {
+  test('is used by clients that know nothing of it', async () => {
+    await using proxy = await startConfigured(config());
+    const [address = ''] = proxy.addresses;
+    expect(await etcdctl(address, ['put', 'a', '1'])).toMatchObject({ code: 0 });
+    expect((await etcdctl(address, ['get', 'a'])).out).toBe('a\n1\n');
+  });
+
+  test('refuses an expired token, and no call shows it: neither reads nor writes nor watches', async () => {
+    await using proxy = await startConfigured(config());
+    using client = grpcClient(proxy.addresses[0] ?? '');
+    const put = () => client.call('etcdserverpb.KV/Put', { key, value: key });
+    const before = (await put()).header?.revision;
+    // Simple tokens are looked for once a second.
+    await new Promise((resolve) => setTimeout(resolve, 4_500));
+    const many = await Promise.all(Array.from({ length: 20 }, put));
+    // Each was applied once.
+    const revisions = new Set(many.map(({ header }) => Number(header?.revision)));
+    expect(revisions.size).toBe(20);
+    expect(Math.max(...revisions)).toBe(Number(before) + 20);
+    const watch = client.stream('etcdserverpb.Watch/Watch');
+    watch.send({ create_request: { key } });
+    expect(await watch.next()).toMatchObject({ created: true, canceled: false });
+  });
+
+  test('reopens watch streams whose token was replaced', async () => {
+    await using proxy = await startConfigured(config());
+    using client = grpcClient(proxy.addresses[0] ?? '');
+    const watch = client.stream('etcdserverpb.Watch/Watch');
+    watch.send({ create_request: { key } });
+    await watch.next();
+    await new Promise((resolve) => setTimeout(resolve, 4_500));
+    await client.call('etcdserverpb.KV/Put', { key, value: key });
+    expect(await watch.ended()).toMatchObject({ code: Code.UNAVAILABLE });
+  });
+
+  test('that is restarted forgets its tokens, and the proxy logs in again', async () => {
+    await using proxy = await startConfigured(config());
+    using client = grpcClient(proxy.addresses[0] ?? '');
+    await client.call('etcdserverpb.KV/Put', { key, value: key });
+    await etcd.restart();
+    await client.call('etcdserverpb.KV/Put', { key, value: key });
+  });
+
+  test('that does not take the password makes calls wait, and then fail, until a reload has the right one', async () => {
+    writeFileSync(passwordFile, 'wrong\n');
+    await using proxy = await startConfigured(config({ hold: '300ms' }));
+    using client = grpcClient(proxy.addresses[0] ?? '');
+    expect(await refusal(client.call('etcdserverpb.KV/Range', { key }))).toMatchObject({
+      code: Code.UNAVAILABLE,
+      details: 'etcdserver: unhealthy cluster',
+    });
+    writeFileSync(passwordFile, 's3cret\n');
+    await proxy.reload(config({ hold: '300ms' }));
+    await until('answer', () =>
+      client.call('etcdserverpb.KV/Range', { key }).then(
+        () => true,
+        () => false,
+      ),
+    );
+  });
+
+  test('judges the clients themselves where their credentials are passed on', async () => {
+    await using proxy = await startConfigured(config());
+    const [, address = ''] = proxy.addresses;
+    using client = grpcClient(address);
+    expect(await refusal(client.call('etcdserverpb.KV/Range', { key }))).toMatchObject({
+      details: 'etcdserver: user name is empty',
+    });
+    expect(await refusal(logIn(client, 'root', 'wrong'))).toMatchObject({
+      details: 'etcdserver: authentication failed, invalid user ID or password',
+    });
+    const { out } = await etcdctl(address, [asRoot, 'get', 'k', '--keys-only']);
+    expect(out).toContain('k');
+    const metadata = { token: 'forged' };
+    expect(
+      await refusal(client.call('etcdserverpb.KV/Range', { key }, { metadata })),
+    ).toMatchObject({
+      details: 'etcdserver: invalid auth token',
+    });
+  });
+});
