@@ -1,12 +1,10 @@
 /**
- * Valid connections, broken on purpose. A recording is a list of frames as one side of a connection would send them;
- * a mutation flips bits, cuts, repeats, swaps, drops and splices frames, and the result is fed to the engine in pieces
+ * Valid connections, broken on purpose: a mutation flips bits, cuts, repeats, swaps, drops and splices frames, and the result is fed to the engine in pieces
  * of random sizes. Whatever arrives, the engine must neither throw nor keep anything once the socket is closed.
  *
  * A longer run: node test/fuzz/http2/mutations.ts FRAMES [SEED]
  */
 import assert from 'node:assert/strict';
-import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
 import type { Ongoing, Reply, Requests } from '../../../src/grpc/call.ts';
 import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
@@ -16,42 +14,13 @@ import { ok, status } from '../../../src/grpc/status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../../../src/grpc/transport.ts';
 import { ClientConnection } from '../../../src/http2/client-connection.ts';
 import type { Connection } from '../../../src/http2/connection.ts';
-import { FrameType } from '../../../src/http2/frame.ts';
-import { HeaderTemplate, HpackEncoder } from '../../../src/http2/hpack-encoder.ts';
+import { HeaderTemplate } from '../../../src/http2/hpack-encoder.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
-import { SettingId, settingsFrame } from '../../../src/http2/settings.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { frame, uint32 } from '../../support/raw-http2.ts';
+import { frame } from '../../support/raw-http2.ts';
 import { Seeded } from '../../support/seeded.ts';
-
-const unary: ServedMethod = { path: '/t.S/Unary', requestStream: false, responseStream: false };
-const chat: ServedMethod = { path: '/t.S/Chat', requestStream: true, responseStream: true };
-
-/** As much of a socket as the engine uses. It takes every write and remembers how much there was. */
-class FakeSocket extends EventEmitter {
-  writable = true;
-  destroyed = false;
-  writtenBytes = 0;
-  readonly writableLength = 0;
-  readonly writableNeedDrain = false;
-  setNoDelay(): void {}
-  cork(): void {}
-  uncork(): void {}
-  pause(): void {}
-  resume(): void {}
-  write(bytes: Uint8Array): boolean {
-    this.writtenBytes += bytes.length;
-    return true;
-  }
-  end(): void {
-    this.writable = false;
-  }
-  destroy(): void {
-    this.writable = false;
-    this.destroyed = true;
-  }
-}
+import { chat, clientRecording, FakeSocket, serverRecording, unary } from './recording.ts';
 
 /** Counts what it starts and what becomes of it: every call must end exactly once. */
 class CountingHandler implements CallHandler<ServedMethod> {
@@ -108,79 +77,6 @@ class CountingReply implements Reply {
   }
   pause(): void {}
   resume(): void {}
-}
-
-function message(bytes: number): Buffer {
-  const framed = Buffer.alloc(5 + bytes, 0x61);
-  framed[0] = 0;
-  framed.writeUInt32BE(bytes, 1);
-  return framed;
-}
-
-/** What a client of ours could send: calls of both kinds, cancels, pings, header blocks in pieces, padding. */
-function clientRecording(random: Seeded): Buffer[] {
-  const encoder = new HpackEncoder(4096);
-  const templates = [unary, chat].map(
-    ({ path }) =>
-      new HeaderTemplate(
-        [
-          ...[':method', 'POST', ':scheme', 'http', ':path', path, ':authority', 'a'],
-          ...['content-type', 'application/grpc', 'te', 'trailers', 'token', 'secret'],
-        ],
-        true,
-      ),
-  );
-  const frames = [settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, 1_000]])];
-  for (let id = 1; id < 30; id += 2) {
-    const block = encoder.encode(random.pick(templates));
-    const cut = random.below(block.length);
-    if (random.chance(0.3)) {
-      frames.push(frame(FrameType.HEADERS, 0, id, block.subarray(0, cut)));
-      frames.push(frame(FrameType.CONTINUATION, 4, id, block.subarray(cut)));
-    } else frames.push(frame(FrameType.HEADERS, 4, id, block));
-    const body = Buffer.concat([message(random.below(50)), message(random.below(3_000))]);
-    const split = random.below(body.length);
-    frames.push(frame(FrameType.DATA, 0, id, body.subarray(0, split)));
-    const padded = Buffer.concat([Buffer.from([3]), body.subarray(split), Buffer.alloc(3)]);
-    frames.push(frame(FrameType.DATA, random.chance(0.7) ? 9 : 8, id, padded));
-    if (random.chance(0.3)) frames.push(frame(FrameType.RST_STREAM, 0, id, uint32(8)));
-    if (random.chance(0.5)) frames.push(frame(FrameType.WINDOW_UPDATE, 0, id, uint32(500)));
-    if (random.chance(0.2)) frames.push(frame(FrameType.PING, 0, 0, Buffer.alloc(8)));
-    if (random.chance(0.1)) {
-      frames.push(settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, random.below(100_000)]]));
-    }
-    if (random.chance(0.1)) frames.push(settingsFrame([[SettingId.HEADER_TABLE_SIZE, 0]]));
-    if (random.chance(0.1)) frames.push(frame(FrameType.PRIORITY, 0, id, Buffer.alloc(5)));
-    if (random.chance(0.05)) frames.push(frame(FrameType.GOAWAY, 0, 0, Buffer.alloc(8)));
-  }
-  return frames;
-}
-
-/** What a server could answer to fifteen calls of ours. */
-function serverRecording(random: Seeded): Buffer[] {
-  const encoder = new HpackEncoder(4096);
-  const head = new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true);
-  const trailers = [
-    new HeaderTemplate(['grpc-status', '0'], true),
-    new HeaderTemplate(['grpc-status', '14', 'grpc-message', 'no%20leader', 'x', 'y'], true),
-  ];
-  const frames = [settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, 1_000]])];
-  for (let id = 1; id < 30; id += 2) {
-    frames.push(frame(FrameType.HEADERS, 4, id, encoder.encode(head)));
-    const body = message(random.below(3_000));
-    const split = random.below(body.length);
-    frames.push(frame(FrameType.DATA, 0, id, body.subarray(0, split)));
-    frames.push(frame(FrameType.DATA, 0, id, body.subarray(split)));
-    if (random.chance(0.2)) frames.push(frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(9)));
-    if (random.chance(0.1)) frames.push(frame(FrameType.RST_STREAM, 0, id, uint32(7)));
-    if (random.chance(0.8)) {
-      frames.push(frame(FrameType.HEADERS, 5, id, encoder.encode(random.pick(trailers))));
-    }
-    if (random.chance(0.03)) {
-      frames.push(frame(FrameType.GOAWAY, 0, 0, Buffer.concat([uint32(id), uint32(0)])));
-    }
-  }
-  return frames;
 }
 
 function mutate(frames: Buffer[], other: Buffer[], random: Seeded): void {
