@@ -11,9 +11,10 @@ import type { Config } from './config/config.ts';
 import { certificateExpiries } from './config/expiry.ts';
 import type { Loaded } from './config/load.ts';
 import { formatProblem } from './config/problem.ts';
-import { Call } from './etcd/api.ts';
+import { Call, type Etcd } from './etcd/api.ts';
 import { type Method, methodsByPath } from './etcd/methods.ts';
 import { printableKey } from './etcd/request-key.ts';
+import { gateway } from './gateway/server.ts';
 import type { CallHandler } from './grpc/transport.ts';
 import { Listeners } from './listeners.ts';
 import type { NamespaceHooks } from './namespace/hooks.ts';
@@ -44,7 +45,7 @@ import { byListener, identify } from './tenant/identify.ts';
 import { Passwords } from './tenant/password.ts';
 import { Sessions } from './tenant/sessions.ts';
 import { byToken } from './tenant/token.ts';
-import { transports } from './transports.ts';
+import { type Edge, loadTransport, type MakeTransport } from './transports.ts';
 import { Upstream } from './upstream/upstream.ts';
 import { watchStreamLimits, watchStreams } from './watch/stream.ts';
 
@@ -76,7 +77,7 @@ export async function startProxy(
   config: Config,
   surroundings: Surroundings,
 ): Promise<RunningProxy> {
-  const proxy = new Assembly(config, surroundings);
+  const proxy = new Assembly(config, surroundings, await loadTransport(config.transport));
   try {
     await proxy.listen();
   } catch (error) {
@@ -102,7 +103,7 @@ class Assembly implements RunningProxy {
   readonly #inForce: InForce;
   #admin: Admin | null = null;
 
-  constructor(config: Config, surroundings: Surroundings) {
+  constructor(config: Config, surroundings: Surroundings, makeTransport: MakeTransport) {
     const { logger, clock = systemClock, random = systemRandom } = surroundings;
     const directory = buildDirectory(config, clock);
     if (!(directory instanceof Directory)) throw new Error(directory.map((p) => p.what).join('; '));
@@ -111,11 +112,7 @@ class Assembly implements RunningProxy {
     this.#clock = clock;
     this.#directory = { current: directory };
 
-    const { server, client } = transports[config.transport]({
-      clock,
-      random,
-      onFault: (error) => this.#onFault(error, null),
-    });
+    const { server, client } = makeTransport(this.#edge(clock, random, () => top));
     this.#upstream = new Upstream({
       endpoints: config.endpoints,
       passesCredentials: (listener) =>
@@ -144,7 +141,7 @@ class Assembly implements RunningProxy {
       },
     });
 
-    const top = pipeline({
+    const top: Etcd<'client'> = pipeline({
       rescue: rescue((call, error) => this.#onFault(error, call)),
       health: health(this.#lifecycle),
       ...this.#whoCalls(new Sessions(clock, random)),
@@ -268,6 +265,20 @@ class Assembly implements RunningProxy {
       method: call?.method.name,
       error: error instanceof Error ? (error.stack ?? error.message) : String(error),
     });
+  }
+
+  /** What the sockets are given: clients that speak HTTP/1.1 are answered through the same pipeline as the others. */
+  #edge(clock: Clock, random: Random, etcd: () => Etcd<'client'>): Edge {
+    const onFault = (error: unknown) => this.#onFault(error, null);
+    const { advertiseClientUrls } = this.#config;
+    const http1 = gateway({
+      etcd,
+      upstream: () => this.#upstream.snapshot(),
+      hostNames: advertiseClientUrls.flatMap((url) => URL.parse(url)?.hostname ?? []),
+      clock,
+      onFault,
+    });
+    return { clock, random, onFault, http1 };
   }
 
   /** The two layers that tell tenants apart. Tokens that one hands out, the other takes. */
