@@ -1,11 +1,22 @@
 /**
  * HTTP/2 by hand, for what no client library would send: frames straight onto a socket, and just enough reading to tell
- * how the other side took it. It ignores flow control, so it is for messages of a few bytes.
+ * how the other side took it. It ignores flow control, so it is for messages of a few bytes; where there are many of them,
+ * `openWindow` lets them in.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
-const frameType = { data: 0, headers: 1, reset: 3, settings: 4, goAway: 7 } as const;
+const frameType = {
+  data: 0,
+  headers: 1,
+  reset: 3,
+  settings: 4,
+  goAway: 7,
+  windowUpdate: 8,
+} as const;
+const cancelCode = 8;
+const windowBytesMax = 2 ** 31 - 1;
+const windowBytesDefault = 65_535;
 const flag = { endStream: 1, ack: 1, endHeaders: 4 } as const;
 const frameHeadBytes = 9;
 const waitMs = 5000;
@@ -39,6 +50,8 @@ export class FrameClient implements AsyncDisposable {
   #unread = Buffer.alloc(0);
   #isClosed = false;
   #wake: (() => void) | null = null;
+  /** Bytes of an unfinished batch; null outside of one. */
+  #batch: Buffer[] | null = null;
 
   private constructor(socket: Socket, authority: string) {
     this.#socket = socket;
@@ -67,7 +80,26 @@ export class FrameClient implements AsyncDisposable {
   }
 
   write(bytes: Buffer): void {
-    this.#socket.write(bytes);
+    if (this.#batch === null) this.#socket.write(bytes);
+    else this.#batch.push(bytes);
+  }
+
+  /** What `compose` sends leaves in one write. Resolves when the socket has taken it. */
+  async batch(compose: () => void): Promise<void> {
+    const pieces: Buffer[] = [];
+    this.#batch = pieces;
+    compose();
+    this.#batch = null;
+    await new Promise<void>((resolve, reject) => {
+      this.#socket.write(Buffer.concat(pieces), (error) => (error ? reject(error) : resolve()));
+    });
+  }
+
+  /** Lets the other side send as much as it likes on all streams together. A stream keeps its window. */
+  openWindow(): void {
+    const payload = Buffer.alloc(4);
+    payload.writeUInt32BE(windowBytesMax - windowBytesDefault);
+    this.frame(frameType.windowUpdate, 0, 0, payload);
   }
 
   frame(type: number, flags: number, stream: number, payload: Buffer): void {
@@ -103,6 +135,24 @@ export class FrameClient implements AsyncDisposable {
   /** Half-closes without a message. */
   end(stream: number): void {
     this.frame(frameType.data, flag.endStream, stream, Buffer.alloc(0));
+  }
+
+  /** Takes a call back. */
+  cancel(stream: number): void {
+    const payload = Buffer.alloc(4);
+    payload.writeUInt32BE(cancelCode);
+    this.frame(frameType.reset, 0, stream, payload);
+  }
+
+  /** How many gRPC messages have come on a stream, each of which has to lie in one frame. */
+  messages(stream: number): number {
+    const isMessage = (frame: Frame) => frame.stream === stream && frame.type === frameType.data;
+    return this.#frames.filter(isMessage).length;
+  }
+
+  /** Whether the other side still serves the connection. */
+  get isServed(): boolean {
+    return !this.#isClosed && !this.#frames.some(({ type }) => type === frameType.goAway);
   }
 
   /** The HTTP/2 error code with which the other side gave up a stream or the connection. */
