@@ -17,16 +17,19 @@ const silenceMsMin = 7_000;
 
 export type Verdict = 'alive' | 'failing' | 'neither';
 
-/** What the end of a call says about its endpoint. `timeoutMs` is what the call was given. */
-export function judge(ended: Status, timeoutMs: number): Verdict {
+/**
+ * What the end of a call says about its endpoint. `timeoutMs` is what the call was given. Past its deadline a call that
+ * looks lost may have been reset by a member that counts the deadline too (grpc-go since 1.83): then it was only slow.
+ */
+export function judge(ended: Status, timeoutMs: number, isPastDeadline: boolean): Verdict {
+  const afterSilence = timeoutMs >= silenceMsMin ? 'failing' : 'neither';
   switch (ended.origin) {
     case 'unsent':
-    case 'lost':
       return 'failing';
+    case 'lost':
+      return isPastDeadline ? afterSilence : 'failing';
     case 'proxy':
-      return ended.code === Code.DEADLINE_EXCEEDED && timeoutMs >= silenceMsMin
-        ? 'failing'
-        : 'neither';
+      return ended.code === Code.DEADLINE_EXCEEDED ? afterSilence : 'neither';
     case 'peer':
       // Overload is no fault of this member, and moving the load elsewhere would spread it.
       if (ended.text.endsWith('too many requests')) return 'neither';

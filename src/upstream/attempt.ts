@@ -35,7 +35,8 @@ export class UnaryAttempt implements Reply<'store'> {
 
   end(ended: Status): void {
     // First, so that whoever tries again is already offered another endpoint.
-    this.#endpoint.callEnded(ended, this.#sent.head.timeoutMs);
+    const { call, head } = this.#sent;
+    this.#endpoint.callEnded(ended, head.timeoutMs, call.deadlineMs);
     this.#reply.end(judged(this.#sent, ended));
   }
 
@@ -78,7 +79,8 @@ export class StreamAttempt implements Reply<'store'> {
 
   end(ended: Status): void {
     this.close();
-    this.#endpoint.callEnded(ended, this.#sent.head.timeoutMs);
+    const { call, head } = this.#sent;
+    this.#endpoint.callEnded(ended, head.timeoutMs, call.deadlineMs);
     this.#reply.end(judged(this.#sent, ended));
   }
 

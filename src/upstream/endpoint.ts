@@ -54,6 +54,7 @@ export class Endpoint {
   readonly accrual: Accrual;
   /** One listener: the upstream that owns it. */
   onChange: (() => void) | null = null;
+  readonly #clock: Clock;
   #health: Health = { version: '', hasLeader: true, failure: '' };
   readonly #dial: Dial;
   readonly #channels: Readonly<Record<ChannelClass, Channel>>;
@@ -62,6 +63,7 @@ export class Endpoint {
   /** Dials at once. Throws when the configured certificate, key or authorities cannot be parsed. */
   constructor(config: EndpointConfig, parts: EndpointParts) {
     this.name = config.name;
+    this.#clock = parts.clock;
     this.accrual = new Accrual(parts.clock, parts.random);
     this.#dial = new Dial(config, parts);
     const dial = (): Channel => {
@@ -110,9 +112,9 @@ export class Endpoint {
     this.#openStreams[channelClass] -= 1;
   }
 
-  /** A call to it ended; `timeoutMs` is what the call was given. */
-  callEnded(ended: Status, timeoutMs: number): void {
-    this.#count(judge(ended, timeoutMs));
+  /** A call to it ended; `timeoutMs` is what the call was given, `deadlineMs` when that is over. */
+  callEnded(ended: Status, timeoutMs: number, deadlineMs: number): void {
+    this.#count(judge(ended, timeoutMs, this.#clock.nowMs() >= deadlineMs));
   }
 
   /** A stream brought its first answer. */

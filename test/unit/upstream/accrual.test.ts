@@ -60,9 +60,16 @@ test.each<[Origin, number, string, number, string]>([
   ['proxy', Code.DEADLINE_EXCEEDED, 'Deadline exceeded', 100, 'neither'],
   ['proxy', Code.DEADLINE_EXCEEDED, 'Deadline exceeded', 8_000, 'failing'],
 ])('%s %i "%s" after %d ms: %s', (origin, code, text, timeoutMs, verdict) => {
-  expect(judge(status(code, text, origin), timeoutMs)).toBe(verdict);
+  expect(judge(status(code, text, origin), timeoutMs, false)).toBe(verdict);
 });
 
 test('a success shows that it lives', () => {
-  expect(judge(ok, Infinity)).toBe('alive');
+  expect(judge(ok, Infinity, false)).toBe('alive');
+});
+
+test('a call that its member resets at its deadline does not speak against the member', () => {
+  const reset = status(Code.UNAVAILABLE, 'stream reset', 'lost');
+  expect(judge(reset, 1_000, true)).toBe('neither');
+  expect(judge(reset, 8_000, true)).toBe('failing');
+  expect(judge(reset, 1_000, false)).toBe('failing');
 });
