@@ -1,40 +1,39 @@
 /**
  * The registry of open streams, and how they end when the proxy goes away, or when a reload has made something else of
  * their tenant. Watch streams never end by themselves, so waiting for the last one would take for ever; ending them all at
- * once would bring every client back in one burst. Unary calls are not kept here: they finish by themselves.
+ * once would bring every client back in one burst. Unary calls finish by themselves and are not kept here, but for those
+ * that wait for other clients, such as Lock: they are streams that happen to have one answer.
  */
-import type { Call, Etcd, Layer, Reply, Requests } from '../etcd/api.ts';
+import type { Call, Etcd, Layer, Message, Reply, Requests } from '../etcd/api.ts';
 import { type RefusalName, refusal } from '../etcd/errors.ts';
-import { settled } from '../grpc/call.ts';
+import { type Ongoing, settled } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 export class OpenStreams {
   readonly #clock: Clock;
-  readonly #open = new Set<OpenStream>();
+  readonly #open = new Set<OpenCall>();
   #closed = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
   }
 
-  /** How many streams are open. */
+  /** How many streams and waiting calls are open. */
   get count(): number {
     return this.#open.size;
   }
 
   readonly layer: Layer<'tenant'> = (next) => new Registered(this, next);
 
-  /** Null once streams are no longer accepted. */
-  open(call: Call, reply: Reply<'tenant'>): OpenStream | null {
-    if (this.#closed) return null;
-    const stream = new OpenStream(this, call, reply);
-    this.#open.add(stream);
-    return stream;
+  /** False once nothing is accepted any more that would not end by itself. */
+  add(open: OpenCall): boolean {
+    if (!this.#closed) this.#open.add(open);
+    return !this.#closed;
   }
 
-  forget(stream: OpenStream): void {
-    this.#open.delete(stream);
+  forget(open: OpenCall): void {
+    this.#open.delete(open);
   }
 
   /**
@@ -52,7 +51,7 @@ export class OpenStreams {
     await this.#end(streams, 'tenant-changed', windowMs);
   }
 
-  async #end(streams: OpenStream[], why: RefusalName, windowMs: number): Promise<void> {
+  async #end(streams: OpenCall[], why: RefusalName, windowMs: number): Promise<void> {
     streams.sort((a, b) => a.drainRank - b.drainRank);
     // Many streams in a short window end in batches, one per step of the clock that is worth waiting for.
     const steps = Math.max(1, Math.floor(windowMs / stepMsMin));
@@ -86,27 +85,33 @@ class Registered implements Etcd<'tenant'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Uint8Array, reply: Reply<'tenant'>) {
-    return this.#next.unary(call, request, reply);
+  unary(call: Call, request: Message<'tenant'>, reply: Reply<'tenant'>): Ongoing {
+    if (!call.method.waits) return this.#next.unary(call, request, reply);
+    const waiting = new OpenCall(this.#streams, call, reply);
+    if (!this.#streams.add(waiting)) return refuse(reply);
+    waiting.below = this.#next.unary(call, request, waiting.answers);
+    return waiting;
   }
 
   stream(call: Call, reply: Reply<'tenant'>): Requests<'tenant'> {
-    const stream = this.#streams.open(call, reply);
-    if (stream === null) {
-      reply.end(refusal('draining'));
-      return settled;
-    }
-    stream.below = this.#next.stream(call, stream.answers);
+    const stream = new OpenStream(this.#streams, call, reply);
+    if (!this.#streams.add(stream)) return refuse(reply);
+    stream.attach(this.#next.stream(call, stream.answers));
     return stream;
   }
 }
 
-/** The requests' half of one stream, and what ends it from the middle. */
-class OpenStream implements Requests<'tenant'> {
+function refuse(reply: Reply<'tenant'>): Requests<'tenant'> {
+  reply.end(refusal('draining'));
+  return settled;
+}
+
+/** A call seen from above, and what ends it from the middle. */
+class OpenCall implements Ongoing {
   readonly call: Call;
   readonly drainRank: number;
   readonly answers: Answers;
-  below: Requests<'tenant'> = settled;
+  below: Ongoing = settled;
   readonly #streams: OpenStreams;
 
   constructor(streams: OpenStreams, call: Call, reply: Reply<'tenant'>) {
@@ -125,14 +130,6 @@ class OpenStream implements Requests<'tenant'> {
     this.#streams.forget(this);
   }
 
-  message(bytes: Uint8Array): void {
-    this.below.message(bytes);
-  }
-
-  end(): void {
-    this.below.end();
-  }
-
   cancel(): void {
     this.over();
     this.below.cancel();
@@ -147,13 +144,31 @@ class OpenStream implements Requests<'tenant'> {
   }
 }
 
-/** The answers' half of the same stream. */
+/** The requests' half of a stream. */
+class OpenStream extends OpenCall implements Requests<'tenant'> {
+  #requests: Requests<'tenant'> = settled;
+
+  attach(requests: Requests<'tenant'>): void {
+    this.below = requests;
+    this.#requests = requests;
+  }
+
+  message(bytes: Message<'tenant'>): void {
+    this.#requests.message(bytes);
+  }
+
+  end(): void {
+    this.#requests.end();
+  }
+}
+
+/** The answers of the same call, on their way up. */
 class Answers implements Reply<'tenant'> {
-  readonly #stream: OpenStream;
+  readonly #open: OpenCall;
   readonly #reply: Reply<'tenant'>;
 
-  constructor(stream: OpenStream, reply: Reply<'tenant'>) {
-    this.#stream = stream;
+  constructor(open: OpenCall, reply: Reply<'tenant'>) {
+    this.#open = open;
     this.#reply = reply;
   }
 
@@ -162,7 +177,7 @@ class Answers implements Reply<'tenant'> {
   }
 
   end(status: Status): void {
-    this.#stream.over();
+    this.#open.over();
     this.#reply.end(status);
   }
 

@@ -101,4 +101,18 @@ describe('draining', () => {
     layer.unary(callOf('etcdserverpb.KV/Range'), new Uint8Array(0), listener('unary', ends));
     expect(ends.length).toBe(1);
   });
+
+  test('a lock that waits for its turn ends too, and a new one is refused', async () => {
+    const streams = new OpenStreams(systemClock);
+    const { etcd, cancel } = openEnded();
+    const layer = streams.layer(etcd);
+    const ends: [string, Status][] = [];
+    const lock = () =>
+      layer.unary(callOf('v3lockpb.Lock/Lock'), new Uint8Array(0), listener('lock', ends));
+    lock();
+    await streams.endAll(0);
+    expect(cancel).toHaveBeenCalledOnce();
+    lock();
+    expect(ends.map(([, s]) => s.text)).toEqual(Array(2).fill('etcdserver: server stopped'));
+  });
 });
