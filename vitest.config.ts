@@ -30,6 +30,20 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      {
+        test: {
+          // What could depend on the transport, once more on the other one: the variable is the program's own.
+          name: 'integration-grpc-js',
+          include: [
+            'test/differential/**/*.test.ts',
+            'test/integration/{breaker,drain,etcd3,etcdctl,failover,tls}.test.ts',
+          ],
+          env: { ETCD_BULKHEAD_TRANSPORT: 'grpc-js' },
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
     ],
   },
 });

@@ -18,6 +18,8 @@ export class EtcdctlRun implements AsyncDisposable {
     const env = { PATH, ETCDCTL_API: '3', ETCDCTL_ENDPOINTS: address };
     this.#child = spawn('etcdctl', args, { env });
     this.#closed = once(this.#child, 'close');
+    // A command may end without having read what was typed.
+    this.#child.stdin?.on('error', () => {});
     this.#child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.out += text;
     });

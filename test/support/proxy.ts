@@ -15,10 +15,15 @@ const quiet: Partial<Record<SettingName, string>> = {
   'log-level': 'error',
 };
 
+/** The program's own, so that it counts for the whole program too, which test/support/sidecar.ts starts. */
+const transportVariable = 'ETCD_BULKHEAD_TRANSPORT';
+const transport = process.env[transportVariable];
+
 /** A tenant by its settings in the configuration file. */
 export interface TestTenant {
   readonly name: string;
   readonly namespace: string;
+  readonly 'allow-undelimited'?: boolean;
   readonly access?: 'read-only';
   readonly role?: 'owner';
   readonly 'owner-methods'?: readonly string[];
@@ -46,7 +51,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   const listeners = tenants.map(({ name }, i) => ({ address: `127.0.0.${i + 1}:0`, tenant: name }));
   const loaded = loadConfig({
     flags: new Map(),
-    environment: {},
+    environment: transport === undefined ? {} : { [transportVariable]: transport },
     file: { name: 'test', text: JSON.stringify({ endpoints, tenants, listeners, ...settings }) },
     defaults: quiet,
     checkTenants: () => [],
