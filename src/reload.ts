@@ -9,7 +9,7 @@ import type { Clock } from './runtime/clock.ts';
 
 export interface ReloaderOptions {
   /** Reads everything again. */
-  readonly load: () => Loaded;
+  readonly load: () => Promise<Loaded>;
   /** Puts it in force, or reports what is wrong with it. Never rejects. */
   readonly apply: (loaded: Loaded) => Promise<void>;
   /** What the configuration in force was read from. */
@@ -54,7 +54,7 @@ export class Reloader {
     logger.info('reloading', { why });
     // First, so that a file that changes while it is read is read again.
     this.#watch.watch(this.#files);
-    const loaded = load();
+    const loaded = await load();
     // Also those that only the configuration in force knows: the new one may have been too broken to name its files.
     const files = [...new Set([...this.#options.files, ...loaded.files])];
     if (files.join() !== this.#files.join()) this.#watch.watch(files);

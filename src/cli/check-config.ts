@@ -6,7 +6,7 @@ export const checkConfig: Command = {
   name: 'check-config',
   summary: 'say whether a configuration is right, and start nothing',
   async run(invocation) {
-    const configured = configure(checkConfig, invocation);
+    const configured = await configure(checkConfig, invocation);
     if (configured.config === null) return configured.exitCode;
     invocation.output.out('the configuration is right\n');
     return ExitCode.OK;

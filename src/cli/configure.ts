@@ -3,7 +3,8 @@
  * then either a Config or one report of everything that is wrong. This is where config/ and tenant/ meet.
  */
 import type { Config } from '../config/config.ts';
-import { type Loaded, loadConfig, type Sources } from '../config/load.ts';
+import type { Loaded, Sources } from '../config/load.ts';
+import { loadAside } from '../config/load-aside.ts';
 import { formatProblem, type Problem } from '../config/problem.ts';
 import { type SettingName, type Settings, settingNames, settingOf } from '../config/schema.ts';
 import { checkTenants } from '../tenant/directory.ts';
@@ -17,7 +18,7 @@ export type Configured =
       readonly settings: Settings;
       readonly files: readonly string[];
       /** Reads the same sources again: the files they name may say something else by now. */
-      readonly load: () => Loaded;
+      readonly load: () => Promise<Loaded>;
     }
   /** Nothing is left to do: help was printed, or mistakes were. */
   | { readonly config: null; readonly exitCode: number };
@@ -36,19 +37,19 @@ export const serverSettings: readonly SettingName[] = settingNames.filter(
   (name) => settingOf(name).dev !== 'only',
 );
 
-export function configure(
+export async function configure(
   command: Pick<Command, 'name' | 'summary'>,
   { args, environment, output }: Invocation,
   { flags: { settings = serverSettings, others = {} } = {}, adapt, ...sources }: Manner = {},
-): Configured {
+): Promise<Configured> {
   const parsed = parseFlags(args, { settings, others });
   if (parsed.wantsHelp) {
     output.out(commandHelp(command, settings, sources.defaults));
     return { config: null, exitCode: ExitCode.OK };
   }
   const adapted = adapt?.(parsed) ?? parsed;
-  const load = () => loadConfig({ flags: adapted.settings, environment, checkTenants, ...sources });
-  const loaded = load();
+  const load = () => loadAside({ flags: adapted.settings, environment, checkTenants, ...sources });
+  const loaded = await load();
   const problems = [...adapted.problems, ...loaded.problems];
   if (loaded.config !== null && problems.length === 0) return { ...loaded, load };
   report(problems, output);

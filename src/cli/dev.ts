@@ -30,7 +30,7 @@ export const dev: Command = {
     const ports = await Promise.all(namespaces.map((each) => freePort(each.preferredPort)));
     const adminPort = await freePort(preferredAdminPort);
     // Read once before there is an etcd, for --help, for mistakes, and for which binary to start.
-    const first = configureFor(invocation, ports, adminPort, 'etcd.invalid:1');
+    const first = await configureFor(invocation, ports, adminPort, 'etcd.invalid:1');
     if (first.config === null) return first.exitCode;
     // From here on there is something to put away, also when the terminal is closed.
     const signals = new StopSignals(systemClock, ['SIGTERM', 'SIGINT', 'SIGHUP']);
@@ -43,7 +43,7 @@ export const dev: Command = {
       return ExitCode.FAULT;
     }
     await using running = etcd;
-    const configured = configureFor(invocation, ports, adminPort, running.address);
+    const configured = await configureFor(invocation, ports, adminPort, running.address);
     if (configured.config === null) return configured.exitCode;
     // Awaited here, or etcd would be gone before the proxy has drained.
     return await serve(configured.config, {

@@ -85,7 +85,7 @@ export const grpcProxy: Command = {
   summary: 'in place of `etcd grpc-proxy start`: the same flags',
   async run(invocation) {
     const remarks: string[] = [];
-    const configured = configure(grpcProxy, invocation, {
+    const configured = await configure(grpcProxy, invocation, {
       flags: { others: foreignFlags },
       adapt: (flags) => adapt(flags, remarks),
       // As in etcd, which opens no further port unless it is asked to.

@@ -12,7 +12,7 @@ export const printConfig: Command = {
   name: 'print-config',
   summary: 'show the configuration in force, and where each value came from',
   async run(invocation) {
-    const configured = configure(printConfig, invocation);
+    const configured = await configure(printConfig, invocation);
     if (configured.config === null) return configured.exitCode;
     invocation.output.out(asFile(configured.config.effective));
     return ExitCode.OK;

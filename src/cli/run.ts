@@ -7,7 +7,7 @@ export const run: Command = {
   name: 'run',
   summary: 'the proxy; `run` may be left out',
   async run(invocation) {
-    const configured = configure(run, invocation);
+    const configured = await configure(run, invocation);
     if (configured.config === null) return configured.exitCode;
     return serve(configured.config, { reload: configured });
   },

@@ -20,7 +20,7 @@ export interface Occasion {
   /** Resolves, with why in words, when something that the command needs has failed. */
   readonly fault?: Promise<string>;
   /** How the configuration is read again, and the files it was read from. Without it, it stays what it is. */
-  readonly reload?: { readonly load: () => Loaded; readonly files: readonly string[] };
+  readonly reload?: { readonly load: () => Promise<Loaded>; readonly files: readonly string[] };
   /** Where the command listens to signals already. */
   readonly signals?: StopSignals;
 }

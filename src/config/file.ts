@@ -44,8 +44,13 @@ export const listenerKeys = [
   ...['cert-file', 'key-file', 'trusted-ca-file'],
 ] as const;
 
-/** `name` is what problems call the file. */
-export function readConfigFile(name: string, text: string): ConfigFile {
+export interface FileText {
+  /** What problems call the file. */
+  readonly name: string;
+  readonly text: string;
+}
+
+export function readConfigFile({ name, text }: FileText): ConfigFile {
   return new FileReader(name, text).read();
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Config, EffectiveSetting, TenantConfig } from './config.ts';
 import { withLists } from './effective.ts';
-import { type ConfigFile, type Given, readConfigFile } from './file.ts';
+import { type ConfigFile, type FileText, type Given, readConfigFile } from './file.ts';
 import { type Problem, suggestion } from './problem.ts';
 import { type Report, readFile } from './read-file.ts';
 import { resolve } from './resolve.ts';
@@ -24,8 +24,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface Sources {
   readonly flags: ReadonlyMap<SettingName, Given>;
   readonly environment: Environment;
-  /** Stands in for the file that --config names: for commands that bring their own. */
-  readonly file?: { readonly name: string; readonly text: string };
+  /** Stands in for the file that --config names: the text of commands that bring their own, or what was read already. */
+  readonly file?: FileText | ConfigFile;
   /** Defaults that a command has of its own. */
   readonly defaults?: Partial<Record<SettingName, string>>;
   /** What is wrong with the tenants taken together. Handed in, since config/ does not know tenant/. */
@@ -110,23 +110,30 @@ function readEnvironment(environment: Environment, problems: Problem[]): Map<Set
   return given;
 }
 
+/** The text that --config names; null where it names none, or where that cannot be read. */
+export function fileTextOf({ flags, environment }: Sources): FileText | null {
+  const path = flags.get('config')?.texts.at(-1) ?? environment[environmentName('config')] ?? '';
+  const bytes = readFile('config', path, () => {});
+  return bytes === null ? null : { name: path, text: bytes.toString('utf8') };
+}
+
 function readFileOf(
-  sources: Sources,
+  { file: source }: Sources,
   outside: ReadonlyMap<SettingName, Given>,
   problems: Problem[],
 ): ConfigFile | null {
-  let { file: source } = sources;
+  let file: ConfigFile | null = null;
   const named = outside.get('config');
-  const path = named?.texts.at(-1) ?? '';
-  if (source === undefined && path !== '') {
+  if (source === undefined) {
+    const path = named?.texts.at(-1) ?? '';
     const report: Report = (setting, what) =>
       problems.push({ where: named?.where ?? `--${setting}`, what });
     const bytes = readFile('config', path, report);
-    if (bytes !== null) source = { name: path, text: bytes.toString('utf8') };
+    if (bytes !== null) file = readConfigFile({ name: path, text: bytes.toString('utf8') });
+  } else {
+    file = 'text' in source ? readConfigFile(source) : source;
   }
-  if (source === undefined) return null;
-  const file = readConfigFile(source.name, source.text);
-  problems.push(...file.problems);
+  problems.push(...(file?.problems ?? []));
   return file;
 }
 

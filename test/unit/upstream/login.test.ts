@@ -1,0 +1,175 @@
+import { describe, expect, test } from 'vitest';
+import { ok, type Status, status } from '../../../src/grpc/status.ts';
+import { Upstream } from '../../../src/upstream/upstream.ts';
+import { Writer } from '../../../src/wire/writer.ts';
+import {
+  type FakeCall,
+  type FakeChannel,
+  FakeClientTransport,
+} from '../../support/fake-channel.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
+import { CallerAbove, callOf } from '../../support/neighbours.ts';
+
+const refused = status(16, 'etcdserver: invalid auth token', 'peer');
+const authenticate = '/etcdserverpb.Auth/Authenticate';
+
+function start() {
+  const clock = new ManualClock();
+  const transport = new FakeClientTransport();
+  const failures: string[] = [];
+  const address = { host: '127.0.0.1', port: 1 };
+  const endpoints = [{ name: 'a', address, tls: null }];
+  const upstream = new Upstream({
+    endpoints,
+    login: { user: 'proxy', password: 'secret' },
+    passesCredentials: (listener) => listener === 'through',
+    onLoginFailure: (why) => void failures.push(why),
+    transport,
+    clock,
+    random: { integer: (min) => min },
+    keepaliveMs: 10_000,
+    keepaliveTimeoutMs: 5_000,
+  });
+  const [unary, watch] = transport.channels as [FakeChannel, FakeChannel, FakeChannel];
+  for (const channel of transport.channels) channel.become('ready');
+  const logIns = () => unary.calls.filter(({ head }) => head.path === authenticate);
+  const answer = (token: string, call: FakeCall | undefined = logIns().at(-1)) => {
+    call?.reply.message(new Writer().string(2, token).finish());
+    call?.reply.end(ok);
+  };
+  const get = (listener = 'here') => {
+    const above = new CallerAbove<'store'>();
+    const call = callOf('etcdserverpb.KV/Range', { listener });
+    const send = () => {
+      upstream.unary(call, new Uint8Array(0), above);
+      return unary.calls.at(-1) as FakeCall;
+    };
+    return { above, call, send };
+  };
+  const isAvailable = () => upstream.isAvailable(callOf('etcdserverpb.KV/Range').method);
+  return { clock, upstream, unary, watch, failures, endpoints, logIns, answer, get, isAvailable };
+}
+
+function ended(above: CallerAbove<'store'>): Pick<Status, 'origin' | 'text'> | null {
+  const { status: last } = above;
+  above.status = null;
+  return last && { origin: last.origin, text: last.text };
+}
+
+describe('the proxy as a user of etcd', () => {
+  test('is available when it has a token, which goes with every call', () => {
+    const { logIns, answer, get, isAvailable } = start();
+    expect(logIns()).toHaveLength(1);
+    expect(isAvailable()).toBe(false);
+    answer('one');
+    expect(isAvailable()).toBe(true);
+    expect(get().send().head.metadata).toEqual(['token', 'one']);
+  });
+
+  test('logs in once, however many calls are refused for the same token; each counts as not sent', () => {
+    const { logIns, answer, get, isAvailable } = start();
+    answer('one');
+    const calls = [1, 2, 3].map(() => get());
+    const sent = calls.map(({ send }) => send());
+    for (const each of sent) each.reply.end(refused);
+    for (const { above } of calls) {
+      expect(ended(above)).toMatchObject({ origin: 'unsent', text: refused.text });
+    }
+    expect([logIns().length, isAvailable()]).toEqual([2, false]);
+    answer('two');
+    expect(isAvailable()).toBe(true);
+    const again = calls[0]?.send();
+    expect(again?.head.metadata).toEqual(['token', 'two']);
+    // A second time is one too many: the client hears that the cluster is not well, and nothing of our token.
+    again?.reply.end(refused);
+    expect(ended((calls[0] as (typeof calls)[0]).above)).toEqual({
+      origin: 'proxy',
+      text: 'etcdserver: unhealthy cluster',
+    });
+  });
+
+  test('does not give up its token for what is said of an older one', () => {
+    const { logIns, answer, get, isAvailable } = start();
+    answer('one');
+    const [early, late] = [get(), get()];
+    const [first, second] = [early.send(), late.send()];
+    first.reply.end(refused);
+    answer('two');
+    second.reply.end(refused);
+    expect([logIns().length, isAvailable()]).toEqual([2, true]);
+  });
+
+  test('tries again after a while when etcd refuses it, and says so', () => {
+    const { clock, logIns, answer, failures, isAvailable } = start();
+    logIns()[0]?.reply.end(status(3, 'etcdserver: authentication failed', 'peer'));
+    expect([failures, isAvailable()]).toEqual([['etcdserver: authentication failed'], false]);
+    clock.advance(400);
+    expect(logIns()).toHaveLength(2);
+    logIns()[1]?.reply.end(status(14, 'lost', 'lost'));
+    clock.advance(799);
+    expect(logIns()).toHaveLength(2);
+    clock.advance(1);
+    answer('one');
+    expect(isAvailable()).toBe(true);
+  });
+
+  test('goes without a token where authentication is off, until etcd asks for one', () => {
+    const { logIns, get, isAvailable } = start();
+    logIns()[0]?.reply.end(status(9, 'etcdserver: authentication is not enabled', 'peer'));
+    expect(isAvailable()).toBe(true);
+    const { send } = get();
+    const sent = send();
+    expect(sent.head.metadata).toEqual([]);
+    sent.reply.end(status(3, 'etcdserver: user name is empty', 'peer'));
+    expect([logIns().length, isAvailable()]).toEqual([2, false]);
+  });
+
+  test('uses its token now and then, or etcd would forget it, and logs in when it has', () => {
+    const { clock, unary, answer, logIns } = start();
+    answer('one');
+    clock.advance(60_000);
+    const use = unary.calls.at(-1);
+    expect([use?.head.path, use?.head.metadata]).toEqual([
+      '/etcdserverpb.KV/Range',
+      ['token', 'one'],
+    ]);
+    use?.reply.end(refused);
+    expect(logIns()).toHaveLength(2);
+  });
+
+  test('ends watch streams whose token was replaced, and leaves the others', () => {
+    const { upstream, watch, answer, get } = start();
+    answer('one');
+    const old = new CallerAbove<'store'>();
+    upstream.stream(callOf('etcdserverpb.Watch/Watch'), old);
+    get().send().reply.end(refused);
+    answer('two');
+    expect(old.status).toMatchObject({ code: 14, origin: 'lost' });
+    expect(watch.calls[0]?.cancels).toBe(1);
+    const fresh = new CallerAbove<'store'>();
+    upstream.stream(callOf('etcdserverpb.Watch/Watch'), fresh);
+    expect(fresh.status).toBeNull();
+  });
+
+  test('keeps out of calls that carry their own credentials', () => {
+    const { answer, get, logIns } = start();
+    answer('one');
+    const { above, send } = get('through');
+    const sent = send();
+    expect(sent.head.metadata).toEqual([]);
+    sent.reply.end(refused);
+    expect(above.status).toBe(refused);
+    expect(logIns()).toHaveLength(1);
+  });
+
+  test('takes another password at a reload', () => {
+    const { upstream, endpoints, answer, logIns, get } = start();
+    answer('one');
+    upstream.update({ endpoints, login: { user: 'proxy', password: 'new' } }, 0);
+    expect(Buffer.from(logIns().at(-1)?.messages[0] ?? []).toString()).toContain('new');
+    answer('two');
+    expect(get().send().head.metadata).toEqual(['token', 'two']);
+    upstream.update({ endpoints, login: null }, 0);
+    expect(get().send().head.metadata).toEqual([]);
+  });
+});
