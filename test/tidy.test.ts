@@ -49,7 +49,7 @@ describe('the text of the repository', () => {
 
   test('every test file is part of a project that runs', () => {
     const projects =
-      /^test\/(unit|property|fuzz|regression|simulation|conformance|integration|differential)\//;
+      /^test\/(unit|property|fuzz|regression|simulation|conformance|integration|isolation|differential)\//;
     const orphans = tracked.filter(
       (p) => p.endsWith('.test.ts') && !projects.test(p) && p !== 'test/tidy.test.ts',
     );

@@ -1,0 +1,109 @@
+/**
+ * A client that means harm: it sends any bytes to any method, and keeps every byte that it ever hears, messages, headers,
+ * status texts and trailers alike, so that a test can look for what it must not have heard.
+ */
+import { Client, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
+import type { MethodName } from '../../src/etcd/methods.ts';
+import { slowFields } from '../support/slow-wire.ts';
+
+/** Also the end of a test that waits for what never comes. */
+const answerWithinMs = 30_000;
+
+const asIs = (bytes: Buffer): Buffer => bytes;
+
+/** One call, and what was heard of it so far. */
+export class Attempt {
+  readonly messages: Buffer[] = [];
+  status: StatusObject | null = null;
+  readonly ended: Promise<void>;
+  readonly send: (request: Uint8Array) => void;
+  readonly halfClose: () => void;
+  readonly cancel: () => void;
+
+  constructor(client: Client, name: MethodName, heard: Buffer[]) {
+    const call = client.makeBidiStreamRequest(`/${name}`, asIs, asIs, new Metadata(), {
+      deadline: Date.now() + answerWithinMs,
+    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    const hear = (text: unknown) => heard.push(Buffer.from(JSON.stringify(text)));
+    call.on('metadata', (metadata: Metadata) => hear(metadata.toJSON()));
+    call.on('data', (message: Buffer) => {
+      this.messages.push(message);
+      heard.push(message);
+    });
+    call.on('status', (status: StatusObject) => {
+      hear([status.details, status.metadata.toJSON()]);
+      const settle = () => {
+        this.status = status;
+        resolve();
+      };
+      if (call.readableLength === 0) settle();
+      else call.once('end', settle);
+    });
+    call.on('error', () => {});
+    this.send = (request) => void call.write(Buffer.from(request));
+    this.halfClose = () => void call.end();
+    this.cancel = () => call.cancel();
+  }
+
+  get code(): number {
+    return this.status?.code ?? -1;
+  }
+
+  get details(): string {
+    return this.status?.details ?? '';
+  }
+
+  /** What stands at that path of field numbers in all answers. */
+  at(...path: readonly number[]): (bigint | Uint8Array)[] {
+    return this.messages.flatMap((message) => valuesAt(message, path));
+  }
+
+  /** The same, as text of one character per byte. */
+  textAt(...path: readonly number[]): string[] {
+    return this.at(...path).map((value) => Buffer.from(value as Uint8Array).toString('latin1'));
+  }
+}
+
+/** Everything that stands at that path, in order. An empty message has no fields, so an absent number is not there. */
+export function valuesAt(
+  message: Uint8Array,
+  [field, ...rest]: readonly number[],
+): (bigint | Uint8Array)[] {
+  const found = slowFields(message).flatMap((f) => (f.number === field ? [f.value] : []));
+  if (rest.length === 0) return found;
+  return found.flatMap((value) => valuesAt(value as Uint8Array, rest));
+}
+
+export class Intruder implements Disposable {
+  readonly heard: Buffer[] = [];
+  readonly #client: Client;
+
+  constructor(address: string) {
+    this.#client = new Client(address, credentials.createInsecure(), {
+      'grpc.use_local_subchannel_pool': 1,
+      'grpc.enable_retries': 0,
+      'grpc.max_receive_message_length': -1,
+    });
+  }
+
+  /** Sends the requests, half-closes, and resolves when the call has ended, however. */
+  async ask(name: MethodName, ...requests: readonly Uint8Array[]): Promise<Attempt> {
+    const attempt = this.open(name, ...requests);
+    attempt.halfClose();
+    await attempt.ended;
+    return attempt;
+  }
+
+  /** A call that goes on. */
+  open(name: MethodName, ...requests: readonly Uint8Array[]): Attempt {
+    const attempt = new Attempt(this.#client, name, this.heard);
+    for (const request of requests) attempt.send(request);
+    return attempt;
+  }
+
+  [Symbol.dispose](): void {
+    this.#client.close();
+  }
+}
