@@ -58,7 +58,7 @@ function configPage(): string {
 Each is a flag, an environment variable, and under the flag's name a key of the file that \`--config\` names; a flag beats the
 environment, the environment beats the file. Every mistake of a configuration is reported at once, before a port is bound, and
 ends the program with 64. \`etcd-bulkhead print-config\` shows what is in force and where it came from. The file may also hold
-\`tenants\` and \`listeners\`, see the README. This page is made from [src/config/schema.ts](../src/config/schema.ts) by
+\`tenants\` and \`listeners\`, see [tenants.md](tenants.md). This page is made from [src/config/schema.ts](../src/config/schema.ts) by
 \`npm run docs:generate\`.
 
 | flag | environment | kind | default | meaning |

@@ -90,11 +90,12 @@ function readListener(
   }
   const identify = readWays(reader);
   const tenant = reader.text('tenant') ?? null;
-  if (tenant === null ? identify.length === 0 : !names.has(tenant)) {
+  if (tenant === null && !reader.has('identify')) {
+    reader.report('tenant', 'is missing, or "identify", which says how clients are told apart');
+  } else if (tenant !== null && !names.has(tenant)) {
     // Among very many names the nearest one takes long to find, and is most likely not meant.
     const candidates = names.size > namesSuggestedMax ? [] : [...names];
-    const hint = suggestion(tenant ?? '', candidates);
-    reader.report('tenant', `names no tenant of the list${hint}`);
+    reader.report('tenant', `names no tenant of the list${suggestion(tenant, candidates)}`);
   }
   const passesCredentials = reader.boolean('pass-credentials');
   const tls = ownTls(reader) ?? input.tls;

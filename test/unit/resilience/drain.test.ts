@@ -115,4 +115,19 @@ describe('draining', () => {
     lock();
     expect(ends.map(([, s]) => s.text)).toEqual(Array(2).fill('etcdserver: server stopped'));
   });
+
+  test('the streams of some end, and nobody else notices', async () => {
+    const streams = new OpenStreams(systemClock);
+    const { etcd, cancel } = openEnded();
+    const layer = streams.layer(etcd);
+    const ends: [string, Status][] = [];
+    const over = callOf('etcdserverpb.Watch/Watch');
+    layer.stream(over, listener('over', ends));
+    layer.stream(callOf('etcdserverpb.Watch/Watch'), listener('stays', ends));
+    await streams.endWhere((call) => call === over, 0);
+    expect(ends.map(([name, s]) => [name, s.code])).toEqual([['over', 14]]);
+    expect([cancel.mock.calls.length, streams.count]).toEqual([1, 1]);
+    layer.stream(callOf('etcdserverpb.Watch/Watch'), listener('new', ends));
+    expect(streams.count).toBe(2);
+  });
 });
