@@ -50,13 +50,14 @@ class Authenticate implements Etcd<'client'> {
       return this.#next.unary(call, request, reply);
     }
     if (call.method === statusMethod) {
-      reply.message(listener.byUser ? isEnabled : isDisabled);
-      reply.end(ok);
+      if (isMessage(request)) {
+        reply.message(listener.byUser ? isEnabled : isDisabled);
+        reply.end(ok);
+      } else reply.end(refusal('malformed'));
       return settled;
     }
     const attempt = new LogIn(this.#options, call, reply);
-    if (listener.byUser) attempt.begin(request);
-    else attempt.refuse('authentication-off');
+    attempt.begin(request, listener.byUser);
     return attempt;
   }
 
@@ -83,10 +84,14 @@ class LogIn implements Ongoing {
     this.#reply = reply;
   }
 
-  begin(request: Message<'client'>): void {
+  begin(request: Message<'client'>, isEnabledHere: boolean): void {
     const asked = readRequest(request);
     if (asked === null) {
       this.refuse('malformed');
+      return;
+    }
+    if (!isEnabledHere) {
+      this.refuse('authentication-off');
       return;
     }
     const { users } = this.#options.directory.current;
@@ -156,6 +161,12 @@ class LogIn implements Ongoing {
     if (this.#call.rescuer === null) throw error;
     this.#call.rescuer.onFault(error);
   }
+}
+
+function isMessage(request: Uint8Array): boolean {
+  const reader = new Reader(request);
+  while (reader.next());
+  return !reader.malformed;
 }
 
 /** AuthenticateRequest: name, password. Null when it is none. */
