@@ -11,15 +11,17 @@ const seed = Number(process.argv[3] ?? 1);
 const beganAt = performance.now();
 
 function line(observation: Observation): string {
-  const { atMs, rssMib, heapMib, externalMib, resources, callsStarted } = observation;
-  const memory = [rssMib, heapMib, externalMib].map((mib) => mib.toFixed(1).padStart(7)).join(' ');
-  const { callsOpen, watchStreams } = observation;
+  const { atMs, rssMib, heapCommittedMib, heapMib, externalMib } = observation;
+  const memory = [rssMib, heapCommittedMib, heapMib, externalMib]
+    .map((mib) => mib.toFixed(1).padStart(7))
+    .join(' ');
+  const { resources, callsStarted, callsOpen, watchStreams } = observation;
   const active = [...resources].map(([type, count]) => `${type} ${count}`).join(', ');
   const at = `${Math.round((atMs - beganAt) / 1_000)}`.padStart(5);
   return `${at} s ${memory} MiB ${callsStarted} calls, ${callsOpen} open, ${watchStreams} watch streams; ${active}`;
 }
 
-console.log(`SEED=${seed}; time, resident, heap and external memory after a collection`);
+console.log(`SEED=${seed}; time; resident, heap, used heap and external memory after a collection`);
 const result = await soak(forMs, seed, (observation) => console.log(line(observation)));
 console.log(`before ${line(result.before)}`);
 console.log(`after  ${line(result.after)}`);

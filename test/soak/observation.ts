@@ -2,9 +2,16 @@
  * What the soak looks at: figures of the proxy's own /metrics behind a garbage collection, and of etcd's, which shows
  * whether the proxy has left anything open there.
  */
+import { fileURLToPath } from 'node:url';
 import type { Sidecar } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
 import { collectedEvent, type Left, leftEvent } from './collect.ts';
+
+/** Node's arguments for a process that can be observed. */
+export const collecting: readonly string[] = [
+  '--import',
+  fileURLToPath(new URL('collect.ts', import.meta.url)),
+];
 
 const mib = 2 ** 20;
 
@@ -13,6 +20,8 @@ export interface Observation {
   readonly rssMib: number;
   /** JavaScript objects in use, and memory outside of the heap that they hold: read buffers, above all. */
   readonly heapMib: number;
+  /** What the heap has of the system, used or not. It gives back in its own time. */
+  readonly heapCommittedMib: number;
   readonly externalMib: number;
   /** Resources that keep the event loop alive, by type. */
   readonly resources: ReadonlyMap<string, number>;
@@ -59,6 +68,7 @@ export async function observe(sidecar: Sidecar): Promise<Observation> {
     atMs: performance.now(),
     rssMib: metrics.sum('process_resident_memory_bytes') / mib,
     heapMib: metrics.sum('nodejs_heap_size_used_bytes') / mib,
+    heapCommittedMib: metrics.sum('nodejs_heap_size_total_bytes') / mib,
     externalMib: metrics.sum('nodejs_external_memory_bytes') / mib,
     resources: metrics.byType('nodejs_active_resources'),
     callsStarted: started,

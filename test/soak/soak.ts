@@ -3,7 +3,6 @@
  * memory are back where they began, and memory has not grown on the way. See `verdict` for what exactly that means.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { grpcClient } from '../support/client.ts';
 import { startEtcd } from '../support/etcd.ts';
 import { Sidecar } from '../support/sidecar.ts';
@@ -11,6 +10,7 @@ import { until } from '../support/until.ts';
 import type { Left } from './collect.ts';
 import { Load } from './load.ts';
 import {
+  collecting,
   type LeftInEtcd,
   leftInEtcd,
   leftOnHeap,
@@ -31,8 +31,6 @@ const externalGrowthMibMax = 8;
 const rssGrowthMibMax = 40;
 /** Of sockets and timers on the heap, where those of the last scrape come and go. */
 const scrapeObjectsMax = 3;
-
-const collector = fileURLToPath(new URL('collect.ts', import.meta.url));
 
 export interface SoakResult {
   readonly before: Observation;
@@ -55,7 +53,7 @@ export async function soak(
 ): Promise<SoakResult> {
   await using etcd = await startEtcd();
   await using sidecar = await Sidecar.startWith(
-    ['--import', collector],
+    collecting,
     ...[`--endpoints=${etcd.address}`, '--namespace=game/', '--transport=native'],
     ...['--drain-window=0s', '--hold=5s'],
   );
@@ -63,8 +61,8 @@ export async function soak(
   const warmUp = new Load(sidecar.address, workers, seed + workers);
   await sleep(warmUpMs);
   await warmUp.stop();
-  const before = await quiet(sidecar);
-  const heapBefore = await leftOnHeap(sidecar);
+  const heapBefore = await quietHeap(sidecar);
+  const before = await observe(sidecar);
 
   const load = new Load(sidecar.address, workers, seed);
   const compaction = setInterval(() => void compact(etcd.address), compactEveryMs);
@@ -81,8 +79,8 @@ export async function soak(
     clearInterval(compaction);
     await load.stop();
   }
-  const after = await quiet(sidecar);
-  const heapAfter = await leftOnHeap(sidecar);
+  const heapAfter = await quietHeap(sidecar);
+  const after = await observe(sidecar);
   const { counts: operations } = load;
   const complaints = [...warmUp.complaints, ...load.complaints];
   if (sidecar.printed.includes('"event":"fault"')) complaints.push(sidecar.printed);
@@ -92,12 +90,12 @@ export async function soak(
   return { ...run, findings: verdict(run) };
 }
 
-/** Nothing is asked of the proxy, and it has had the time to notice. */
-async function quiet(sidecar: Sidecar): Promise<Observation> {
+/** Nothing is asked of the proxy, it has had the time to notice, and its heap has given back what it does not need. */
+async function quietHeap(sidecar: Sidecar): Promise<Left> {
   await until('end of all calls', async () => (await observe(sidecar)).callsOpen === 0);
   // Connections end behind their calls, and deadlines in their own time.
   await sleep(3_000);
-  return observe(sidecar);
+  return leftOnHeap(sidecar);
 }
 
 /** Keeps the store from growing with every version of every key. */
