@@ -71,6 +71,8 @@ function bulkhead(transport: string): Blueprint {
     keyPrefix: '',
     command: (placement) => [
       process.execPath,
+      // As the image and the command's first line start it.
+      '--max-semi-space-size=8',
       entry,
       'run',
       `--transport=${transport}`,
