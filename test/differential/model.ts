@@ -53,7 +53,7 @@ const text = (bytes: Uint8Array | undefined) => Buffer.from(bytes ?? []).toStrin
 const inOrder = (a: Stored, b: Stored) => (a.key < b.key ? -1 : 1);
 
 /** Whether the pair of `key` and `range_end` covers the key. */
-function covers(range: { key?: Uint8Array; range_end?: Uint8Array }, key: string): boolean {
+export function covers(range: { key?: Uint8Array; range_end?: Uint8Array }, key: string): boolean {
   const from = text(range.key);
   const end = text(range.range_end);
   if (end === '') return key === from;
@@ -104,6 +104,19 @@ export class Model {
   readonly leases = new Map<number, Set<string>>();
   /** Everything that happened, in the order in which a watcher of the whole namespace is told. */
   readonly events: ModelEvent[] = [];
+  /** What the tenant has compacted; reads and watches below it are refused. */
+  floor = 0;
+
+  /** Keys and values as they were at that revision, in order. */
+  at(revision: number): Map<string, string> {
+    const past = new Map<string, string>();
+    for (const event of this.events) {
+      if (Number(event.mod_revision) > revision) break;
+      if (event.type === 'PUT') past.set(event.key, event.value);
+      else past.delete(event.key);
+    }
+    return new Map([...past].sort(([a], [b]) => (a < b ? -1 : 1)));
+  }
 
   range(request: RangeRequest): Ranged {
     const found = this.#covered(request).sort(inOrder);

@@ -3,7 +3,7 @@
  * every field that a client can see. Keys are few and short, so that ranges, compares and leases meet often.
  */
 import { expect } from 'vitest';
-import type { GrpcClient } from '../support/client.ts';
+import { type GrpcClient, refusal } from '../support/client.ts';
 import type {
   Compare,
   DeleteRangeRequest,
@@ -17,12 +17,17 @@ import type {
   TxnResponse,
 } from '../support/messages.ts';
 import type { Seeded } from '../support/seeded.ts';
-import { Model, type Outcome, type Stored } from './model.ts';
+import { covers, Model, type Outcome, type Stored } from './model.ts';
+import { Sessions } from './sessions.ts';
+import { Watches } from './watches.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 const zero = bytes('\0');
+const compacted = 'etcdserver: mvcc: required revision has been compacted';
+const future = 'etcdserver: mvcc: required revision is a future revision';
 const letters = ['a', 'b', '\0', '\xff', '/', '0'];
 const leasesMax = 5;
+const leaseSeconds = 3600;
 
 const toStored = (kv: KeyValue): Stored => ({
   ...kv,
@@ -57,25 +62,45 @@ function revisionOf({ header }: { readonly header: Header | null }): string {
   return header.revision;
 }
 
-export class Program {
+export class Program implements Disposable {
   readonly model = new Model();
   readonly #client: GrpcClient;
   readonly #chance: Seeded;
+  readonly #watches: Watches;
   readonly #steps: readonly (() => Promise<void>)[];
+  #newest = 0;
 
-  constructor(client: GrpcClient, chance: Seeded) {
+  constructor(client: GrpcClient, chance: Seeded, namespace: string) {
     this.#client = client;
     this.#chance = chance;
+    const watches = new Watches(client, chance, this.model);
+    this.#watches = watches;
+    const sessions = new Sessions(client, chance, this.model, namespace);
     const put = () => this.#put();
     const range = () => this.#range();
+    const past = () => this.#past();
     const remove = () => this.#remove();
     const txn = () => this.#txn();
+    const compact = () => this.#compact();
     const lease = () => this.#lease();
-    this.#steps = [put, put, put, range, range, range, remove, txn, txn, txn, lease];
+    const renew = () => this.#renew();
+    const cluster = () => this.#cluster();
+    const watch = () => watches.step(this.#span());
+    const lock = () => sessions.lock();
+    const election = () => sessions.election();
+    this.#steps = [
+      ...[put, put, put, put, range, range, range, past, remove, txn, txn, txn, compact],
+      ...[lease, lease, renew, watch, watch, lock, election, election, cluster],
+    ];
   }
 
   async run(count: number): Promise<void> {
     for (let i = 0; i < count; i++) await this.#chance.pick(this.#steps)();
+    await this.#watches.closeAll();
+  }
+
+  [Symbol.dispose](): void {
+    this.#watches[Symbol.dispose]();
   }
 
   async #put(): Promise<void> {
@@ -88,9 +113,55 @@ export class Program {
   async #range(): Promise<void> {
     const request = this.#rangeRequest();
     const answer = await this.#client.call('etcdserverpb.KV/Range', request);
+    this.#newest = Number(revisionOf(answer));
     expect(toOutcome({ response: 'range', response_range: answer })).toEqual({
       range: this.model.range(request),
     });
+  }
+
+  /** At the newest revision that was heard of, somewhere before, or below what is compacted. */
+  async #past(): Promise<void> {
+    const { floor } = this.model;
+    const revision = this.#chance.pick([this.#newest, this.#somePast(), floor, floor - 1]);
+    if (revision < 1) return;
+    const request = { ...this.#span(), revision };
+    const asked = this.#client.call('etcdserverpb.KV/Range', request);
+    if (revision < floor) {
+      expect((await refusal(asked)).details).toBe(compacted);
+      return;
+    }
+    const { kvs } = await asked;
+    const seen = kvs.map(({ key, value }) => [key.toString('latin1'), value.toString('latin1')]);
+    const expected = [...this.model.at(revision)].filter(([key]) => covers(request, key));
+    expect(seen, `at revision ${revision}`).toEqual(expected);
+  }
+
+  #somePast(): number {
+    return this.model.floor + this.#chance.below(Math.max(1, this.#newest - this.model.floor));
+  }
+
+  /** Of the tenant's own past only. What is compacted is little, so that there is a past to read. */
+  async #compact(): Promise<void> {
+    const { floor } = this.model;
+    const revision = this.#chance.pick([
+      floor,
+      floor + 1,
+      floor + this.#chance.below(100),
+      2 ** 40,
+    ]);
+    const asked = this.#client.call('etcdserverpb.KV/Compact', { revision, physical: true });
+    if (revision <= floor) {
+      expect((await refusal(asked)).details).toBe(compacted);
+    } else if (revision === 2 ** 40) {
+      expect((await refusal(asked)).details).toBe(future);
+    } else if (revision <= this.#newest) {
+      await asked;
+      this.model.floor = revision;
+    } else {
+      // Whether the others have come that far is not known here.
+      const isCompacted = await asked.then(() => true).catch(() => false);
+      if (isCompacted) this.model.floor = revision;
+    }
   }
 
   async #remove(): Promise<void> {
@@ -112,7 +183,7 @@ export class Program {
       const id = this.#chance.chance(0.5) ? 0 : 1 + this.#chance.below(2 ** 31 - 1);
       if (leases.has(id)) return;
       const granted = await this.#client.call('etcdserverpb.Lease/LeaseGrant', {
-        TTL: 3600,
+        TTL: leaseSeconds,
         ID: id,
       });
       if (id !== 0) expect(granted.ID).toBe(String(id));
@@ -131,6 +202,31 @@ export class Program {
     );
     const revoked = await this.#client.call('etcdserverpb.Lease/LeaseRevoke', { ID: id });
     this.model.revoke(id, revisionOf(revoked));
+  }
+
+  /** A lease of its own, or one that may be anybody's. */
+  async #renew(): Promise<void> {
+    const own = [...this.model.leases.keys()];
+    const id = this.#chance.pick([...own, 1, 2 ** 31 - 1, 2 ** 31, 2 ** 40]);
+    const isOwn = this.model.leases.has(id);
+    using renewals = this.#client.stream('etcdserverpb.Lease/LeaseKeepAlive');
+    renewals.send({ ID: id });
+    renewals.end();
+    const { ID, TTL } = await renewals.next();
+    expect([ID, TTL]).toEqual([String(id), isOwn ? String(leaseSeconds) : '0']);
+    await renewals.ended();
+    const left = await this.#client.call('etcdserverpb.Lease/LeaseTimeToLive', { ID: id });
+    expect(left.grantedTTL).toBe(isOwn ? String(leaseSeconds) : '0');
+    if (!isOwn) expect(left.TTL).toBe('-1');
+  }
+
+  async #cluster(): Promise<void> {
+    const { members } = await this.#client.call('etcdserverpb.Cluster/MemberList', {});
+    expect(members).toHaveLength(1);
+    const status = await this.#client.call('etcdserverpb.Maintenance/Status', {});
+    expect(status).toMatchObject({ dbSize: '0', raftIndex: '0', errors: [] });
+    const { alarms } = await this.#client.call('etcdserverpb.Maintenance/Alarm', {});
+    expect(alarms).toEqual([]);
   }
 
   #key(): string {
