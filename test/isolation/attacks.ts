@@ -362,6 +362,7 @@ const observe: Attack = async (world) => {
     observer.cancel();
     await observer.ended;
     expect(observer.messages).toEqual([]);
+    expect(observer.code, 'it was still waiting').toBe(Code.CANCELLED);
   }
 };
 
@@ -384,14 +385,24 @@ const status: Attack = async ({ intruder }) => {
   for (const field of [3, 5, 7, 9, 12]) expect(heard.at(field)).toEqual([]);
 };
 
+/** With an alarm up, which everybody may know of, but not whose it is. */
 const alarm: Attack = async (world) => {
   const method = 'etcdserverpb.Maintenance/Alarm';
   const { memberId } = world.known;
-  expect(outcomeOf(await world.intruder.ask(method, message()))).toMatchObject(ok);
-  const asked = [1n, 2n, 3n, -1n].flatMap((action) =>
-    [0n, memberId].map((id) => [`${action}`, message([1, action], [2, id], [3, 1n])] as const),
-  );
-  await each(world, method, asked, (heard) => expect(outcomeOf(heard)).toEqual(denied));
+  const raised = { memberID: String(memberId), alarm: 'NOSPACE' } as const;
+  await world.direct.call(method, { ...raised, action: 'ACTIVATE' });
+  try {
+    const heard = await world.intruder.ask(method, message());
+    expect(heard.at(2, 2)).toEqual([1n]);
+    expect(heard.at(2, 1)).not.toContain(memberId);
+    const asked = [1n, 2n, 3n, -1n].flatMap((action) =>
+      [0n, memberId].map((id) => [`${action}`, message([1, action], [2, id], [3, 1n])] as const),
+    );
+    await each(world, method, asked, (refusal) => expect(outcomeOf(refusal)).toEqual(denied));
+    expect((await world.direct.call(method, {})).alarms).toEqual([raised]);
+  } finally {
+    await world.direct.call(method, { ...raised, action: 'DEACTIVATE' });
+  }
 };
 
 /** Only ever refused, whatever is asked; by default of the member by its real number. */

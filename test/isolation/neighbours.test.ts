@@ -200,6 +200,8 @@ test('a namespace that lies within another is not accepted', async () => {
       namespace,
       'allow-undelimited': true,
     }));
-    await expect(startTestProxy({ endpoints: ['127.0.0.1:1'], tenants })).rejects.toThrow();
+    await expect(startTestProxy({ endpoints: ['127.0.0.1:1'], tenants })).rejects.toThrow(
+      'its namespace lies within that of',
+    );
   }
 });
