@@ -18,6 +18,7 @@ import {
   type ServerWritableStream,
 } from '@grpc/grpc-js';
 import type { Clock } from '../runtime/clock.ts';
+import { AcceptedListener } from './accepted-listener.ts';
 import { Acceptor } from './acceptor.ts';
 import { fromGrpcMetadata } from './grpc-js-metadata.ts';
 import { ServedCall, type ServedCallHooks, type ServerStream } from './grpc-js-served-call.ts';
@@ -29,7 +30,6 @@ import type {
   ListenOptions,
   Peer,
   ServedMethod,
-  ServerTls,
   ServerTransport,
 } from './transport.ts';
 
@@ -59,7 +59,7 @@ export class GrpcJsServerTransport implements ServerTransport {
     const connections = new Connections(options, this.#options);
     for (const method of handler.methods.values()) connections.register(method, handler);
     const acceptor = await Acceptor.bind(options, (socket, peer) => connections.add(socket, peer));
-    return new GrpcJsListener(acceptor, connections, this.#options.clock);
+    return new AcceptedListener(acceptor, connections, this.#options.clock);
   }
 }
 
@@ -158,39 +158,5 @@ class Connections implements ServedCallHooks {
       peer,
     };
     return new ServedCall(stream, handler, incoming, this);
-  }
-}
-
-class GrpcJsListener implements Listener {
-  readonly address: string;
-  readonly #acceptor: Acceptor;
-  readonly #connections: Connections;
-  readonly #clock: Clock;
-
-  constructor(acceptor: Acceptor, connections: Connections, clock: Clock) {
-    this.address = acceptor.address;
-    this.#acceptor = acceptor;
-    this.#connections = connections;
-    this.#clock = clock;
-  }
-
-  replaceTls(tls: ServerTls): void {
-    this.#acceptor.replaceTls(tls);
-  }
-
-  drain(withinMs: number): Promise<number> {
-    return new Promise((resolve) => {
-      const cancelTimer = this.#clock.after(withinMs, () => {
-        this.#acceptor.onEmpty = null;
-        resolve(this.#connections.openCalls);
-        this.#acceptor.destroyConnections();
-      });
-      this.#acceptor.onEmpty = () => {
-        cancelTimer();
-        resolve(0);
-      };
-      this.#connections.close();
-      this.#acceptor.stop();
-    });
   }
 }

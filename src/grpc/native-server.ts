@@ -8,6 +8,7 @@ import { HeaderTemplate } from '../http2/hpack-encoder.ts';
 import { type PrefaceHandler, readPreface } from '../http2/preface.ts';
 import { ServerConnection, type StreamAcceptor } from '../http2/server-connection.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { AcceptedListener } from './accepted-listener.ts';
 import { Acceptor } from './acceptor.ts';
 import { AssemblyBudget } from './message-framing.ts';
 import { Http1Connections } from './native-http1.ts';
@@ -18,7 +19,6 @@ import type {
   ListenOptions,
   Peer,
   ServedMethod,
-  ServerTls,
   ServerTransport,
 } from './transport.ts';
 
@@ -49,7 +49,7 @@ export class NativeServerTransport implements ServerTransport {
   ): Promise<Listener> {
     const connections = new Connections(options, this.#options, handler);
     const acceptor = await Acceptor.bind(options, (socket, peer) => connections.add(socket, peer));
-    return new NativeListener(acceptor, connections, this.#options.clock);
+    return new AcceptedListener(acceptor, connections, this.#options.clock);
   }
 }
 
@@ -148,39 +148,5 @@ class Connections<M extends ServedMethod> {
     for (const socket of this.#silent) socket.destroy();
     for (const connection of this.#open) connection.drain();
     this.#http1?.drain();
-  }
-}
-
-class NativeListener<M extends ServedMethod> implements Listener {
-  readonly address: string;
-  readonly #acceptor: Acceptor;
-  readonly #connections: Connections<M>;
-  readonly #clock: Clock;
-
-  constructor(acceptor: Acceptor, connections: Connections<M>, clock: Clock) {
-    this.address = acceptor.address;
-    this.#acceptor = acceptor;
-    this.#connections = connections;
-    this.#clock = clock;
-  }
-
-  replaceTls(tls: ServerTls): void {
-    this.#acceptor.replaceTls(tls);
-  }
-
-  drain(withinMs: number): Promise<number> {
-    return new Promise((resolve) => {
-      const cancelTimer = this.#clock.after(withinMs, () => {
-        this.#acceptor.onEmpty = null;
-        resolve(this.#connections.openCalls);
-        this.#acceptor.destroyConnections();
-      });
-      this.#acceptor.onEmpty = () => {
-        cancelTimer();
-        resolve(0);
-      };
-      this.#connections.drain();
-      this.#acceptor.stop();
-    });
   }
 }

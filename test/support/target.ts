@@ -65,8 +65,4 @@ function proxyOn(transport: string): TargetKind {
 }
 
 /** In the order in which they run: an expectation that etcd itself does not meet fails there first. */
-export const targets: readonly TargetKind[] = [
-  directEtcd,
-  proxyOn('native'),
-  proxyOn('grpc-js'),
-];
+export const targets: readonly TargetKind[] = [directEtcd, proxyOn('native'), proxyOn('grpc-js')];

@@ -1,0 +1,48 @@
+/**
+ * A listener as both transports have it: the acceptor owns the sockets, the transport what is spoken on them. Nothing here
+ * depends on which of the two it is.
+ */
+import type { Clock } from '../runtime/clock.ts';
+import type { Acceptor } from './acceptor.ts';
+import type { Listener, ServerTls } from './transport.ts';
+
+/** What a transport has made of the sockets. */
+export interface AcceptedConnections {
+  readonly openCalls: number;
+  /** Sends GOAWAY; each connection leaves with its last call. */
+  drain(): void;
+}
+
+export class AcceptedListener implements Listener {
+  readonly address: string;
+  readonly #acceptor: Acceptor;
+  readonly #connections: AcceptedConnections;
+  readonly #clock: Clock;
+
+  constructor(acceptor: Acceptor, connections: AcceptedConnections, clock: Clock) {
+    this.address = acceptor.address;
+    this.#acceptor = acceptor;
+    this.#connections = connections;
+    this.#clock = clock;
+  }
+
+  replaceTls(tls: ServerTls): void {
+    this.#acceptor.replaceTls(tls);
+  }
+
+  drain(withinMs: number): Promise<number> {
+    return new Promise((resolve) => {
+      const cancelTimer = this.#clock.after(withinMs, () => {
+        this.#acceptor.onEmpty = null;
+        resolve(this.#connections.openCalls);
+        this.#acceptor.destroyConnections();
+      });
+      this.#acceptor.onEmpty = () => {
+        cancelTimer();
+        resolve(0);
+      };
+      this.#connections.drain();
+      this.#acceptor.stop();
+    });
+  }
+}
