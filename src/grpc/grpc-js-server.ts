@@ -122,7 +122,7 @@ class Connections implements ServedCallHooks {
   }
 
   /** Sends GOAWAY to all of them; each ends with its last call. */
-  close(): void {
+  drain(): void {
     this.#isClosed = true;
     this.#injector.destroy();
   }
