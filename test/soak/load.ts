@@ -127,8 +127,9 @@ class Worker implements Disposable {
     const value = Buffer.from(`${this.#random.below(1e9)}`);
     await this.#client.call('etcdserverpb.KV/Put', { key, value }, patient);
     for (let i = 0; i < watches; i++) {
-      const { events } = await stream.next(patienceMs);
-      if (events[0]?.kv.value.equals(value) !== true) throw new Error('not the event that was due');
+      const response = await stream.next(patienceMs);
+      if (response.events[0]?.kv.value.equals(value) === true) continue;
+      throw new Error(`not the event that was due, but ${JSON.stringify(response)}`);
     }
     const leave = this.#random.below(4);
     if (leave === 0) stream.end();
