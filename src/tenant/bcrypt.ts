@@ -24,8 +24,12 @@ export class BcryptWorker {
     return promise;
   }
 
+  /** Who still waits is told at once: whatever the worker may yet say comes too late. */
   close(): void {
-    void this.#worker?.terminate();
+    const worker = this.#worker;
+    if (worker === null) return;
+    this.#onGone(worker, hasEnded());
+    void worker.terminate();
   }
 
   #start(): Worker {
@@ -38,7 +42,7 @@ export class BcryptWorker {
       this.#askers.delete(id);
     });
     worker.on('error', (error) => this.#onGone(worker, error));
-    worker.on('exit', () => this.#onGone(worker, new Error('the worker for bcrypt has ended')));
+    worker.on('exit', () => this.#onGone(worker, hasEnded()));
     return worker;
   }
 
@@ -48,4 +52,8 @@ export class BcryptWorker {
     for (const asker of this.#askers.values()) asker.reject(error);
     this.#askers.clear();
   }
+}
+
+function hasEnded(): Error {
+  return new Error('the worker for bcrypt has ended');
 }
