@@ -65,7 +65,8 @@ export async function soak(
   const before = await observe(sidecar);
 
   const load = new Load(sidecar.address, workers, seed);
-  const compaction = setInterval(() => void compact(etcd.address), compactEveryMs);
+  const compactor = new Compactor(etcd.address);
+  const compaction = setInterval(() => void compactor.compact(), compactEveryMs);
   const during: Observation[] = [];
   try {
     const startedAt = performance.now();
@@ -98,11 +99,28 @@ async function quietHeap(sidecar: Sidecar): Promise<Left> {
   return leftOnHeap(sidecar);
 }
 
-/** Keeps the store from growing with every version of every key. */
-async function compact(address: string): Promise<void> {
-  using raw = grpcClient(address);
-  const { header } = await raw.call('etcdserverpb.KV/Range', { key: Buffer.from('x') });
-  await raw.call('etcdserverpb.KV/Compact', { revision: header?.revision ?? '0' });
+/**
+ * Keeps the store from growing with every version of every key. Each time it compacts up to where the store was the time
+ * before, as etcd's own compactor leaves a period behind it. Not to the newest revision: etcd reads that first and makes a
+ * watch that is to begin "now" begin behind it (server/etcdserver/api/v3rpc/watch.go); when another write comes between the
+ * two, the watcher has to catch up, and a compaction in that tenth of a second cancels it. 56 of 7,356 watches at etcd 3.4.23
+ * alone were, with two writers and a compaction every 20 ms.
+ */
+class Compactor {
+  readonly #address: string;
+  #revision = '0';
+
+  constructor(address: string) {
+    this.#address = address;
+  }
+
+  async compact(): Promise<void> {
+    using raw = grpcClient(this.#address);
+    const { header } = await raw.call('etcdserverpb.KV/Range', { key: Buffer.from('x') });
+    const revision = this.#revision;
+    this.#revision = header?.revision ?? '0';
+    if (revision !== '0') await raw.call('etcdserverpb.KV/Compact', { revision });
+  }
 }
 
 function median(values: readonly number[]): number {
