@@ -22,12 +22,18 @@ declare module 'opossum' {
     rotateBucketController: EventEmitter;
   }
 
+  interface CircuitStatus {
+    /** Counts one in the newest bucket of the window. */
+    increment(property: 'fires'): void;
+  }
+
   class CircuitBreaker<Arguments extends unknown[]> extends EventEmitter {
     constructor(action: (...parameters: Arguments) => Promise<void>, options: CircuitOptions);
     readonly options: CircuitOptions;
     readonly closed: boolean;
     readonly opened: boolean;
     readonly halfOpen: boolean;
+    readonly status: CircuitStatus;
     fire(...parameters: Arguments): Promise<void>;
     open(): void;
     shutdown(): void;
