@@ -1,5 +1,6 @@
 /**
- * What rewriting costs per message: medians over many short rounds, in one process, without I/O. Run it on an idle machine:
+ * What rewriting costs per message, and what the primitives cost that it is made of: medians over many short rounds, in one
+ * process, without I/O. Run it on an idle machine:
  *
  *   node bench/micro/wire.bench.ts
  */
@@ -8,31 +9,24 @@ import { keySpace } from '../../src/etcd/key-space.ts';
 import { applier, stripper } from '../../src/etcd/rewriters.ts';
 import type { Rewriter } from '../../src/wire/rewriter.ts';
 import { Writer } from '../../src/wire/writer.ts';
+import { heading, measure } from './measure.ts';
 
 const space = keySpace(Buffer.from('game-1/'));
-const roundsMax = 31;
-const roundMs = 20;
 
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+function requestCase(name: string, rewriter: Rewriter, message: Uint8Array): void {
+  measure(name, message.length, () => {
+    rewriter.rewrite(message, space);
+  });
 }
 
-function measure(name: string, rewriter: Rewriter, message: Uint8Array): void {
-  const nanoseconds: number[] = [];
-  let perRound = 1;
-  for (let round = 0; round < roundsMax; round++) {
-    const start = performance.now();
-    for (let i = 0; i < perRound; i++) rewriter.rewrite(message, space);
-    const ms = performance.now() - start;
-    if (ms < roundMs / 2) {
-      perRound *= 2;
-      round -= 1;
-    } else nanoseconds.push((ms * 1e6) / perRound);
-  }
-  const ns = median(nanoseconds);
-  console.log(
-    `${name.padEnd(44)} ${String(message.length).padStart(9)} B ${ns.toFixed(0).padStart(10)} ns`,
-  );
+/** Responses are changed where they stand, so each run begins with a copy of the message, which is measured beside it. */
+function responseCase(name: string, rewriter: Rewriter, message: Uint8Array): void {
+  const taken = Buffer.from(message);
+  measure(`${name}, and a copy`, message.length, () => {
+    taken.set(message);
+    rewriter.rewrite(taken, space);
+  });
+  measure('  the copy alone', message.length, () => taken.set(message));
 }
 
 const value = Buffer.alloc(256, 7);
@@ -74,18 +68,45 @@ const watched = new Writer().message(1, header).message(11, event).finish();
 for (let i = 0; i < 20_000; i++) {
   applier('PutRequest').rewrite(putLease, space);
   applier('TxnRequest').rewrite(txn, space);
-  stripper('WatchResponse').rewrite(watched, space);
+  stripper('WatchResponse').rewrite(Buffer.from(watched), space);
 }
-measure('put, 256 B', applier('PutRequest'), put);
-measure('put, 256 B, with a lease', applier('PutRequest'), putLease);
-measure(
-  'put, 1 MB',
-  applier('PutRequest'),
-  new Writer().bytes(1, key).bytes(2, Buffer.alloc(1_000_000)).finish(),
-);
-measure('get', applier('RangeRequest'), get);
-measure('compare and swap', applier('TxnRequest'), txn);
-measure('range response, 1 key of 256 B', stripper('RangeResponse'), range(1));
-measure('range response, 10,000 keys of 256 B', stripper('RangeResponse'), range(10_000));
-measure('watch response, 1 event of 256 B', stripper('WatchResponse'), watched);
-measure('put response', stripper('PutResponse'), new Writer().message(1, header).finish());
+heading('messages');
+requestCase('put, 256 B', applier('PutRequest'), put);
+requestCase('put, 256 B, with a lease', applier('PutRequest'), putLease);
+const large = new Writer().bytes(1, key).bytes(2, Buffer.alloc(1_000_000)).finish();
+requestCase('put, 1 MB', applier('PutRequest'), large);
+requestCase('get', applier('RangeRequest'), get);
+requestCase('compare and swap', applier('TxnRequest'), txn);
+responseCase('range response, 1 key of 256 B', stripper('RangeResponse'), range(1));
+responseCase('range response, 10,000 keys of 256 B', stripper('RangeResponse'), range(10_000));
+responseCase('watch response, 1 event of 256 B', stripper('WatchResponse'), watched);
+responseCase('put response', stripper('PutResponse'), new Writer().message(1, header).finish());
+
+// What plan.ts chooses between: pieces of a message, from one buffer to another or within one.
+for (const bytes of [16, 32, 48, 256]) {
+  const pieces = 100;
+  const source = Buffer.alloc(pieces * (bytes + 8));
+  const target = Buffer.alloc(source.length);
+  heading(`copy: ${pieces} pieces of ${bytes} B`);
+  measure('set of a view', bytes, () => {
+    for (let i = 0, from = 8, to = 0; i < pieces; i++, from += bytes + 8, to += bytes) {
+      target.set(source.subarray(from, from + bytes), to);
+    }
+  });
+  measure('loop', bytes, () => {
+    for (let i = 0, from = 8, to = 0; i < pieces; i++, from += bytes + 8, to += bytes) {
+      for (let j = 0; j < bytes; j++) target[to + j] = source[from + j] as number;
+    }
+  });
+  heading(`move: ${pieces} pieces of ${bytes} B`);
+  measure('copyWithin', bytes, () => {
+    for (let i = 0, from = 8, to = 0; i < pieces; i++, from += bytes + 8, to += bytes) {
+      source.copyWithin(to, from, from + bytes);
+    }
+  });
+  measure('loop', bytes, () => {
+    for (let i = 0, from = 8, to = 0; i < pieces; i++, from += bytes + 8, to += bytes) {
+      for (let j = 0; j < bytes; j++) source[to + j] = source[from + j] as number;
+    }
+  });
+}

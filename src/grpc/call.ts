@@ -3,8 +3,8 @@
  * so that a layer with nothing to say on the way back hands its caller's reply down unchanged.
  *
  * Rules that hold everywhere:
- * - Bytes handed on are never written again and may be kept. A kept view pins the read buffer it came from, so who keeps
- *   it for long copies it.
+ * - Bytes handed on are never written again by who handed them on, and may be kept. A kept request pins the read buffer it
+ *   came from, so who keeps it for long copies it. An answer is its receiver's alone, who may also write to it.
  * - A reply is called from the moment the call starts, also before the starting function has returned. After `end`, and
  *   after the caller's `cancel`, it is not called again.
  * - `pause` asks the other side to stop sending messages; what is already under way may still arrive. `resume` undoes it.

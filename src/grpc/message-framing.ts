@@ -1,12 +1,13 @@
 /**
- * gRPC's length-prefixed messages, out of DATA that is cut anywhere and into it. A message that lies whole in one frame
- * is handed on where it lies; only what spans frames is put together. The limit is judged by the prefix, before a byte
- * of the message is held, and memory grows with what has arrived and not with what was announced.
+ * gRPC's length-prefixed messages, out of DATA that is cut anywhere and into it. The usual message is a frame of its own,
+ * which `isOneMessage` recognises; all others are put together here, each in a buffer of its own. The limit is judged by the
+ * prefix, before a byte of the message is held, and beyond a start memory grows with what has arrived and not with what was
+ * announced.
  */
 import { Code } from './status.ts';
 
 export const prefixBytes = 5;
-/** What a message that spans frames gets at first; it doubles from there. */
+/** What a message that spans frames gets at first, unless it is shorter; it doubles from there. */
 const firstBytes = 65_536;
 const nothing = Buffer.alloc(0);
 
@@ -63,6 +64,7 @@ export class AssemblyBudget {
 export class MessageReader {
   readonly #bytesMax: number;
   readonly #budget: AssemblyBudget;
+  readonly #firstBytes: number;
   readonly #prefix = Buffer.alloc(prefixBytes);
   #prefixUsed = 0;
   /** The message that is being put together; null between messages. */
@@ -70,9 +72,11 @@ export class MessageReader {
   #used = 0;
   #length = 0;
 
-  constructor(bytesMax: number, budget: AssemblyBudget) {
+  /** `firstBytesMax`: what is believed of an announced length before anything of the message has arrived. */
+  constructor(bytesMax: number, budget: AssemblyBudget, firstBytesMax = firstBytes) {
     this.#bytesMax = bytesMax;
     this.#budget = budget;
+    this.#firstBytes = firstBytesMax;
   }
 
   /** Gives up what is incomplete. */
@@ -107,11 +111,7 @@ export class MessageReader {
       } else {
         if (!this.#begin(bytes, at, sink)) return;
         at += prefixBytes;
-        if (end - at < this.#length) continue;
-        this.#message = null;
-        const next = at + this.#length;
-        if (!sink.onMessage(bytes.subarray(at, next))) return;
-        at = next;
+        if (this.#length === 0 && !this.#deliverEmpty(sink)) return;
       }
     }
   }
@@ -144,7 +144,7 @@ export class MessageReader {
     const wanted = Math.min(end - at, this.#length - this.#used);
     let message = this.#message ?? nothing;
     if (this.#used + wanted > message.length) {
-      const room = Math.max(this.#used + wanted, firstBytes, message.length * 2);
+      const room = Math.max(this.#used + wanted, this.#firstBytes, message.length * 2);
       const larger = Buffer.allocUnsafe(Math.min(room, this.#length));
       if (!this.#budget.take(larger.length - message.length)) {
         this.drop();

@@ -22,6 +22,8 @@ import { Code, type Status, status } from './status.ts';
 
 /** etcd's answers have no limit of their own; this is the largest that a Buffer and a length prefix agree on. */
 const answerBytesMax = 0x7fff_ffff;
+/** What an answer that spans frames is given at once: copying a growing one would cost more than etcd could do with it. */
+const firstBytesMax = 16_777_216;
 const nothing = Buffer.alloc(0);
 const cardinalityZero =
   'cardinality violation: received no response message from non-server-streaming RPC';
@@ -131,9 +133,12 @@ export class ClientCall extends Stream implements Requests, MessageSink {
   override onData(bytes: Buffer, start: number, end: number, ended: boolean): void {
     if (this.#hasEnded) return;
     if (this.#reader === null && isOneMessage(bytes, start, end, answerBytesMax)) {
-      this.onMessage(bytes.subarray(start + prefixBytes, end));
+      // The frame is borrowed, and an answer is its receiver's.
+      const answer = Buffer.allocUnsafe(end - start - prefixBytes);
+      bytes.copy(answer, 0, start + prefixBytes, end);
+      this.onMessage(answer);
     } else if (start < end) {
-      this.#reader ??= new MessageReader(answerBytesMax, this.#calling.assembly);
+      this.#reader ??= new MessageReader(answerBytesMax, this.#calling.assembly, firstBytesMax);
       this.#reader.feed(bytes, start, end, this);
     }
     if (!ended) return;

@@ -137,10 +137,12 @@ class NativeChannel implements Channel, ClientConnectionOwner {
     this.#cancelTimer = this.#options.clock.after(handshakeMsMax, () => {
       this.#give(`no HTTP/2 settings within ${handshakeMsMax} ms`);
     });
+    let connection: ClientConnection | null = null;
     this.#dialling = dialSocket(this.#dial, {
+      onRead: (bytes) => connection?.receive(bytes),
       onSocket: (socket) => {
         this.#dialling = null;
-        this.#connection = new ClientConnection({
+        connection = new ClientConnection({
           socket,
           owner: this,
           clock: this.#options.clock,
@@ -151,6 +153,7 @@ class NativeChannel implements Channel, ClientConnectionOwner {
             whenIdle: false,
           },
         });
+        this.#connection = connection;
       },
       onFailure: (reason) => {
         this.#dialling = null;

@@ -5,6 +5,8 @@ import type { ClientTls, DialOptions, SocketAddress } from './transport.ts';
 
 export interface DiallingHandler {
   onSocket(socket: Socket): void;
+  /** What arrives after `onSocket`. Valid until this returns. */
+  onRead(bytes: Buffer): void;
   /** In the system's or OpenSSL's words. */
   onFailure(reason: string): void;
 }
@@ -14,12 +16,27 @@ export interface Dialling {
   cancel(): void;
 }
 
+/**
+ * What all sockets that we dial read into: each read is worked off before the next, so that one buffer serves them all, and a
+ * long answer is read in few pieces and leaves nothing to collect.
+ */
+const readBuffer = Buffer.allocUnsafeSlow(262_144);
+
 /** Throws when a certificate, a key or the authorities cannot be parsed. */
 export function dialSocket(options: DialOptions, handler: DiallingHandler): Dialling {
+  const reading = {
+    onread: {
+      buffer: readBuffer,
+      callback: (bytes: number) => {
+        handler.onRead(readBuffer.subarray(0, bytes));
+        return true;
+      },
+    },
+  };
   const socket =
     options.tls === null
-      ? connectTcp({ ...options.address })
-      : connectTls(tlsOptions(options.address, options.tls));
+      ? connectTcp({ ...options.address, ...reading })
+      : connectTls({ ...tlsOptions(options.address, options.tls), ...reading });
   const onConnected = () => {
     release();
     handler.onSocket(socket);

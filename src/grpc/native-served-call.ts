@@ -38,6 +38,8 @@ export interface Serving<M extends ServedMethod> {
   readonly onFault: (fault: unknown) => void;
 }
 
+/** The largest piece of memory that several messages may lie in: what one read of a socket brings. */
+const sharedBytesMax = 65_536;
 const noMessage = Buffer.alloc(0);
 const cardinalityZero =
   'cardinality violation: received no request message from non-client-streaming RPC';
@@ -207,7 +209,9 @@ export class ServedCall<M extends ServedMethod>
   message(bytes: Uint8Array): void {
     if (this.#hasEnded) return;
     this.#sendHead();
-    this.sendData(messagePrefix(bytes.length), bytes, false);
+    // An answer is its receiver's alone. In memory of its own it is when it is too large to share any.
+    const isOwn = bytes.byteOffset === 0 && bytes.buffer.byteLength > sharedBytesMax;
+    this.sendData(messagePrefix(bytes.length), bytes, false, isOwn);
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
     this.#ongoing?.pause();

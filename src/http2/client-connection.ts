@@ -3,7 +3,7 @@
  * bounded, for others to end. It always reads, whatever the server does not: a server may itself wait to be read
  * before it reads on, and two that wait for each other wait for ever.
  */
-import type { ConnectionOptions } from './connection.ts';
+import type { RoleOptions } from './connection.ts';
 import { clientPreface, ErrorCode, maxInt31 } from './frame.ts';
 import type { HeaderList } from './header-list.ts';
 import type { HeaderTemplate } from './hpack-encoder.ts';
@@ -20,7 +20,7 @@ export interface ClientConnectionOwner {
   onClosed(connection: ClientConnection): void;
 }
 
-export interface ClientConnectionOptions extends Omit<ConnectionOptions, 'streamWindowBytes'> {
+export interface ClientConnectionOptions extends RoleOptions {
   readonly owner: ClientConnectionOwner;
 }
 
@@ -48,7 +48,11 @@ export class ClientConnection extends Inbound {
   #waitingNext = 0;
 
   constructor(options: ClientConnectionOptions) {
-    super({ ...options, streamWindowBytes: limits.clientStreamWindowBytes });
+    super({
+      ...options,
+      streamWindowBytes: limits.clientStreamWindowBytes,
+      readsAreBorrowed: true,
+    });
     this.#owner = options.owner;
     this.output.append(clientPreface);
     this.output.append(

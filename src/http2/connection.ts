@@ -35,9 +35,14 @@ export interface ConnectionOptions {
   readonly clock: Clock;
   readonly keepAlive: KeepAliveOptions;
   readonly streamWindowBytes: number;
+  /** What is handed to `receive` is written again afterwards, so streams must not keep what they are handed. */
+  readonly readsAreBorrowed: boolean;
   /** Something threw while frames were handled: a bug. The connection is closed, others go on. */
   readonly onBug: (error: unknown) => void;
 }
+
+/** What does not follow from the role. */
+export type RoleOptions = Omit<ConnectionOptions, 'streamWindowBytes' | 'readsAreBorrowed'>;
 
 export abstract class Connection implements KeepAliveOwner {
   readonly socket: Socket;
@@ -98,7 +103,7 @@ export abstract class Connection implements KeepAliveOwner {
   /** The connection is over, and every stream has been told. */
   protected abstract onClosed(): void;
 
-  /** Bytes from the socket. Public for the bytes that were read before the connection was made. */
+  /** Bytes from the socket. Public for sockets that read into a buffer of ours, and for what was read before. */
   receive(chunk: Buffer): void {
     if (this.#phase !== Phase.OPEN) return;
     this.keepAlive.heard();

@@ -1,13 +1,14 @@
 /**
  * Bytes of a connection → frames. Frames that lie whole in a chunk are handed on where they lie; only what a chunk's end
- * cuts through is copied, once, into a buffer of its own, however small the pieces are in which it arrives.
+ * cuts through is copied, once, into a buffer of its own, however small the pieces are in which it arrives. A reader whose
+ * frames are not kept anyway uses the same buffer for all of these.
  */
 import { frameHeaderBytes, readInt31 } from './frame.ts';
 
 export interface FrameSink {
   /**
-   * The payload is `bytes[start..end)`. It may be kept: it is never written again. Returns false to read no further,
-   * for good.
+   * The payload is `bytes[start..end)`. Where the reader was told that frames are borrowed it is valid until this returns;
+   * else it may be kept, and is never written again. Returns false to read no further, for good.
    */
   onFrame(
     type: number,
@@ -24,6 +25,9 @@ export interface FrameSink {
 export class FrameReader {
   readonly #sink: FrameSink;
   readonly #frameBytesMax: number;
+  readonly #isBorrowed: boolean;
+  /** Where borrowed frames are put together. Made with the first one. */
+  #bench: Buffer | null = null;
   readonly #header = Buffer.alloc(frameHeaderBytes);
   #headerUsed = 0;
   /** The frame that the last chunk's end cut through, header included; null between frames. */
@@ -31,9 +35,11 @@ export class FrameReader {
   #partialUsed = 0;
   #stopped = false;
 
-  constructor(sink: FrameSink, frameBytesMax: number) {
+  /** `isBorrowed`: chunks are written again after `feed`, and so are the frames that were handed on. */
+  constructor(sink: FrameSink, frameBytesMax: number, isBorrowed = false) {
     this.#sink = sink;
     this.#frameBytesMax = frameBytesMax;
+    this.#isBorrowed = isBorrowed;
   }
 
   feed(chunk: Buffer): void {
@@ -103,7 +109,13 @@ export class FrameReader {
   #begin(bytes: Buffer, at: number): void {
     const length = this.#lengthAt(bytes, at);
     if (length < 0) return;
-    this.#partial = Buffer.allocUnsafe(frameHeaderBytes + length);
+    this.#partial = this.#place(frameHeaderBytes + length);
     this.#partialUsed = bytes.copy(this.#partial, 0, at, at + frameHeaderBytes);
+  }
+
+  #place(bytes: number): Buffer {
+    if (!this.#isBorrowed) return Buffer.allocUnsafe(bytes);
+    this.#bench ??= Buffer.allocUnsafeSlow(frameHeaderBytes + this.#frameBytesMax);
+    return this.#bench.subarray(0, bytes);
   }
 }

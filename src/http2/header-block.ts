@@ -21,7 +21,7 @@ export class HeaderBlock {
   /** Returns false at a bound. */
   append(bytes: Buffer, start: number, end: number): boolean {
     this.#bytes += end - start;
-    this.#parts.push(bytes.subarray(start, end));
+    this.#parts.push(Buffer.copyBytesFrom(bytes, start, end - start));
     return (
       this.#bytes <= limits.headerBlockBytesMax &&
       this.#parts.length <= limits.continuationFramesMax

@@ -16,7 +16,7 @@ const noPayload = Buffer.alloc(0);
 
 export abstract class Inbound extends Connection implements FrameSink {
   readonly #decoder = new HpackDecoder(limits.headerTableBytesMax, limits.headerListBytesMax);
-  readonly #reader = new FrameReader(this, limits.frameBytesMax);
+  readonly #reader: FrameReader;
   readonly #headerBlock = new HeaderBlock();
   #receiveWindow: number = limits.connectionWindowBytes;
   #unacknowledged = 0;
@@ -25,6 +25,7 @@ export abstract class Inbound extends Connection implements FrameSink {
 
   constructor(options: ConnectionOptions) {
     super(options);
+    this.#reader = new FrameReader(this, limits.frameBytesMax, options.readsAreBorrowed);
     this.#emptyFramesSinceMs = options.clock.nowMs();
   }
 

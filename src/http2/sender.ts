@@ -133,6 +133,7 @@ export class Sender {
     for (let rest = bytes; rest > 0; ) {
       const piece = queue.take(rest);
       output.append(piece);
+      if (queue.spent !== null) output.giveBack(queue.spent);
       rest -= piece.length;
     }
     this.#windowBytes -= bytes;

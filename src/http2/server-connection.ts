@@ -5,7 +5,7 @@
  */
 import type { CancelTimer } from '../runtime/clock.ts';
 import { ClosedStreams } from './closed-streams.ts';
-import type { ConnectionOptions } from './connection.ts';
+import type { RoleOptions } from './connection.ts';
 import { ErrorCode, maxInt31 } from './frame.ts';
 import type { HeaderList } from './header-list.ts';
 import { Inbound } from './inbound.ts';
@@ -21,7 +21,7 @@ export interface StreamAcceptor {
   onClosed(connection: ServerConnection): void;
 }
 
-export interface ServerConnectionOptions extends Omit<ConnectionOptions, 'streamWindowBytes'> {
+export interface ServerConnectionOptions extends RoleOptions {
   readonly acceptor: StreamAcceptor;
   /** Concurrent streams; `Infinity` announces no limit. Over it: REFUSED_STREAM. */
   readonly streamsMax: number;
@@ -41,7 +41,11 @@ export class ServerConnection extends Inbound {
   #cancelDrain: CancelTimer | null = null;
 
   constructor(options: ServerConnectionOptions) {
-    super({ ...options, streamWindowBytes: limits.serverStreamWindowBytes });
+    super({
+      ...options,
+      streamWindowBytes: limits.serverStreamWindowBytes,
+      readsAreBorrowed: false,
+    });
     this.#acceptor = options.acceptor;
     this.#streamsMax = options.streamsMax;
     const settings: [number, number][] = [

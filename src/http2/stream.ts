@@ -56,7 +56,10 @@ export abstract class Stream {
 
   /** The head of the message; a client may see several, of which only the last is no 1xx. */
   abstract onHeaders(list: HeaderList, ended: boolean): void;
-  /** `bytes[start..end)` arrived, possibly nothing but the end. The bytes may be kept and pin the read buffer they lie in. */
+  /**
+   * `bytes[start..end)` arrived, possibly nothing but the end. On a server's connection they may be kept, and pin the read
+   * buffer that they lie in; on a client's they are valid until this returns.
+   */
   abstract onData(bytes: Buffer, start: number, end: number, ended: boolean): void;
   /** The remote side ended with trailers. */
   abstract onTrailers(list: HeaderList): void;
@@ -89,9 +92,10 @@ export abstract class Stream {
 
   /**
    * Sends `lead` (copied, may be reused) and `body` (may be kept until sent) as one piece of DATA, now if the windows
-   * allow it and else when they do.
+   * allow it and else when they do. `isOwn`: nobody else has the memory that `body` lies in. It is given back as soon as the
+   * socket has taken it, and whoever still holds a view of it then holds nothing.
    */
-  sendData(lead: Uint8Array, body: Uint8Array, ended: boolean): void {
+  sendData(lead: Uint8Array, body: Uint8Array, ended: boolean, isOwn = false): void {
     if (this.isClosed) return;
     const { sender } = this.connection;
     if (this.queue === null) {
@@ -101,7 +105,7 @@ export abstract class Stream {
       }
       this.queue = new SendQueue();
     }
-    this.queue.push(lead, body, ended);
+    this.queue.push(lead, body, ended, isOwn);
     sender.line(this);
   }
 

@@ -24,8 +24,10 @@ export class Rewriter {
   }
 
   /**
-   * Returns `source` itself when nothing had to change, else a new buffer that nobody else holds. `source` is neither
-   * written to nor kept. Requests are checked also where nothing is rewritten, in the empty namespace. Never throws.
+   * Returns `source` itself when nothing had to change, and a fault when it must not be passed on; both times `source` is as
+   * it was. Else a request becomes a new buffer that nobody else holds, and a response, which only ever gets shorter, is
+   * changed where it stands: `source` is then the caller's no more, and what is returned is a view of it. Requests are checked
+   * also where nothing is rewritten, in the empty namespace. Never throws.
    */
   rewrite(source: Uint8Array, mapping: Mapping): Uint8Array | WireFault {
     this.foreignLeases = 0;

@@ -90,7 +90,10 @@ export class Scan {
     if (this.#isMalformed) return 'malformed';
     if (this.#refusal !== null) return this.#refusal;
     if (this.#check !== Check.PASSED) return checkFaults[this.#check] as WireFault;
-    return this.#isChanged ? this.#plan.write(source, growth, mapping) : source;
+    if (!this.#isChanged) return source;
+    return isResponse
+      ? this.#plan.writeInPlace(source, growth)
+      : this.#plan.write(source, growth, mapping);
   }
 
   /** Scans source[start, end) and returns by how many bytes it grows. */

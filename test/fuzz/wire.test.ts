@@ -62,7 +62,8 @@ test('responses that are not what they seem', () => {
   for (let i = 0; i < 100_000; i++) {
     const { name, space, message } = random.pick(corpus);
     const bytes = random.chance(0.1) ? garbage(random) : mutated(random, message);
-    const result = stripper(name).rewrite(bytes, space);
+    // A copy: responses are changed where they stand.
+    const result = stripper(name).rewrite(Buffer.from(bytes), space);
     if (i % 5 !== 0) continue;
     const expected = new SlowRewriter(responses, 'strip', space).rewrite(name, bytes);
     if (!isSame(result, expected)) fail(`${name} in ${spaces.indexOf(space)}`, bytes);

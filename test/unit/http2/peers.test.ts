@@ -58,7 +58,9 @@ async function listening(server: Server | Http2Server): Promise<number> {
   return (server.address() as AddressInfo).port;
 }
 
-async function echoServer(): Promise<{ port: number; connections: ServerConnection[] }> {
+async function echoServer(
+  accept: (from: ServerConnection) => Stream = (from) => new Echo(from),
+): Promise<{ port: number; connections: ServerConnection[] }> {
   const connections: ServerConnection[] = [];
   const server = createServer((socket) => {
     closers.push(() => socket.destroy());
@@ -71,7 +73,7 @@ async function echoServer(): Promise<{ port: number; connections: ServerConnecti
           keepAlive,
           onBug,
           streamsMax: 100,
-          acceptor: { accept: (from) => new Echo(from), onClosed() {} },
+          acceptor: { accept, onClosed() {} },
         });
         connections.push(connection);
         connection.receive(rest);
@@ -268,6 +270,70 @@ function ask(connection: ClientConnection, path: string, body: Buffer): Asked {
   stream.sendData(nothing, body, true);
   return stream;
 }
+
+describe('memory that nobody else has', () => {
+  /** More than the system takes of a connection that is not read. */
+  const pieces = () => Array.from({ length: 24 }, (_, i) => Buffer.alloc(1_000_000, i + 1));
+  const freed = (of: readonly Buffer[]) =>
+    of.filter(({ buffer }) => buffer.byteLength === 0).length;
+
+  /** Answers every request with the same pieces. */
+  class Bulk extends Echo {
+    readonly #pieces: readonly Buffer[];
+    readonly #isOwn: boolean;
+
+    constructor(connection: ServerConnection, bulk: readonly Buffer[], isOwn: boolean) {
+      super(connection);
+      this.#pieces = bulk;
+      this.#isOwn = isOwn;
+    }
+
+    override onHeaders(): void {
+      this.sendHeaders(new HeaderTemplate([':status', '200'], false), false);
+      for (const piece of this.#pieces) this.sendData(nothing, piece, false, this.#isOwn);
+      this.sendTrailers(new HeaderTemplate(['x-end', 'yes'], false));
+    }
+    override onDrained(): void {}
+  }
+
+  test('is given back when the socket has taken it, and not before', async () => {
+    const own = pieces();
+    const { port } = await echoServer((from) => new Bulk(from, own, true));
+    const stream = nodeClient(port).request({ ':method': 'POST', ':path': '/' });
+    stream.pause();
+    await new Promise((resolve) => stream.once('response', resolve));
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(freed(own)).toBeLessThan(own.length);
+    const received: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => received.push(chunk));
+    stream.resume();
+    await new Promise((resolve) => stream.on('end', resolve));
+    expect(Buffer.concat(received).equals(Buffer.concat(pieces()))).toBe(true);
+    await expect.poll(() => freed(own)).toBe(own.length);
+  });
+
+  test('is left alone where somebody else may have it', async () => {
+    const shared = pieces();
+    const { port } = await echoServer((from) => new Bulk(from, shared, false));
+    const { body } = await request(nodeClient(port), { ':path': '/' }, nothing);
+    expect(body.equals(Buffer.concat(shared))).toBe(true);
+    expect(freed(shared)).toBe(0);
+  });
+
+  test('does no harm when the connection breaks amid it', async () => {
+    const own = pieces();
+    const { port } = await echoServer((from) => new Bulk(from, own.splice(0, 12), true));
+    const session = nodeClient(port);
+    const stream = session.request({ ':method': 'POST', ':path': '/' });
+    stream.on('error', () => {});
+    stream.pause();
+    await new Promise((resolve) => stream.once('response', resolve));
+    session.destroy();
+    await new Promise((resolve) => session.on('close', resolve));
+    const { body } = await request(nodeClient(port), { ':path': '/' }, nothing);
+    expect(body.equals(Buffer.concat(pieces().slice(12)))).toBe(true);
+  });
+});
 
 describe("Node's server", () => {
   test('answers requests of any size with headers, body and trailers', async () => {

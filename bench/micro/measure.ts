@@ -1,0 +1,25 @@
+/** Times a piece of work that takes no I/O: the median of many short rounds, each long enough for the clock. */
+
+const rounds = 31;
+const roundMs = 20;
+
+export function heading(text: string): void {
+  console.log(`\n${text}`);
+}
+
+/** Prints what one `run` takes. `bytes` is what it works on, for the reader. */
+export function measure(name: string, bytes: number, run: () => void): void {
+  const nanoseconds: number[] = [];
+  let perRound = 1;
+  while (nanoseconds.length < rounds) {
+    const start = performance.now();
+    for (let i = 0; i < perRound; i++) run();
+    const ms = performance.now() - start;
+    if (ms < roundMs / 2) perRound *= 2;
+    else nanoseconds.push((ms * 1e6) / perRound);
+  }
+  const median = nanoseconds.toSorted((a, b) => a - b)[rounds >> 1] ?? Number.NaN;
+  console.log(
+    `${name.padEnd(48)} ${String(bytes).padStart(9)} B ${median.toFixed(0).padStart(10)} ns`,
+  );
+}
