@@ -179,9 +179,11 @@ function serve(pieces: Pieces, resets: ReadonlySet<number>): Heard {
   return heard;
 }
 
+/** Keeps the answers, and tells them in the end: they are its own, whatever was read since. */
 class LoggingReply implements Reply {
   readonly #heard: Heard;
   readonly #name: string;
+  readonly #answers: Uint8Array[] = [];
 
   constructor(heard: Heard, name: string) {
     this.#heard = heard;
@@ -189,7 +191,14 @@ class LoggingReply implements Reply {
   }
 
   message(bytes: Uint8Array): void {
-    hear(this.#heard, this.#name, `message ${Buffer.from(bytes).toString('latin1')}`);
+    this.#answers.push(bytes);
+    hear(this.#heard, this.#name, `message ${this.#answers.length}`);
+  }
+
+  tell(): void {
+    for (const bytes of this.#answers) {
+      hear(this.#heard, this.#name, Buffer.from(bytes).toString('latin1'));
+    }
   }
 
   end({ code, text, trailers, origin }: Status): void {
@@ -206,6 +215,7 @@ function dial(pieces: Pieces): Heard {
   const socket = new KeepingSocket();
   const assembly = new AssemblyBudget(assemblyBytesMax);
   const calling = { deadlines: new Deadlines(clock), assembly, onFault };
+  const replies = Array.from({ length: 15 }, (_, i) => new LoggingReply(heard, `call ${i}`));
   const connection: ClientConnection = new ClientConnection({
     socket: socket as unknown as Socket,
     clock,
@@ -214,8 +224,8 @@ function dial(pieces: Pieces): Heard {
     owner: {
       onReady: (ready) => {
         const head = [':method', 'POST', ':scheme', 'http', ':path', chat.path];
-        for (let i = 0; i < 15; i++) {
-          const call = new ClientCall(ready, calling, new LoggingReply(heard, `call ${i}`), i > 7);
+        for (const [i, reply] of replies.entries()) {
+          const call = new ClientCall(ready, calling, reply, i > 7);
           ready.open(call, new HeaderTemplate(head, true), null, false);
           call.message(Buffer.alloc(i * 100));
         }
@@ -224,7 +234,13 @@ function dial(pieces: Pieces): Heard {
       onClosed() {},
     },
   });
-  for (const piece of pieces) socket.emit('data', piece);
+  // As the sockets that we dial do it: every piece in the same buffer.
+  const reading = Buffer.alloc(Math.max(...pieces.map((piece) => piece.length)));
+  for (const piece of pieces) {
+    connection.receive(reading.subarray(0, piece.copy(reading)));
+    reading.fill(0xee);
+  }
+  for (const reply of replies) reply.tell();
   hear(heard, 'connection', `${connection.openStreams} open ${connection.failure}`);
   socket.emit('close');
   assert.equal(clock.pendingTimers, 0);
