@@ -84,7 +84,7 @@ export class ClientConnection extends Inbound {
   #start(stream: Stream, template: HeaderTemplate, tail: Uint8Array | null, ended: boolean): void {
     stream.id = this.#nextStreamId;
     this.#nextStreamId += 2;
-    this.streams.set(stream.id, stream);
+    this.streams.add(stream);
     this.keepAlive.begin();
     this.writeHeaders(stream, template, tail, ended);
     if (stream.queue !== null) this.sender.line(stream);
@@ -160,7 +160,7 @@ export class ClientConnection extends Inbound {
 
   /** RFC 9113, section 6.8: streams above the last one were not and will not be acted on. */
   protected override onGoAway(lastStreamId: number, code: number, text: string): void {
-    for (const stream of [...this.streams.values()]) {
+    for (const stream of this.streams.values()) {
       if (stream.id > lastStreamId) this.#lose(stream, text);
     }
     this.#goAway(code, text);

@@ -26,6 +26,7 @@ import { Output } from './output.ts';
 import { Sender } from './sender.ts';
 import { PeerSettings } from './settings.ts';
 import { type Stream, StreamState } from './stream.ts';
+import { StreamTable } from './stream-table.ts';
 
 const Phase = { OPEN: 0, ENDING: 1, CLOSED: 2 } as const;
 const keepAlivePing = Buffer.from('bulkhead', 'latin1');
@@ -54,7 +55,7 @@ export abstract class Connection implements KeepAliveOwner {
   failure = '';
   protected readonly clock: Clock;
   protected readonly keepAlive: KeepAlive;
-  protected readonly streams = new Map<number, Stream>();
+  protected readonly streams = new StreamTable();
   /** The highest ID of a stream that the peer opened. */
   protected lastPeerStreamId = 0;
   protected hasPeerSettings = false;
@@ -165,7 +166,7 @@ export abstract class Connection implements KeepAliveOwner {
   #release(): void {
     this.#cancelTimer();
     this.keepAlive.stop();
-    const lost = [...this.streams.values()];
+    const lost = this.streams.values();
     this.streams.clear();
     for (const stream of lost) {
       stream.state |= StreamState.CLOSED;

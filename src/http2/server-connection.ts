@@ -128,7 +128,7 @@ export class ServerConnection extends Inbound {
       ? StreamState.HEADERS_SEEN | StreamState.REMOTE_ENDED
       : StreamState.HEADERS_SEEN;
     stream.contentRemaining = list.contentLength;
-    this.streams.set(streamId, stream);
+    this.streams.add(stream);
     stream.onHeaders(list, ended);
     if (ended) this.forgetWhenDone(stream);
   }
