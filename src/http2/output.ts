@@ -26,10 +26,11 @@ export class Output implements Flushable {
   readonly #keepsWrites: boolean;
   /** Where the part of the chunk begins that is not in `#parts` yet. */
   #from = 0;
+  /** What comes before it: pieces by reference and of chunks that are full. Mostly there is nothing. */
   #parts: Uint8Array[] = [];
   #partsBytes = 0;
-  /** Chunks that `#parts` points into. */
-  #chunks: Buffer[] = [];
+  /** Full chunks, that `#parts` points into. */
+  #full: Buffer[] = [];
   /** Memory that is free when what was appended so far has been taken. */
   #spent: Uint8Array[] = [];
   #registered = false;
@@ -89,9 +90,10 @@ export class Output implements Flushable {
 
   #nextChunk(): void {
     this.#cut();
+    if (this.chunk !== noChunk) this.#full.push(this.chunk);
+    this.chunk = noChunk;
     if (this.#partsBytes >= limits.turnOutputBytesMax) this.#write();
     this.chunk = freeChunks.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
-    this.#chunks.push(this.chunk);
     this.at = 0;
     this.#from = 0;
   }
@@ -104,41 +106,42 @@ export class Output implements Flushable {
   }
 
   #write(): void {
-    this.#cut();
-    const parts = this.#parts;
-    const chunks = this.#chunks;
-    if (chunks.length > 0) {
-      this.#chunks = [];
-      this.chunk = noChunk;
-      this.at = 0;
-      this.#from = 0;
-    }
-    if (parts.length === 0) {
-      release(chunks);
-      return;
-    }
-    this.#parts = [];
-    this.#partsBytes = 0;
     const socket = this.#socket;
-    if (this.#closed || !socket.writable) {
-      release(chunks);
-      return;
-    }
-    if (chunks.length > 0 && (this.#keepsWrites || socket.writableLength > 0)) {
-      // The socket will not be done with this write at once: let it keep what is used of the chunk, and not the chunk.
-      for (const [i, part] of parts.entries()) {
-        if (part.buffer.byteLength === chunkBytes) parts[i] = Buffer.from(part);
+    // A socket that will not be done with this write at once keeps copies of what is used of the chunks, and not the chunks.
+    const mustCopy = this.#keepsWrites || socket.writableLength > 0;
+    if (!this.#closed && socket.writable) {
+      if (this.#parts.length > 0) this.#writeParts(mustCopy);
+      else if (this.at > this.#from) {
+        const bytes = this.chunk.subarray(this.#from, this.at);
+        socket.write(mustCopy ? Buffer.from(bytes) : bytes, this.#freeing());
       }
-      release(chunks);
-      chunks.length = 0;
     }
-    const last = parts.pop() as Uint8Array;
-    if (parts.length > 0) socket.cork();
-    for (const part of parts) socket.write(part);
-    socket.write(last, this.#freeing());
-    if (parts.length > 0) socket.uncork();
     // What is still pending owns its chunks, and leaves them to the collector.
-    if (socket.writableLength === 0) release(chunks);
+    if (mustCopy || socket.writableLength === 0) {
+      release(this.chunk);
+      for (const chunk of this.#full) release(chunk);
+    }
+    if (this.#full.length > 0) this.#full = [];
+    if (this.#parts.length > 0) this.#parts = [];
+    this.#partsBytes = 0;
+    this.chunk = noChunk;
+    this.at = 0;
+    this.#from = 0;
+  }
+
+  #writeParts(mustCopy: boolean): void {
+    this.#cut();
+    const socket = this.#socket;
+    const parts = this.#parts;
+    const last = parts.length - 1;
+    socket.cork();
+    for (const [i, part] of parts.entries()) {
+      const isOfChunk = part.buffer.byteLength === chunkBytes;
+      const bytes = mustCopy && isOfChunk ? Buffer.from(part) : part;
+      if (i < last) socket.write(bytes);
+      else socket.write(bytes, this.#freeing());
+    }
+    socket.uncork();
   }
 
   /** What is to be done when the write that is about to begin is over; in most cases nothing. */
@@ -152,8 +155,6 @@ export class Output implements Flushable {
   }
 }
 
-function release(chunks: Buffer[]): void {
-  for (const chunk of chunks) {
-    if (freeChunks.length < freeChunksMax) freeChunks.push(chunk);
-  }
+function release(chunk: Buffer): void {
+  if (chunk !== noChunk && freeChunks.length < freeChunksMax) freeChunks.push(chunk);
 }

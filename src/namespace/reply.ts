@@ -4,12 +4,10 @@
  */
 import { type Call, type Reply, tenantOf } from '../etcd/api.ts';
 import { type RefusalName, refusal } from '../etcd/errors.ts';
-import type { KeySpace } from '../etcd/key-space.ts';
 import { responseRewriter } from '../etcd/rewriters.ts';
 import { type Ongoing, settled } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
 import type { WireFault } from '../wire/fault.ts';
-import type { Rewriter } from '../wire/rewriter.ts';
 import type { NamespaceHooks } from './hooks.ts';
 
 export class StrippingReply implements Reply<'store'> {
@@ -18,8 +16,6 @@ export class StrippingReply implements Reply<'store'> {
   readonly #call: Call;
   readonly #above: Reply<'tenant'>;
   readonly #hooks: NamespaceHooks;
-  readonly #rewriter: Rewriter;
-  readonly #keySpace: KeySpace;
   /** Null until `attach`: answers may come before the starting function has returned. */
   #below: Ongoing | null = null;
   /** The call was ended from here, and below does not know it yet. */
@@ -29,8 +25,6 @@ export class StrippingReply implements Reply<'store'> {
     this.#call = call;
     this.#above = above;
     this.#hooks = hooks;
-    this.#rewriter = responseRewriter(call.method);
-    this.#keySpace = tenantOf(call).keySpace;
   }
 
   /** Takes over the started call. Returns what its caller holds on to: nothing, when it was already ended from here. */
@@ -43,12 +37,13 @@ export class StrippingReply implements Reply<'store'> {
 
   message(bytes: Uint8Array): void {
     if (this.isOver) return;
-    const visible = this.#rewriter.rewrite(bytes, this.#keySpace);
+    const rewriter = responseRewriter(this.#call.method);
+    const visible = rewriter.rewrite(bytes, tenantOf(this.#call).keySpace);
     if (typeof visible === 'string') {
       this.#violation(visible);
       return;
     }
-    const foreign = this.#rewriter.foreignLeases;
+    const foreign = rewriter.foreignLeases;
     if (foreign > 0) this.#hooks.foreignLeases(this.#call, foreign);
     this.#above.message(visible);
   }

@@ -1,6 +1,6 @@
 /**
  * The layer that sees what the tenant saw: every call from its start to its end, refusals of the layers below included.
- * It changes nothing. Two objects per call: the request's way down, and the answer's way up, which is also the record.
+ * It changes nothing. One object per unary call, which is the record as well; a stream, whose messages go both ways, has two.
  */
 import type { Call, Etcd, Layer, Message, Reply, Requests } from '../etcd/api.ts';
 import { hintTrailer, reasonTrailer } from '../etcd/errors.ts';
@@ -33,32 +33,26 @@ class Observed implements Etcd<'tenant'> {
   }
 
   unary(call: Call, request: Message<'tenant'>, reply: Reply<'tenant'>): Ongoing {
-    const observed = new ObservedCall(this.#options, call, reply);
+    const observed = new ObservedUnary(this.#options, call, reply);
     observed.received(request);
     const { keyOf } = this.#options;
     if (keyOf !== null) observed.key = keyOf(call, request);
     observed.below = this.#next.unary(call, request, observed);
-    return observed.above;
+    return observed;
   }
 
   stream(call: Call, reply: Reply<'tenant'>): Requests<'tenant'> {
-    const observed = new ObservedCall(this.#options, call, reply);
+    const observed = new ObservedStream(this.#options, call, reply);
     this.#options.events.opened?.(observed);
-    const below = this.#next.stream(call, observed);
-    observed.below = below;
-    observed.requests = below;
-    return observed.above;
+    const above = new Above(observed);
+    above.below = this.#next.stream(call, observed);
+    return above;
   }
 }
 
 /** The reply, as the layers below see it, and the record. */
-class ObservedCall implements Reply<'tenant'>, CallRecord {
+abstract class ObservedCall implements CallRecord {
   readonly call: Call;
-  readonly above: Above;
-  /** `settled` while the layer below is still starting it. */
-  below: Ongoing = settled;
-  /** The same object as `below` where the call is a stream. */
-  requests: Requests<'tenant'> = settled;
   durationMs = 0;
   code = -1;
   text = '';
@@ -68,16 +62,15 @@ class ObservedCall implements Reply<'tenant'>, CallRecord {
   responseMessages = 0;
   responseBytes = 0;
   key = '';
+  protected readonly reply: Reply<'tenant'>;
   readonly #options: ObserveOptions;
-  readonly #reply: Reply<'tenant'>;
   readonly #startMs: number;
 
   constructor(options: ObserveOptions, call: Call, reply: Reply<'tenant'>) {
     this.call = call;
     this.#options = options;
-    this.#reply = reply;
+    this.reply = reply;
     this.#startMs = options.clock.nowMs();
-    this.above = new Above(this);
     options.counters.started(call.method);
   }
 
@@ -89,7 +82,7 @@ class ObservedCall implements Reply<'tenant'>, CallRecord {
   message(bytes: Message<'tenant'>): void {
     this.responseMessages += 1;
     this.responseBytes += bytes.length;
-    this.#reply.message(bytes);
+    this.reply.message(bytes);
   }
 
   end(status: Status): void {
@@ -97,21 +90,13 @@ class ObservedCall implements Reply<'tenant'>, CallRecord {
     this.text = status.text;
     if (status.origin === 'proxy' && status.code !== Code.OK) this.#refused(status);
     this.#over(status.code);
-    this.#reply.end(status);
+    this.reply.end(status);
   }
 
   /** The client went away. */
   cancelled(): void {
     this.isCancelled = true;
     this.#over(Code.CANCELLED);
-  }
-
-  pause(): void {
-    this.#reply.pause();
-  }
-
-  resume(): void {
-    this.#reply.resume();
   }
 
   #refused(status: Status): void {
@@ -129,34 +114,61 @@ class ObservedCall implements Reply<'tenant'>, CallRecord {
   }
 }
 
-/** The request's way down, as the layers above see it. */
-class Above implements Requests<'tenant'> {
-  readonly #observed: ObservedCall;
+/** Seen from above it is the ongoing call. A single message each way leaves nothing to pause, in either sense of the word. */
+class ObservedUnary extends ObservedCall implements Reply<'tenant'>, Ongoing {
+  /** `settled` while the layer below is still starting it. */
+  below: Ongoing = settled;
 
-  constructor(observed: ObservedCall) {
+  cancel(): void {
+    if (this.code >= 0) return;
+    this.cancelled();
+    this.below.cancel();
+  }
+
+  pause(): void {}
+  resume(): void {}
+}
+
+class ObservedStream extends ObservedCall implements Reply<'tenant'> {
+  pause(): void {
+    this.reply.pause();
+  }
+
+  resume(): void {
+    this.reply.resume();
+  }
+}
+
+/** The requests' way down, as the layers above see it. */
+class Above implements Requests<'tenant'> {
+  /** `settled` while the layer below is still starting it. */
+  below: Requests<'tenant'> = settled;
+  readonly #observed: ObservedStream;
+
+  constructor(observed: ObservedStream) {
     this.#observed = observed;
   }
 
   message(bytes: Message<'tenant'>): void {
     this.#observed.received(bytes);
-    this.#observed.requests.message(bytes);
+    this.below.message(bytes);
   }
 
   end(): void {
-    this.#observed.requests.end();
+    this.below.end();
   }
 
   cancel(): void {
     if (this.#observed.code >= 0) return;
     this.#observed.cancelled();
-    this.#observed.below.cancel();
+    this.below.cancel();
   }
 
   pause(): void {
-    this.#observed.below.pause();
+    this.below.pause();
   }
 
   resume(): void {
-    this.#observed.below.resume();
+    this.below.resume();
   }
 }

@@ -10,110 +10,105 @@ import type { RequestHead } from '../grpc/transport.ts';
 import type { ChannelClass, Endpoint } from './endpoint.ts';
 import type { Login } from './login.ts';
 
-/** What is sent, and with whose credentials. */
-export interface Sent {
-  readonly call: Call;
-  readonly head: RequestHead;
+/**
+ * What both kinds have in common. It is the head of the request as well, so that a call makes one object here, and one of a
+ * class: literals that live as long as a call V8 soon allocates among the old ones, where each keeps its call from being
+ * collected until the next full collection.
+ */
+abstract class Attempt implements RequestHead {
+  readonly path: string;
+  readonly metadata: Metadata;
+  readonly timeoutMs: number;
+  protected readonly endpoint: Endpoint;
+  protected readonly call: Call;
   /** Null where the credentials are the client's own: what etcd says of them is for the client. */
-  readonly login: Login | null;
-}
+  protected readonly login: Login | null;
+  protected readonly reply: Reply<'store'>;
 
-export class UnaryAttempt implements Reply<'store'> {
-  readonly #endpoint: Endpoint;
-  readonly #sent: Sent;
-  readonly #reply: Reply<'store'>;
-
-  constructor(endpoint: Endpoint, sent: Sent, reply: Reply<'store'>) {
-    this.#endpoint = endpoint;
-    this.#sent = sent;
-    this.#reply = reply;
-  }
-
-  message(bytes: Uint8Array): void {
-    this.#reply.message(bytes);
-  }
-
-  end(ended: Status): void {
-    // First, so that whoever tries again is already offered another endpoint.
-    const { call, head } = this.#sent;
-    this.#endpoint.callEnded(ended, head.timeoutMs, call.deadlineMs);
-    this.#reply.end(judged(this.#sent, ended));
+  constructor(
+    endpoint: Endpoint,
+    call: Call,
+    login: Login | null,
+    metadata: Metadata,
+    timeoutMs: number,
+    reply: Reply<'store'>,
+  ) {
+    this.path = call.method.path;
+    this.metadata = metadata;
+    this.timeoutMs = timeoutMs;
+    this.endpoint = endpoint;
+    this.call = call;
+    this.login = login;
+    this.reply = reply;
   }
 
   pause(): void {
-    this.#reply.pause();
+    this.reply.pause();
   }
 
   resume(): void {
-    this.#reply.resume();
+    this.reply.resume();
+  }
+
+  protected ended(how: Status): void {
+    // First, so that whoever tries again is already offered another endpoint.
+    this.endpoint.callEnded(how, this.timeoutMs, this.call.deadlineMs);
+    const judged = this.login === null ? how : this.login.judge(this.call, this.metadata, how);
+    this.reply.end(judged);
   }
 }
 
-/** Counts the stream as open from its creation until it has ended or was cancelled. */
-export class StreamAttempt implements Reply<'store'> {
+export class UnaryAttempt extends Attempt implements Reply<'store'> {
+  message(bytes: Uint8Array): void {
+    this.reply.message(bytes);
+  }
+
+  end(how: Status): void {
+    this.ended(how);
+  }
+}
+
+/** Counts as open from `opened` until it has ended or was cancelled. */
+export class StreamAttempt extends Attempt implements Reply<'store'> {
   /** The sending half, once there is one. */
   requests: Requests<'store'> = settled;
-  readonly #endpoint: Endpoint;
-  readonly #channelClass: ChannelClass;
-  readonly #sent: Sent;
-  readonly #reply: Reply<'store'>;
-  #isOpen = true;
+  #channelClass: ChannelClass = 'unary';
+  #isOpen = false;
   #isAnswered = false;
 
-  constructor(endpoint: Endpoint, channelClass: ChannelClass, sent: Sent, reply: Reply<'store'>) {
-    this.#endpoint = endpoint;
+  opened(channelClass: ChannelClass): void {
+    this.#isOpen = true;
     this.#channelClass = channelClass;
-    this.#sent = sent;
-    this.#reply = reply;
-    endpoint.streamOpened(channelClass);
-    if (channelClass === 'watch') sent.login?.streamOpened(this);
+    this.endpoint.streamOpened(channelClass);
+    if (channelClass === 'watch') this.login?.streamOpened(this);
   }
 
   message(bytes: Uint8Array): void {
     if (!this.#isAnswered) {
       this.#isAnswered = true;
-      this.#endpoint.answered();
+      this.endpoint.answered();
     }
-    this.#reply.message(bytes);
+    this.reply.message(bytes);
   }
 
-  end(ended: Status): void {
+  end(how: Status): void {
     this.close();
-    const { call, head } = this.#sent;
-    this.#endpoint.callEnded(ended, head.timeoutMs, call.deadlineMs);
-    this.#reply.end(judged(this.#sent, ended));
-  }
-
-  pause(): void {
-    this.#reply.pause();
-  }
-
-  resume(): void {
-    this.#reply.resume();
+    this.ended(how);
   }
 
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    this.#endpoint.streamClosed(this.#channelClass);
-    this.#sent.login?.streamClosed(this);
-  }
-
-  /** The token that the stream was opened with. */
-  get metadata(): Metadata {
-    return this.#sent.head.metadata;
+    this.endpoint.streamClosed(this.#channelClass);
+    this.login?.streamClosed(this);
   }
 
   /** Ends the stream on both sides, so that whoever wants it opens another. */
   lose(): void {
     this.close();
     this.requests.cancel();
-    this.#reply.end(outdated);
+    this.reply.end(outdated);
   }
-}
-
-function judged({ call, head, login }: Sent, ended: Status): Status {
-  return login === null ? ended : login.judge(call, head.metadata, ended);
 }
 
 const outdated = status(Code.UNAVAILABLE, 'opened with a token that was replaced', 'lost');

@@ -14,10 +14,12 @@ const withCredentials = [...always, ...credentials] as const;
 /** Selects from a client's metadata; one value per name, the first, which is the one that etcd looks at. */
 export function forwarded(metadata: Metadata, passesCredentials: boolean): Metadata {
   if (metadata.length === 0) return noMetadata;
-  const selected: string[] = [];
+  let selected: string[] | null = null;
   for (const name of passesCredentials ? withCredentials : always) {
     const value = metadataValue(metadata, name);
-    if (value !== undefined) selected.push(name, value);
+    if (value === undefined) continue;
+    selected ??= [];
+    selected.push(name, value);
   }
-  return selected.length === 0 ? noMetadata : selected;
+  return selected ?? noMetadata;
 }

@@ -10,7 +10,7 @@ import type { Method } from '../etcd/methods.ts';
 import { type Ongoing, settled } from '../grpc/call.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import { Code, status } from '../grpc/status.ts';
-import { AttemptRequests, type Sent, StreamAttempt, UnaryAttempt } from './attempt.ts';
+import { AttemptRequests, StreamAttempt, UnaryAttempt } from './attempt.ts';
 import { type ChannelClass, channelClasses, Endpoint, type EndpointParts } from './endpoint.ts';
 import { forwarded } from './forwarded-metadata.ts';
 import { Login } from './login.ts';
@@ -94,19 +94,24 @@ export class Upstream implements Etcd<'store'> {
 
   unary(call: Call, request: Message<'store'>, reply: Reply<'store'>): Ongoing {
     const endpoint = this.#picker.next('unary');
-    const sent = this.#sent(call);
-    if (endpoint === null || sent.head.timeoutMs <= 0) return refused(endpoint, reply);
-    const attempt = new UnaryAttempt(endpoint, sent, reply);
-    return endpoint.channel('unary').unary(sent.head, request, attempt);
+    const timeoutMs = this.#timeoutOf(call);
+    if (endpoint === null || timeoutMs <= 0) return refused(endpoint, reply);
+    const login = this.#loginFor(call);
+    const metadata = metadataOf(call, login);
+    const attempt = new UnaryAttempt(endpoint, call, login, metadata, timeoutMs, reply);
+    return endpoint.channel('unary').unary(attempt, request, attempt);
   }
 
   stream(call: Call, reply: Reply<'store'>): Requests<'store'> {
     const channelClass = classOf(call.method);
     const endpoint = this.#picker.leastStreams(channelClass);
-    const sent = this.#sent(call);
-    if (endpoint === null || sent.head.timeoutMs <= 0) return refused(endpoint, reply);
-    const attempt = new StreamAttempt(endpoint, channelClass, sent, reply);
-    const requests = endpoint.channel(channelClass).stream(sent.head, attempt);
+    const timeoutMs = this.#timeoutOf(call);
+    if (endpoint === null || timeoutMs <= 0) return refused(endpoint, reply);
+    const login = this.#loginFor(call);
+    const metadata = metadataOf(call, login);
+    const attempt = new StreamAttempt(endpoint, call, login, metadata, timeoutMs, reply);
+    attempt.opened(channelClass);
+    const requests = endpoint.channel(channelClass).stream(attempt, attempt);
     attempt.requests = requests;
     return new AttemptRequests(attempt, requests);
   }
@@ -152,13 +157,16 @@ export class Upstream implements Etcd<'store'> {
     return [...before.keys()];
   }
 
-  #sent(call: Call): Sent {
-    const passesCredentials = this.#options.passesCredentials(call.peer.listener);
-    const selected = forwarded(call.metadata, passesCredentials);
-    const metadata = passesCredentials ? selected : joined(selected, this.#login.metadata);
-    const timeoutMs = call.deadlineMs - this.#options.clock.nowMs();
-    const head = { path: call.method.path, metadata, timeoutMs };
-    return { call, head, login: passesCredentials ? null : this.#login };
+  #timeoutOf(call: Call): number {
+    const { deadlineMs } = call;
+    return deadlineMs === Number.POSITIVE_INFINITY
+      ? deadlineMs
+      : deadlineMs - this.#options.clock.nowMs();
+  }
+
+  /** Null where the credentials are the client's own. */
+  #loginFor(call: Call): Login | null {
+    return this.#options.passesCredentials(call.peer.listener) ? null : this.#login;
   }
 
   #onChange(): void {
@@ -174,6 +182,12 @@ export class Upstream implements Etcd<'store'> {
   #tellAvailable(): void {
     for (const listener of this.#listeners) listener();
   }
+}
+
+function metadataOf({ metadata }: Call, login: Login | null): Metadata {
+  return login === null
+    ? forwarded(metadata, true)
+    : joined(forwarded(metadata, false), login.metadata);
 }
 
 /** Mostly one of them is empty, and the other can be the same object from call to call. */
