@@ -4,6 +4,7 @@
  * prefix, before a byte of the message is held, and beyond a start memory grows with what has arrived and not with what was
  * announced.
  */
+import { giveBackMemory, isLarge, takeMemory } from '../runtime/large-memory.ts';
 import { Code } from './status.ts';
 
 export const prefixBytes = 5;
@@ -145,7 +146,7 @@ export class MessageReader {
     let message = this.#message ?? nothing;
     if (this.#used + wanted > message.length) {
       const room = Math.max(this.#used + wanted, this.#firstBytes, message.length * 2);
-      const larger = Buffer.allocUnsafe(Math.min(room, this.#length));
+      const larger = takeMemory(Math.min(room, this.#length));
       if (!this.#budget.take(larger.length - message.length)) {
         this.drop();
         const text = 'etcd-bulkhead: too many incomplete messages on this connection';
@@ -153,6 +154,7 @@ export class MessageReader {
         return -1;
       }
       message.copy(larger, 0, 0, this.#used);
+      if (isLarge(message)) giveBackMemory(message);
       message = larger;
       this.#message = larger;
     }

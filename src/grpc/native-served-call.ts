@@ -10,6 +10,7 @@ import { HeaderTemplate } from '../http2/hpack-encoder.ts';
 import type { ServerConnection } from '../http2/server-connection.ts';
 import { Stream } from '../http2/stream.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { isLarge } from '../runtime/large-memory.ts';
 import type { Ongoing, Reply, Requests } from './call.ts';
 import {
   type AssemblyBudget,
@@ -38,8 +39,6 @@ export interface Serving<M extends ServedMethod> {
   readonly onFault: (fault: unknown) => void;
 }
 
-/** The largest piece of memory that several messages may lie in: what one read of a socket brings. */
-const sharedBytesMax = 65_536;
 const noMessage = Buffer.alloc(0);
 const cardinalityZero =
   'cardinality violation: received no request message from non-client-streaming RPC';
@@ -209,9 +208,8 @@ export class ServedCall<M extends ServedMethod>
   message(bytes: Uint8Array): void {
     if (this.#hasEnded) return;
     this.#sendHead();
-    // An answer is its receiver's alone. In memory of its own it is when it is too large to share any.
-    const isOwn = bytes.byteOffset === 0 && bytes.buffer.byteLength > sharedBytesMax;
-    this.sendData(messagePrefix(bytes.length), bytes, false, isOwn);
+    // An answer is its receiver's alone.
+    this.sendData(messagePrefix(bytes.length), bytes, false, isLarge(bytes));
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
     this.#ongoing?.pause();

@@ -6,6 +6,7 @@
  * It also knows how much the socket has not taken yet; what to do about that is the connection's business.
  */
 import type { Socket } from 'node:net';
+import { giveBackMemory } from '../runtime/large-memory.ts';
 import { atEndOfTurn, type Flushable } from './end-of-turn.ts';
 import { limits } from './limits.ts';
 
@@ -70,8 +71,7 @@ export class Output implements Flushable {
   }
 
   /**
-   * Frees the memory that `bytes` lies in when the socket has taken everything that was appended so far. The collector would
-   * find it too, but is driven into full collections by megabytes outside of its heap.
+   * Gives back the memory that `bytes` lie in when the socket has taken everything that was appended so far.
    */
   giveBack(bytes: Uint8Array): void {
     this.#spent.push(bytes);
@@ -150,7 +150,7 @@ export class Output implements Flushable {
     const spent = this.#spent;
     this.#spent = [];
     return () => {
-      for (const { buffer } of spent) if (buffer instanceof ArrayBuffer) buffer.transfer(0);
+      for (const bytes of spent) giveBackMemory(bytes);
     };
   }
 }

@@ -27,7 +27,7 @@ import type { WireFault } from './fault.ts';
 import { nestingMax } from './fields.ts';
 import type { Mapping } from './mapping.ts';
 import { Literal, literalBytes, Plan } from './plan.ts';
-import { varintEnd } from './varint.ts';
+import { varintBytes, varintEnd } from './varint.ts';
 
 /** Faults that are etcd's own checks, small integers so that the scan compares no strings. */
 const Check = { PASSED: 0, KEY: 1, OPERATION: 2, SORT: 3, NESTED: 4 } as const;
@@ -131,7 +131,11 @@ export class Scan {
       switch (tag & 7) {
         case 0: {
           if (action === Action.PASS) {
-            at = varintEnd(source, at, end);
+            // Most are a byte or few, and then a call would be the larger part of the work.
+            const near = Math.min(at + 4, end);
+            let past = at;
+            while (past < near && (source[past] as number) > 0x7f) past++;
+            at = past < near ? past + 1 : varintEnd(source, at, end);
             if (at < 0) return this.#malformed();
             break;
           }
@@ -154,8 +158,14 @@ export class Scan {
           if (at === end) return this.#malformed();
           let length = source[at++] as number;
           if (length > 0x7f) {
-            length = this.#uint32(lengthStart, end);
-            at = this.#cursor;
+            const high = at < end ? (source[at] as number) : 0x80;
+            if (high < 0x80) {
+              length = (length & 0x7f) | (high << 7);
+              at++;
+            } else {
+              length = this.#uint32(lengthStart, end);
+              at = this.#cursor;
+            }
           }
           if (length < 0 || length > end - at) return this.#malformed();
           const valueStart = at;
@@ -211,8 +221,7 @@ export class Scan {
                 } else if (grown !== 0) {
                   const lengthBytes = valueStart - lengthStart;
                   this.#plan.setVarint(handle, lengthBytes, length + grown);
-                  const literal = literalBytes(Literal.VARINT, length + grown, this.#mapping);
-                  growth += grown + literal - lengthBytes;
+                  growth += grown + varintBytes(length + grown) - lengthBytes;
                 }
               }
               if (this.#check !== Check.PASSED && (check === 0 || field < checkField)) {
