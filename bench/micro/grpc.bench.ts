@@ -1,0 +1,130 @@
+/**
+ * What a served call costs, and what its messages cost by how DATA is cut: medians over many short rounds, in one process,
+ * without I/O. Run it on an idle machine:
+ *
+ *   node bench/micro/grpc.bench.ts
+ */
+import { Buffer } from 'node:buffer';
+import { type Ongoing, type Reply, settled } from '../../src/grpc/call.ts';
+import {
+  AssemblyBudget,
+  isOneMessage,
+  MessageReader,
+  messagePrefix,
+  prefixBytes,
+} from '../../src/grpc/message-framing.ts';
+import { ServedCall, type Serving } from '../../src/grpc/native-served-call.ts';
+import { ok } from '../../src/grpc/status.ts';
+import type { CallHandler, Incoming, ServedMethod } from '../../src/grpc/transport.ts';
+import { HeaderTemplate } from '../../src/http2/hpack-encoder.ts';
+import { limits } from '../../src/http2/limits.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+import { giveBackMemory } from '../../src/runtime/large-memory.ts';
+import { heading, measure } from './measure.ts';
+import { RepeatingClient, servedConnection } from './served-connection.ts';
+
+const messageBytesMax = 2_097_152;
+const path = '/etcdserverpb.KV/Put';
+const put: ServedMethod = { path, requestStream: false, responseStream: false };
+const requestFields = [
+  ...[':method', 'POST', ':scheme', 'http', ':path', path, ':authority', '127.0.0.1:2379'],
+  ...['content-type', 'application/grpc', 'user-agent', 'grpc-go/1.71.1', 'te', 'trailers'],
+];
+const answer = Buffer.alloc(20, 7);
+
+/** Answers each call at once. */
+class Answering implements CallHandler<ServedMethod> {
+  readonly methods = new Map([[path, put]]);
+  requestBytes = 0;
+  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: Reply): Ongoing {
+    this.requestBytes += request.length;
+    reply.message(answer);
+    reply.end(ok);
+    return settled;
+  }
+  stream() {
+    return settled;
+  }
+}
+
+function framed(bytes: number): Buffer {
+  return Buffer.concat([messagePrefix(bytes), Buffer.alloc(bytes, 7)]);
+}
+
+const handler = new Answering();
+function clientOf(data: readonly Buffer[]): RepeatingClient {
+  const serving: Serving<ServedMethod> = {
+    handler,
+    messageBytesMax,
+    assembly: new AssemblyBudget(messageBytesMax),
+    clock: systemClock,
+    peer: { listener: 'bench', remote: '', certificate: null },
+    replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
+    okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
+    onFault: (fault) => {
+      throw fault;
+    },
+  };
+  const connection = servedConnection((from) => new ServedCall(from, serving));
+  return new RepeatingClient(connection, requestFields, data);
+}
+
+heading('unary calls: 256 B in, 20 B out, answered at once');
+const request = framed(256);
+const whole = clientOf([request]);
+const cut = clientOf([request.subarray(0, 100), request.subarray(100)]);
+for (let i = 0; i < 20_000; i++) {
+  whole.send();
+  cut.send();
+}
+if (handler.requestBytes !== 40_000 * 256) throw new Error('a request was lost');
+measure('the request in one frame', whole.request.length, () => whole.send());
+measure('the request cut in two', cut.request.length, () => cut.send());
+
+heading('messages: 256 B');
+const budget = new AssemblyBudget(messageBytesMax);
+const reader = new MessageReader(messageBytesMax, budget);
+let messageBytes = 0;
+const sink = {
+  onMessage(bytes: Buffer): boolean {
+    messageBytes += bytes.length;
+    return true;
+  },
+  onBadMessage(_: number, text: string): void {
+    throw new Error(text);
+  },
+};
+measure('whole in a frame, recognised', request.length, () => {
+  if (!isOneMessage(request, 0, request.length, messageBytesMax))
+    throw new Error('not one message');
+  sink.onMessage(request.subarray(prefixBytes));
+});
+measure('whole in a frame, put together', request.length, () => {
+  reader.feed(request, 0, request.length, sink);
+});
+measure('cut in two, put together', request.length, () => {
+  reader.feed(request, 0, 100, sink);
+  reader.feed(request, 100, request.length, sink);
+});
+if (messageBytes % 256 !== 0) throw new Error('a message was cut short');
+
+heading('messages: 1 MB in frames of 16 KiB');
+const large = framed(1_000_000);
+const givingBack = {
+  onMessage(bytes: Buffer): boolean {
+    giveBackMemory(bytes);
+    return true;
+  },
+  onBadMessage: sink.onBadMessage,
+};
+function feedLarge(into: MessageReader, to: typeof sink): void {
+  for (let at = 0; at < large.length; at += limits.frameBytesMax) {
+    into.feed(large, at, Math.min(at + limits.frameBytesMax, large.length), to);
+  }
+}
+const believing = new MessageReader(messageBytesMax, budget, messageBytesMax);
+const room = Buffer.alloc(large.length);
+measure('its memory left to the collector', large.length, () => feedLarge(reader, sink));
+measure('its memory given back', large.length, () => feedLarge(reader, givingBack));
+measure('given back, its length believed', large.length, () => feedLarge(believing, givingBack));
+measure('  one copy of it into memory that is there', large.length, () => room.set(large));

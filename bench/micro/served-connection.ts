@@ -1,0 +1,101 @@
+/**
+ * A server's connection without a network, for the benchmarks: its socket takes everything at once and keeps nothing. A
+ * benchmark is one long turn of the event loop, so what the connection writes leaves whenever `limits.turnOutputBytesMax`
+ * have come together.
+ */
+import { EventEmitter } from 'node:events';
+import type { Socket } from 'node:net';
+import {
+  Flag,
+  FrameType,
+  frameHeaderBytes,
+  maxInt31,
+  writeFrameHeader,
+  writeUint32,
+} from '../../src/http2/frame.ts';
+import { HeaderTemplate, HpackEncoder } from '../../src/http2/hpack-encoder.ts';
+import { ServerConnection } from '../../src/http2/server-connection.ts';
+import { SettingId, settingsFrame } from '../../src/http2/settings.ts';
+import type { Stream } from '../../src/http2/stream.ts';
+import { systemClock } from '../../src/runtime/clock.ts';
+
+const noError = Buffer.alloc(4);
+
+class NullSocket extends EventEmitter {
+  readonly writable = true;
+  readonly writableLength = 0;
+  readonly writableNeedDrain = false;
+  setNoDelay(): void {}
+  cork(): void {}
+  uncork(): void {}
+  write(): boolean {
+    return true;
+  }
+}
+
+export function nullSocket(): Socket {
+  return new NullSocket() as unknown as Socket;
+}
+
+/** A frame of its own memory. */
+export function frame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
+  const bytes = Buffer.alloc(frameHeaderBytes + payload.length);
+  writeFrameHeader(bytes, 0, payload.length, type, flags, streamId);
+  payload.copy(bytes, frameHeaderBytes);
+  return bytes;
+}
+
+/** A connection on which `accept` makes the streams, with windows that no benchmark exhausts. */
+export function servedConnection(accept: (from: ServerConnection) => Stream): ServerConnection {
+  const connection = new ServerConnection({
+    socket: nullSocket(),
+    clock: systemClock,
+    keepAlive: { intervalMs: Number.POSITIVE_INFINITY, timeoutMs: 1, whenIdle: false },
+    onBug: (bug) => {
+      throw bug;
+    },
+    streamsMax: Number.POSITIVE_INFINITY,
+    acceptor: { accept, onClosed() {} },
+  });
+  connection.receive(settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, maxInt31]]));
+  const credit = Buffer.alloc(4);
+  writeUint32(credit, 0, maxInt31 - 65_535);
+  connection.receive(frame(FrameType.WINDOW_UPDATE, 0, 0, credit));
+  return connection;
+}
+
+/** A client that makes the same request on stream after stream: a head that is all table indexes, and DATA to the end. */
+export class RepeatingClient {
+  readonly request: Buffer;
+  readonly #connection: ServerConnection;
+  /** Where a frame of the request says which stream it belongs to. */
+  readonly #idsAt: number[] = [];
+  #streamId = 1;
+
+  constructor(connection: ServerConnection, head: readonly string[], data: readonly Buffer[]) {
+    this.#connection = connection;
+    const encoder = new HpackEncoder(4_096);
+    const template = new HeaderTemplate(head, true);
+    // The first block fills the table; it goes out on a stream of its own, and what repeats is the second.
+    const filling = frame(FrameType.HEADERS, Flag.END_HEADERS, 1, encoder.encode(template));
+    connection.receive(Buffer.concat([filling, frame(FrameType.RST_STREAM, 0, 1, noError)]));
+    const frames = [frame(FrameType.HEADERS, Flag.END_HEADERS, 1, encoder.encode(template))];
+    for (const [i, payload] of data.entries()) {
+      const flags = i === data.length - 1 ? Flag.END_STREAM : 0;
+      frames.push(frame(FrameType.DATA, flags, 1, payload));
+    }
+    let at = 0;
+    for (const { length } of frames) {
+      this.#idsAt.push(at + 5);
+      at += length;
+    }
+    this.request = Buffer.concat(frames);
+  }
+
+  /** Sends the request in one read, and returns when the connection has done with it. */
+  send(): void {
+    this.#streamId += 2;
+    for (const at of this.#idsAt) writeUint32(this.request, at, this.#streamId);
+    this.#connection.receive(this.request);
+  }
+}
