@@ -38,10 +38,10 @@ export function nullSocket(): Socket {
 }
 
 /** A frame of its own memory. */
-export function frame(type: number, flags: number, streamId: number, payload: Buffer): Buffer {
+export function frame(type: number, flags: number, streamId: number, payload: Uint8Array): Buffer {
   const bytes = Buffer.alloc(frameHeaderBytes + payload.length);
   writeFrameHeader(bytes, 0, payload.length, type, flags, streamId);
-  payload.copy(bytes, frameHeaderBytes);
+  bytes.set(payload, frameHeaderBytes);
   return bytes;
 }
 

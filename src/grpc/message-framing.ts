@@ -3,6 +3,9 @@
  * which `isOneMessage` recognises; all others are put together here, each in a buffer of its own. The limit is judged by the
  * prefix, before a byte of the message is held, and beyond a start memory grows with what has arrived and not with what was
  * announced.
+ *
+ * bench/micro/grpc.bench.ts (2-core VM, Node 24, 2026-11). "messages: 256 B": 29 ns whole in a frame and recognised, 122 ns
+ * put together. "messages: 1 MB", in memory that was given back: 0.10 ms growing, 0.03 ms where the announced length is believed.
  */
 import { giveBackMemory, isLarge, takeMemory } from '../runtime/large-memory.ts';
 import { Code } from './status.ts';

@@ -45,6 +45,8 @@ export class FrameReader {
   feed(chunk: Buffer): void {
     let at = this.#finishPartial(chunk);
     // One loop on purpose: most reads hold several frames, and nothing is allocated for any of them.
+    // bench/micro/http2.bench.ts, "frames read", 64 in one read (2-core VM, Node 24, 2026-11): 0.8 µs, and 4.6 µs with an
+    // object and a view for each.
     while (!this.#stopped && chunk.length - at >= frameHeaderBytes) {
       const length = this.#lengthAt(chunk, at);
       if (length < 0) return;

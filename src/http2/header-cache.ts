@@ -5,6 +5,9 @@
  *
  * A block may be stored only if decoding it left the dynamic table as it was, and it is found only while the table is
  * still the one it was decoded with: `generation` counts the table's changes.
+ *
+ * bench/micro/http2.bench.ts, "header blocks read", a request's head of table indexes (2-core VM, Node 24, 2026-11): 15 ns
+ * when it was seen before, 116 ns decoded.
  */
 import type { HeaderList } from './header-list.ts';
 

@@ -2,6 +2,10 @@
  * HPACK, reading side (RFC 7541). One per connection: it owns the dynamic table that the peer's encoder drives, so every
  * header block must pass through it, in order, wanted or not. Malformed input is a return value, after which the
  * connection cannot go on.
+ *
+ * It is on the way of every call whose head carries a deadline of its own, hence fields for state and one scratch space.
+ * bench/micro/http2.bench.ts, "header blocks read" (2-core VM, Node 24, 2026-11): 0.6 µs with a timeout of its own, 0.12 µs
+ * for the same head without.
  */
 import { HeaderCache } from './header-cache.ts';
 import { HeaderField } from './header-field.ts';

@@ -2,6 +2,9 @@
  * HPACK, writing side (RFC 7541). One per connection. What repeats from call to call is a `HeaderTemplate`: its fields
  * go into the dynamic table once, and from then on it is a block of a few constant bytes that costs a comparison. What
  * differs from call to call is a literal that touches no table (`literalField`), so that the table comes to rest.
+ *
+ * bench/micro/http2.bench.ts, "header blocks written", an answer's head (2-core VM, Node 24, 2026-11): 3 ns as a template
+ * that repeats, 0.23 µs as a fresh list.
  */
 import { HeaderField } from './header-field.ts';
 import { DynamicTable, firstDynamicIndex, staticTable } from './hpack-table.ts';

@@ -1,7 +1,8 @@
 /**
  * What goes out on one socket: collected in a borrowed chunk during a turn, written at its end in one go. Small pieces
  * are copied into the chunk, large ones pass by reference, which is safe because bytes handed on are never written
- * again. A connection that is silent owns no chunk, so a thousand idle ones cost nothing.
+ * again. A connection that is silent owns no chunk, so a thousand idle ones cost nothing. bench/micro/http2.bench.ts,
+ * "frames written" of 40 B (2-core VM, Node 24, 2026-11): 14 ns each in a chunk, 65 ns in a Buffer of its own that is joined.
  *
  * It also knows how much the socket has not taken yet; what to do about that is the connection's business.
  */

@@ -38,7 +38,10 @@ export class Sender {
     );
   }
 
-  /** Writes one DATA frame that `fits`. */
+  /**
+   * Writes one DATA frame that `fits`, as nearly all do. bench/micro/http2.bench.ts, "DATA sent" (2-core VM, Node 24,
+   * 2026-11): 30 ns so, 190 ns through a queue and the line.
+   */
   write(stream: Stream, lead: Uint8Array, body: Uint8Array, ended: boolean): void {
     const { output } = this.#connection;
     const bytes = lead.length + body.length;
