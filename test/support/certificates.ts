@@ -3,9 +3,9 @@
  * gone when it is disposed of. Small elliptic keys, valid for a day; never for production.
  */
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { TemporaryDirectory } from './temporary-directory.ts';
 
 export interface KeyPair {
   readonly certificate: Buffer;
@@ -22,10 +22,10 @@ export interface Subject {
 }
 
 export class CertificateAuthority implements Disposable {
-  readonly directory = mkdtempSync(join(tmpdir(), 'bulkhead-certificates-'));
-  readonly certificateFile = join(this.directory, 'ca.crt');
+  readonly #directory = new TemporaryDirectory('certificates');
+  readonly certificateFile = join(this.#directory.path, 'ca.crt');
   readonly certificate: Buffer;
-  readonly #keyFile = join(this.directory, 'ca.key');
+  readonly #keyFile = join(this.#directory.path, 'ca.key');
   #issued = 0;
 
   constructor(name = 'test authority') {
@@ -38,8 +38,8 @@ export class CertificateAuthority implements Disposable {
 
   issue(subject: Subject): KeyPair {
     this.#issued += 1;
-    const keyFile = join(this.directory, `${this.#issued}.key`);
-    const certificateFile = join(this.directory, `${this.#issued}.crt`);
+    const keyFile = join(this.#directory.path, `${this.#issued}.key`);
+    const certificateFile = join(this.#directory.path, `${this.#issued}.crt`);
     const names = subject.alternativeNames;
     this.#openssl(
       ...['req', '-x509', ...newKey(keyFile), '-subj', subject.name, '-days', '1', '-utf8'],
@@ -56,7 +56,7 @@ export class CertificateAuthority implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    rmSync(this.directory, { recursive: true, force: true });
+    this.#directory[Symbol.dispose]();
   }
 
   #openssl(...args: string[]): void {

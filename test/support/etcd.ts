@@ -5,12 +5,10 @@
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { rmSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { atExit } from './at-exit.ts';
 import { freePorts } from './ports.ts';
+import { TemporaryDirectory } from './temporary-directory.ts';
 
 export const etcdBinary = process.env['ETCD_BINARY'] ?? 'etcd';
 
@@ -30,7 +28,6 @@ export interface Etcd extends AsyncDisposable {
   /** `host:port` of clientUrl. */
   readonly address: string;
   readonly peerUrl: string;
-  readonly dataDir: string;
   /** Stops it from running at all, without closing a connection: a hanging machine. */
   pause(): void;
   resume(): void;
@@ -77,25 +74,20 @@ class Member implements Etcd {
   readonly clientUrl: string;
   readonly address: string;
   readonly peerUrl: string;
-  readonly dataDir: string;
+  readonly #directory = new TemporaryDirectory('etcd');
   readonly #args: readonly string[];
   #child: ChildProcess | null = null;
   #errors = '';
-  /** A test run that breaks off leaves nothing behind either. */
-  readonly #onExit = () => {
-    this.#child?.kill('SIGKILL');
-    rmSync(this.dataDir, { recursive: true, force: true });
-  };
+  readonly #unregister = atExit(() => this.#child?.kill('SIGKILL'));
 
-  constructor(plan: MemberPlan, dataDir: string) {
+  constructor(plan: MemberPlan) {
     this.name = plan.name;
     this.address = `127.0.0.1:${plan.clientPort}`;
     this.clientUrl = `http://${this.address}`;
     this.peerUrl = `http://127.0.0.1:${plan.peerPort}`;
-    this.dataDir = dataDir;
     this.#args = [
       `--name=${plan.name}`,
-      `--data-dir=${dataDir}`,
+      `--data-dir=${this.#directory.path}`,
       `--listen-client-urls=${this.clientUrl}`,
       `--advertise-client-urls=${this.clientUrl}`,
       `--listen-peer-urls=${this.peerUrl}`,
@@ -122,7 +114,6 @@ class Member implements Etcd {
     child.once('error', (error) => {
       this.#errors += error.message;
     });
-    process.once('exit', this.#onExit);
   }
 
   /** Resolves when a linearizable read succeeds; rejects when the process ends before that, or after a bounded wait. */
@@ -160,7 +151,8 @@ class Member implements Etcd {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
-    await rm(this.dataDir, { recursive: true, force: true, maxRetries: 3 });
+    this.#unregister();
+    this.#directory[Symbol.dispose]();
   }
 
   async #end(signal: NodeJS.Signals): Promise<void> {
@@ -171,7 +163,6 @@ class Member implements Etcd {
       child.kill(signal);
       await exited;
     }
-    process.removeListener('exit', this.#onExit);
     this.#child = null;
   }
 
@@ -206,8 +197,7 @@ export async function startMembers(plans: readonly MemberPlan[]): Promise<Etcd[]
   const members: Member[] = [];
   try {
     for (const plan of plans) {
-      const dataDir = await mkdtemp(join(tmpdir(), 'etcd-test-'));
-      const member = new Member(plan, dataDir);
+      const member = new Member(plan);
       members.push(member);
       member.launch();
     }

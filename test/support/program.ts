@@ -5,6 +5,7 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { atExit } from './at-exit.ts';
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
 const printedWithinMs = 30_000;
@@ -15,6 +16,7 @@ export class Program implements Disposable {
   /** Exit code, or null and a signal, once everything it printed has arrived. */
   readonly ended: Promise<readonly [number | null, NodeJS.Signals | null]>;
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
+  readonly #unregister = atExit(() => this.#child.kill('SIGKILL'));
 
   /** None of this process's environment gets there but PATH. */
   constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
@@ -49,6 +51,7 @@ export class Program implements Disposable {
 
   [Symbol.dispose](): void {
     this.#child.kill('SIGKILL');
+    this.#unregister();
   }
 }
 

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { atExit } from './at-exit.ts';
 import { until } from './until.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -16,6 +17,7 @@ export class Sidecar implements AsyncDisposable {
   printed = '';
   readonly #child: ChildProcess;
   readonly #closed: Promise<unknown>;
+  readonly #unregister = atExit(() => this.#child.kill('SIGKILL'));
 
   private constructor(nodeArgs: readonly string[], args: readonly string[]) {
     this.#child = spawn(process.execPath, [...nodeArgs, main, 'run', ...args], {
@@ -90,6 +92,7 @@ export class Sidecar implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill('SIGKILL');
     await this.#closed;
+    this.#unregister();
   }
 
   get #serving(): ServingLine | null {

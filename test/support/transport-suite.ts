@@ -2,10 +2,9 @@
  * The contract of the seam in src/grpc/transport.ts as tests, for any pair of transports: the same suite runs over
  * grpc-js and over the native engine, alone and mixed. It uses loopback only and closes what it opens.
  */
-import { mkdtempSync, rmSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer, type Socket } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Ongoing, Reply, Requests } from '../../src/grpc/call.ts';
@@ -24,6 +23,7 @@ import type {
 } from '../../src/grpc/transport.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { CertificateAuthority, type KeyPair } from './certificates.ts';
+import { TemporaryDirectory } from './temporary-directory.ts';
 
 export interface TransportPair {
   readonly server: ServerTransport;
@@ -777,24 +777,20 @@ export function transportSuite(
     });
 
     test('a Unix socket serves, for owner and group only, and replaces one that a dead process left', async () => {
-      const directory = mkdtempSync(join(tmpdir(), 'bulkhead-socket-'));
-      const path = join(directory, 'etcd.sock');
+      using directory = new TemporaryDirectory('socket');
+      const path = join(directory.path, 'etcd.sock');
       const abandoned = createServer();
       await new Promise<void>((resolve) => abandoned.listen(path, resolve));
-      try {
-        await expect(
-          makePair().server.listen({ ...listenOptions, address: { path } }, new Handler()),
-        ).rejects.toThrow(/EADDRINUSE/);
-        await new Promise((resolve) => abandoned.close(resolve));
-        await using loop = await Loop.open(makePair(), { address: { path } });
-        expect(loop.listener.address).toBe(path);
-        expect(statSync(path).mode & 0o777).toBe(0o660);
-        loop.handler.onCall = (call) => call.reply.end(status(Code.NOT_FOUND, 'over unix'));
-        expect((await loop.unary().ended()).text).toBe('over unix');
-        expect(loop.handler.calls[0]?.incoming.peer.remote).toBe('');
-      } finally {
-        rmSync(directory, { recursive: true, force: true });
-      }
+      await expect(
+        makePair().server.listen({ ...listenOptions, address: { path } }, new Handler()),
+      ).rejects.toThrow(/EADDRINUSE/);
+      await new Promise((resolve) => abandoned.close(resolve));
+      await using loop = await Loop.open(makePair(), { address: { path } });
+      expect(loop.listener.address).toBe(path);
+      expect(statSync(path).mode & 0o777).toBe(0o660);
+      loop.handler.onCall = (call) => call.reply.end(status(Code.NOT_FOUND, 'over unix'));
+      expect((await loop.unary().ended()).text).toBe('over unix');
+      expect(loop.handler.calls[0]?.incoming.peer.remote).toBe('');
     });
 
     test('an address that is taken is refused in the system’s words', async () => {
@@ -925,11 +921,12 @@ export function transportSuite(
 
     test('a server is verified: authority, name, an override of the name, or not at all', async () => {
       const pair = makePair();
+      using other = new CertificateAuthority('another authority');
       await using loop = await Loop.open(pair, { tls: serverTls(false) }, { tls: clientTls() });
       const address = { host: '127.0.0.1', port: portOf(loop.listener) };
       const dial = (tls: object) =>
         pair.client.dial({ ...dialOptions, address, tls: { ...clientTls(), ...tls } });
-      const unknown = dial({ authorities: new CertificateAuthority('x').certificate });
+      const unknown = dial({ authorities: other.certificate });
       const misnamed = dial({ serverName: 'other.example' });
       await until('both to fail', () => unknown.state === 'failed' && misnamed.state === 'failed');
       expect(unknown.failure).toMatch(/certificate|issuer/i);

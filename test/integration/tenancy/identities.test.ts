@@ -1,7 +1,6 @@
 /** Bearer tokens and client certificates on one listener for many tenants, and what a reload makes of them. */
 import { createHmac } from 'node:crypto';
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
@@ -12,12 +11,13 @@ import { grpcClient, refusal } from '../../support/client.ts';
 import { type ConfiguredProxy, startConfigured } from '../../support/configured.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { audience, Issuer, issuer } from '../../support/jwt.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 import { until } from '../../support/until.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-identities-'));
-const keysFile = join(directory, 'jwks.json');
-const certFile = join(directory, 'server.crt');
-const keyFile = join(directory, 'server.key');
+const directory = new TemporaryDirectory('identities');
+const keysFile = join(directory.path, 'jwks.json');
+const certFile = join(directory.path, 'server.crt');
+const keyFile = join(directory.path, 'server.key');
 const key = Buffer.from('who');
 const denied = { code: Code.PERMISSION_DENIED, details: 'etcdserver: permission denied' };
 const invalidToken = { code: Code.UNAUTHENTICATED, details: 'etcdserver: invalid auth token' };
@@ -86,7 +86,7 @@ afterAll(async () => {
   await proxy?.[Symbol.asyncDispose]();
   await etcd?.[Symbol.asyncDispose]();
   authority?.[Symbol.dispose]();
-  rmSync(directory, { recursive: true, force: true });
+  directory[Symbol.dispose]();
 });
 
 describe('a bearer token', () => {

@@ -1,6 +1,5 @@
 /** Tenants and listeners with everything that the file may say of them, and every way to say it wrong. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
@@ -9,18 +8,19 @@ import { parsePasswordHash } from '../../../src/config/users.ts';
 import { ownerMethods } from '../../../src/etcd/methods.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
 import { Issuer } from '../../support/jwt.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-tenancy-'));
+const directory = new TemporaryDirectory('tenancy');
 const authority = new CertificateAuthority();
 afterAll(() => {
   authority[Symbol.dispose]();
-  rmSync(directory, { recursive: true, force: true });
+  directory[Symbol.dispose]();
 });
 
 let written = 0;
 function fileWith(text: string): string {
   written += 1;
-  const path = join(directory, String(written));
+  const path = join(directory.path, String(written));
   writeFileSync(path, text);
   return path;
 }

@@ -5,6 +5,7 @@ import { loadConfig } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/config/problem.ts';
 import type { SettingName } from '../../../src/config/schema.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const authority = new CertificateAuthority();
 afterAll(() => authority[Symbol.dispose]());
@@ -99,7 +100,8 @@ describe('TLS towards clients', () => {
   });
 
   test('a file that is no certificate is said to be none', () => {
-    const broken = join(authority.directory, 'broken.crt');
+    using directory = new TemporaryDirectory('tls');
+    const broken = join(directory.path, 'broken.crt');
     writeFileSync(broken, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
     expect(problems({ ...pair, 'cert-file': broken })).toEqual([
       expect.stringMatching(/^--cert-file: holds no certificate in PEM form: /),

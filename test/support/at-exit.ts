@@ -1,0 +1,30 @@
+/**
+ * What has to be done when a test's process ends before the test could: all tests of a file were filtered out, so that its
+ * hooks never ran, a test hung, or somebody broke off the run. Not a way to tidy up after a test, which is disposing of
+ * what it has made. A process that is killed outright leaves everything behind; so does a worker whose vitest was ended
+ * without it (Ctrl-C ends both).
+ */
+const cleanups = new Set<() => void>();
+
+/** The latest first, as with nested resources. */
+function cleanUp(): void {
+  for (const clean of [...cleanups].reverse()) clean();
+  cleanups.clear();
+}
+
+process.once('exit', cleanUp);
+
+// Vitest ends every worker with SIGTERM, also after success, and no 'exit' follows a signal that nobody handles.
+for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    cleanUp();
+    // Its usual effect. Vitest forbids process.exit() in a worker, and this way the sender learns what became of it.
+    process.kill(process.pid, signal);
+  });
+}
+
+/** Has `clean` called when this process ends, by itself or by a signal, unless the function that it returns came first. */
+export function atExit(clean: () => void): () => void {
+  cleanups.add(clean);
+  return () => cleanups.delete(clean);
+}
