@@ -2,17 +2,15 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { MethodName } from '../../src/etcd/methods.ts';
 import { Code } from '../../src/grpc/status.ts';
-import { encode, type GrpcClient, grpcClient, refusal } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
+import { encode, type GrpcClient, refusal } from '../support/client.ts';
 import type { KeyValue, LeaderKey, UnaryMethods } from '../support/messages.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { type SharedEtcd, startSharedEtcd } from '../support/shared-etcd.ts';
 import { slowMessage as message } from '../support/slow-wire.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 const everything = { key: bytes('\0'), range_end: bytes('\0') };
 
-let etcd: Etcd;
-let proxy: TestProxy;
+let shared: SharedEtcd;
 let direct: GrpcClient;
 let tenant: GrpcClient;
 let owner: GrpcClient;
@@ -20,30 +18,22 @@ let defragmenter: GrpcClient;
 let reader: GrpcClient;
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  proxy = await startTestProxy({
-    endpoints: [etcd.address],
+  shared = await startSharedEtcd({
     tenants: [
       { name: 'tenant', namespace: 't/' },
       { name: 'owner', namespace: 'o/', role: 'owner' },
       { name: 'some', namespace: 's/', role: 'owner', 'owner-methods': ['Defragment'] },
       { name: 'reader', namespace: 'r/', access: 'read-only' },
     ],
-    settings: { 'max-drain': '200ms' },
   });
-  const clientOf = (name: string) => grpcClient(proxy.address(name));
-  direct = grpcClient(etcd.address);
-  tenant = clientOf('tenant');
-  owner = clientOf('owner');
-  defragmenter = clientOf('some');
-  reader = clientOf('reader');
+  direct = shared.directClient();
+  tenant = shared.client('tenant');
+  owner = shared.client('owner');
+  defragmenter = shared.client('some');
+  reader = shared.client('reader');
 });
 
-afterAll(async () => {
-  for (const client of [direct, tenant, owner, defragmenter, reader]) client?.[Symbol.dispose]();
-  await proxy?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
+afterAll(() => shared?.[Symbol.asyncDispose]());
 
 beforeEach(async () => {
   await direct.call('etcdserverpb.KV/DeleteRange', everything);

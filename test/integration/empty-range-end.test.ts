@@ -5,39 +5,29 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Reader } from '../../src/wire/reader.ts';
-import { type GrpcClient, grpcClient } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import type { GrpcClient } from '../support/client.ts';
+import { type SharedEtcd, startSharedEtcd } from '../support/shared-etcd.ts';
 import { slowMessage as message } from '../support/slow-wire.ts';
 
-let etcd: Etcd;
-let proxy: TestProxy;
+let shared: SharedEtcd;
 let direct: GrpcClient;
 let red: GrpcClient;
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  proxy = await startTestProxy({
-    endpoints: [etcd.address],
+  shared = await startSharedEtcd({
     tenants: [
       { name: 'red', namespace: 'red/' },
       { name: 'zed', namespace: 'zed/' },
     ],
-    settings: { 'max-drain': '200ms' },
   });
-  direct = grpcClient(etcd.address);
-  red = grpcClient(proxy.address('red'));
+  direct = shared.directClient();
+  red = shared.client('red');
   for (const key of ['red/b', 'red/c', 'zed/secret', 'zzz']) {
     await direct.call('etcdserverpb.KV/Put', { key: Buffer.from(key), value: Buffer.from('v') });
   }
 });
 
-afterAll(async () => {
-  direct?.[Symbol.dispose]();
-  red?.[Symbol.dispose]();
-  await proxy?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
+afterAll(() => shared?.[Symbol.asyncDispose]());
 
 const send = (client: GrpcClient, rpc: string, request: Uint8Array) =>
   client.bytes(`/etcdserverpb.KV/${rpc}`, Buffer.from(request));

@@ -8,10 +8,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Method, methods } from '../../src/etcd/methods.ts';
 import { Code } from '../../src/grpc/status.ts';
 import { type GrpcClient, grpcClient, Refused, refusal } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
 import { HostileRequests } from '../support/hostile-request.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { Seeded, seed } from '../support/seeded.ts';
+import { type SharedEtcd, startSharedEtcd } from '../support/shared-etcd.ts';
 import { slowMessage as message } from '../support/slow-wire.ts';
 
 const requestsMax = Number(process.env['HOSTILE_REQUESTS'] ?? 3000);
@@ -21,35 +20,27 @@ const answerWithinMs = 9_000;
 const waitMs = 50;
 const streamMs = 8;
 
-let etcd: Etcd;
-let proxy: TestProxy;
+let shared: SharedEtcd;
 let tenant: GrpcClient;
 let owner: GrpcClient;
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  proxy = await startTestProxy({
-    endpoints: [etcd.address],
+  shared = await startSharedEtcd({
     tenants: [
       { name: 'tenant', namespace: 't/' },
       { name: 'owner', namespace: 'o/', role: 'owner' },
     ],
-    settings: { hold: '0s', 'max-drain': '200ms' },
+    settings: { hold: '0s' },
   });
-  tenant = grpcClient(proxy.address('tenant'));
-  owner = grpcClient(proxy.address('owner'));
+  tenant = shared.client('tenant');
+  owner = shared.client('owner');
 });
 
-afterAll(async () => {
-  tenant?.[Symbol.dispose]();
-  owner?.[Symbol.dispose]();
-  await proxy?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
+afterAll(() => shared?.[Symbol.asyncDispose]());
 
 /** Asks etcd itself; rejects when it is gone. */
 async function mustLive(what: string): Promise<void> {
-  using direct = grpcClient(etcd.address);
+  using direct = grpcClient(shared.etcd.address);
   const asked = direct.call('etcdserverpb.KV/Range', { key: Buffer.from('x') });
   await expect(asked, what).resolves.toBeDefined();
 }
@@ -125,7 +116,7 @@ test('no request that the proxy lets through ends etcd, or hangs it', async () =
 
 /** With an alarm raised etcd would refuse most of what follows. */
 async function disarm(): Promise<void> {
-  using direct = grpcClient(etcd.address);
+  using direct = grpcClient(shared.etcd.address);
   const { alarms } = await direct.call(alarm, {});
   for (const raised of alarms) await direct.call(alarm, { action: 'DEACTIVATE', ...raised });
 }

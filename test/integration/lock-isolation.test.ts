@@ -4,39 +4,30 @@
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
-import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
+import { type GrpcClient, refusal } from '../support/client.ts';
 import type { KeyValue } from '../support/messages.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
+import { type SharedEtcd, startSharedEtcd } from '../support/shared-etcd.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 
-let etcd: Etcd;
-let proxy: TestProxy;
+let shared: SharedEtcd;
 let direct: GrpcClient;
 let red: GrpcClient;
 let blue: GrpcClient;
 
 beforeAll(async () => {
-  etcd = await startEtcd();
-  proxy = await startTestProxy({
-    endpoints: [etcd.address],
+  shared = await startSharedEtcd({
     tenants: [
       { name: 'red', namespace: 'red/' },
       { name: 'blue', namespace: 'blue/' },
     ],
-    settings: { 'max-drain': '200ms' },
   });
-  direct = grpcClient(etcd.address);
-  red = grpcClient(proxy.address('red'));
-  blue = grpcClient(proxy.address('blue'));
+  direct = shared.directClient();
+  red = shared.client('red');
+  blue = shared.client('blue');
 });
 
-afterAll(async () => {
-  for (const client of [direct, red, blue]) client?.[Symbol.dispose]();
-  await proxy?.[Symbol.asyncDispose]();
-  await etcd?.[Symbol.asyncDispose]();
-});
+afterAll(() => shared?.[Symbol.asyncDispose]());
 
 /** Everything of the tenant that etcd holds, to the last byte. */
 async function stored(of: 'red' | 'blue'): Promise<readonly KeyValue[]> {

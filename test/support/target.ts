@@ -4,7 +4,7 @@
  * test/conformance/differences.ts and nowhere else.
  */
 import { type Etcd, type EtcdOptions, startEtcd } from './etcd.ts';
-import { startTestProxy } from './proxy.ts';
+import { startSharedEtcd } from './shared-etcd.ts';
 
 export interface Target extends AsyncDisposable {
   /** Where the client connects to, `host:port`. */
@@ -43,22 +43,17 @@ function proxyOn(transport: string): TargetKind {
   return {
     name: `the proxy on ${transport}`,
     transport,
-    async start(options) {
-      await using started = new AsyncDisposableStack();
-      const etcd = started.use(await startEtcd(options));
-      const proxy = started.use(
-        await startTestProxy({
-          endpoints: [etcd.address],
-          tenants: [{ name: 'tenant', namespace }],
-          settings: { transport, 'max-drain': '200ms' },
-        }),
-      );
-      const owned = started.move();
+    async start(options = {}) {
+      const shared = await startSharedEtcd({
+        etcd: options,
+        tenants: [{ name: 'tenant', namespace }],
+        settings: { transport },
+      });
       return {
-        address: proxy.address('tenant'),
-        etcd,
+        address: shared.address('tenant'),
+        etcd: shared.etcd,
         namespace: Buffer.from(namespace),
-        [Symbol.asyncDispose]: () => owned.disposeAsync(),
+        [Symbol.asyncDispose]: () => shared[Symbol.asyncDispose](),
       };
     },
   };
