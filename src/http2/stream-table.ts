@@ -11,7 +11,7 @@
 import { systemRandom } from '../runtime/random.ts';
 import type { Stream } from './stream.ts';
 
-/** Multiply and shift: odd, and different in every process. */
+/** Odd, and different in every process. */
 const multiplier = 2 * systemRandom.integer(2 ** 29, 2 ** 30) + 1;
 /** A power of two, like every capacity. */
 const capacityMin = 8;
@@ -96,8 +96,10 @@ export class StreamTable {
     this.#shift = Math.clz32(capacity - 1);
   }
 
+  /** Two rounds: IDs are an arithmetic series, which after one of them can still fall into few places. */
   #home(id: number): number {
-    return Math.imul(id, multiplier) >>> this.#shift;
+    const once = Math.imul(id, multiplier);
+    return Math.imul(once ^ (once >>> 15), 0x9e37_79b1) >>> this.#shift;
   }
 }
 
