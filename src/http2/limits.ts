@@ -1,6 +1,7 @@
 /**
  * Every bound of the engine, in one table. Each name ends in its unit; each comment says what happens at the bound.
- * None is stricter towards an honest peer than etcd's own server (grpc-go) is.
+ * None is stricter towards an honest peer than etcd's own server (grpc-go) is, but for `idleMsMax`, which an honest peer does
+ * not notice.
  */
 export const limits = {
   /**
@@ -43,6 +44,12 @@ export const limits = {
   waitingStreamsMax: 10_000,
   /** How long a connection may take to send its preface, and its first SETTINGS. */
   prefaceTimeoutMs: 10_000,
+  /**
+   * A client's connection without an open stream, on which nothing was opened and no ping came for so long, is asked to leave:
+   * GOAWAY. Looked at once per such time, so that it takes up to twice as long. Clients that probe and forget would else fill
+   * the process. Longer than the two hours after which a client without streams may ping.
+   */
+  idleMsMax: 10_800_000,
   /** How long a failed connection may take to read our GOAWAY before it is cut. */
   lingerMs: 1_000,
   /** How long a graceful GOAWAY waits for the answer to its PING before the second step. */

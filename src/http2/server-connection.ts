@@ -39,6 +39,9 @@ export class ServerConnection extends Inbound {
   /** Streams above it are refused; known from the second step on. */
   #lastAcceptedId: number = maxInt31;
   #cancelDrain: CancelTimer | null = null;
+  #cancelIdle: CancelTimer;
+  /** `lastPeerStreamId` when idleness was last looked at; -1 when a ping has come since. */
+  #lastSeenId = 0;
 
   constructor(options: ServerConnectionOptions) {
     super({
@@ -58,6 +61,17 @@ export class ServerConnection extends Inbound {
     this.output.append(settingsFrame(settings));
     this.writeWindowUpdate(0, limits.connectionWindowBytes - 65_535);
     this.keepAlive.begin();
+    this.#cancelIdle = this.clock.after(limits.idleMsMax, () => this.#leaveWhenIdle());
+  }
+
+  /** One timer that looks back, since one that every stream moved on would cost something per call. */
+  #leaveWhenIdle(): void {
+    if (this.openStreams === 0 && this.lastPeerStreamId === this.#lastSeenId) {
+      this.drain();
+      return;
+    }
+    this.#lastSeenId = this.lastPeerStreamId;
+    this.#cancelIdle = this.clock.after(limits.idleMsMax, () => this.#leaveWhenIdle());
   }
 
   /** Leaves in peace: open streams may finish, new ones find another connection. */
@@ -166,7 +180,10 @@ export class ServerConnection extends Inbound {
   protected override onPing(isAck: boolean): void {
     if (isAck) {
       this.#finishDrain();
-    } else if (!this.#pings.allows(this.clock.nowMs(), this.openStreams > 0)) {
+      return;
+    }
+    this.#lastSeenId = -1;
+    if (!this.#pings.allows(this.clock.nowMs(), this.openStreams > 0)) {
       this.fail(ErrorCode.ENHANCE_YOUR_CALM, 'too_many_pings');
     }
   }
@@ -203,6 +220,7 @@ export class ServerConnection extends Inbound {
 
   protected override onClosed(): void {
     this.#cancelDrain?.();
+    this.#cancelIdle();
     this.#acceptor.onClosed(this);
   }
 }

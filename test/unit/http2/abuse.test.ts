@@ -273,6 +273,33 @@ describe('silence', () => {
     expect(server.closed).toBe(1);
   });
 
+  test('a connection that nobody uses is asked to leave, and one that is used now and then is not', async () => {
+    const clock = new ManualClock();
+    const begun = () => {
+      const server = new ServerUnderTest(clock);
+      server.begin();
+      return server;
+    };
+    const [unused, used, watching, pinging] = [begun(), begun(), begun(), begun()];
+    const pong = frame(FrameType.PING, 1, 0, Buffer.alloc(8));
+    await settle();
+    watching.peer.send(watching.peer.request(1, false));
+    await settle();
+    for (let hour = 1; hour <= 12; hour++) {
+      clock.advance(3_600_000);
+      // An answer to a ping of ours is no use of the connection; a ping of the client's is.
+      for (const { peer } of [unused, used, watching, pinging]) peer.send(pong);
+      if (hour % 2 === 0) used.peer.send(used.peer.request(hour + 1, false), rst(hour + 1));
+      if (hour % 2 === 0) pinging.peer.send(ping);
+      await settle();
+    }
+    expect(unused.peer.of(FrameType.GOAWAY)).not.toHaveLength(0);
+    expect(unused.closed).toBe(1);
+    expect(used.peer.of(FrameType.GOAWAY)).toHaveLength(0);
+    expect(watching.peer.of(FrameType.GOAWAY)).toHaveLength(0);
+    expect(pinging.peer.of(FrameType.GOAWAY)).toHaveLength(0);
+  });
+
   test('a half-open connection is found out by a ping that nobody answers', async () => {
     const clock = new ManualClock();
     const server = new ServerUnderTest(clock);
