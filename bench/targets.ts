@@ -72,7 +72,7 @@ function bulkhead(transport: string): Blueprint {
     command: (placement) => [
       process.execPath,
       // As the image and the command's first line start it.
-      '--max-semi-space-size=8',
+      ...['--max-semi-space-size=8', '--single-threaded-gc', '--no-maglev'],
       entry,
       'run',
       `--transport=${transport}`,

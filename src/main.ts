@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --max-semi-space-size=8
+#!/usr/bin/env -S node --max-semi-space-size=8 --single-threaded-gc --no-maglev
 /**
  * The entry of the program: hands arguments and environment to the command line, and its answer to the operating system.
  * A fault that nobody caught ends the process, because nothing is known any more about what it would do next.
