@@ -29,13 +29,15 @@ for (let index = staticTable.length - 1; index > 0; index--) {
   staticIndexes.set(`${field.name}\0${field.value}`, index);
 }
 
+const noBlock = Buffer.alloc(0);
+
 /** A header list to be sent. Belongs to one connection, which keeps its encoded form here. */
 export class HeaderTemplate {
   /** Name, value, name, value, …, pseudo-header fields first. */
   readonly fields: readonly string[];
   /** It will be sent again and again, so its fields deserve a place in the table. */
   readonly repeats: boolean;
-  block: Buffer = Buffer.alloc(0);
+  block: Buffer = noBlock;
   /** The state of the table that `block` was encoded for. */
   generation = -1;
 
@@ -170,8 +172,11 @@ class BlockWriter {
     }
   }
 
+  /** In memory of its own: it is kept, and a piece of Node's pool would keep the whole pool of its time with it. */
   take(): Buffer {
-    return Buffer.from(this.#bytes.subarray(0, this.#at));
+    const block = Buffer.alloc(this.#at);
+    block.set(this.#bytes.subarray(0, this.#at));
+    return block;
   }
 
   #reserve(bytes: number): void {
