@@ -13,6 +13,7 @@ import { TemporaryDirectory } from './temporary-directory.ts';
 export const etcdBinary = process.env['ETCD_BINARY'] ?? 'etcd';
 
 const readyWithinMs = 20_000;
+const pausedWithinMs = 5_000;
 const pollEveryMs = 25;
 const attemptsMax = 5;
 
@@ -28,7 +29,7 @@ export interface Etcd extends AsyncDisposable {
   /** `host:port` of clientUrl. */
   readonly address: string;
   readonly peerUrl: string;
-  /** Stops it from running at all, without closing a connection: a hanging machine. */
+  /** Stops it from running at all, without closing a connection: a hanging machine. It has stopped on return. */
   pause(): void;
   resume(): void;
   /** Ends it at once, as a crash would. */
@@ -128,7 +129,14 @@ class Member implements Etcd {
   }
 
   pause(): void {
-    this.#child?.kill('SIGSTOP');
+    const child = this.#child;
+    if (child === null || child.pid === undefined) return;
+    child.kill('SIGSTOP');
+    const giveUpAt = performance.now() + pausedWithinMs;
+    // The signal is only sent by now: on a busy machine etcd would answer another call or two.
+    while (!isStopped(child.pid)) {
+      if (performance.now() > giveUpAt) throw this.#failure(`ran on for ${pausedWithinMs} ms`);
+    }
   }
 
   resume(): void {
@@ -180,6 +188,10 @@ class Member implements Etcd {
     const text = `etcd ${this.name} ${what}: ${this.#errors.trim()}`;
     return this.#errors.includes('address already in use') ? new PortTaken(text) : new Error(text);
   }
+}
+
+function isStopped(pid: number): boolean {
+  return execFileSync('ps', ['-o', 'state=', '-p', `${pid}`], { encoding: 'utf8' }).startsWith('T');
 }
 
 async function isHealthy(clientUrl: string): Promise<boolean> {
