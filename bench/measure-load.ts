@@ -23,7 +23,6 @@ const rangeKeyCount = 10_000;
 const concurrentSeedsMax = 100;
 /** Lets work that was put off, such as closing connections and collecting garbage, be charged to who caused it. */
 const settleMs = 100;
-const warmUpShare = 0.1;
 
 /** One target of this case, with the request that it is sent and the size of the answer that it must give. */
 interface Contender {
@@ -57,7 +56,8 @@ export async function measureLoad(
   }
   const samples: Partial<Record<TargetName, Sample[]>> = {};
   for (const contender of contenders) {
-    await sampleOnce(world, etcd, contender, warmUpOf(subject));
+    // A whole round, since compilers that work at run time take thousands of calls to come to rest.
+    await sampleOnce(world, etcd, contender, subject);
     samples[contender.target.name] = [];
   }
   for (let round = 0; round < options.rounds; round += 1) {
@@ -67,11 +67,6 @@ export async function measureLoad(
     }
   }
   return { case: subject, samples, absent: world.absent };
-}
-
-function warmUpOf(subject: LoadCase): LoadCase {
-  const least = subject.connections * subject.inFlightPerConnection;
-  return { ...subject, requests: Math.max(least, Math.ceil(subject.requests * warmUpShare)) };
 }
 
 async function seedRange(etcd: GrpcClient): Promise<void> {

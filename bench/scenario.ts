@@ -4,11 +4,15 @@
  * so that a new row of the comparison is a new entry in one file of `scenarios/`.
  */
 
-/** Who is measured. `etcd` is no proxy at all; the two `bulkhead` ones are the same program on its two transports. */
+/**
+ * Who is measured. `etcd` is no proxy at all, `node-gateway` the least that one in Node can do; the two `bulkhead` ones are the
+ * same program on its two transports.
+ */
 export const targetNames = [
   'etcd',
   'grpc-proxy',
   'gateway',
+  'node-gateway',
   'haproxy',
   'bulkhead-native',
   'bulkhead-grpc-js',

@@ -65,6 +65,8 @@ backend cluster
 `;
 }
 
+const nodeGateway = fileURLToPath(new URL('./node-gateway.ts', import.meta.url));
+
 function bulkhead(transport: string): Blueprint {
   const entry = fileURLToPath(new URL('../dist/main.js', import.meta.url));
   return {
@@ -109,6 +111,10 @@ export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>
       `--endpoints=${address(etcdPort)}`,
       `--listen-addr=${address(port)}`,
     ],
+  },
+  'node-gateway': {
+    keyPrefix: namespace,
+    command: ({ etcdPort, port }) => [process.execPath, nodeGateway, `${port}`, `${etcdPort}`],
   },
   haproxy: {
     keyPrefix: namespace,

@@ -163,7 +163,6 @@ measure('  the plain way: a Buffer each, joined', written.length, () => {
   plainBytes = 0;
 });
 
-// Where a stream falls in the table depends on a number that each process draws: run it several times.
 heading('streams: 1,000 are open, one opens, is found and closes per step');
 function openStream(id: number): Answering {
   const stream = new Answering(connection);

@@ -48,6 +48,6 @@ export const unary: Scenario = {
   title: 'Puts of 256 B and reads of one key',
   tls: false,
   excludes: [],
-  cases: [...load(100, 10, 30_000), ...load(10, 10, 30_000), ...load(1, 1, 5_000)],
+  cases: [...load(100, 10, 60_000), ...load(10, 10, 30_000), ...load(1, 1, 8_000)],
   bars: operations.flatMap(barsOf),
 };
