@@ -71,9 +71,7 @@ export class Output implements Flushable {
     if (this.#partsBytes >= limits.turnOutputBytesMax) this.#write();
   }
 
-  /**
-   * Gives back the memory that `bytes` lie in when the socket has taken everything that was appended so far.
-   */
+  /** Gives back the memory that `bytes` lie in when the socket has taken everything that was appended so far. */
   giveBack(bytes: Uint8Array): void {
     this.#spent.push(bytes);
   }
