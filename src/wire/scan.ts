@@ -298,10 +298,14 @@ export class Scan {
       : this.#applyKey(lengthStart, start, length);
   }
 
+  /** As `#change` does it, without asking what is known: there is a prefix, and in its place stands a length. */
   #stripKey(lengthStart: number, valueStart: number, length: number): number {
     const prefixBytes = this.#mapping.prefix.length;
     const removed = valueStart + prefixBytes - lengthStart;
-    return this.#change(lengthStart, removed, Literal.VARINT, length - prefixBytes);
+    const visible = length - prefixBytes;
+    this.#isChanged = true;
+    this.#plan.add(lengthStart, removed, Literal.VARINT, visible);
+    return varintBytes(visible) - removed;
   }
 
   #isOwnKey(start: number, length: number): boolean {
