@@ -19,7 +19,7 @@
  * the order of the bytes.
  *
  * One loop and integers for state: it is on the way of every message. bench/micro/wire.bench.ts (2-core VM, Node 24,
- * 2026-11), writing included: a get 0.1 µs, a put of 256 B 0.15 µs, 10,000 keys of 256 B 1.7 ms.
+ * 2026-11), writing included: a get 0.1 µs, a put of 256 B 0.15 µs, 10,000 keys of 256 B 1.1 ms.
  * Oracle: test/support/slow-wire.ts.
  */
 import { Action, type CompiledMessage, Want } from './compiled.ts';
