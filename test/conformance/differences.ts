@@ -36,6 +36,10 @@ export const differences = {
     where: 'proxy',
     why: 'A tenant cannot take history from the others: its own reads are refused, and nothing is removed from the store.',
   },
+  'unasked-token': {
+    where: 'proxy',
+    why: 'A token that nobody asked for is refused, as it was by etcd before 3.4.28 and 3.5.10: who shows one means to be somebody.',
+  },
   'request-size': {
     where: 'proxy',
     why: 'Prefix and tag count against the size of a request as stored, so the largest one is that much smaller.',
