@@ -27,7 +27,7 @@ export class FrameReader {
   readonly #frameBytesMax: number;
   readonly #isBorrowed: boolean;
   /** Where borrowed frames are put together. Made with the first one. */
-  #bench: Buffer | null = null;
+  #assembly: Buffer | null = null;
   readonly #header = Buffer.alloc(frameHeaderBytes);
   #headerUsed = 0;
   /** The frame that the last chunk's end cut through, header included; null between frames. */
@@ -117,7 +117,7 @@ export class FrameReader {
 
   #place(bytes: number): Buffer {
     if (!this.#isBorrowed) return Buffer.allocUnsafe(bytes);
-    this.#bench ??= Buffer.allocUnsafeSlow(frameHeaderBytes + this.#frameBytesMax);
-    return this.#bench.subarray(0, bytes);
+    this.#assembly ??= Buffer.allocUnsafeSlow(frameHeaderBytes + this.#frameBytesMax);
+    return this.#assembly.subarray(0, bytes);
   }
 }

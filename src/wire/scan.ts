@@ -25,6 +25,7 @@
 import { Action, type CompiledMessage, Want } from './compiled.ts';
 import type { WireFault } from './fault.ts';
 import { nestingMax } from './fields.ts';
+import { Int64 } from './int64.ts';
 import type { Mapping } from './mapping.ts';
 import { Literal, literalBytes, Plan } from './plan.ts';
 import { varintBytes, varintEnd } from './varint.ts';
@@ -60,11 +61,9 @@ export class Scan {
   #check: number = Check.PASSED;
   #isDropped = false;
 
-  // What #uint32 and #int64 have read: where they stopped, and the two halves of an int64 (bits 0 to 30, 31 to 62).
+  /** Where #uint32 stopped. */
   #cursor = 0;
-  #low = 0;
-  #high = 0;
-  #isNegative = false;
+  readonly #int64 = new Int64();
 
   rewrite(
     source: Uint8Array,
@@ -139,15 +138,17 @@ export class Scan {
             if (at < 0) return this.#malformed();
             break;
           }
-          if (action <= Action.lastOfBytes || !this.#int64(at, end)) return this.#malformed();
+          if (action <= Action.lastOfBytes || !this.#int64.read(source, at, end))
+            return this.#malformed();
           const valueStart = at;
-          at = this.#cursor;
+          const { end: past, low, high, isNegative } = this.#int64;
+          at = past;
           if (action === Action.CHECK_ENUM) {
             const max = compiled.enumMaxes[field] as number;
-            if (this.#isNegative || this.#high > 0 || this.#low > max) isSortOdd = true;
+            if (isNegative || high > 0 || low > max) isSortOdd = true;
           } else if (!this.#isIdentity) {
             growth += this.#lease(action, valueStart);
-            if (action === Action.STRIP_LISTED_LEASE && this.#isOwn() && this.#low > 0) {
+            if (action === Action.STRIP_LISTED_LEASE && this.#isOwnLease && low > 0) {
               satisfied |= claim;
             }
           }
@@ -316,18 +317,19 @@ export class Scan {
     return true;
   }
 
-  /** Changes the lease ID that #int64 has just read, from `start` to the cursor. */
+  /** Changes the lease ID in #int64, which was read from `start` on. */
   #lease(action: number, start: number): number {
-    const length = this.#cursor - start;
-    const visible = this.#isVisible() ? this.#low : 0;
+    const id = this.#int64;
+    const length = id.end - start;
+    const visible = id.isVisible ? id.low : 0;
     switch (action) {
       case Action.APPLY_LEASE:
-        if (this.#isZero()) return 0;
+        if (id.isZero) return 0;
         return this.#change(start, length, Literal.LEASE, visible);
       case Action.APPLY_LEASE_NAME:
         return this.#change(start, length, Literal.LEASE, visible);
       case Action.APPLY_LEASE_OPERAND:
-        if (this.#isNegative || this.#isZero()) return 0;
+        if (id.isNegative || id.isZero) return 0;
         return this.#change(
           start,
           length,
@@ -335,24 +337,16 @@ export class Scan {
           visible,
         );
       default:
-        if (this.#isZero()) return 0;
-        if (this.#isOwn()) return this.#change(start, length, Literal.VARINT, this.#low);
+        if (id.isZero) return 0;
+        if (this.#isOwnLease) return this.#change(start, length, Literal.VARINT, id.low);
         // A listed one is dropped with the message around it, and is nothing to count: the list is the cluster's.
         if (action === Action.STRIP_LEASE) this.foreignLeases += 1;
         return this.#change(start, length, Literal.VARINT, 0);
     }
   }
 
-  #isZero(): boolean {
-    return !this.#isNegative && this.#high === 0 && this.#low === 0;
-  }
-
-  #isVisible(): boolean {
-    return !this.#isNegative && this.#high === 0 && this.#low > 0;
-  }
-
-  #isOwn(): boolean {
-    return !this.#isNegative && this.#high === this.#mapping.leaseTag;
+  get #isOwnLease(): boolean {
+    return this.#int64.hasTag(this.#mapping.leaseTag);
   }
 
   #malformed(): number {
@@ -374,33 +368,6 @@ export class Scan {
       return value >>> 0;
     }
     return -1;
-  }
-
-  /** Reads a varint into the two halves. False when it is malformed. */
-  #int64(start: number, end: number): boolean {
-    const source = this.#source;
-    const limit = Math.min(end, start + 10);
-    let low = 0;
-    let high = 0;
-    let isNegative = false;
-    for (let at = start, shift = 0; at < limit; at++, shift += 7) {
-      const byte = source[at] as number;
-      const bits = byte & 0x7f;
-      if (shift < 28) low |= bits << shift;
-      else if (shift === 28) {
-        low |= (bits & 7) << 28;
-        high = bits >>> 3;
-      } else if (shift < 63) high |= bits << (shift - 31);
-      else if (byte > 1) return false;
-      else isNegative = byte === 1;
-      if (byte > 0x7f) continue;
-      this.#cursor = at + 1;
-      this.#low = low;
-      this.#high = high >>> 0;
-      this.#isNegative = isNegative;
-      return true;
-    }
-    return false;
   }
 }
 
