@@ -4,7 +4,7 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { type Setting, schema } from '../src/config/schema.ts';
-import { refusals } from '../src/etcd/errors.ts';
+import { refusals } from '../src/call/refusals.ts';
 import { type Decision, type Method, methods } from '../src/etcd/methods.ts';
 import { Code } from '../src/grpc/status.ts';
 
@@ -40,7 +40,7 @@ function errorsPage(): string {
   return `# What the proxy refuses
 Every status that does not come from etcd carries the trailer \`etcd-bulkhead-reason\` with one of these names. Codes and texts
 are etcd's own wherever it has one, because client libraries compare whole messages. This page is made from
-[src/etcd/errors.ts](../src/etcd/errors.ts) by \`npm run docs:generate\`.
+[src/call/refusals.ts](../src/etcd/errors.ts) by \`npm run docs:generate\`.
 
 | reason | code | text | when |
 | --- | --- | --- | --- |

@@ -2,7 +2,7 @@
  * The straight line: the way of every request from the listener to etcd, and of its answer back. This list is the
  * architecture; each step is the folder of the same name, and no layer is wrapped anywhere else.
  */
-import type { Etcd, Layer, Space } from './etcd/api.ts';
+import type { Etcd, Layer, Space } from './call/call.ts';
 
 export interface Parts {
   readonly rescue: Layer<'client'>;

@@ -13,10 +13,10 @@ import {
   messagePrefix,
   prefixBytes,
 } from '../../src/grpc/message-framing.ts';
-import { ServedCall, type Serving } from '../../src/grpc/native-served-call.ts';
+import { ServedCall, type Serving } from '../../src/grpc/native/served-call.ts';
 import { ok } from '../../src/grpc/status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../../src/grpc/transport.ts';
-import { HeaderTemplate } from '../../src/http2/hpack-encoder.ts';
+import { HeaderTemplate } from '../../src/http2/hpack/encoder.ts';
 import { limits } from '../../src/http2/limits.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { giveBackMemory } from '../../src/runtime/large-memory.ts';

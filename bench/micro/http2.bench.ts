@@ -7,8 +7,8 @@
 import { Buffer } from 'node:buffer';
 import { FrameType, frameHeaderBytes, maxInt31 } from '../../src/http2/frame.ts';
 import { FrameReader } from '../../src/http2/frame-reader.ts';
-import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
-import { HeaderTemplate, HpackEncoder, literalField } from '../../src/http2/hpack-encoder.ts';
+import { HpackDecoder } from '../../src/http2/hpack/decoder.ts';
+import { HeaderTemplate, HpackEncoder, literalField } from '../../src/http2/hpack/encoder.ts';
 import { limits } from '../../src/http2/limits.ts';
 import { Output } from '../../src/http2/output.ts';
 import { SendQueue } from '../../src/http2/send-queue.ts';

@@ -13,7 +13,7 @@ import {
   writeFrameHeader,
   writeUint32,
 } from '../../src/http2/frame.ts';
-import { HeaderTemplate, HpackEncoder } from '../../src/http2/hpack-encoder.ts';
+import { HeaderTemplate, HpackEncoder } from '../../src/http2/hpack/encoder.ts';
 import { ServerConnection } from '../../src/http2/server-connection.ts';
 import { SettingId, settingsFrame } from '../../src/http2/settings.ts';
 import type { Stream } from '../../src/http2/stream.ts';

@@ -9,7 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { formatAddress, isLoopback } from '../config/address.ts';
 import type { EffectiveSetting } from '../config/config.ts';
 import type { SocketAddress } from '../grpc/transport.ts';
-import type { Lifecycle } from './lifecycle.ts';
+import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 
 /** One endpoint as /upstreamz shows it. */
 export interface EndpointReport {

@@ -3,7 +3,7 @@
  * where every process of the machine could read it.
  */
 import { text } from 'node:stream/consumers';
-import { hashPassword } from '../tenant/password.ts';
+import { hashPassword } from '../identity/password.ts';
 import { type Command, ExitCode } from './command.ts';
 
 export const hashPasswordCommand: Command = {

@@ -4,10 +4,10 @@
  * reload builds another one and never changes this.
  */
 import type { MethodName } from '../etcd/methods.ts';
-import type { Access } from '../etcd/tenant.ts';
+import type { Access } from '../tenant/tenant.ts';
 import type { ClientTls, ServerTls, SocketAddress } from '../grpc/transport.ts';
-import type { BearerConfig } from './bearer.ts';
-import type { PasswordHash } from './users.ts';
+import type { BearerConfig } from './sections/bearer.ts';
+import type { PasswordHash } from './sections/users.ts';
 
 /** One tenant as configured. tenant/ checks it against the others and builds the `Tenant` from it. */
 export interface TenantConfig {

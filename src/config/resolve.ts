@@ -3,7 +3,7 @@
  * windows that must fit into one another, endpoints that are ourselves.
  */
 import { reaches } from './address.ts';
-import { readBearer } from './bearer.ts';
+import { readBearer } from './sections/bearer.ts';
 import type {
   Config,
   EndpointConfig,
@@ -13,14 +13,14 @@ import type {
   TransportName,
 } from './config.ts';
 import type { ConfigFile, Given } from './file.ts';
-import { resolveListeners } from './listeners.ts';
+import { resolveListeners } from './sections/listeners.ts';
 import type { Problem } from './problem.ts';
 import { type Report, readFile } from './read-file.ts';
 import type { SettingName, Settings } from './schema.ts';
-import { resolveTenants } from './tenants.ts';
-import { clientTls, serverTls } from './tls.ts';
-import { readUriPatterns } from './uri-pattern.ts';
-import { readUsers } from './users.ts';
+import { resolveTenants } from './sections/tenants.ts';
+import { clientTls, serverTls } from './sections/tls.ts';
+import { readUriPatterns } from './sections/uri-pattern.ts';
+import { readUsers } from './sections/users.ts';
 import { formatDuration } from './values.ts';
 
 export interface Unresolved {

@@ -4,7 +4,7 @@
  * Numbers: etcd api/etcdserverpb/rpc.proto, api/mvccpb/kv.proto,
  * server/etcdserver/api/v3lock/v3lockpb/v3lock.proto, server/etcdserver/api/v3election/v3electionpb/v3election.proto.
  */
-import type { RequestTable, ResponseTable } from '../wire/fields.ts';
+import type { RequestTable, ResponseTable } from '../rewrite/field-table.ts';
 
 /** Visible → stored. */
 export const requests = {
@@ -49,7 +49,7 @@ export const requests = {
   LeaseKeepAliveRequest: { fields: { 1: 'leaseName' } },
   LeaseTimeToLiveRequest: { fields: { 1: 'leaseName' } },
 
-  // A lease of 0 would make etcd grant one without a tag, so namespace/session.ts puts one of ours there first.
+  // A lease of 0 would make etcd grant one without a tag, so namespace/leases/session.ts puts one of ours there first.
   LockRequest: { fields: { 1: 'name', 2: 'lease' } },
   UnlockRequest: { fields: { 1: 'key' } },
   CampaignRequest: { fields: { 1: 'name', 2: 'lease' } },

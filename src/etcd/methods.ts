@@ -14,7 +14,7 @@ export type Decision = 'namespaced' | 'answered' | 'refused';
 
 /**
  * What it does to what is stored: a tenant with read-only access may only read. `either` depends on the request, and
- * policy/effect.ts looks.
+ * admission/effect.ts looks.
  */
 export type Effect = 'reads' | 'writes' | 'either';
 
@@ -66,7 +66,7 @@ export const rows = {
   'etcdserverpb.KV/Put': { request: 'PutRequest', response: 'PutResponse', ...namespaced, ...write },
   'etcdserverpb.KV/DeleteRange': { request: 'DeleteRangeRequest', response: 'DeleteRangeResponse', ...namespaced, ...write },
   'etcdserverpb.KV/Txn': { request: 'TxnRequest', response: 'TxnResponse', ...namespaced, ...write, effect: 'either' },
-  // Virtual: moves the tenant's floor by one read, see namespace/compact.ts. Only the owner compacts the store, and may ask to wait for it.
+  // Virtual: moves the tenant's floor by one read, see namespace/compaction/compact.ts. Only the owner compacts the store, and may ask to wait for it.
   'etcdserverpb.KV/Compact': { ...plain, ...answered, ...write, waits: true, owner: true },
 
   'etcdserverpb.Watch/Watch': { request: 'WatchRequest', response: 'WatchResponse', streams: 'both', ...namespaced, effect: 'reads', breaker: 'watch', retry: 'never' },
@@ -78,14 +78,14 @@ export const rows = {
   'etcdserverpb.Lease/LeaseTimeToLive': { request: 'LeaseTimeToLiveRequest', response: 'LeaseTimeToLiveResponse', ...namespaced, ...lease, effect: 'reads', retry: 'safe' },
   'etcdserverpb.Lease/LeaseLeases': { request: 'Plain', response: 'LeaseLeasesResponse', ...namespaced, ...lease, effect: 'reads', retry: 'safe' },
 
-  // Forwarded for its header; the members are replaced by the proxy itself, see namespace/member-list.ts.
+  // Forwarded for its header; the members are replaced by the proxy itself, see namespace/cluster/member-list.ts.
   'etcdserverpb.Cluster/MemberList': { ...plain, ...answered, ...read, owner: true },
   'etcdserverpb.Cluster/MemberAdd': { ...plain, ...forOwner, hint: membersHint },
   'etcdserverpb.Cluster/MemberRemove': { ...plain, ...forOwner, hint: membersHint },
   'etcdserverpb.Cluster/MemberUpdate': { ...plain, ...forOwner, hint: membersHint },
   'etcdserverpb.Cluster/MemberPromote': { ...plain, ...forOwner, hint: membersHint },
 
-  // Forwarded; what tells of other tenants is left out, see namespace/status.ts and namespace/alarm.ts.
+  // Forwarded; what tells of other tenants is left out, see namespace/cluster/status.ts and namespace/cluster/alarm.ts.
   'etcdserverpb.Maintenance/Status': { ...plain, ...answered, ...read, owner: true },
   'etcdserverpb.Maintenance/Alarm': { ...plain, ...answered, ...admin, effect: 'either', owner: true, hint: 'alarms are raised and disarmed by the owner of the cluster; GET is for everybody' },
   'etcdserverpb.Maintenance/Defragment': { ...plain, ...forOwner, waits: true },
@@ -97,7 +97,7 @@ export const rows = {
 
   'etcdserverpb.Auth/AuthEnable': { ...plain, ...refused, hint: authHint },
   'etcdserverpb.Auth/AuthDisable': { ...plain, ...refused, hint: authHint },
-  // By the listener: for its own users, or by etcd where clients' credentials are passed on. See tenant/authenticate.ts.
+  // By the listener: for its own users, or by etcd where clients' credentials are passed on. See identity/authenticate.ts.
   'etcdserverpb.Auth/AuthStatus': { ...plain, ...answered, ...admin, effect: 'reads' },
   'etcdserverpb.Auth/Authenticate': { ...plain, ...answered, ...admin, effect: 'reads' },
   'etcdserverpb.Auth/UserAdd': { ...plain, ...refused, hint: authHint },
@@ -114,7 +114,7 @@ export const rows = {
   'etcdserverpb.Auth/RoleGrantPermission': { ...plain, ...refused, hint: authHint },
   'etcdserverpb.Auth/RoleRevokePermission': { ...plain, ...refused, hint: authHint },
 
-  // The call waits for its turn, which other clients decide. Leases, see namespace/session.ts.
+  // The call waits for its turn, which other clients decide. Leases, see namespace/leases/session.ts.
   'v3lockpb.Lock/Lock': { request: 'LockRequest', response: 'LockResponse', ...session, ...write, waits: true },
   'v3lockpb.Lock/Unlock': { request: 'UnlockRequest', response: 'Plain', ...session, ...write },
 
@@ -124,7 +124,7 @@ export const rows = {
   'v3electionpb.Election/Observe': { request: 'LeaderRequest', response: 'LeaderResponse', streams: 'response', ...session, effect: 'reads', breaker: 'watch', retry: 'never', waits: true },
   'v3electionpb.Election/Resign': { request: 'ResignRequest', response: 'Plain', ...session, ...write },
 
-  // The state of this process, see admin/health.ts.
+  // The state of this process, see lifecycle/health.ts.
   'grpc.health.v1.Health/Check': { ...plain, ...answered, ...admin, effect: 'reads' },
   'grpc.health.v1.Health/Watch': { ...plain, streams: 'response', ...answered, ...admin, effect: 'reads' },
 } as const satisfies Record<string, Row>;

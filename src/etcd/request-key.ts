@@ -2,7 +2,7 @@
  * The key that a request is about, in printable form, for logs where an operator has asked for keys. Not on the data path
  * otherwise.
  */
-import { Reader, WireType } from '../wire/reader.ts';
+import { Reader, WireType } from '../protobuf/reader.ts';
 import type { Method } from './methods.ts';
 
 const keyed: ReadonlySet<string> = new Set(['RangeRequest', 'PutRequest', 'DeleteRangeRequest']);

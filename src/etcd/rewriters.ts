@@ -2,7 +2,7 @@
  * The rewriters of all messages and methods, compiled from the table once, when this module is loaded. One object per
  * message and direction for the life of the process.
  */
-import { type Rewriter, requestRewriters, responseRewriters } from '../wire/rewriter.ts';
+import { type Rewriter, requestRewriters, responseRewriters } from '../rewrite/rewriter.ts';
 import { type RequestName, type ResponseName, requests, responses } from './fields.ts';
 import { type Method, methods } from './methods.ts';
 

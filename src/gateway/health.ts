@@ -5,8 +5,8 @@
  */
 import { method } from '../etcd/methods.ts';
 import { Code, type Status } from '../grpc/status.ts';
-import { Reader } from '../wire/reader.ts';
-import { Writer } from '../wire/writer.ts';
+import { Reader } from '../protobuf/reader.ts';
+import { Writer } from '../protobuf/writer.ts';
 import { type Answer, json } from './answer.ts';
 import { type Asking, unary } from './unary.ts';
 

@@ -2,7 +2,7 @@
  * A unary call of the gateway's own making into the pipeline, with the identity of the connection that asks. It is one call
  * among the others: identified, counted, rewritten and guarded like those of clients.
  */
-import { Call, type Etcd, type Reply } from '../etcd/api.ts';
+import { Call, type Etcd, type Reply } from '../call/call.ts';
 import type { Method } from '../etcd/methods.ts';
 import type { Ongoing } from '../grpc/call.ts';
 import type { Metadata } from '../grpc/metadata.ts';

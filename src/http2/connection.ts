@@ -19,7 +19,7 @@ import {
   writeFrameHeader,
   writeUint32,
 } from './frame.ts';
-import { type HeaderTemplate, HpackEncoder } from './hpack-encoder.ts';
+import { type HeaderTemplate, HpackEncoder } from './hpack/encoder.ts';
 import { KeepAlive, type KeepAliveOptions, type KeepAliveOwner } from './keep-alive.ts';
 import { limits } from './limits.ts';
 import { Output } from './output.ts';

@@ -1,5 +1,5 @@
 /** The DATA of one stream that waits for a window: pieces by reference, in order, and how the stream ends behind them. */
-import type { HeaderTemplate } from './hpack-encoder.ts';
+import type { HeaderTemplate } from './hpack/encoder.ts';
 
 export class SendQueue {
   bytes = 0;

@@ -7,7 +7,7 @@ import type { CancelTimer } from '../runtime/clock.ts';
 import { ClosedStreams } from './closed-streams.ts';
 import type { RoleOptions } from './connection.ts';
 import { ErrorCode, maxInt31 } from './frame.ts';
-import type { HeaderList } from './header-list.ts';
+import type { HeaderList } from './hpack/header-list.ts';
 import { Inbound } from './inbound.ts';
 import { limits } from './limits.ts';
 import { PingPolicy } from './ping-policy.ts';

@@ -1,8 +1,8 @@
 /** The shape of what handles one method in this layer, and what all of them may use. Made once per method at start-up. */
-import type { Etcd } from '../etcd/api.ts';
+import type { Etcd } from '../call/call.ts';
 import type { Random } from '../runtime/random.ts';
 import type { NamespaceHooks } from './hooks.ts';
-import type { Self } from './member-list.ts';
+import type { Self } from './cluster/member-list.ts';
 
 export interface NamespaceOptions {
   /** Draws the IDs of leases: they must not be guessable. */

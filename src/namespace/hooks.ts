@@ -1,6 +1,6 @@
 /** What namespace/ tells those who count and log. It never formats anything itself. */
-import type { Call } from '../etcd/api.ts';
-import type { WireFault } from '../wire/fault.ts';
+import type { Call } from '../call/call.ts';
+import type { WireFault } from '../rewrite/fault.ts';
 
 export interface NamespaceHooks {
   /**

@@ -1,5 +1,5 @@
 /** Calls that the proxy makes on the way of a client's: in its name, with its metadata and until its deadline. */
-import { Call } from '../etcd/api.ts';
+import { Call } from '../call/call.ts';
 import type { Method } from '../etcd/methods.ts';
 
 /** A call of `method` for whoever made `call`. What goes wrong with it ends `call`. */

@@ -1,5 +1,5 @@
 /** The way back of a rare call whose answer is built anew from the cluster's. Statuses pass as they are. */
-import type { Reply } from '../etcd/api.ts';
+import type { Reply } from '../call/call.ts';
 import type { Status } from '../grpc/status.ts';
 
 export class MappedReply implements Reply<'store'> {

@@ -2,12 +2,12 @@
  * The way back through the namespace: every answer to one call is rewritten to the tenant's keys and lease IDs. It holds
  * the guarantee that the layer exists for: an answer with a key from outside ends the call and is never delivered.
  */
-import { type Call, type Reply, tenantOf } from '../etcd/api.ts';
-import { type RefusalName, refusal } from '../etcd/errors.ts';
+import { type Call, type Reply, tenantOf } from '../call/call.ts';
+import { type RefusalName, refusal } from '../call/refusals.ts';
 import { responseRewriter } from '../etcd/rewriters.ts';
 import { type Ongoing, settled } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
-import type { WireFault } from '../wire/fault.ts';
+import type { WireFault } from '../rewrite/fault.ts';
 import type { NamespaceHooks } from './hooks.ts';
 
 export class StrippingReply implements Reply<'store'> {

@@ -2,11 +2,11 @@
  * The way down of a stream through the namespace: every request message is rewritten to stored keys and lease IDs as it
  * comes, none is kept. A message that cannot be rewritten ends the stream; the ones before it stay sent.
  */
-import { type Call, type Message, type Requests, tenantOf } from '../etcd/api.ts';
+import { type Call, type Message, type Requests, tenantOf } from '../call/call.ts';
 import { requestRewriter } from '../etcd/rewriters.ts';
-import type { Tenant } from '../etcd/tenant.ts';
-import type { Rewriter } from '../wire/rewriter.ts';
-import type { FloorCheck } from './floor.ts';
+import type { Tenant } from '../tenant/tenant.ts';
+import type { Rewriter } from '../rewrite/rewriter.ts';
+import type { FloorCheck } from './compaction/floor.ts';
 import type { ToStream } from './handler.ts';
 import { StrippingReply } from './reply.ts';
 

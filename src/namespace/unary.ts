@@ -2,13 +2,13 @@
  * The handler that most methods share: rewrite the request or refuse it, pass it down, rewrite the answer. Nothing has
  * reached the cluster when a request is refused.
  */
-import { type Call, type Etcd, type Message, type Reply, tenantOf } from '../etcd/api.ts';
-import { refusal } from '../etcd/errors.ts';
+import { type Call, type Etcd, type Message, type Reply, tenantOf } from '../call/call.ts';
+import { refusal } from '../call/refusals.ts';
 import { requestRewriter } from '../etcd/rewriters.ts';
 import { type Ongoing, settled } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
-import type { WireFault } from '../wire/fault.ts';
-import type { FloorCheck } from './floor.ts';
+import type { WireFault } from '../rewrite/fault.ts';
+import type { FloorCheck } from './compaction/floor.ts';
 import type { ToUnary } from './handler.ts';
 import type { NamespaceHooks } from './hooks.ts';
 import { StrippingReply } from './reply.ts';

@@ -3,7 +3,7 @@
  * labels on every increment, which would cost more than the rest of the layer; here an increment is an addition, and the
  * library sees the figures when somebody scrapes. Counts are exact up to 2^53.
  */
-import { type RefusalName, refusals } from '../etcd/errors.ts';
+import { type RefusalName, refusals } from '../call/refusals.ts';
 import { type Method, methods } from '../etcd/methods.ts';
 import { Code } from '../grpc/status.ts';
 

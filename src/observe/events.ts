@@ -2,7 +2,7 @@
  * What is told about calls, and to whom. A hook that nobody uses is null and costs one comparison; a hook that is used
  * gets a record which it reads and forgets. Values and credentials are in no record; keys only where they were asked for.
  */
-import type { Call } from '../etcd/api.ts';
+import type { Call } from '../call/call.ts';
 
 /** One call, as its client saw it. */
 export interface CallRecord {
@@ -29,7 +29,7 @@ export interface CallEvents {
   /** A unary call or a stream ended, in whatever way. */
   readonly ended: ((record: CallRecord) => void) | null;
   /**
-   * We refused it. `reason` is the refusal's name in etcd/errors.ts, `hint` what its client was told to do instead, if
+   * We refused it. `reason` is the refusal's name in call/refusals.ts, `hint` what its client was told to do instead, if
    * anything. Told before `ended`.
    */
   readonly refused: ((record: CallRecord, reason: string, hint: string | undefined) => void) | null;

@@ -6,7 +6,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
 import type { Expiry } from '../config/expiry.ts';
-import type { RefusalName } from '../etcd/errors.ts';
+import type { RefusalName } from '../call/refusals.ts';
 import { type BreakerClass, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
 import { version } from './version.ts';

@@ -2,8 +2,8 @@
  * The layer that sees what the tenant saw: every call from its start to its end, refusals of the layers below included.
  * It changes nothing. One object per unary call, which is the record as well; a stream, whose messages go both ways, has two.
  */
-import type { Call, Etcd, Layer, Message, Reply, Requests } from '../etcd/api.ts';
-import { hintTrailer, reasonTrailer } from '../etcd/errors.ts';
+import type { Call, Etcd, Layer, Message, Reply, Requests } from '../call/call.ts';
+import { hintTrailer, reasonTrailer } from '../call/refusals.ts';
 import { type Ongoing, settled } from '../grpc/call.ts';
 import { metadataValue } from '../grpc/metadata.ts';
 import { Code, type Status } from '../grpc/status.ts';

@@ -4,12 +4,12 @@
  */
 import type { Config, ListenerConfig, TenantConfig } from '../config/config.ts';
 import type { Problem } from '../config/problem.ts';
-import type { PasswordHash } from '../config/users.ts';
-import type { Tenant } from '../etcd/tenant.ts';
+import type { PasswordHash } from '../config/sections/users.ts';
+import type { Tenant } from './tenant.ts';
 import type { Clock } from '../runtime/clock.ts';
-import { BearerTokens, isSameBearer } from './bearer.ts';
+import { BearerTokens, isSameBearer } from '../identity/bearer.ts';
 import { checkSeparation } from './separation.ts';
-import { buildTenant } from './tenant.ts';
+import { buildTenant } from './build-tenant.ts';
 import { compileUriPattern, type NameOf } from './uri-pattern.ts';
 
 /** How a listener tells who connects. */

@@ -1,48 +1,39 @@
 /**
- * From a tenant as configured to the tenant that calls carry. Looks at one tenant by itself; whether several get along is
- * separation.ts's to say.
+ * What the layers need to know of a tenant. Built once from the configuration by tenant/; a call keeps the object it
+ * began with, also across a reload.
  */
-import type { TenantConfig } from '../config/config.ts';
-import type { Problem } from '../config/problem.ts';
-import { KeySpaceError, keySpace } from '../etcd/key-space.ts';
-import { CompactionFloor, type Tenant } from '../etcd/tenant.ts';
+import type { KeySpace } from '../etcd/key-space.ts';
+import type { MethodName } from '../etcd/methods.ts';
 
-/**
- * What a namespace ends in. Without it the keys of `game-1` and of `game-10` cannot be told apart by anybody who looks at
- * them, and a tenant added later is likely to overlap.
- */
-const delimiter = '/';
+/** `read-only` refuses every write, also one inside a transaction, with etcd's own PermissionDenied. */
+export type Access = 'read-write' | 'read-only';
 
-/** The tenant, or null with at least one problem added. */
-export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant | null {
-  const where = tenantWhere(config.name);
-  const { namespace, leaseTag } = config;
-  const isDelimited = namespace === '' || namespace.endsWith(delimiter) || config.allowUndelimited;
-  if (!isDelimited) {
-    problems.push({
-      where,
-      what: `the namespace "${namespace}" must end in "${delimiter}", or "allow-undelimited" be set`,
-    });
-  }
-  try {
-    const space = keySpace(Buffer.from(namespace, 'utf8'), leaseTag ?? undefined);
-    return isDelimited
-      ? {
-          name: config.name,
-          keySpace: space,
-          floor: new CompactionFloor(),
-          access: config.access,
-          owns: new Set(config.owns),
-        }
-      : null;
-  } catch (error) {
-    if (!(error instanceof KeySpaceError)) throw error;
-    problems.push({ where, what: error.message });
-    return null;
-  }
+export interface Tenant {
+  /** For logs and metric labels; never part of a key. */
+  readonly name: string;
+  readonly keySpace: KeySpace;
+  readonly floor: CompactionFloor;
+  readonly access: Access;
+  /**
+   * Methods of the whole cluster that this tenant may call, as they are, because it owns the cluster: some of
+   * `ownerMethods` in methods.ts. Empty for every other tenant.
+   */
+  readonly owns: ReadonlySet<MethodName>;
 }
 
-/** How problems name a tenant. */
-export function tenantWhere(name: string): string {
-  return `tenant "${name}"`;
+/**
+ * How far back the tenant may still read. Compaction by a tenant is virtual: it moves this floor, held in the process
+ * and never written anywhere. It only ever rises.
+ */
+export class CompactionFloor {
+  /** 0: nothing was compacted. Reads at `revision` itself are still allowed, as in etcd. */
+  revision = 0;
+  /** Bytes of the ResponseHeader that came with the newest compaction, for answers made here. */
+  header: Uint8Array = new Uint8Array(0);
+
+  raise(revision: number, header: Uint8Array): void {
+    if (revision <= this.revision) return;
+    this.revision = revision;
+    this.header = Uint8Array.from(header);
+  }
 }

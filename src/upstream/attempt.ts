@@ -2,7 +2,7 @@
  * One call on its way to one endpoint: passes everything on as it is, in both directions, and reports how it went. No
  * retries and no judgement of what the caller should see; that is resilience/.
  */
-import type { Call, Reply, Requests } from '../etcd/api.ts';
+import type { Call, Reply, Requests } from '../call/call.ts';
 import { settled } from '../grpc/call.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import { Code, type Status, status } from '../grpc/status.ts';

@@ -7,7 +7,7 @@ import type { Status } from '../grpc/status.ts';
 import type { Channel, ClientTls, ClientTransport, DialOptions } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
-import { Accrual, judge, type Verdict } from './accrual.ts';
+import { Accrual, judge, type Verdict } from './ejection.ts';
 
 /**
  * Traffic that must not share a connection: large ranges starve watches, and a watch's flood would delay keepalives

@@ -6,16 +6,16 @@
  * none ─endpoint there→ asking ─token→ ready ─etcd refuses the token→ asking;  asking ─refused→ waiting ─pause→ asking
  */
 import type { LoginConfig } from '../config/config.ts';
-import type { Call } from '../etcd/api.ts';
-import { refusal } from '../etcd/errors.ts';
+import type { Call } from '../call/call.ts';
+import { refusal } from '../call/refusals.ts';
 import { method } from '../etcd/methods.ts';
 import type { Reply } from '../grpc/call.ts';
 import { type Metadata, metadataValue, noMetadata } from '../grpc/metadata.ts';
 import { Code, type Status, status } from '../grpc/status.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { jittered, type Random } from '../runtime/random.ts';
-import { Reader } from '../wire/reader.ts';
-import { Writer } from '../wire/writer.ts';
+import { Reader } from '../protobuf/reader.ts';
+import { Writer } from '../protobuf/writer.ts';
 import type { Endpoint } from './endpoint.ts';
 
 const { path: authenticatePath } = method('etcdserverpb.Auth/Authenticate');

@@ -4,8 +4,8 @@
  * client's metadata but what etcd understands leaves the process.
  */
 import type { EndpointConfig, LoginConfig } from '../config/config.ts';
-import type { Call, Etcd, Message, Reply, Requests } from '../etcd/api.ts';
-import { refusal } from '../etcd/errors.ts';
+import type { Call, Etcd, Message, Reply, Requests } from '../call/call.ts';
+import { refusal } from '../call/refusals.ts';
 import type { Method } from '../etcd/methods.ts';
 import { type Ongoing, settled } from '../grpc/call.ts';
 import type { Metadata } from '../grpc/metadata.ts';

@@ -7,7 +7,7 @@
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { settled } from '../../src/grpc/call.ts';
-import { NativeServerTransport } from '../../src/grpc/native-server.ts';
+import { NativeServerTransport } from '../../src/grpc/native/server.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 
 const tool = 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible';

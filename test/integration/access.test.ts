@@ -5,7 +5,7 @@ import { Code } from '../../src/grpc/status.ts';
 import { encode, type GrpcClient, refusal } from '../support/client.ts';
 import type { KeyValue, LeaderKey, UnaryMethods } from '../support/messages.ts';
 import { type SharedEtcd, startSharedEtcd } from '../support/shared-etcd.ts';
-import { slowMessage as message } from '../support/slow-wire.ts';
+import { slowMessage as message } from '../support/slow-rewriter.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 const everything = { key: bytes('\0'), range_end: bytes('\0') };

@@ -1,6 +1,6 @@
 /** Circuit breakers as clients meet them: a cluster that is gone, a tenant that notices it, and one that does not. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { reasonTrailer } from '../../src/etcd/errors.ts';
+import { reasonTrailer } from '../../src/call/refusals.ts';
 import { Code } from '../../src/grpc/status.ts';
 import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
 import { type Etcd, startEtcd } from '../support/etcd.ts';

@@ -4,10 +4,10 @@
  * tenants read, count and compare what belongs to others.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Reader } from '../../src/wire/reader.ts';
+import { Reader } from '../../src/protobuf/reader.ts';
 import type { GrpcClient } from '../support/client.ts';
 import { type SharedEtcd, startSharedEtcd } from '../support/shared-etcd.ts';
-import { slowMessage as message } from '../support/slow-wire.ts';
+import { slowMessage as message } from '../support/slow-rewriter.ts';
 
 let shared: SharedEtcd;
 let direct: GrpcClient;

@@ -11,7 +11,7 @@ import { type GrpcClient, grpcClient, Refused, refusal } from '../support/client
 import { HostileRequests } from '../support/hostile-request.ts';
 import { Seeded, seed } from '../support/seeded.ts';
 import { type SharedEtcd, startSharedEtcd } from '../support/shared-etcd.ts';
-import { slowMessage as message } from '../support/slow-wire.ts';
+import { slowMessage as message } from '../support/slow-rewriter.ts';
 
 const requestsMax = Number(process.env['HOSTILE_REQUESTS'] ?? 3000);
 

@@ -7,7 +7,7 @@ import { keySpace } from '../../src/etcd/key-space.ts';
 import { storedId } from '../../src/etcd/lease-id.ts';
 import type { MethodName } from '../../src/etcd/methods.ts';
 import { Code } from '../../src/grpc/status.ts';
-import { slowMessage as message } from '../support/slow-wire.ts';
+import { slowMessage as message } from '../support/slow-rewriter.ts';
 import { until } from '../support/until.ts';
 import { attacks } from './attacks.ts';
 import { rangeOf } from './forms.ts';

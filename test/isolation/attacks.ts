@@ -6,7 +6,7 @@
 import { expect } from 'vitest';
 import type { MethodName } from '../../src/etcd/methods.ts';
 import { Code } from '../../src/grpc/status.ts';
-import { slowMessage as message } from '../support/slow-wire.ts';
+import { slowMessage as message } from '../support/slow-rewriter.ts';
 import { until } from '../support/until.ts';
 import { compareOf, covered, type Form, formsOf, rangeOf } from './forms.ts';
 import type { Attempt } from './intruder.ts';

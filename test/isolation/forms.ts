@@ -2,7 +2,7 @@
  * The forms that a range can take on the wire, and what each of them covers by the words of etcd's contract: a single key,
  * an end that is there and empty, `\0` for the end of everything, bounds in any order.
  */
-import { slowMessage } from '../support/slow-wire.ts';
+import { slowMessage } from '../support/slow-rewriter.ts';
 
 export interface Form {
   /** One character per byte. */

@@ -4,7 +4,7 @@
  */
 import { Client, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
 import type { MethodName } from '../../src/etcd/methods.ts';
-import { slowFields } from '../support/slow-wire.ts';
+import { slowFields } from '../support/slow-rewriter.ts';
 
 /** Also the end of a test that waits for what never comes. */
 const answerWithinMs = 30_000;

@@ -9,7 +9,7 @@ import { Code } from '../../src/grpc/status.ts';
 import { type GrpcClient, grpcClient } from '../support/client.ts';
 import { startEtcd } from '../support/etcd.ts';
 import { startTestProxy } from '../support/proxy.ts';
-import { slowMessage as message } from '../support/slow-wire.ts';
+import { slowMessage as message } from '../support/slow-rewriter.ts';
 import { until } from '../support/until.ts';
 import { compareOf, covered, type Form, formsOf, rangeOf } from './forms.ts';
 import { Intruder, valuesAt } from './intruder.ts';

@@ -12,7 +12,7 @@ import { type GrpcClient, grpcClient } from '../support/client.ts';
 import { type Etcd, startEtcd } from '../support/etcd.ts';
 import type { KeyValue, LeaderKey, WatchResponse } from '../support/messages.ts';
 import { startTestProxy, type TestProxy, type TestTenant } from '../support/proxy.ts';
-import { slowFields, slowMessage, slowVarint } from '../support/slow-wire.ts';
+import { slowFields, slowMessage, slowVarint } from '../support/slow-rewriter.ts';
 import type { Stream } from '../support/stream.ts';
 import { until } from '../support/until.ts';
 import { Intruder } from './intruder.ts';

@@ -1,9 +1,9 @@
 /** HPACK's law: whatever is encoded, in whatever order and through whatever table changes, decodes to itself. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { HpackDecoder } from '../../src/http2/hpack-decoder.ts';
-import { HeaderTemplate, HpackEncoder } from '../../src/http2/hpack-encoder.ts';
-import { huffmanDecode, huffmanEncode, huffmanLength } from '../../src/http2/huffman.ts';
+import { HpackDecoder } from '../../src/http2/hpack/decoder.ts';
+import { HeaderTemplate, HpackEncoder } from '../../src/http2/hpack/encoder.ts';
+import { huffmanDecode, huffmanEncode, huffmanLength } from '../../src/http2/hpack/huffman.ts';
 
 test('Huffman: decoding undoes encoding, for all bytes', () => {
   fc.assert(

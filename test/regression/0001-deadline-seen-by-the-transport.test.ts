@@ -5,13 +5,13 @@
  */
 import { expect, test } from 'vitest';
 import type { BreakerConfig } from '../../src/config/config.ts';
-import { reasonTrailer } from '../../src/etcd/errors.ts';
+import { reasonTrailer } from '../../src/call/refusals.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
 import { Code, status } from '../../src/grpc/status.ts';
-import { Breakers } from '../../src/resilience/breakers.ts';
-import { guard } from '../../src/resilience/guard.ts';
-import { Hold } from '../../src/resilience/hold.ts';
-import { RetryBudget } from '../../src/resilience/retry-budget.ts';
+import { Breakers } from '../../src/guard/breaker/breakers.ts';
+import { guard } from '../../src/guard/guard.ts';
+import { Hold } from '../../src/guard/hold.ts';
+import { RetryBudget } from '../../src/guard/retry-budget.ts';
 import { Deadlines } from '../../src/runtime/deadlines.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { CallerAbove, callOf, EtcdBelow, someTenant } from '../support/neighbours.ts';

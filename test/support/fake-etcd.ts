@@ -3,10 +3,10 @@
  * before the starting function returns, where the test has set `onUnary`. It also checks the contract of a call: nothing
  * is said to it after its end or its cancel.
  */
-import { Call, type Etcd, type Reply } from '../../src/etcd/api.ts';
+import { Call, type Etcd, type Reply } from '../../src/call/call.ts';
 import { type KeySpace, keySpace } from '../../src/etcd/key-space.ts';
 import { type MethodName, method } from '../../src/etcd/methods.ts';
-import { CompactionFloor, type Tenant } from '../../src/etcd/tenant.ts';
+import { CompactionFloor, type Tenant } from '../../src/tenant/tenant.ts';
 import type { Ongoing, Requests } from '../../src/grpc/call.ts';
 import type { Metadata } from '../../src/grpc/metadata.ts';
 import { Code, ok, type Status, status } from '../../src/grpc/status.ts';

@@ -4,10 +4,10 @@
  */
 import * as protoLoader from '@grpc/proto-loader';
 import { requests } from '../../src/etcd/fields.ts';
-import type { MessageFields, RequestRule } from '../../src/wire/fields.ts';
+import type { MessageFields, RequestRule } from '../../src/rewrite/field-table.ts';
 import { protoDir, protoFiles } from './client.ts';
 import type { Seeded } from './seeded.ts';
-import { slowMessage, type Value } from './slow-wire.ts';
+import { slowMessage, type Value } from './slow-rewriter.ts';
 
 interface Field {
   readonly name: string;

@@ -2,9 +2,9 @@
  * The two neighbours of a layer that only passes calls on: an etcd that answers when the test says so and records each
  * attempt, and a caller that records what it hears. Both object when a rule of src/grpc/call.ts is broken.
  */
-import { Call, type Etcd, type Reply, type Requests, type Space } from '../../src/etcd/api.ts';
+import { Call, type Etcd, type Reply, type Requests, type Space } from '../../src/call/call.ts';
 import { type MethodName, method } from '../../src/etcd/methods.ts';
-import { CompactionFloor, type Tenant } from '../../src/etcd/tenant.ts';
+import { CompactionFloor, type Tenant } from '../../src/tenant/tenant.ts';
 import { ok, type Status } from '../../src/grpc/status.ts';
 
 /** One call that reached etcd, and the way to answer it. */

@@ -5,7 +5,7 @@
 import { loadConfig } from '../../src/config/load.ts';
 import type { SettingName } from '../../src/config/schema.ts';
 import { createLogger } from '../../src/observe/logger.ts';
-import { type RunningProxy, startProxy } from '../../src/proxy.ts';
+import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts';
 
 /** No admin port, no waiting when it stops, and only errors are logged. */
 const quiet: Partial<Record<SettingName, string>> = {

@@ -4,9 +4,9 @@
  */
 import { keySpace } from '../../src/etcd/key-space.ts';
 import { storedId } from '../../src/etcd/lease-id.ts';
-import type { MessageFields, RequestRule, ResponseRule } from '../../src/wire/fields.ts';
+import type { MessageFields, RequestRule, ResponseRule } from '../../src/rewrite/field-table.ts';
 import type { Seeded } from './seeded.ts';
-import { slowVarint } from './slow-wire.ts';
+import { slowVarint } from './slow-rewriter.ts';
 
 type Rule = RequestRule | ResponseRule;
 export type Table = { readonly [message: string]: MessageFields<Rule> };

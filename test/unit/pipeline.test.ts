@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { Etcd, Layer, Space } from '../../src/etcd/api.ts';
+import type { Etcd, Layer, Space } from '../../src/call/call.ts';
 import { settled } from '../../src/grpc/call.ts';
 import { type Parts, pipeline } from '../../src/pipeline.ts';
 

@@ -5,7 +5,7 @@
 import { EventEmitter } from 'node:events';
 import type { ServedMethod } from '../../../src/grpc/transport.ts';
 import { FrameType } from '../../../src/http2/frame.ts';
-import { HeaderTemplate, HpackEncoder } from '../../../src/http2/hpack-encoder.ts';
+import { HeaderTemplate, HpackEncoder } from '../../../src/http2/hpack/encoder.ts';
 import { SettingId, settingsFrame } from '../../../src/http2/settings.ts';
 import { frame, uint32 } from '../../support/raw-http2.ts';
 import type { Seeded } from '../../support/seeded.ts';

@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { hashPassword } from '../../../src/tenant/password.ts';
+import { hashPassword } from '../../../src/identity/password.ts';
 import { grpcClient, refusal } from '../../support/client.ts';
 import { logIn } from '../../support/configured.ts';
 import { Program } from '../../support/program.ts';

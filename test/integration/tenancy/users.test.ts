@@ -6,7 +6,7 @@ import { hashSync } from 'bcryptjs';
 import { Etcd3 } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Code } from '../../../src/grpc/status.ts';
-import { hashPassword } from '../../../src/tenant/password.ts';
+import { hashPassword } from '../../../src/identity/password.ts';
 import { grpcClient, refusal } from '../../support/client.ts';
 import { type ConfiguredProxy, logIn, startConfigured } from '../../support/configured.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';

@@ -2,8 +2,8 @@
 import {
   type GrpcJsClientOptions,
   GrpcJsClientTransport,
-} from '../../../src/grpc/grpc-js-client.ts';
-import { GrpcJsServerTransport } from '../../../src/grpc/grpc-js-server.ts';
+} from '../../../src/grpc/grpc-js/client.ts';
+import { GrpcJsServerTransport } from '../../../src/grpc/grpc-js/server.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { transportSuite } from '../../support/transport-suite.ts';
 

@@ -1,7 +1,7 @@
 /** The native client against a real etcd: what only the real one does (its windows, its pings, its resets). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Reply } from '../../../src/grpc/call.ts';
-import { NativeClientTransport } from '../../../src/grpc/native-client.ts';
+import { NativeClientTransport } from '../../../src/grpc/native/client.ts';
 import { Code, type Status } from '../../../src/grpc/status.ts';
 import type { Channel } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';

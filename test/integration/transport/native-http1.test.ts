@@ -4,7 +4,7 @@ import { get as getTls } from 'node:https';
 import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { settled } from '../../../src/grpc/call.ts';
-import { NativeServerTransport } from '../../../src/grpc/native-server.ts';
+import { NativeServerTransport } from '../../../src/grpc/native/server.ts';
 import type { Listener, ServerTls } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';

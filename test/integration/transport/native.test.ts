@@ -1,8 +1,8 @@
 /** The native transport against the contract of the seam: with itself, and either half with grpc-js as the other. */
-import { GrpcJsClientTransport } from '../../../src/grpc/grpc-js-client.ts';
-import { GrpcJsServerTransport } from '../../../src/grpc/grpc-js-server.ts';
-import { NativeClientTransport } from '../../../src/grpc/native-client.ts';
-import { NativeServerTransport } from '../../../src/grpc/native-server.ts';
+import { GrpcJsClientTransport } from '../../../src/grpc/grpc-js/client.ts';
+import { GrpcJsServerTransport } from '../../../src/grpc/grpc-js/server.ts';
+import { NativeClientTransport } from '../../../src/grpc/native/client.ts';
+import { NativeServerTransport } from '../../../src/grpc/native/server.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { systemRandom } from '../../../src/runtime/random.ts';
 import { type TransportPair, transportSuite } from '../../support/transport-suite.ts';

@@ -2,10 +2,10 @@
 import { createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EndpointConfig } from '../../../src/config/config.ts';
-import { Call } from '../../../src/etcd/api.ts';
+import { Call } from '../../../src/call/call.ts';
 import { type MethodName, method } from '../../../src/etcd/methods.ts';
 import type { Reply } from '../../../src/grpc/call.ts';
-import { GrpcJsClientTransport } from '../../../src/grpc/grpc-js-client.ts';
+import { GrpcJsClientTransport } from '../../../src/grpc/grpc-js/client.ts';
 import { Code, type Status } from '../../../src/grpc/status.ts';
 import type { ClientTls } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';

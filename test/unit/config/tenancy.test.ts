@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/config/problem.ts';
-import { parsePasswordHash } from '../../../src/config/users.ts';
+import { parsePasswordHash } from '../../../src/config/sections/users.ts';
 import { ownerMethods } from '../../../src/etcd/methods.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
 import { Issuer } from '../../support/jwt.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { method } from '../../../src/etcd/methods.ts';
 import { printableKey } from '../../../src/etcd/request-key.ts';
-import { Writer } from '../../../src/wire/writer.ts';
+import { Writer } from '../../../src/protobuf/writer.ts';
 
 const put = method('etcdserverpb.KV/Put');
 const request = (key: string) => new Writer().bytes(1, Buffer.from(key, 'latin1')).finish();

@@ -4,7 +4,7 @@ import { keySpace } from '../../../src/etcd/key-space.ts';
 import { storedId } from '../../../src/etcd/lease-id.ts';
 import { method } from '../../../src/etcd/methods.ts';
 import { applier, requestRewriter } from '../../../src/etcd/rewriters.ts';
-import { slowMessage as message, slowVarint, type Value } from '../../support/slow-wire.ts';
+import { slowMessage as message, slowVarint, type Value } from '../../support/slow-rewriter.ts';
 
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
 const space = keySpace(latin1('t1/'), 0xfedc_ba98);

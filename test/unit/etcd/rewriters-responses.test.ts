@@ -4,7 +4,7 @@ import { keySpace } from '../../../src/etcd/key-space.ts';
 import { storedId } from '../../../src/etcd/lease-id.ts';
 import { method } from '../../../src/etcd/methods.ts';
 import { responseRewriter, stripper } from '../../../src/etcd/rewriters.ts';
-import { slowMessage as message, type Value } from '../../support/slow-wire.ts';
+import { slowMessage as message, type Value } from '../../support/slow-rewriter.ts';
 
 const space = keySpace(Buffer.from('t1/'), 0xfedc_ba98);
 const identity = keySpace(Buffer.from(''));

@@ -2,11 +2,11 @@
 import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Call, Etcd } from '../../../src/etcd/api.ts';
+import type { Call, Etcd } from '../../../src/call/call.ts';
 import { gateway, type MemberReport } from '../../../src/gateway/server.ts';
 import { settled } from '../../../src/grpc/call.ts';
 import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';
-import { Writer } from '../../../src/wire/writer.ts';
+import { Writer } from '../../../src/protobuf/writer.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { until } from '../../support/until.ts';
 

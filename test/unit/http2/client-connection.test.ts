@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { ClientConnection } from '../../../src/http2/client-connection.ts';
 import { clientPreface, ErrorCode, FrameType } from '../../../src/http2/frame.ts';
-import { HeaderTemplate } from '../../../src/http2/hpack-encoder.ts';
+import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
 import { limits } from '../../../src/http2/limits.ts';
 import { SettingId, settingsFrame } from '../../../src/http2/settings.ts';
 import { Stream } from '../../../src/http2/stream.ts';

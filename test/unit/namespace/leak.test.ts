@@ -6,8 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { type ResponseName, responses } from '../../../src/etcd/fields.ts';
 import { type Method, methods } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
-import type { MessageFields, ResponseRule } from '../../../src/wire/fields.ts';
-import { slowMessage as message } from '../../support/slow-wire.ts';
+import type { MessageFields, ResponseRule } from '../../../src/rewrite/field-table.ts';
+import { slowMessage as message } from '../../support/slow-rewriter.ts';
 import { bytes, Setup } from './setup.ts';
 
 const table: { readonly [name in ResponseName]: MessageFields<ResponseRule> } = responses;

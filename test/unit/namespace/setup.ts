@@ -1,10 +1,10 @@
 /** The namespace layer over a fake etcd, for a tenant called `t1/` unless a test says otherwise. */
-import type { Call } from '../../../src/etcd/api.ts';
+import type { Call } from '../../../src/call/call.ts';
 import type { MethodName } from '../../../src/etcd/methods.ts';
-import type { Tenant } from '../../../src/etcd/tenant.ts';
+import type { Tenant } from '../../../src/tenant/tenant.ts';
 import type { Metadata } from '../../../src/grpc/metadata.ts';
-import { namespace } from '../../../src/namespace/layer.ts';
-import type { WireFault } from '../../../src/wire/fault.ts';
+import { namespace } from '../../../src/namespace/namespace.ts';
+import type { WireFault } from '../../../src/rewrite/fault.ts';
 import {
   type CodedMethod,
   decodeRequest,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { LogLevel } from '../../../src/config/config.ts';
-import type { Etcd } from '../../../src/etcd/api.ts';
-import { refusal } from '../../../src/etcd/errors.ts';
+import type { Etcd } from '../../../src/call/call.ts';
+import { refusal } from '../../../src/call/refusals.ts';
 import { CallCounters } from '../../../src/observe/call-counters.ts';
 import { callLog } from '../../../src/observe/call-log.ts';
 import { noCallEvents } from '../../../src/observe/events.ts';

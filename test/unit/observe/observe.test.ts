@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { Etcd } from '../../../src/etcd/api.ts';
-import { refusal } from '../../../src/etcd/errors.ts';
+import type { Etcd } from '../../../src/call/call.ts';
+import { refusal } from '../../../src/call/refusals.ts';
 import { method } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
 import { CallCounters } from '../../../src/observe/call-counters.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ok, type Status, status } from '../../../src/grpc/status.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
-import { Writer } from '../../../src/wire/writer.ts';
+import { Writer } from '../../../src/protobuf/writer.ts';
 import {
   type FakeCall,
   type FakeChannel,

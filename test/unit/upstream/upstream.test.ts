@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Call } from '../../../src/etcd/api.ts';
+import { Call } from '../../../src/call/call.ts';
 import { type MethodName, method } from '../../../src/etcd/methods.ts';
 import type { Reply } from '../../../src/grpc/call.ts';
 import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';

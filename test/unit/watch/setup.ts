@@ -1,10 +1,10 @@
 /** A client's watch stream over a fake etcd that answers when the test says so. Keys are stored ones. */
-import type { Tenant } from '../../../src/etcd/tenant.ts';
+import type { Tenant } from '../../../src/tenant/tenant.ts';
 import {
   type WatchStreamLimits,
   watchStreamLimits,
   watchStreams,
-} from '../../../src/watch/stream.ts';
+} from '../../../src/watch/stream/watch-requests.ts';
 import {
   decodeRequest,
   decodeResponse,

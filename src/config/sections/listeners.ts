@@ -1,0 +1,152 @@
+/**
+ * Where clients connect, and how each listener tells who they are: from `listeners` of the file, or, for a single tenant,
+ * from --listen-addr. Everything that a way to identify needs must be there, or nobody could ever be identified by it.
+ */
+import type { ServerTls } from '../../grpc/transport.ts';
+import { parseAddress, reaches } from '../address.ts';
+import { type ListenerConfig, type TenantConfig, type Way, ways } from '../config.ts';
+import { EntryReader } from '../entry.ts';
+import type { ConfigFile, Entry, Given } from '../file.ts';
+import { type Problem, suggestion } from '../problem.ts';
+import type { SettingName, Settings } from '../schema.ts';
+import { soleTenant } from './tenants.ts';
+import { serverTls } from './tls.ts';
+
+export interface ListenersInput {
+  readonly settings: Settings;
+  readonly given: ReadonlyMap<SettingName, Given>;
+  readonly file: ConfigFile | null;
+  readonly tenants: readonly TenantConfig[];
+  /** For every listener that has no certificate of its own. */
+  readonly tls: ServerTls | null;
+}
+
+export function resolveListeners(
+  input: ListenersInput,
+  problems: Problem[],
+): readonly ListenerConfig[] {
+  const entries = input.file?.listeners ?? null;
+  const listeners =
+    entries === null ? sharedListeners(input, problems) : ownListeners(entries, input, problems);
+  // Only those with the same port or path can be the same, and there may be thousands.
+  const byPlace = Map.groupBy(listeners, ({ address }) =>
+    'path' in address ? address.path : address.port,
+  );
+  for (const neighbours of byPlace.values()) {
+    for (const [index, { name, address }] of neighbours.entries()) {
+      const earlier = neighbours.slice(0, index);
+      if (earlier.some((other) => reaches(address, other.address))) {
+        problems.push({ where: `listener ${name}`, what: 'stands there twice' });
+      }
+    }
+  }
+  return listeners;
+}
+
+/** --listen-addr, all of them for the one tenant. */
+function sharedListeners(
+  { settings, given, tenants, tls }: ListenersInput,
+  problems: Problem[],
+): readonly ListenerConfig[] {
+  if (tenants.length > 1) {
+    problems.push({
+      where: 'listeners',
+      what: 'the list is missing: with several tenants it says who connects where',
+    });
+  }
+  return settings['listen-addr'].map(({ text, address }, index) => ({
+    name: text,
+    address,
+    tenant: tenants[0]?.name ?? soleTenant,
+    identify: [],
+    passesCredentials: false,
+    tls,
+    required: index === 0 || given.has('listen-addr'),
+  }));
+}
+
+function ownListeners(
+  entries: readonly Entry[],
+  input: ListenersInput,
+  problems: Problem[],
+): readonly ListenerConfig[] {
+  const where = input.given.get('listen-addr')?.where;
+  if (where !== undefined) {
+    problems.push({ where, what: 'the file lists listeners; say it there' });
+  }
+  if (entries.length === 0) problems.push({ where: 'listeners', what: 'the list is empty' });
+  const names = new Set(input.tenants.map((tenant) => tenant.name));
+  return entries.flatMap((entry) => readListener(new EntryReader(entry, problems), names, input));
+}
+
+function readListener(
+  reader: EntryReader,
+  names: ReadonlySet<string>,
+  input: ListenersInput,
+): readonly ListenerConfig[] {
+  const parsed = parseAddress(reader.text('address') ?? '');
+  if (parsed === undefined) {
+    reader.report('address', 'must be an address such as 127.0.0.1:2379 or unix:///path');
+  }
+  const identify = readWays(reader);
+  const tenant = reader.text('tenant') ?? null;
+  if (tenant === null && !reader.has('identify')) {
+    reader.report('tenant', 'is missing, or "identify", which says how clients are told apart');
+  } else if (tenant !== null && !names.has(tenant)) {
+    // Among very many names the nearest one takes long to find, and is most likely not meant.
+    const candidates = names.size > namesSuggestedMax ? [] : [...names];
+    reader.report('tenant', `names no tenant of the list${suggestion(tenant, candidates)}`);
+  }
+  const passesCredentials = reader.boolean('pass-credentials');
+  const tls = ownTls(reader) ?? input.tls;
+  checkWays({ reader, identify, passesCredentials, tls, settings: input.settings });
+  if (parsed === undefined) return [];
+  const { text: name, address } = parsed;
+  return [{ name, address, tenant, identify, passesCredentials, tls, required: true }];
+}
+
+const namesSuggestedMax = 1_000;
+
+function readWays(reader: EntryReader): readonly Way[] {
+  return (reader.texts('identify') ?? []).flatMap((text) => {
+    const way = ways.find((each) => each === text);
+    if (way !== undefined) return [way];
+    reader.report(
+      'identify',
+      `has "${text}", not one of ${ways.join(', ')}${suggestion(text, ways)}`,
+    );
+    return [];
+  });
+}
+
+function ownTls(reader: EntryReader): ServerTls | null {
+  const files = {
+    'cert-file': reader.text('cert-file') ?? '',
+    'key-file': reader.text('key-file') ?? '',
+    'trusted-ca-file': reader.text('trusted-ca-file') ?? '',
+  };
+  return serverTls(files, reader.report);
+}
+
+interface Choice {
+  readonly reader: EntryReader;
+  readonly identify: readonly Way[];
+  readonly passesCredentials: boolean;
+  readonly tls: ServerTls | null;
+  readonly settings: Settings;
+}
+
+function checkWays({ reader, identify, passesCredentials, tls, settings }: Choice): void {
+  if (identify.includes('certificate') && tls?.clientAuthorities == null) {
+    reader.report('identify', 'by certificate needs "trusted-ca-file", here or for all listeners');
+  }
+  if (identify.includes('user') && settings['users-file'] === '') {
+    reader.report('identify', 'by user needs "users-file"');
+  }
+  if (identify.includes('jwt') && settings['jwks-file'] === '') {
+    reader.report('identify', 'by jwt needs "jwks-file"');
+  }
+  if (passesCredentials && (identify.includes('user') || identify.includes('jwt'))) {
+    reader.report('pass-credentials', 'cannot be: here a token says who calls, and ends');
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * Where and how grpc-js dials: its name for an address, TLS, and a bound on how long handshakes may take, which the
+ * library lacks: a peer that accepts a connection and then says nothing would keep it connecting for ever. It derives
+ * from the library's credentials, the only place that sees every socket; methods that begin with an underscore are theirs.
+ */
+import type { Socket } from 'node:net';
+import { isIP } from 'node:net';
+import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import { ChannelCredentials, credentials } from '@grpc/grpc-js';
+import type { CancelTimer, Clock } from '../../runtime/clock.ts';
+import { hostPort } from '../acceptor.ts';
+import type { ClientTls, DialOptions, SocketAddress } from '../transport.ts';
+
+type Connector = ReturnType<ChannelCredentials['_createSecureConnector']>;
+type Connected = Awaited<ReturnType<Connector['connect']>>;
+
+/** TLS, the first settings of HTTP/2, and whatever lies between them. */
+const handshakesMsMax = 5_000;
+
+export function grpcTarget(address: SocketAddress): string {
+  return 'path' in address ? `unix:${address.path}` : `dns:${hostPort(address.host, address.port)}`;
+}
+
+/** The credentials of one channel, not to be shared: it dials one connection at a time. */
+export class DialCredentials extends ChannelCredentials {
+  readonly #clock: Clock;
+  readonly #dial: DialOptions;
+  /** What the context was made of: the owner of the options may replace it. */
+  #tls: ClientTls | null = null;
+  #context: SecureContext | null = null;
+  /** What the server's certificate must be made out to. */
+  readonly #serverName: string;
+  #cancelTimer: CancelTimer = () => {};
+
+  /** Throws when a certificate, a key or the authorities cannot be parsed. */
+  constructor(dial: DialOptions, clock: Clock) {
+    super();
+    this.#clock = clock;
+    this.#dial = dial;
+    this.#readTls();
+    const { address, tls } = dial;
+    this.#serverName = tls?.serverName ?? ('path' in address ? 'localhost' : address.host);
+  }
+
+  /** The channel is ready, or closed: no handshake is under way. */
+  stopTimer(): void {
+    this.#cancelTimer();
+  }
+
+  _isSecure(): boolean {
+    return this.#dial.tls !== null;
+  }
+
+  _equals(other: ChannelCredentials): boolean {
+    return other === this;
+  }
+
+  _createSecureConnector(): Connector {
+    const callCredentials = credentials.createEmpty();
+    return {
+      connect: (socket) => this.#connect(socket),
+      waitForReady: () => Promise.resolve(),
+      getCallCredentials: () => callCredentials,
+      destroy: () => this.stopTimer(),
+    };
+  }
+
+  #readTls(): void {
+    const { tls } = this.#dial;
+    if (tls === null || tls === this.#tls) return;
+    this.#context = secureContext(tls);
+    this.#tls = tls;
+  }
+
+  #connect(socket: Socket): Promise<Connected> {
+    this.#readTls();
+    return new Promise((resolve, reject) => {
+      this.#cancelTimer();
+      this.#cancelTimer = this.#clock.after(handshakesMsMax, () => {
+        const late = new Error(`no HTTP/2 settings within ${handshakesMsMax} ms`);
+        reject(late);
+        socket.destroy(late);
+      });
+      if (this.#context === null) {
+        resolve({ socket, secure: false });
+        return;
+      }
+      const secured = connectTls({
+        socket,
+        secureContext: this.#context,
+        host: this.#serverName,
+        // RFC 6066 wants no addresses here; they are verified all the same.
+        servername: isIP(this.#serverName) === 0 ? this.#serverName : '',
+        ALPNProtocols: ['h2'],
+        rejectUnauthorized: this.#tls?.skipVerification !== true,
+      });
+      secured.once('secureConnect', () => resolve({ socket: secured, secure: true }));
+      secured.on('error', reject);
+      secured.once('close', () => reject(new Error('closed during the TLS handshake')));
+    });
+  }
+}
+
+function secureContext(tls: ClientTls): SecureContext {
+  return createSecureContext({
+    minVersion: 'TLSv1.2',
+    ...(tls.authorities === null ? {} : { ca: tls.authorities }),
+    ...(tls.certificate === null ? {} : { cert: tls.certificate }),
+    ...(tls.key === null ? {} : { key: tls.key }),
+  });
+}

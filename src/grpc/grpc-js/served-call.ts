@@ -1,0 +1,168 @@
+/**
+ * One call that grpc-js accepted, between its stream object and the handler. The only place where events of a client
+ * enter the pipeline through this transport; whatever is thrown below ends this call alone, with Internal.
+ */
+import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
+import { type Ongoing, type Reply, type Requests, settled } from '../call.ts';
+import { asBuffer, toGrpcMetadata } from './metadata.ts';
+import { Code, type Status, status } from '../status.ts';
+import type { CallHandler, Incoming, ServedMethod } from '../transport.ts';
+
+export type ServerStream =
+  | ServerWritableStream<Buffer, Buffer>
+  | ServerDuplexStream<Buffer, Buffer>;
+
+/** What a listener wants to know of its calls. */
+export interface ServedCallHooks {
+  onOpen(): void;
+  onClose(): void;
+  /** A bug of ours was caught. */
+  onFault(fault: unknown): void;
+}
+
+const fault: Status = status(Code.INTERNAL, 'etcd-bulkhead: internal error');
+const noBytes = new Uint8Array(0);
+
+type Entry = 'start' | 'message' | 'end' | 'cancel' | 'pause' | 'resume';
+
+export class ServedCall<M extends ServedMethod> implements Reply {
+  readonly #stream: ServerStream;
+  readonly #handler: CallHandler<M>;
+  readonly #incoming: Incoming<M>;
+  readonly #hooks: ServedCallHooks;
+  #ongoing: Ongoing = settled;
+  /** The same object as `#ongoing` where the client may send more than one message. */
+  #requests: Requests = settled;
+  /** The status is on its way, or nobody waits for one any more. */
+  #isOver = false;
+  /** grpc-js holds as many answers as it wants to: the handler was asked to pause. */
+  #isFull = false;
+
+  constructor(
+    stream: ServerStream,
+    handler: CallHandler<M>,
+    incoming: Incoming<M>,
+    hooks: ServedCallHooks,
+  ) {
+    this.#stream = stream;
+    this.#handler = handler;
+    this.#incoming = incoming;
+    this.#hooks = hooks;
+    hooks.onOpen();
+    // grpc-js says `cancelled` also after a status of ours: by then the call is over and nobody is told.
+    stream.on('cancelled', () => this.#close() && this.#enter('cancel'));
+    stream.on('drain', () => this.#onDrain());
+  }
+
+  /** For methods whose request is one message, which has arrived. */
+  serveRequest(request: Buffer): void {
+    this.#enter('start', request);
+    if (this.#incoming.method.responseStream && !this.#isOver) {
+      this.#enter('message', request);
+      if (!this.#isOver) this.#enter('end');
+    }
+  }
+
+  serveRequests(stream: ServerDuplexStream<Buffer, Buffer>): void {
+    this.#enter('start');
+    stream.on('data', (bytes: Buffer) => {
+      if (!this.#isOver) this.#enter('message', bytes);
+    });
+    stream.on('end', () => {
+      if (!this.#isOver) this.#enter('end');
+    });
+  }
+
+  message(bytes: Uint8Array): void {
+    if (this.#isOver) return;
+    const hasRoom = this.#stream.write(asBuffer(bytes));
+    if (hasRoom || this.#isFull) return;
+    this.#isFull = true;
+    this.#enter('pause');
+  }
+
+  end(ended: Status): void {
+    if (!this.#close()) return;
+    // Emitting a status sends it after the messages written so far; for OK too, or grpc-js would add a text of its own.
+    this.#stream.emit('error', {
+      code: ended.code,
+      // A lone surrogate would throw in the library's percent-encoding, outside of any call of ours.
+      details: ended.text.toWellFormed(),
+      metadata: trailersOf(ended),
+    });
+  }
+
+  pause(): void {
+    if ('pause' in this.#stream) this.#stream.pause();
+  }
+
+  resume(): void {
+    if ('resume' in this.#stream) this.#stream.resume();
+  }
+
+  #onDrain(): void {
+    if (!this.#isFull) return;
+    this.#isFull = false;
+    if (!this.#isOver) this.#enter('resume');
+  }
+
+  /** False if the call was over before. */
+  #close(): boolean {
+    if (this.#isOver) return false;
+    this.#isOver = true;
+    this.#hooks.onClose();
+    return true;
+  }
+
+  #enter(entry: Entry, bytes: Uint8Array = noBytes): void {
+    try {
+      switch (entry) {
+        case 'start':
+          this.#start(bytes);
+          break;
+        case 'message':
+          this.#requests.message(bytes);
+          break;
+        case 'end':
+          this.#requests.end();
+          break;
+        case 'cancel':
+          this.#ongoing.cancel();
+          break;
+        case 'pause':
+          this.#ongoing.pause();
+          break;
+        case 'resume':
+          this.#ongoing.resume();
+          break;
+        default:
+          entry satisfies never;
+      }
+    } catch (thrown) {
+      this.#hooks.onFault(thrown);
+      this.end(fault);
+      if (entry !== 'cancel' && entry !== 'start') this.#enter('cancel');
+    }
+  }
+
+  #start(request: Uint8Array): void {
+    const { method } = this.#incoming;
+    if (method.requestStream || method.responseStream) {
+      this.#requests = this.#handler.stream(this.#incoming, this);
+      this.#ongoing = this.#requests;
+    } else {
+      this.#ongoing = this.#handler.unary(this.#incoming, request, this);
+    }
+    // Answers may have come before there was anybody to pause.
+    if (this.#isFull && !this.#isOver) this.#ongoing.pause();
+  }
+}
+
+function trailersOf(ended: Status) {
+  try {
+    return toGrpcMetadata(ended.trailers);
+  } catch {
+    // Trailers that no header can carry must not keep the status itself from the client.
+    return toGrpcMetadata([]);
+  }
+}

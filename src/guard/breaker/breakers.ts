@@ -1,0 +1,105 @@
+/**
+ * All breakers of the process: one per tenant and class, made when first asked for, never per method. One timer moves all
+ * their windows on, and there is none while no window holds anything.
+ */
+import type { BreakerConfig } from '../../config/config.ts';
+import type { BreakerClass } from '../../etcd/methods.ts';
+import type { Tenant } from '../../tenant/tenant.ts';
+import type { CancelTimer, Clock } from '../../runtime/clock.ts';
+import type { Deadlines } from '../../runtime/deadlines.ts';
+import type { Random } from '../../runtime/random.ts';
+import { Breaker, type BreakerParts, type BreakerState, windowBuckets } from './breaker.ts';
+
+/** Hears of every change of state, for logs and metrics. */
+export type OnBreakerState = (
+  tenant: string,
+  breakerClass: BreakerClass,
+  state: BreakerState,
+) => void;
+
+export interface BreakersOptions {
+  readonly config: BreakerConfig;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly deadlines: Deadlines;
+  readonly onState: OnBreakerState | null;
+}
+
+type OfTenant = Partial<Record<BreakerClass, Breaker>>;
+
+export class Breakers {
+  readonly #parts: BreakerParts;
+  readonly #onState: OnBreakerState | null;
+  /** Weak: breakers go with the tenant when a reload has removed it and its last call is over. */
+  readonly #byTenant = new WeakMap<Tenant, OfTenant>();
+  readonly #live: LiveBreakers;
+
+  constructor({ config, clock, random, deadlines, onState }: BreakersOptions) {
+    this.#live = new LiveBreakers(clock, config.windowMs / windowBuckets);
+    this.#parts = { config, clock, random, deadlines, live: this.#live };
+    this.#onState = onState;
+  }
+
+  /** Breakers that hold statistics or are not closed. The others cost next to nothing. */
+  get liveCount(): number {
+    return this.#live.count;
+  }
+
+  /** Null when breakers are switched off. */
+  of(tenant: Tenant, breakerClass: BreakerClass): Breaker | null {
+    if (!this.#parts.config.enabled) return null;
+    let ofTenant = this.#byTenant.get(tenant);
+    if (ofTenant === undefined) {
+      ofTenant = {};
+      this.#byTenant.set(tenant, ofTenant);
+    }
+    ofTenant[breakerClass] ??= new Breaker(this.#parts, (state) =>
+      this.#onState?.(tenant.name, breakerClass, state),
+    );
+    return ofTenant[breakerClass];
+  }
+
+  /** Ends all timers. Calls under way end without a vote. */
+  close(): void {
+    this.#live.close();
+  }
+}
+
+/** The breakers with a window, and the one timer that moves the windows on. */
+class LiveBreakers {
+  readonly #clock: Clock;
+  readonly #bucketMs: number;
+  readonly #breakers = new Set<Breaker>();
+  #cancelTimer: CancelTimer | null = null;
+
+  constructor(clock: Clock, bucketMs: number) {
+    this.#clock = clock;
+    this.#bucketMs = bucketMs;
+  }
+
+  get count(): number {
+    return this.#breakers.size;
+  }
+
+  add(breaker: Breaker): void {
+    this.#breakers.add(breaker);
+    this.#cancelTimer ??= this.#clock.after(this.#bucketMs, this.#onTimer);
+  }
+
+  delete(breaker: Breaker): void {
+    this.#breakers.delete(breaker);
+  }
+
+  close(): void {
+    for (const breaker of this.#breakers) breaker.close();
+    this.#cancelTimer?.();
+  }
+
+  readonly #onTimer = (): void => {
+    this.#cancelTimer = null;
+    for (const breaker of this.#breakers) breaker.rotate();
+    if (this.#breakers.size > 0) {
+      this.#cancelTimer = this.#clock.after(this.#bucketMs, this.#onTimer);
+    }
+  };
+}

@@ -1,0 +1,231 @@
+/**
+ * The changes to one message, collected by the scan in the order of the source and carried out in one pass: into a buffer
+ * of the exact size where the message grows, and where it stands when all that is done to it is to take something out. Four
+ * integers per change in one growing array, no object per change, because a range of 10,000 keys makes 20,000 of them.
+ * Holds no bytes of any message.
+ *
+ *   source   ….[ removed ]……………[ removed ]…
+ *   output   ….[ literal ]……………[ literal ]…
+ */
+import type { Mapping } from './mapping.ts';
+import { storedLeaseBytes, writeStoredLease } from './stored-lease.ts';
+import { varintBytes, writeVarint } from '../protobuf/varint.ts';
+
+/** What stands in place of the removed bytes. `value` is the fourth integer of the change. */
+export const Literal = {
+  /** Nothing. */
+  NONE: 0,
+  /** The varint of `value`. */
+  VARINT: 1,
+  /** A length of `value`, then the prefix: the rest of the key follows from the source. */
+  PREFIX: 2,
+  /** Length and bytes of the end of the namespace. */
+  PREFIX_END: 3,
+  /** Length and bytes of the first key of the namespace, the prefix and `\0`. */
+  FIRST_KEY: 4,
+  /** As FIRST_KEY, as a new field with the number `value`. */
+  FIRST_KEY_FIELD: 5,
+  /** The prefix alone, as a new field with the number `value`. */
+  PREFIX_FIELD: 6,
+  /** The stored ID of the visible lease ID `value`. */
+  LEASE: 7,
+  /** The first ID after all of the namespace. */
+  LEASE_BEYOND: 8,
+  /** The ID of the lease that never exists, as a new field with the number `value`. */
+  NO_LEASE_FIELD: 9,
+} as const;
+
+const stride = 4;
+const changesStartMax = 1024;
+/** A plan that one huge message has made larger than this is given back to the collector. */
+const changesKeptMax = 65_536;
+
+/** Gaps up to this are copied byte by byte. bench/micro/rewrite.bench.ts, "copy": a call of `set` costs as much as its loop. */
+const loopBytesMax = 24;
+/** The same for gaps that are moved. "move": `copyWithin` needs no view and costs a third of `set`. */
+const moveLoopBytesMax = 16;
+
+export class Plan {
+  #entries = new Int32Array(changesStartMax * stride);
+  #used = 0;
+
+  clear(): void {
+    this.#used = 0;
+    if (this.#entries.length > changesKeptMax * stride) {
+      this.#entries = new Int32Array(changesStartMax * stride);
+    }
+  }
+
+  /** Appends a change. `at` is never before the end of the change before it. */
+  add(at: number, removed: number, literal: number, value: number): void {
+    const used = this.#used;
+    if (used === this.#entries.length) this.#grow();
+    const entries = this.#entries;
+    entries[used] = at;
+    entries[used + 1] = removed;
+    entries[used + 2] = literal;
+    entries[used + 3] = value;
+    this.#used = used + stride;
+  }
+
+  /** Keeps the place for a change that is known later, and returns a handle for it. Until then it changes nothing. */
+  reserve(at: number): number {
+    this.add(at, 0, Literal.NONE, 0);
+    return this.#used - stride;
+  }
+
+  /** Fills in a reserved change: a varint of `value` instead of the `removed` bytes there. */
+  setVarint(handle: number, removed: number, value: number): void {
+    this.#entries[handle + 1] = removed;
+    this.#entries[handle + 2] = Literal.VARINT;
+    this.#entries[handle + 3] = value;
+  }
+
+  /** Forgets a reserved change and all that came after it. */
+  forget(handle: number): void {
+    this.#used = handle;
+  }
+
+  /** Writes the changed message, `source.length + growth` bytes. */
+  write(source: Uint8Array, growth: number, mapping: Mapping): Uint8Array {
+    const { prefix, prefixEnd, leaseTag } = mapping;
+    const target = Buffer.allocUnsafe(source.length + growth);
+    const entries = this.#entries;
+    const used = this.#used;
+    let from = 0;
+    let to = 0;
+    for (let i = 0; i < used; i += stride) {
+      const at = entries[i] as number;
+      to = copy(source, from, at, target, to);
+      from = at + (entries[i + 1] as number);
+      const value = entries[i + 3] as number;
+      switch (entries[i + 2] as number) {
+        case Literal.VARINT:
+          to = writeVarint(target, to, value);
+          break;
+        case Literal.PREFIX:
+          to = writeVarint(target, to, value);
+          to = copy(prefix, 0, prefix.length, target, to);
+          break;
+        case Literal.PREFIX_END:
+          to = writeVarint(target, to, prefixEnd.length);
+          to = copy(prefixEnd, 0, prefixEnd.length, target, to);
+          break;
+        case Literal.FIRST_KEY_FIELD:
+          to = writeVarint(target, to, (value << 3) | 2);
+          to = writeFirstKey(target, to, prefix);
+          break;
+        case Literal.PREFIX_FIELD:
+          to = writeVarint(target, to, (value << 3) | 2);
+          to = writeVarint(target, to, prefix.length);
+          to = copy(prefix, 0, prefix.length, target, to);
+          break;
+        case Literal.FIRST_KEY:
+          to = writeFirstKey(target, to, prefix);
+          break;
+        case Literal.LEASE:
+          to = writeStoredLease(target, to, leaseTag, value);
+          break;
+        case Literal.LEASE_BEYOND:
+          to = writeStoredLease(target, to, leaseTag + 1, 0);
+          break;
+        case Literal.NO_LEASE_FIELD:
+          to = writeVarint(target, to, value << 3);
+          to = writeStoredLease(target, to, leaseTag, 0);
+          break;
+      }
+    }
+    copy(source, from, source.length, target, to);
+    return target;
+  }
+
+  /**
+   * Changes the message where it stands, and returns the `source.length + growth` bytes that are left of it. For plans of
+   * stripping alone: no literal in it is longer than what it replaces, so nothing is overwritten before it was moved.
+   */
+  writeInPlace(source: Uint8Array, growth: number): Uint8Array {
+    const entries = this.#entries;
+    const used = this.#used;
+    let from = 0;
+    let to = 0;
+    for (let i = 0; i < used; i += stride) {
+      const at = entries[i] as number;
+      to = move(source, from, at, to);
+      from = at + (entries[i + 1] as number);
+      if ((entries[i + 2] as number) === Literal.VARINT) {
+        to = writeVarint(source, to, entries[i + 3] as number);
+      }
+    }
+    move(source, from, source.length, to);
+    return source.subarray(0, source.length + growth);
+  }
+
+  #grow(): void {
+    const larger = new Int32Array(this.#entries.length * 2);
+    larger.set(this.#entries);
+    this.#entries = larger;
+  }
+}
+
+/** Bytes of a literal. The scan adds them up, so that `write` knows the size beforehand. */
+export function literalBytes(literal: number, value: number, mapping: Mapping): number {
+  const prefixBytes = mapping.prefix.length;
+  switch (literal) {
+    case Literal.VARINT:
+      return varintBytes(value);
+    case Literal.PREFIX:
+      return varintBytes(value) + prefixBytes;
+    case Literal.PREFIX_END:
+      return varintBytes(mapping.prefixEnd.length) + mapping.prefixEnd.length;
+    case Literal.FIRST_KEY:
+      return varintBytes(prefixBytes + 1) + prefixBytes + 1;
+    case Literal.FIRST_KEY_FIELD:
+      return varintBytes(value << 3) + varintBytes(prefixBytes + 1) + prefixBytes + 1;
+    case Literal.PREFIX_FIELD:
+      return varintBytes(value << 3) + varintBytes(prefixBytes) + prefixBytes;
+    case Literal.LEASE:
+      return storedLeaseBytes(mapping.leaseTag);
+    case Literal.LEASE_BEYOND:
+      return storedLeaseBytes(mapping.leaseTag + 1);
+    case Literal.NO_LEASE_FIELD:
+      return varintBytes(value << 3) + storedLeaseBytes(mapping.leaseTag);
+    default:
+      return 0;
+  }
+}
+
+function writeFirstKey(target: Uint8Array, offset: number, prefix: Uint8Array): number {
+  let to = writeVarint(target, offset, prefix.length + 1);
+  to = copy(prefix, 0, prefix.length, target, to);
+  target[to] = 0;
+  return to + 1;
+}
+
+/** Copies source[from, end) to the target and returns the offset after it. */
+function copy(
+  source: Uint8Array,
+  from: number,
+  end: number,
+  target: Uint8Array,
+  offset: number,
+): number {
+  if (end - from > loopBytesMax) {
+    target.set(source.subarray(from, end), offset);
+    return offset + end - from;
+  }
+  let to = offset;
+  for (let at = from; at < end; at++) target[to++] = source[at] as number;
+  return to;
+}
+
+/** Moves bytes[from, end) to `offset`, which is not behind `from`, and returns the offset after it. */
+function move(bytes: Uint8Array, from: number, end: number, offset: number): number {
+  if (offset === from) return end;
+  if (end - from > moveLoopBytesMax) {
+    bytes.copyWithin(offset, from, end);
+    return offset + end - from;
+  }
+  let to = offset;
+  for (let at = from; at < end; at++) bytes[to++] = bytes[at] as number;
+  return to;
+}

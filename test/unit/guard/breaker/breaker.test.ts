@@ -1,0 +1,288 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { BreakerConfig } from '../../../../src/config/config.ts';
+import { type Breaker, type BreakerState, refused } from '../../../../src/guard/breaker/breaker.ts';
+import { Breakers } from '../../../../src/guard/breaker/breakers.ts';
+import type { Verdict } from '../../../../src/guard/classify.ts';
+import { systemClock } from '../../../../src/runtime/clock.ts';
+import { Deadlines } from '../../../../src/runtime/deadlines.ts';
+import { someTenant } from '../../../support/neighbours.ts';
+
+const config: BreakerConfig = {
+  enabled: true,
+  windowMs: 10_000,
+  callsMin: 20,
+  errorPercent: 50,
+  openMs: 1_500,
+  openMaxMs: 10_000,
+};
+/** Without a spread: open times are exact. */
+const random = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
+const tenant = someTenant();
+
+let states: BreakerState[];
+let deadlines: Deadlines;
+let breakers: Breakers;
+let breaker: Breaker;
+
+beforeEach(() => {
+  vi.useFakeTimers();
+  states = [];
+  deadlines = new Deadlines(systemClock);
+  const onState = (_tenant: string, _class: string, state: BreakerState) => void states.push(state);
+  breakers = new Breakers({ config, clock: systemClock, random, deadlines, onState });
+  breaker = breakerOf();
+});
+
+afterEach(() => {
+  breakers.close();
+  vi.advanceTimersByTime(100);
+  expect(vi.getTimerCount(), 'timers left').toBe(0);
+  vi.useRealTimers();
+});
+
+function breakerOf(): Breaker {
+  const found = breakers.of(tenant, 'read');
+  if (found === null) throw new Error('no breaker');
+  return found;
+}
+
+/** A call from beginning to end. */
+function call(verdict: Verdict, times = 1): void {
+  for (let i = 0; i < times; i++) {
+    const ticket = breaker.admit();
+    expect(ticket).not.toBe(refused);
+    breaker.settle(ticket, verdict);
+  }
+}
+
+/** A success is counted in a microtask. */
+const counted = () => vi.advanceTimersByTimeAsync(0);
+
+function open(): void {
+  call('failure', config.callsMin);
+  expect(breaker.state).toBe('open');
+}
+
+async function halfOpen(): Promise<void> {
+  open();
+  await vi.advanceTimersByTimeAsync(config.openMs);
+  expect(breaker.state).toBe('half-open');
+}
+
+describe('a closed breaker', () => {
+  test('does not open on the first failure, nor on any below the volume', () => {
+    call('failure', config.callsMin - 1);
+    expect(breaker.state).toBe('closed');
+    call('failure');
+    expect(breaker.state).toBe('open');
+  });
+
+  test('opens only when more than half of the window failed', async () => {
+    call('success', 20);
+    call('failure', 20);
+    await counted();
+    expect(breaker.state).toBe('closed');
+    call('failure');
+    expect(breaker.state).toBe('open');
+  });
+
+  test('forgets what is older than its window', async () => {
+    call('failure', 19);
+    await vi.advanceTimersByTimeAsync(config.windowMs + 1_000);
+    call('failure', 19);
+    expect(breaker.state).toBe('closed');
+  });
+
+  test('is not diluted by calls that are still under way', () => {
+    const underWay = Array.from({ length: 1_000 }, () => breaker.admit());
+    call('failure', config.callsMin);
+    expect(breaker.state).toBe('open');
+    expect(new Set(underWay).has(refused)).toBe(false);
+  });
+
+  test.each<Verdict>(['neutral', 'overload'])('never opens by calls that are %s', (verdict) => {
+    call(verdict, 1_000);
+    expect(breaker.state).toBe('closed');
+    expect(breakers.liveCount).toBe(0);
+  });
+
+  test.each([50, 30, 70])('never opens by leader changes alone, at %i percent', async (percent) => {
+    const parts = { clock: systemClock, random, deadlines, onState: null };
+    const others = new Breakers({ ...parts, config: { ...config, errorPercent: percent } });
+    breaker = others.of(tenant, 'read') ?? breaker;
+    for (let i = 0; i < 500; i++) {
+      call('half-failure');
+      await vi.advanceTimersByTimeAsync(37);
+      expect(breaker.state).toBe('closed');
+    }
+    others.close();
+  });
+
+  test('counts a leader change half beside real failures', () => {
+    call('failure', 15);
+    call('half-failure', 5);
+    expect(breaker.state).toBe('closed');
+    call('half-failure');
+    expect(breaker.state).toBe('open');
+  });
+
+  test('has no limit of its own on calls under way', () => {
+    for (let i = 0; i < 10_000; i++) expect(breaker.admit()).not.toBe(refused);
+    expect(breaker.state).toBe('closed');
+  });
+});
+
+describe('an open breaker', () => {
+  test('refuses at once and says for how long', () => {
+    open();
+    expect(breaker.admit()).toBe(refused);
+    expect(breaker.retryAfterMs).toBe(config.openMs);
+    vi.advanceTimersByTime(1_000);
+    expect(breaker.admit()).toBe(refused);
+    expect(breaker.retryAfterMs).toBe(config.openMs - 1_000);
+  });
+
+  test('does not hear calls that began before it opened', async () => {
+    const early = Array.from({ length: 3 }, () => breaker.admit());
+    await halfOpen();
+    for (const ticket of early) breaker.settle(ticket, 'success');
+    await counted();
+    expect(breaker.state).toBe('half-open');
+    for (const ticket of early) breaker.settle(ticket, 'failure');
+    expect(breaker.state).toBe('half-open');
+  });
+
+  test('varies its open time, so that processes do not probe in step', () => {
+    const times = [0, 0.25, 0.5, 0.75].map((share) => {
+      const integer = (min: number, max: number) => min + Math.floor(share * (max - min));
+      const parts = { config, clock: systemClock, deadlines, onState: null };
+      const others = new Breakers({ ...parts, random: { integer } });
+      breaker = others.of(tenant, 'read') ?? breaker;
+      open();
+      const { retryAfterMs } = breaker;
+      others.close();
+      return retryAfterMs;
+    });
+    expect(new Set(times).size).toBe(4);
+    for (const ms of times) {
+      expect(ms).toBeGreaterThanOrEqual(1_000);
+      expect(ms).toBeLessThanOrEqual(2_000);
+    }
+  });
+});
+
+describe('a half-open breaker', () => {
+  test('lets one probe through and refuses all others', async () => {
+    await halfOpen();
+    expect(breaker.admit()).not.toBe(refused);
+    expect(breaker.admit()).toBe(refused);
+  });
+
+  test('closes when its probe succeeds, and one failure does not open it again', async () => {
+    await halfOpen();
+    call('success');
+    await counted();
+    expect(breaker.state).toBe('closed');
+    call('failure');
+    expect(breaker.state).toBe('closed');
+    expect(states).toEqual(['open', 'half-open', 'closed']);
+  });
+
+  test('doubles its open time with each probe that fails, up to a bound', async () => {
+    await halfOpen();
+    const times: number[] = [];
+    for (let i = 0; i < 4; i++) {
+      call('failure');
+      times.push(breaker.retryAfterMs);
+      await vi.advanceTimersByTimeAsync(breaker.retryAfterMs);
+      expect(breaker.state).toBe('half-open');
+    }
+    expect(times).toEqual([3_000, 6_000, 10_000, 10_000]);
+  });
+
+  test('begins again with the first open time after a healthy period, and not before', async () => {
+    await halfOpen();
+    call('success');
+    await counted();
+    open();
+    expect(breaker.retryAfterMs).toBe(2 * config.openMs);
+    await vi.advanceTimersByTimeAsync(2 * config.openMs);
+    call('success');
+    await vi.advanceTimersByTimeAsync(60_000);
+    open();
+    expect(breaker.retryAfterMs).toBe(config.openMs);
+  });
+
+  test.each<Verdict>(['neutral', 'overload', 'half-failure'])(
+    'neither closes nor waits longer when its probe is %s',
+    async (verdict) => {
+      await halfOpen();
+      call(verdict);
+      await counted();
+      expect(breaker.state).toBe('open');
+      expect(breaker.retryAfterMs).toBe(config.openMs);
+      await vi.advanceTimersByTimeAsync(config.openMs);
+      expect(breaker.state).toBe('half-open');
+      call('success');
+      await counted();
+      expect(breaker.state).toBe('closed');
+    },
+  );
+
+  test('does not wait for ever for a probe that never ends', async () => {
+    await halfOpen();
+    const probe = breaker.admit();
+    await vi.advanceTimersByTimeAsync(7_000);
+    expect(breaker.state).toBe('half-open');
+    await vi.advanceTimersByTimeAsync(1_100);
+    expect(breaker.state).toBe('open');
+    breaker.settle(probe, 'success');
+    await counted();
+    expect(breaker.state).toBe('open');
+  });
+});
+
+describe('many breakers', () => {
+  test('each tenant and class has its own', () => {
+    const other = breakers.of(someTenant('game-2'), 'read');
+    open();
+    expect(other?.state).toBe('closed');
+    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+    expect(breakers.of(tenant, 'read')).toBe(breaker);
+  });
+
+  test('share one timer, and a quiet one costs nothing', async () => {
+    const tenants = Array.from({ length: 2_000 }, (_, i) => someTenant(`t-${i}`));
+    for (const one of tenants) {
+      const found = breakers.of(one, 'write');
+      found?.settle(found.admit(), 'success');
+    }
+    expect(breakers.liveCount).toBe(2_000);
+    expect(vi.getTimerCount()).toBe(1);
+    await vi.advanceTimersByTimeAsync(config.windowMs + 1_000);
+    expect(breakers.liveCount).toBe(0);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  test('an open one is not forgotten when it is quiet', async () => {
+    open();
+    await vi.advanceTimersByTimeAsync(10 * config.windowMs);
+    expect(breaker.state).toBe('half-open');
+    expect(breakers.liveCount).toBe(1);
+  });
+
+  test('switched off there are none', () => {
+    const parts = { clock: systemClock, random, deadlines, onState: null };
+    const off = new Breakers({ ...parts, config: { ...config, enabled: false } });
+    expect(off.of(tenant, 'read')).toBeNull();
+  });
+
+  test('what is settled after closing is not heard', () => {
+    const ticket = breaker.admit();
+    open();
+    breakers.close();
+    breaker.settle(ticket, 'failure');
+    call('failure', 100);
+    expect(breakers.liveCount).toBe(0);
+  });
+});

@@ -1,0 +1,656 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { BreakerConfig } from '../../../src/config/config.ts';
+import { reasonTrailer } from '../../../src/call/refusals.ts';
+import type { MethodName } from '../../../src/etcd/methods.ts';
+import { metadataValue } from '../../../src/grpc/metadata.ts';
+import { Code, type Origin, type Status, status } from '../../../src/grpc/status.ts';
+import { Breakers } from '../../../src/guard/breaker/breakers.ts';
+import { guard } from '../../../src/guard/guard.ts';
+import { Hold } from '../../../src/guard/hold.ts';
+import { RetryBudget } from '../../../src/guard/retry-budget.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { Deadlines } from '../../../src/runtime/deadlines.ts';
+import {
+  type Attempt,
+  CallerAbove,
+  callOf,
+  EtcdBelow,
+  someTenant,
+} from '../../support/neighbours.ts';
+
+const config: BreakerConfig = {
+  enabled: true,
+  windowMs: 10_000,
+  callsMin: 5,
+  errorPercent: 50,
+  openMs: 1_000,
+  openMaxMs: 10_000,
+};
+const random = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
+const holdMs = 5_000;
+const requestTimeoutMs = 15_000;
+
+const put = 'etcdserverpb.KV/Put';
+const range = 'etcdserverpb.KV/Range';
+const watch = 'etcdserverpb.Watch/Watch';
+const keepAlive = 'etcdserverpb.Lease/LeaseKeepAlive';
+
+/** An upstream that is there or not, as the test says. */
+class Switch {
+  available = true;
+  isAvailable = () => this.available;
+  readonly #listeners: (() => void)[] = [];
+
+  onAvailable(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  turnOn(): void {
+    this.available = true;
+    for (const listener of this.#listeners) listener();
+  }
+}
+
+function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }) {
+  const deadlines = new Deadlines(systemClock);
+  const breakers = new Breakers({ config, clock: systemClock, random, deadlines, onState: null });
+  const upstream = new Switch();
+  const hold = new Hold(upstream, bounds);
+  const below = new EtcdBelow<'store'>();
+  const budget = new RetryBudget(systemClock);
+  const parts = { clock: systemClock, deadlines, breakers, budget, hold, holdMs, requestTimeoutMs };
+  const etcd = guard(parts)(below);
+  const tenant = someTenant();
+
+  const unary = (name: MethodName, timeoutMs = Number.POSITIVE_INFINITY) => {
+    const above = new CallerAbove<'store'>();
+    const call = callOf(name, { tenant, deadlineMs: systemClock.nowMs() + timeoutMs });
+    return { above, call, ongoing: etcd.unary(call, Buffer.from('request'), above) };
+  };
+  const stream = (name: MethodName, timeoutMs = Number.POSITIVE_INFINITY) => {
+    const above = new CallerAbove<'store'>();
+    const call = callOf(name, { tenant, deadlineMs: systemClock.nowMs() + timeoutMs });
+    return { above, call, requests: etcd.stream(call, above) };
+  };
+  /** Lets calls fail until the breaker of that method is open. */
+  const openBreaker = (name: MethodName) => {
+    for (let i = 0; i < config.callsMin; i++) {
+      unary(name);
+      below.last.finish(peer(Code.INTERNAL, 'broken'));
+    }
+    expect(breakers.of(tenant, callOf(name).method.breaker)?.state).toBe('open');
+  };
+  return { below, upstream, hold, deadlines, breakers, budget, tenant, unary, stream, openBreaker };
+}
+
+function peer(code: number, text: string): Status {
+  return status(code, text, 'peer', ['some-trailer', 'x']);
+}
+
+function gone(origin: Origin): Status {
+  return status(Code.UNAVAILABLE, 'connection reset by peer', origin);
+}
+
+const noLeader = peer(Code.UNAVAILABLE, 'etcdserver: no leader');
+
+function reasonOf(above: CallerAbove<'store'>): string | undefined {
+  return above.status === null ? undefined : metadataValue(above.status.trailers, reasonTrailer);
+}
+
+beforeEach(() => void vi.useFakeTimers());
+afterEach(() => void vi.useRealTimers());
+
+describe('a unary call', () => {
+  test('passes through unchanged, and leaves no timer', () => {
+    const { below, unary, deadlines } = guarded();
+    const { above } = unary(put);
+    expect(deadlines.count).toBe(1);
+    below.last.answer('done');
+    below.last.finish();
+    expect(above.messages).toEqual(['done']);
+    expect(above.status?.code).toBe(Code.OK);
+    expect(Buffer.from(below.last.requests[0] ?? []).toString()).toBe('request');
+    expect(deadlines.count).toBe(0);
+  });
+
+  test('hands on what etcd says, verbatim', () => {
+    const { below, unary } = guarded();
+    const { above } = unary(put);
+    const said = peer(Code.FAILED_PRECONDITION, 'etcdserver: lease already exists');
+    below.last.finish(said);
+    expect(above.status).toBe(said);
+  });
+
+  test('may be answered before it has begun', () => {
+    const { below, unary, deadlines } = guarded();
+    below.onStart = (attempt) => {
+      attempt.answer('at once');
+      attempt.finish();
+    };
+    const { above, ongoing } = unary(range);
+    expect(above.messages).toEqual(['at once']);
+    ongoing.cancel();
+    expect(below.attempts).toHaveLength(1);
+    expect(below.last.isCancelled).toBe(false);
+    expect(deadlines.count).toBe(0);
+  });
+
+  test('ends with DeadlineExceeded at its own deadline, and is cancelled below', () => {
+    const { below, unary } = guarded();
+    const { above } = unary(put, 300);
+    vi.advanceTimersByTime(299);
+    expect(above.status).toBeNull();
+    vi.advanceTimersByTime(100);
+    expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
+    expect(below.last.isCancelled).toBe(true);
+  });
+
+  test('ends with DeadlineExceeded, once, when the server resets it at its deadline', () => {
+    const { below, unary, deadlines } = guarded();
+    const { above } = unary(range, 110);
+    // Past the deadline, and before the step of the timers that it waits for.
+    vi.advanceTimersByTime(111);
+    expect(above.status).toBeNull();
+    below.last.finish(gone('lost'));
+    expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
+    expect(reasonOf(above)).toBe('deadline-passed');
+    expect([below.attempts.length, deadlines.count]).toEqual([1, 0]);
+  });
+
+  test('is not sent when its deadline has passed', () => {
+    const { below, unary } = guarded();
+    const { above } = unary(put, 0);
+    expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
+    expect(below.attempts).toEqual([]);
+  });
+
+  test('without a deadline ends with etcd’s own timeout, which clients do not repeat', () => {
+    const { below, unary } = guarded();
+    const { above } = unary(put);
+    vi.advanceTimersByTime(requestTimeoutMs + 100);
+    expect(above.status).toMatchObject({
+      code: Code.UNAVAILABLE,
+      text: 'etcdserver: request timed out',
+    });
+    expect(below.last.isCancelled).toBe(true);
+    expect(below.attempts).toHaveLength(1);
+  });
+
+  test('cancelled by its client is cancelled below, and hears nothing more', () => {
+    const { below, unary, deadlines } = guarded();
+    const { above, ongoing } = unary(put);
+    ongoing.cancel();
+    expect(below.last.isCancelled).toBe(true);
+    expect(above.status).toBeNull();
+    expect(deadlines.count).toBe(0);
+  });
+});
+
+describe('sending again', () => {
+  test.each<[string, Status]>([
+    ['the connection is lost', gone('lost')],
+    ['etcd has no leader', noLeader],
+  ])('a read goes out once more when %s', (_why, failure) => {
+    const { below, unary } = guarded();
+    const { above } = unary(range);
+    below.last.finish(failure);
+    expect(below.attempts).toHaveLength(2);
+    below.last.answer('found');
+    below.last.finish();
+    expect(above.messages).toEqual(['found']);
+    expect(above.status?.code).toBe(Code.OK);
+  });
+
+  test('a read goes out once more and no more often', () => {
+    const { below, unary } = guarded();
+    const { above } = unary(range);
+    below.last.finish(noLeader);
+    below.last.finish(gone('lost'));
+    expect(below.attempts).toHaveLength(2);
+    expect(above.status).toBe(noLeader);
+  });
+
+  test.each<MethodName>([put, 'etcdserverpb.KV/Txn', 'etcdserverpb.Lease/LeaseGrant'])(
+    '%s never goes out again once it may have arrived',
+    (name) => {
+      const { below, unary } = guarded();
+      const first = unary(name);
+      below.last.finish(gone('lost'));
+      expect(first.above.status).toMatchObject({
+        code: Code.UNAVAILABLE,
+        text: 'etcdserver: unhealthy cluster',
+      });
+      const second = unary(name);
+      below.last.finish(noLeader);
+      expect(second.above.status).toBe(noLeader);
+      expect(below.attempts).toHaveLength(2);
+    },
+  );
+
+  test('a write that was never sent goes out elsewhere', () => {
+    const { below, unary } = guarded();
+    const { above } = unary(put);
+    below.last.finish(gone('unsent'));
+    expect(below.attempts).toHaveLength(2);
+    below.last.finish();
+    expect(above.status?.code).toBe(Code.OK);
+  });
+
+  test('an upstream that claims to be there and is not is not asked for ever', () => {
+    const { below, unary } = guarded();
+    below.onStart = (attempt) => attempt.finish(gone('unsent'));
+    const { above } = unary(put);
+    expect(below.attempts).toHaveLength(3);
+    expect(reasonOf(above)).toBe('upstream-lost');
+  });
+
+  test('a read that has had an answer is not repeated', () => {
+    const { below, unary } = guarded();
+    const { above } = unary(range);
+    below.last.answer('half of it');
+    below.last.finish(gone('lost'));
+    expect(below.attempts).toHaveLength(1);
+    expect(reasonOf(above)).toBe('upstream-lost');
+  });
+
+  test('when many fail, only a share of them is repeated', () => {
+    const { below, unary, budget } = guarded();
+    for (let i = 0; i < 100; i++) budget.withdraw();
+    const { above } = unary(range);
+    below.last.finish(noLeader);
+    expect(below.attempts).toHaveLength(1);
+    expect(above.status).toBe(noLeader);
+  });
+
+  test('what etcd said wins over our breaker when that opens in between', () => {
+    const { below, unary, breakers, tenant } = guarded();
+    const breaker = breakers.of(tenant, 'read');
+    for (let i = 1; i < config.callsMin; i++) breaker?.settle(breaker.admit(), 'failure');
+    const { above } = unary(range);
+    below.last.finish(noLeader);
+    expect(breaker?.state).toBe('open');
+    expect(below.attempts).toHaveLength(1);
+    expect(above.status).toBe(noLeader);
+  });
+});
+
+describe('while nothing is connected', () => {
+  test('a call waits and is sent when something is', () => {
+    const { below, unary, upstream, hold } = guarded();
+    upstream.available = false;
+    const { above } = unary(put);
+    expect(below.attempts).toEqual([]);
+    expect(hold.heldCalls).toBe(1);
+    vi.advanceTimersByTime(2_000);
+    upstream.turnOn();
+    expect(hold.heldCalls).toBe(0);
+    below.last.finish();
+    expect(above.status?.code).toBe(Code.OK);
+  });
+
+  test('a call waits no longer than the hold, and then ends with Unavailable', () => {
+    const { below, unary, upstream, hold, deadlines } = guarded();
+    upstream.available = false;
+    const { above } = unary(put);
+    vi.advanceTimersByTime(holdMs - 100);
+    expect(above.status).toBeNull();
+    vi.advanceTimersByTime(200);
+    expect(reasonOf(above)).toBe('upstream-lost');
+    expect([below.attempts.length, hold.heldCalls, hold.heldBytes, deadlines.count]).toEqual([
+      0, 0, 0, 0,
+    ]);
+  });
+
+  test('a call waits no longer than its own deadline', () => {
+    const { unary, upstream } = guarded();
+    upstream.available = false;
+    const { above } = unary(put, 400);
+    vi.advanceTimersByTime(500);
+    expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
+  });
+
+  test('all its waiting together counts', () => {
+    const { below, unary, upstream } = guarded();
+    upstream.available = false;
+    const { above } = unary(put);
+    vi.advanceTimersByTime(3_000);
+    below.onStart = (attempt) => {
+      upstream.available = false;
+      attempt.finish(gone('unsent'));
+    };
+    upstream.turnOn();
+    expect(above.status).toBeNull();
+    vi.advanceTimersByTime(2_100);
+    expect(reasonOf(above)).toBe('upstream-lost');
+  });
+
+  test('a call that leaves is not sent later', () => {
+    const { below, unary, upstream, hold } = guarded();
+    upstream.available = false;
+    unary(put).ongoing.cancel();
+    expect(hold.heldBytes).toBe(0);
+    upstream.turnOn();
+    expect(below.attempts).toEqual([]);
+  });
+
+  test('calls beyond the bounds are refused at once, and open no breaker', () => {
+    const { unary, upstream, breakers, tenant } = guarded({ heldCallsMax: 2, heldBytesMax: 1_000 });
+    upstream.available = false;
+    unary(put);
+    unary(put);
+    for (let i = 0; i < 50; i++) expect(reasonOf(unary(put).above)).toBe('upstream-lost');
+    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+  });
+
+  test('the order of arrival is kept', () => {
+    const { below, unary, upstream } = guarded();
+    upstream.available = false;
+    const calls = Array.from({ length: 5 }, () => unary(put).call);
+    upstream.turnOn();
+    expect(below.attempts.map((attempt) => attempt.call)).toEqual(calls);
+  });
+});
+
+describe('an open breaker', () => {
+  test('refuses at once and says when to come back', () => {
+    const { below, unary, openBreaker } = guarded();
+    openBreaker(put);
+    const sent = below.attempts.length;
+    const { above } = unary(put);
+    expect(below.attempts).toHaveLength(sent);
+    expect(above.status).toMatchObject({
+      code: Code.UNAVAILABLE,
+      text: 'etcdserver: unhealthy cluster',
+    });
+    expect(reasonOf(above)).toBe('breaker-open');
+    const pushback = metadataValue(above.status?.trailers ?? [], 'grpc-retry-pushback-ms');
+    expect(Number(pushback)).toBe(config.openMs);
+  });
+
+  test('of writes leaves reads, leases and watches alone', () => {
+    const { unary, stream, openBreaker, below } = guarded();
+    openBreaker(put);
+    const sent = below.attempts.length;
+    unary(range);
+    unary('etcdserverpb.Lease/LeaseGrant');
+    stream(watch);
+    expect(below.attempts).toHaveLength(sent + 3);
+  });
+
+  test('of leases does not stop keepalives', () => {
+    const { stream, openBreaker, below, unary } = guarded();
+    openBreaker('etcdserverpb.Lease/LeaseGrant');
+    expect(reasonOf(unary('etcdserverpb.Lease/LeaseTimeToLive').above)).toBe('breaker-open');
+    const { above, requests } = stream(keepAlive);
+    requests.message(Buffer.from('keep'));
+    below.last.answer('kept');
+    expect(above.messages).toEqual(['kept']);
+  });
+
+  test('is not opened by clients that leave, or whose deadlines are tiny', () => {
+    const { unary, breakers, tenant } = guarded();
+    for (let i = 0; i < 50; i++) unary(put).ongoing.cancel();
+    for (let i = 0; i < 50; i++) unary(put, 100);
+    vi.advanceTimersByTime(200);
+    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+  });
+
+  test('is opened by our own timeouts', () => {
+    const { unary, breakers, tenant } = guarded();
+    for (let i = 0; i < config.callsMin; i++) unary(put);
+    vi.advanceTimersByTime(requestTimeoutMs + 100);
+    expect(breakers.of(tenant, 'write')?.state).toBe('open');
+  });
+
+  test('closes again when its one probe succeeds', async () => {
+    const { unary, openBreaker, below, breakers, tenant } = guarded();
+    openBreaker(put);
+    await vi.advanceTimersByTimeAsync(config.openMs);
+    const probe = unary(put);
+    expect(reasonOf(unary(put).above)).toBe('breaker-open');
+    below.last.finish();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(probe.above.status?.code).toBe(Code.OK);
+    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+  });
+
+  test('stays in force when the probe is cancelled by its client', async () => {
+    const { unary, openBreaker, breakers, tenant } = guarded();
+    openBreaker(put);
+    await vi.advanceTimersByTimeAsync(config.openMs);
+    unary(put).ongoing.cancel();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(breakers.of(tenant, 'write')?.state).toBe('open');
+    await vi.advanceTimersByTimeAsync(config.openMs);
+    expect(breakers.of(tenant, 'write')?.state).toBe('half-open');
+  });
+});
+
+describe('a stream', () => {
+  test('passes through both ways, with pauses, and has no time limit', () => {
+    const { below, stream } = guarded();
+    const { above, requests } = stream(watch);
+    requests.message(Buffer.from('create'));
+    const attempt = below.last;
+    attempt.answer('created');
+    vi.advanceTimersByTime(24 * 3600 * 1000);
+    attempt.answer('event');
+    requests.pause();
+    expect(attempt.isPaused).toBe(true);
+    requests.resume();
+    expect(attempt.isPaused).toBe(false);
+    attempt.pauseRequests();
+    expect(above.isPaused).toBe(true);
+    attempt.resumeRequests();
+    expect(above.isPaused).toBe(false);
+    requests.end();
+    expect(attempt.isHalfClosed).toBe(true);
+    attempt.finish();
+    expect(above.messages).toEqual(['created', 'event']);
+    expect(above.status?.code).toBe(Code.OK);
+  });
+
+  test('counts as a success with its first answer, and as nothing afterwards', async () => {
+    const { below, stream, breakers, tenant } = guarded();
+    for (let i = 0; i < 50; i++) {
+      const { above } = stream(watch);
+      below.last.answer('created');
+      below.last.finish(gone('lost'));
+      expect(reasonOf(above)).toBe('upstream-lost');
+    }
+    await vi.advanceTimersByTimeAsync(0);
+    expect(breakers.of(tenant, 'watch')?.state).toBe('closed');
+  });
+
+  test('that fails before its first answer counts as a failure', () => {
+    const { below, stream, breakers, tenant } = guarded();
+    for (let i = 0; i < config.callsMin; i++) {
+      stream(watch);
+      below.last.finish(noLeader);
+    }
+    expect(breakers.of(tenant, 'watch')?.state).toBe('open');
+    expect(reasonOf(stream(watch).above)).toBe('breaker-open');
+  });
+
+  test('waits with its requests while nothing is connected', () => {
+    const { below, stream, upstream, hold } = guarded();
+    upstream.available = false;
+    const { above, requests } = stream(watch);
+    requests.message(Buffer.from('one'));
+    requests.message(Buffer.from('two'));
+    requests.pause();
+    requests.end();
+    expect([hold.heldCalls, hold.heldBytes]).toEqual([1, 6]);
+    upstream.turnOn();
+    expect([hold.heldCalls, hold.heldBytes]).toEqual([0, 0]);
+    expect(below.last.requests.map(String)).toEqual(['one', 'two']);
+    expect([below.last.isHalfClosed, below.last.isPaused]).toEqual([true, true]);
+    below.last.answer('created');
+    expect(above.messages).toEqual(['created']);
+  });
+
+  test('that was never sent goes out elsewhere with all its requests', () => {
+    const { below, stream } = guarded();
+    const { requests } = stream(watch);
+    requests.message(Buffer.from('one'));
+    requests.message(Buffer.from('two'));
+    below.last.finish(gone('unsent'));
+    expect(below.attempts).toHaveLength(2);
+    expect(below.last.requests).toHaveLength(2);
+    requests.message(Buffer.from('three'));
+    expect(below.last.requests).toHaveLength(3);
+  });
+
+  test('pauses its client while it waits with much, and refuses beyond the bound', () => {
+    const { below, stream, upstream } = guarded({ heldCallsMax: 10, heldBytesMax: 600 << 10 });
+    upstream.available = false;
+    const first = stream(watch);
+    first.requests.message(Buffer.alloc(200 << 10));
+    expect(first.above.isPaused).toBe(false);
+    first.requests.message(Buffer.alloc(200 << 10));
+    expect(first.above.isPaused).toBe(true);
+    const second = stream(watch);
+    second.requests.message(Buffer.alloc(300 << 10));
+    expect(reasonOf(second.above)).toBe('upstream-lost');
+    upstream.turnOn();
+    expect(first.above.isPaused).toBe(false);
+    expect(below.attempts).toHaveLength(1);
+    expect(below.last.requests).toHaveLength(2);
+  });
+
+  test('keeps nothing once it has been answered, or has sent a lot', () => {
+    const { below, stream } = guarded();
+    const { above, requests } = stream(watch);
+    for (let i = 0; i < 10; i++) requests.message(Buffer.alloc(100 << 10));
+    expect(above.isPaused).toBe(false);
+    expect(below.last.requests).toHaveLength(10);
+    below.last.finish(gone('unsent'));
+    expect(below.attempts).toHaveLength(1);
+    expect(reasonOf(above)).toBe('upstream-lost');
+  });
+
+  test('cancelled while it waits is never sent', () => {
+    const { below, stream, upstream } = guarded();
+    upstream.available = false;
+    const { requests } = stream(watch);
+    requests.cancel();
+    upstream.turnOn();
+    expect(below.attempts).toEqual([]);
+  });
+
+  test('answered while it is being sent misses none of its requests', () => {
+    const { below, stream, upstream } = guarded();
+    upstream.available = false;
+    const { above, requests } = stream(watch);
+    requests.message(Buffer.from('create'));
+    below.onStart = (attempt) => attempt.answer('early');
+    upstream.turnOn();
+    expect(below.last.requests).toHaveLength(1);
+    expect(above.messages).toEqual(['early']);
+  });
+
+  test.each([true, false])('may be cancelled while it begins (answered then: %s)', (isAnswered) => {
+    const { below, stream, upstream, deadlines } = guarded();
+    upstream.available = false;
+    const { above, requests } = stream(watch);
+    below.onStart = (attempt) => {
+      requests.cancel();
+      if (isAnswered) attempt.finish();
+    };
+    upstream.turnOn();
+    expect(below.last.isCancelled).toBe(!isAnswered);
+    expect(above.status).toBeNull();
+    expect(deadlines.count).toBe(0);
+  });
+
+  test('keeps to a deadline that its client set', () => {
+    const { below, stream } = guarded();
+    const { above } = stream(watch, 1_000);
+    below.last.answer('created');
+    vi.advanceTimersByTime(1_100);
+    expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
+    expect(below.last.isCancelled).toBe(true);
+  });
+});
+
+describe('a fault above the guard', () => {
+  test.each(['message', 'end', 'deadline', 'release'])(
+    'on the way of a %s goes to the rescue of that call alone',
+    (way) => {
+      const { below, unary, upstream } = guarded();
+      upstream.available = way !== 'release';
+      const faults: unknown[] = [];
+      const { above, call } = unary(put, 1_000);
+      call.rescuer = { onFault: (error) => void faults.push(error) };
+      const bug = new Error('a bug');
+      above.message = above.end = () => {
+        throw bug;
+      };
+      if (way === 'message') below.last.answer('x');
+      if (way === 'end') below.last.finish();
+      if (way === 'deadline') vi.advanceTimersByTime(1_100);
+      if (way === 'release') {
+        below.onStart = (attempt: Attempt<'store'>) => attempt.finish();
+        upstream.turnOn();
+      }
+      expect(faults).toEqual([bug]);
+    },
+  );
+});
+
+describe('a call that waits for other clients', () => {
+  const lock = 'v3lockpb.Lock/Lock';
+
+  test('has no time limit of ours', () => {
+    const { below, unary } = guarded();
+    const { above } = unary(lock);
+    vi.advanceTimersByTime(24 * 3600_000);
+    expect(above.status).toBeNull();
+    below.last.answer('locked');
+    below.last.finish();
+    expect(above).toMatchObject({ messages: ['locked'], status: { code: Code.OK } });
+  });
+
+  test('ends at the deadline of its client, which says nothing about the cluster', async () => {
+    const { below, unary, breakers, tenant } = guarded();
+    for (let i = 0; i < 2 * config.callsMin; i++) {
+      const { above } = unary(lock, 60_000);
+      await vi.advanceTimersByTimeAsync(61_000);
+      expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
+      expect(below.last.isCancelled).toBe(true);
+    }
+    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+    expect(breakers.liveCount).toBe(0);
+  });
+
+  test('is cancelled upstream when its client leaves', () => {
+    const { below, unary } = guarded();
+    unary(lock).ongoing.cancel();
+    expect(below.last.isCancelled).toBe(true);
+  });
+
+  test('is refused by an open breaker, and is never its probe', async () => {
+    const { below, unary, breakers, tenant, openBreaker } = guarded();
+    openBreaker(put);
+    expect(reasonOf(unary(lock).above)).toBe('breaker-open');
+    await vi.advanceTimersByTimeAsync(2 * config.openMs);
+    expect(breakers.of(tenant, 'write')?.state).toBe('half-open');
+    const waiting = unary(lock);
+    waiting.ongoing.cancel();
+    expect(breakers.of(tenant, 'write')?.state).toBe('half-open');
+    unary(put);
+    below.last.finish();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+  });
+
+  test('closes a half-open breaker when it succeeds', async () => {
+    const { below, unary, breakers, tenant, openBreaker } = guarded();
+    openBreaker(put);
+    await vi.advanceTimersByTimeAsync(2 * config.openMs);
+    unary(lock);
+    below.last.finish();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+  });
+});

@@ -1,0 +1,119 @@
+import { describe, expect, test } from 'vitest';
+import { health } from '../../../src/lifecycle/health.ts';
+import { Lifecycle } from '../../../src/lifecycle/lifecycle.ts';
+import { Call, type Etcd } from '../../../src/call/call.ts';
+import { type MethodName, method } from '../../../src/etcd/methods.ts';
+import { Code } from '../../../src/grpc/status.ts';
+import { FakeEtcd, Heard } from '../../support/fake-etcd.ts';
+
+const SERVING = [8, 1];
+const NOT_SERVING = [8, 2];
+const SERVICE_UNKNOWN = [8, 3];
+
+/** A call of nobody. */
+function call(name: MethodName): Call {
+  const peer = { listener: 'main', remote: '', certificate: null };
+  return new Call({ method: method(name), metadata: [], deadlineMs: Infinity, peer });
+}
+
+const check = () => call('grpc.health.v1.Health/Check');
+const watch = () => call('grpc.health.v1.Health/Watch');
+const wholeServer = Buffer.alloc(0);
+const named = (service: string) => Buffer.from([10, service.length, ...Buffer.from(service)]);
+
+function setup() {
+  const lifecycle = new Lifecycle();
+  const etcd = new FakeEtcd();
+  const top = health(lifecycle)(etcd as unknown as Etcd<'client'>);
+  lifecycle.move('serving');
+  return { lifecycle, etcd, top, reply: new Heard() };
+}
+
+const heard = (reply: Heard) => reply.messages.map((bytes) => [...bytes]);
+
+describe('Check', () => {
+  test('says SERVING until the process drains, and asks nobody', () => {
+    const { lifecycle, etcd, top } = setup();
+    const before = new Heard();
+    top.unary(check(), wholeServer, before);
+    expect(heard(before)).toEqual([SERVING]);
+    expect(before.isOk).toBe(true);
+
+    lifecycle.move('draining');
+    const after = new Heard();
+    top.unary(check(), wholeServer, after);
+    expect(heard(after)).toEqual([NOT_SERVING]);
+    expect(etcd.calls).toEqual([]);
+  });
+
+  test('of a service that it does not know is NotFound', () => {
+    const { top, reply } = setup();
+    top.unary(check(), named('etcdserverpb.KV'), reply);
+    expect(reply.status).toMatchObject({ code: Code.NOT_FOUND, text: 'unknown service' });
+  });
+
+  test('that is no protobuf is refused', () => {
+    const { top, reply } = setup();
+    top.unary(check(), Buffer.from([10, 200]), reply);
+    expect(reply.code).toBe(Code.INTERNAL);
+  });
+});
+
+describe('Watch', () => {
+  test('tells the state at once, every change, and ends when the process stops', () => {
+    const { lifecycle, top, reply } = setup();
+    const requests = top.stream(watch(), reply);
+    expect(heard(reply)).toEqual([]);
+    requests.message(wholeServer);
+    requests.end();
+    expect(heard(reply)).toEqual([SERVING]);
+    lifecycle.move('draining');
+    expect(heard(reply)).toEqual([SERVING, NOT_SERVING]);
+    lifecycle.move('stopping');
+    expect(reply.status).toMatchObject({
+      code: Code.UNAVAILABLE,
+      text: 'etcdserver: server stopped',
+    });
+  });
+
+  test('of a service that it does not know says so and stays open', () => {
+    const { lifecycle, top, reply } = setup();
+    top.stream(watch(), reply).message(named('nobody'));
+    lifecycle.move('draining');
+    expect(heard(reply)).toEqual([SERVICE_UNKNOWN]);
+    expect(reply.status).toBeNull();
+  });
+
+  test('hears nothing more once its client is gone', () => {
+    const { lifecycle, top, reply } = setup();
+    const requests = top.stream(watch(), reply);
+    requests.message(wholeServer);
+    requests.cancel();
+    lifecycle.move('draining');
+    lifecycle.move('stopping');
+    expect(heard(reply)).toEqual([SERVING]);
+    expect(reply.status).toBeNull();
+  });
+
+  test('that is opened before the process stops and asks nothing ends with it', () => {
+    const { lifecycle, top, reply } = setup();
+    top.stream(watch(), reply);
+    lifecycle.move('stopping');
+    expect(reply.code).toBe(Code.UNAVAILABLE);
+  });
+
+  test('takes one request', () => {
+    const { top, reply } = setup();
+    const requests = top.stream(watch(), reply);
+    requests.message(wholeServer);
+    requests.message(wholeServer);
+    expect(heard(reply)).toEqual([SERVING]);
+  });
+});
+
+test('all other calls pass', () => {
+  const { etcd, top, reply } = setup();
+  top.unary(call('etcdserverpb.KV/Range'), wholeServer, reply);
+  top.stream(call('etcdserverpb.Watch/Watch'), reply);
+  expect(etcd.calls.map((each) => each.call.method.rpc)).toEqual(['Range', 'Watch']);
+});

@@ -1,0 +1,38 @@
+import { expect, test } from 'vitest';
+import { Code } from '../../../../src/grpc/status.ts';
+import { answerOf, encodeResponse, Setup } from '../setup.ts';
+
+const name = 'etcdserverpb.Cluster/MemberList';
+// Cluster answers carry no revision.
+const header = { cluster_id: '18446744073709551615', member_id: '8', raft_term: '3' };
+
+test("the proxy is the only member, under the cluster's own header", () => {
+  const setup = new Setup();
+  const { heard } = setup.unary(name, { linearizable: true });
+  expect(setup.stored(name)).toEqual({ linearizable: true });
+  const members = ['a', 'b', 'c'].map((member) => ({
+    ID: '1',
+    name: member,
+    clientURLs: [`http://10.0.0.1:2379/${member}`],
+  }));
+  setup.etcd.call.answer(encodeResponse(name, { header, members }));
+  const answer = answerOf(name, heard);
+  expect(answer.header).toEqual({ ...header, revision: '0' });
+  expect(answer.members).toEqual([
+    {
+      ID: '42',
+      name: 'bulkhead',
+      peerURLs: [],
+      clientURLs: ['http://main:2379'],
+      isLearner: false,
+    },
+  ]);
+});
+
+test('a cluster that does not say who its members are is not spoken for', () => {
+  const setup = new Setup();
+  const { heard } = setup.unary(name, {});
+  setup.etcd.call.fail(Code.PERMISSION_DENIED, 'etcdserver: permission denied');
+  expect(heard.messages).toEqual([]);
+  expect(heard.text).toBe('etcdserver: permission denied');
+});

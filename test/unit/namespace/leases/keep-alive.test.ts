@@ -1,0 +1,109 @@
+import { describe, expect, test } from 'vitest';
+import { storedId } from '../../../../src/etcd/lease-id.ts';
+import { Code } from '../../../../src/grpc/status.ts';
+import { impossibleRenewalsMax } from '../../../../src/namespace/leases/keep-alive.ts';
+import { decodeRequest, decodeResponse } from '../../../support/codec.ts';
+import { encodeRequest, encodeResponse, header, Setup } from '../setup.ts';
+
+const name = 'etcdserverpb.Lease/LeaseKeepAlive';
+
+function open(setup = new Setup()) {
+  const { heard, requests, below } = setup.stream(name);
+  return {
+    heard,
+    requests,
+    below,
+    renew: (ID: string) => requests.message(encodeRequest(name, { ID })),
+    sent: () => below.requests.map((bytes) => String(decodeRequest(name, bytes).ID)),
+    /** Answers the oldest requests that have none, as etcd does: in order, with the ID that it was asked for. */
+    answer: (ID: string, TTL: number) =>
+      below.reply.message(encodeResponse(name, { header, ID, TTL })),
+    answers: () =>
+      heard.messages.map((bytes) => {
+        const { ID, TTL } = decodeResponse(name, bytes);
+        return `${ID}: ${TTL}`;
+      }),
+    id: (visible: number) => String(storedId(setup.tenant.keySpace.leaseTag, visible)),
+  };
+}
+
+describe('renewing leases on one stream', () => {
+  test('own leases go down with the namespace and come back without', () => {
+    const stream = open();
+    stream.renew('5');
+    stream.renew('6');
+    expect(stream.sent()).toEqual([stream.id(5), stream.id(6)]);
+    stream.answer(stream.id(5), 60);
+    stream.answer(stream.id(6), 0);
+    expect(stream.answers()).toEqual(['5: 60', '6: 0']);
+  });
+
+  test('IDs that no lease can have are answered by etcd, each under its own ID', () => {
+    const stream = open();
+    const asked = ['0', '5', '-1', '2147483648', '6', '9223372036854775807'];
+    for (const id of asked) stream.renew(id);
+    const never = stream.id(0);
+    expect(stream.sent()).toEqual([never, stream.id(5), never, never, stream.id(6), never]);
+    for (const id of stream.sent()) stream.answer(id, id === never ? 0 : 60);
+    expect(stream.answers()).toEqual(asked.map((id) => `${id}: ${/^[56]$/.test(id) ? 60 : 0}`));
+  });
+
+  test('the stream lives on after a renewal of a lease that is gone', () => {
+    const stream = open();
+    stream.renew('-1');
+    stream.answer(stream.id(0), 0);
+    stream.renew('7');
+    stream.answer(stream.id(7), 9);
+    expect(stream.answers()).toEqual(['-1: 0', '7: 9']);
+    expect(stream.heard.status).toBeNull();
+  });
+
+  test('after a half-close what was asked is still answered', () => {
+    const stream = open();
+    stream.renew('5');
+    stream.requests.end();
+    expect(stream.below.isHalfClosed).toBe(true);
+    stream.answer(stream.id(5), 60);
+    expect(stream.answers()).toEqual(['5: 60']);
+  });
+
+  test('unanswered renewals of leases that cannot exist are bounded; the stream ends with a text of etcd', () => {
+    const stream = open();
+    for (let i = 0; i < impossibleRenewalsMax; i++) stream.renew('0');
+    expect(stream.heard.status).toBeNull();
+    stream.renew('0');
+    expect(stream.heard.status).toMatchObject({
+      code: Code.RESOURCE_EXHAUSTED,
+      text: 'etcdserver: too many requests',
+    });
+    expect(stream.below.isCanceled).toBe(true);
+    expect(stream.below.requests).toHaveLength(impossibleRenewalsMax);
+  });
+
+  test('a message that is none ends the stream', () => {
+    const stream = open();
+    stream.requests.message(Uint8Array.of(0x0a));
+    expect(stream.heard.code).toBe(Code.INTERNAL);
+    expect(stream.below.isCanceled).toBe(true);
+  });
+
+  test('cancel and back-pressure pass', () => {
+    const stream = open();
+    stream.requests.pause();
+    expect(stream.below.isPaused).toBe(true);
+    stream.requests.resume();
+    stream.below.reply.pause();
+    expect(stream.heard.isPaused).toBe(true);
+    stream.requests.cancel();
+    expect(stream.below.isCanceled).toBe(true);
+  });
+
+  test('the tenant that owns the cluster renews any lease', () => {
+    const stream = open(new Setup(''));
+    stream.renew('7587866000000000000');
+    stream.renew('0');
+    expect(stream.sent()).toEqual(['7587866000000000000', '0']);
+    stream.answer('7587866000000000000', 60);
+    expect(stream.answers()).toEqual(['7587866000000000000: 60']);
+  });
+});
