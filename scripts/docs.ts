@@ -3,8 +3,8 @@
  * file on disk says something else, so tables and documentation cannot drift apart.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type Setting, schema } from '../src/config/schema.ts';
 import { refusals } from '../src/call/refusals.ts';
+import { type Setting, schema } from '../src/config/schema.ts';
 import { type Decision, type Method, methods } from '../src/etcd/methods.ts';
 import { Code } from '../src/grpc/status.ts';
 
@@ -52,17 +52,18 @@ function configPage(): string {
   const rows = Object.entries(schema as Record<string, Setting>).map(([name, setting]) => {
     const environment = `ETCD_BULKHEAD_${name.toUpperCase().replaceAll('-', '_')}`;
     const fallback = setting.default === '' ? '' : `\`${setting.default}\``;
-    return `| \`--${name}\` | \`${environment}\` | ${setting.kind} | ${fallback} | ${setting.doc} |`;
+    return `| \`--${name}\` | \`${environment}\` | ${setting.kind} | ${fallback} | ${setting.reload} | ${setting.doc} |`;
   });
   return `# Settings
 Each is a flag, an environment variable, and under the flag's name a key of the file that \`--config\` names; a flag beats the
 environment, the environment beats the file. Every mistake of a configuration is reported at once, before a port is bound, and
 ends the program with 64. \`etcd-bulkhead print-config\` shows what is in force and where it came from. The file may also hold
-\`tenants\` and \`listeners\`, see [tenants.md](tenants.md). This page is made from [src/config/schema.ts](../src/config/schema.ts) by
-\`npm run docs:generate\`.
+\`tenants\` and \`listeners\`, see [tenants.md](tenants.md). A reload (SIGHUP, or a change of a configuration file) applies changes of
+\`tenants\`, \`listeners\` and the settings marked \`applied\`; the others need a restart. This page is generated from
+[src/config/schema.ts](../src/config/schema.ts) by \`npm run docs:generate\`.
 
-| flag | environment | kind | default | meaning |
-| --- | --- | --- | --- | --- |
+| flag | environment | kind | default | reload | meaning |
+| --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 `;
 }

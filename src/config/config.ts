@@ -4,8 +4,8 @@
  * reload builds another one and never changes this.
  */
 import type { MethodName } from '../etcd/methods.ts';
-import type { Access } from '../tenant/tenant.ts';
 import type { ClientTls, ServerTls, SocketAddress } from '../grpc/transport.ts';
+import type { Access } from '../tenant/tenant.ts';
 import type { BearerConfig } from './sections/bearer.ts';
 import type { PasswordHash } from './sections/users.ts';
 

@@ -3,7 +3,13 @@ import { describe, expect, test } from 'vitest';
 import { type Kind, type Setting, schema, settingNames } from '../../../src/config/schema.ts';
 import { BadValue, formatDuration, readValue } from '../../../src/config/values.ts';
 
-const unbounded = (kind: Kind): Setting => ({ kind, default: '', section: 'operation', doc: '' });
+const unbounded = (kind: Kind): Setting => ({
+  kind,
+  default: '',
+  section: 'operation',
+  reload: 'restart',
+  doc: '',
+});
 
 function read(kind: Kind, text: string): unknown {
   const value = readValue(kind, [text], unbounded(kind));
