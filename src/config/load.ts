@@ -68,14 +68,12 @@ function placed(
     return problems.map(({ what }) => ({ where, what }));
   }
   const lines = new Map(
-    file.tenants.map((entry) => [
-      `tenant "${entry.fields.get('name')?.texts.at(-1)}"`,
-      entry.where,
-    ]),
+    file.tenants.map((entry) => [entry.fields.get('name')?.texts.at(-1), entry.where]),
   );
-  return problems.map(({ where, what }) => {
-    const line = lines.get(where);
-    return line === undefined ? { where, what } : { where: line, what: `${where}: ${what}` };
+  return problems.map((problem) => {
+    const { tenant, what } = problem;
+    const line = tenant === undefined ? undefined : lines.get(tenant);
+    return line === undefined ? problem : { where: line, what: `tenant "${tenant}": ${what}` };
   });
 }
 

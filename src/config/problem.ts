@@ -6,6 +6,8 @@ export interface Problem {
   /** Where it was said: a flag, an environment variable, or `file:line`. */
   readonly where: string;
   readonly what: string;
+  /** Name of the tenant that the problem is about. Set by tenant/, which does not know lines of the file. */
+  readonly tenant?: string;
 }
 
 /** One line per problem, as the commands print them. */

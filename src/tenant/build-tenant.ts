@@ -21,6 +21,7 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
   if (!isDelimited) {
     problems.push({
       where,
+      tenant: config.name,
       what: `the namespace "${namespace}" must end in "${delimiter}", or "allow-undelimited" be set`,
     });
   }
@@ -37,7 +38,7 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
       : null;
   } catch (error) {
     if (!(error instanceof KeySpaceError)) throw error;
-    problems.push({ where, what: error.message });
+    problems.push({ where, tenant: config.name, what: error.message });
     return null;
   }
 }

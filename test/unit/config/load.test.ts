@@ -288,11 +288,17 @@ describe('tenants', () => {
       flags: new Map([['hold', { texts: ['x'], where: '--hold' }]]),
       environment: {},
       file: { name: 'c.yaml', text: 'endpoints: etcd:1\ntenants: [{name: a, namespace: a}]' },
-      checkTenants: ([tenant]) => [{ where: `tenant "${tenant?.name}"`, what: 'is wrong' }],
+      checkTenants: ([tenant]) => [
+        { where: 'the tenants', what: 'is wrong', tenant: tenant?.name ?? '' },
+        { where: 'the tenants', what: 'are wrong together' },
+        { where: 'tenant "a"', what: 'is not found by its text' },
+      ],
     });
     expect(loaded.problems.map(formatProblem)).toEqual([
       expect.stringMatching(/^--hold: /),
       'c.yaml:2: tenant "a": is wrong',
+      'the tenants: are wrong together',
+      'tenant "a": is not found by its text',
     ]);
   });
 });
