@@ -2,8 +2,10 @@
  * `tenants` and `listeners` as they are in force, in the form in which a file would hold them; what holds its default is
  * left out. For print-config and /configz.
  */
-import type { Config, EffectiveSetting, ListenerConfig, TenantConfig } from './config.ts';
+import type { Config, EffectiveSetting } from './config.ts';
 import type { ConfigFile } from './file.ts';
+import type { ListenerConfig } from './sections/listeners.ts';
+import type { TenantConfig } from './sections/tenants.ts';
 
 /** The lists of the file, and the settings that they supersede left out. */
 export function withLists(

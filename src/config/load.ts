@@ -2,7 +2,7 @@
  * The one way to a Config: flag beats environment beats file beats default, and every mistake in any of them is found
  * before the first is reported. Reads the files that the configuration names and nothing else; binds nothing.
  */
-import type { Config, EffectiveSetting, TenantConfig } from './config.ts';
+import type { Config, EffectiveSetting } from './config.ts';
 import { withLists } from './effective.ts';
 import { type ConfigFile, type FileText, type Given, readConfigFile } from './file.ts';
 import { type Problem, suggestion } from './problem.ts';
@@ -16,6 +16,7 @@ import {
   settingNames,
   settingOf,
 } from './schema.ts';
+import type { TenantConfig } from './sections/tenants.ts';
 import { BadValue, readValue } from './values.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

@@ -5,7 +5,6 @@
  * Secrets have no row and never will: they come as names of files, so a configuration may always be shown.
  */
 import type { Endpoint, SpelledAddress } from './address.ts';
-import { logLevels, transports } from './config.ts';
 
 /** What each kind of setting becomes. Durations are milliseconds. */
 export interface ValueOf {
@@ -47,6 +46,12 @@ export interface Setting {
   /** Only as a flag or in the environment: it would make no sense inside of the file. */
   readonly outsideFile?: true;
 }
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const transports = ['native', 'grpc-js'] as const;
+export type TransportName = (typeof transports)[number];
 
 const uint32Max = 4_294_967_295;
 const minuteMs = 60_000;

@@ -2,7 +2,7 @@
  * From a tenant as configured to the tenant that calls carry. Looks at one tenant by itself; whether several get along is
  * separation.ts's to say.
  */
-import type { TenantConfig } from '../config/config.ts';
+import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { Problem } from '../config/problem.ts';
 import { KeySpaceError, keySpace } from '../etcd/key-space.ts';
 import { CompactionFloor, type Tenant } from './tenant.ts';

@@ -2,11 +2,9 @@
  * What the layers need to know of a tenant. Built once from the configuration by tenant/; a call keeps the object it
  * began with, also across a reload.
  */
+import type { Access } from '../config/sections/tenants.ts';
 import type { KeySpace } from '../etcd/key-space.ts';
 import type { MethodName } from '../etcd/methods.ts';
-
-/** `read-only` refuses every write, also one inside a transaction, with etcd's own PermissionDenied. */
-export type Access = 'read-write' | 'read-only';
 
 export interface Tenant {
   /** For logs and metric labels; never part of a key. */

@@ -5,7 +5,7 @@
  *
  * none ─endpoint there→ asking ─token→ ready ─etcd refuses the token→ asking;  asking ─refused→ waiting ─pause→ asking
  */
-import type { LoginConfig } from '../config/config.ts';
+import type { LoginConfig } from '../config/sections/login.ts';
 import type { Call } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import { method } from '../etcd/methods.ts';

@@ -3,7 +3,8 @@
  * with origin `unsent`; waiting for an endpoint and trying another is resilience/'s part. Guarantee: nothing of a
  * client's metadata but what etcd understands leaves the process.
  */
-import type { EndpointConfig, LoginConfig } from '../config/config.ts';
+import type { EndpointConfig } from '../config/sections/endpoints.ts';
+import type { LoginConfig } from '../config/sections/login.ts';
 import type { Call, Etcd, Message, Reply, Requests } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import type { Method } from '../etcd/methods.ts';

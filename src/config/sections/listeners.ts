@@ -2,15 +2,37 @@
  * Where clients connect, and how each listener tells who they are: from `listeners` of the file, or, for a single tenant,
  * from --listen-addr. Everything that a way to identify needs must be there, or nobody could ever be identified by it.
  */
-import type { ServerTls } from '../../grpc/transport.ts';
+import type { ServerTls, SocketAddress } from '../../grpc/transport.ts';
 import { parseAddress, reaches } from '../address.ts';
-import { type ListenerConfig, type TenantConfig, type Way, ways } from '../config.ts';
 import { EntryReader } from '../entry.ts';
 import type { ConfigFile, Entry, Given } from '../file.ts';
 import { type Problem, suggestion } from '../problem.ts';
 import type { SettingName, Settings } from '../schema.ts';
-import { soleTenant } from './tenants.ts';
+import { soleTenant, type TenantConfig } from './tenants.ts';
 import { serverTls } from './tls.ts';
+
+/** What a listener identifies clients by, in etcd's order of precedence: a token wins over a certificate. */
+export const ways = ['user', 'jwt', 'certificate'] as const;
+export type Way = (typeof ways)[number];
+
+export interface ListenerConfig {
+  /** The address as configured; the `listener` of every `Peer` that it accepts. */
+  readonly name: string;
+  readonly address: SocketAddress;
+  /** Tenant of clients that present no identity. Null: such clients are rejected. */
+  readonly tenant: string | null;
+  /** Empty: the listener does not identify clients. */
+  readonly identify: readonly Way[];
+  /** True: calls carry the client's own token to etcd instead of the proxy's. */
+  readonly passesCredentials: boolean;
+  /** Null: plain text. */
+  readonly tls: ServerTls | null;
+  /**
+   * False for the default address [::1]:2379, which is not available on a machine without IPv6. An address that is
+   * already in use is an error even then.
+   */
+  readonly required: boolean;
+}
 
 export interface ListenersInput {
   readonly settings: Settings;

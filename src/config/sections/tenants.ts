@@ -3,11 +3,32 @@
  * keys and that no two share a name or an identity; whether namespaces get along is tenant/'s to say.
  */
 import { type MethodName, ownerMethods } from '../../etcd/methods.ts';
-import type { TenantConfig } from '../config.ts';
 import { EntryReader } from '../entry.ts';
 import type { Entry, Given } from '../file.ts';
 import { type Problem, suggestion } from '../problem.ts';
 import type { SettingName, Settings } from '../schema.ts';
+
+/** `read-only` rejects every write, also one inside a transaction, with etcd's own PermissionDenied. */
+export type Access = 'read-write' | 'read-only';
+
+/** One tenant as configured. tenant/ checks it against the others and builds the `Tenant` from it. */
+export interface TenantConfig {
+  readonly name: string;
+  /** Key prefix, as UTF-8 text. Empty: the whole cluster. */
+  readonly namespace: string;
+  /** The upper 32 bits of the tenant's stored lease IDs. Null: derived from the namespace. */
+  readonly leaseTag: number | null;
+  /** The namespace may end without a delimiter: its owner makes sure that it overlaps with no other. */
+  readonly allowUndelimited: boolean;
+  readonly access: Access;
+  /** Cluster-wide methods that the tenant may call as the owner of the cluster. */
+  readonly owns: readonly MethodName[];
+  /**
+   * Identities that map to this tenant on listeners with `identify`: `user:NAME`, `claim:VALUE`, or `uri:`, `dns:` or
+   * `cn:` and a name from the client certificate. No two tenants share one.
+   */
+  readonly identities: readonly string[];
+}
 
 /** The name of the only tenant, where nobody named it. */
 export const soleTenant = 'default';

@@ -2,9 +2,14 @@
  * Patterns of certificates' URIs whose parts name the tenant, `spiffe://td/ns/{ns}/sa/{sa}={ns}.{sa}`. Every part that may
  * vary has to be part of the name: one that is left out would make whoever differs in it the same tenant.
  */
-import type { UriPattern } from '../config.ts';
 import type { Report } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
+
+/** `spiffe://td/ns/{ns}/sa/{sa}`, and the tenant name made of its parts, for example `{ns}.{sa}`. */
+export interface UriPattern {
+  readonly uri: string;
+  readonly tenant: string;
+}
 
 /** A scheme, an authority that is fixed, and segments: whole ones in braces, or fixed. */
 const uriForm = /^[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._:-]+(?:\/(?:[A-Za-z0-9._~:@-]+|\{[a-z]+\}))+$/;

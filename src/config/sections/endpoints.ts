@@ -1,0 +1,35 @@
+/** The etcd endpoints, and whether the proxy uses TLS to each of them. */
+import type { ClientTls, SocketAddress } from '../../grpc/transport.ts';
+import type { Report } from '../read-file.ts';
+import type { Settings } from '../schema.ts';
+import { clientTls } from './tls.ts';
+
+export interface EndpointConfig {
+  /** The endpoint as configured, for logs and metrics. */
+  readonly name: string;
+  readonly address: SocketAddress;
+  /** Null: plain text. */
+  readonly tls: ClientTls | null;
+}
+
+export function resolveEndpoints(settings: Settings, report: Report): readonly EndpointConfig[] {
+  const configured = clientTls(settings, report);
+  // https:// without further settings trusts the CA certificates of the system.
+  const systemTrust: ClientTls = {
+    authorities: null,
+    certificate: null,
+    key: null,
+    serverName: settings['server-name'] || null,
+    skipVerification: false,
+  };
+  const usesTls = configured !== null || settings.endpoints.some(({ secure }) => secure === true);
+  if (settings['server-name'] !== '' && !usesTls) {
+    report('server-name', 'has no effect: nothing turns on TLS towards etcd');
+  }
+  return settings.endpoints.map(({ text, address, secure }) => {
+    if (secure === false && configured !== null) {
+      report('endpoints', `${text} asks for plain text, but the other settings ask for TLS`);
+    }
+    return { name: text, address, tls: configured ?? (secure === true ? systemTrust : null) };
+  });
+}
