@@ -9,7 +9,7 @@ import { configure } from './configure.ts';
 import { freePort } from './free-port.ts';
 import { type RunningProxy, serve } from './serve.ts';
 import { StopSignals } from './stop-signals.ts';
-import { ThrowAwayEtcd } from './throw-away-etcd.ts';
+import { TemporaryEtcd } from './temporary-etcd.ts';
 
 const namespaces = [
   { name: 'game-1', preferredPort: 2379 },
@@ -34,9 +34,9 @@ export const dev: Command = {
     if (first.config === null) return first.exitCode;
     // From here on there is something to put away, also when the terminal is closed.
     const signals = new StopSignals(systemClock, ['SIGTERM', 'SIGINT', 'SIGHUP']);
-    let etcd: ThrowAwayEtcd;
+    let etcd: TemporaryEtcd;
     try {
-      etcd = await ThrowAwayEtcd.start(first.settings.etcd, systemClock);
+      etcd = await TemporaryEtcd.start(first.settings.etcd, systemClock);
     } catch (error) {
       output.err(`etcd-bulkhead: cannot start etcd: ${(error as Error).message}\n`);
       output.err('`npm start` installs it; or name one with --etcd=PATH\n');

@@ -3,7 +3,7 @@
  * mistakes are collected, so that the ones of the command line are reported together with those of the configuration.
  */
 import { parseArgs } from 'node:util';
-import type { Given } from '../config/file.ts';
+import type { RawValue } from '../config/file.ts';
 import { type Problem, suggestion } from '../config/problem.ts';
 import { isSettingName, type SettingName, settingOf } from '../config/schema.ts';
 
@@ -15,7 +15,7 @@ export interface FlagSet {
 }
 
 export interface ParsedFlags {
-  readonly settings: ReadonlyMap<SettingName, Given>;
+  readonly settings: ReadonlyMap<SettingName, RawValue>;
   readonly others: ReadonlyMap<string, string>;
   readonly wantsHelp: boolean;
   readonly problems: readonly Problem[];
@@ -76,7 +76,7 @@ function tokensOf(args: readonly string[], booleans: ReadonlyMap<string, boolean
 }
 
 function sorted(texts: ReadonlyMap<string, readonly string[]>) {
-  const settings = new Map<SettingName, Given>();
+  const settings = new Map<SettingName, RawValue>();
   const others = new Map<string, string>();
   for (const [name, given] of texts) {
     if (isSettingName(name)) settings.set(name, { texts: given, where: dashed(name) });

@@ -3,7 +3,7 @@
  * has not are either accepted, and it is said what becomes of them, or refused where ignoring them would leave somebody
  * with less than they asked for. Flags as in server/etcdmain/grpc_proxy.go, 3.4 to 3.7.
  */
-import type { Given } from '../config/file.ts';
+import type { RawValue } from '../config/file.ts';
 import type { Problem } from '../config/problem.ts';
 import type { SettingName } from '../config/schema.ts';
 import type { Command } from './command.ts';
@@ -103,7 +103,7 @@ export const grpcProxy: Command = {
 };
 
 function adapt(flags: ParsedFlags, remarks: string[]): Pick<ParsedFlags, 'settings' | 'problems'> {
-  const settings = new Map<SettingName, Given>(flags.settings);
+  const settings = new Map<SettingName, RawValue>(flags.settings);
   const problems: Problem[] = [...flags.problems];
   for (const [name, text] of flags.others) {
     const flag = foreignFlags[name];

@@ -22,7 +22,7 @@ export const printConfig: Command = {
 function asFile(effective: readonly EffectiveSetting[]): string {
   const document = new Document({});
   for (const { name, value, origin } of effective) {
-    if (isSettingName(name) && settingOf(name).outsideFile === true) continue;
+    if (isSettingName(name) && settingOf(name).notInFile === true) continue;
     const node = document.createNode(value, { flow: isListOfTexts(value) });
     const key = document.createNode(name) as Scalar;
     if (isScalar(node) || isListOfTexts(value)) node.comment = ` ${origin}`;

@@ -3,7 +3,7 @@
  * command itself waits for, drain, and the exit code. What is built is proxy.ts's affair.
  */
 import type { Config } from '../config/config.ts';
-import type { Loaded } from '../config/load.ts';
+import type { LoadResult } from '../config/load.ts';
 import { createLogger } from '../observe/logger.ts';
 import { version } from '../observe/version.ts';
 import { startProxy } from '../proxy/proxy.ts';
@@ -14,18 +14,18 @@ import { StopSignals } from './stop-signals.ts';
 
 export type RunningProxy = Awaited<ReturnType<typeof startProxy>>;
 
-export interface Occasion {
+export interface ServeOptions {
   /** Called once, when every listener is bound. */
   readonly serving?: (proxy: RunningProxy) => void;
   /** Resolves, with why in words, when something that the command needs has failed. */
   readonly fault?: Promise<string>;
   /** How the configuration is read again, and the files it was read from. Without it, it stays what it is. */
-  readonly reload?: { readonly load: () => Promise<Loaded>; readonly files: readonly string[] };
+  readonly reload?: { readonly load: () => Promise<LoadResult>; readonly files: readonly string[] };
   /** Where the command listens to signals already. */
   readonly signals?: StopSignals;
 }
 
-export async function serve(config: Config, occasion: Occasion = {}): Promise<number> {
+export async function serve(config: Config, occasion: ServeOptions = {}): Promise<number> {
   const { signals = new StopSignals(systemClock) } = occasion;
   const logger = createLogger(config.logLevel);
   process.once('exit', () => logger.flush());

@@ -6,18 +6,18 @@ import { isIPv4, isIPv6 } from 'node:net';
 import type { SocketAddress } from '../grpc/transport.ts';
 
 /** An address with the spelling it came in. */
-export interface SpelledAddress {
+export interface ParsedAddress {
   readonly text: string;
   readonly address: SocketAddress;
 }
 
-export interface Endpoint extends SpelledAddress {
+export interface ParsedEndpoint extends ParsedAddress {
   /** What the scheme says about TLS; null when there is none, and the other settings decide. */
   readonly secure: boolean | null;
 }
 
 /** Undefined when it is no address. An empty host listens on all interfaces. */
-export function parseAddress(text: string): SpelledAddress | undefined {
+export function parseAddress(text: string): ParsedAddress | undefined {
   if (text.startsWith('unix://')) {
     const path = text.slice('unix://'.length);
     return path.startsWith('/') ? { text, address: { path } } : undefined;
@@ -31,7 +31,7 @@ export function parseAddress(text: string): SpelledAddress | undefined {
 }
 
 /** Undefined when it is no endpoint: like an address, but with a host and a port to connect to. */
-export function parseEndpoint(text: string): Endpoint | undefined {
+export function parseEndpoint(text: string): ParsedEndpoint | undefined {
   const scheme = /^(https?):\/\//.exec(text);
   const rest = scheme === null ? text : text.slice(scheme[0].length).replace(/\/$/, '');
   const parsed = parseAddress(rest);

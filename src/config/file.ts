@@ -16,22 +16,22 @@ import { type Problem, suggestion } from './problem.ts';
 import { isSettingName, type SettingName, settingNames, settingOf } from './schema.ts';
 
 /** What was said for one setting, and where. Several texts: it was repeated, or is a list. */
-export interface Given {
+export interface RawValue {
   readonly texts: readonly string[];
   readonly where: string;
 }
 
 /** One element of `tenants` or `listeners`: its keys, and where it begins. */
-export interface Entry {
+export interface ListEntry {
   readonly where: string;
-  readonly fields: ReadonlyMap<string, Given>;
+  readonly fields: ReadonlyMap<string, RawValue>;
 }
 
 export interface ConfigFile {
-  readonly settings: ReadonlyMap<SettingName, Given>;
+  readonly settings: ReadonlyMap<SettingName, RawValue>;
   /** Null when the file does not speak of it. */
-  readonly tenants: readonly Entry[] | null;
-  readonly listeners: readonly Entry[] | null;
+  readonly tenants: readonly ListEntry[] | null;
+  readonly listeners: readonly ListEntry[] | null;
   readonly problems: readonly Problem[];
 }
 
@@ -55,7 +55,7 @@ export function readConfigFile({ name, text }: FileText): ConfigFile {
 }
 
 const topLevelKeys = [
-  ...settingNames.filter((name) => settingOf(name).outsideFile !== true),
+  ...settingNames.filter((name) => settingOf(name).notInFile !== true),
   'tenants',
   'listeners',
 ];
@@ -73,9 +73,9 @@ class FileReader {
   }
 
   read(): ConfigFile {
-    const settings = new Map<SettingName, Given>();
-    let tenants: readonly Entry[] | null = null;
-    let listeners: readonly Entry[] | null = null;
+    const settings = new Map<SettingName, RawValue>();
+    let tenants: readonly ListEntry[] | null = null;
+    let listeners: readonly ListEntry[] | null = null;
     for (const error of [...this.#document.errors, ...this.#document.warnings]) {
       this.#report(this.#whereAt(error.pos[0]), `is not valid YAML: ${error.message}`);
     }
@@ -91,14 +91,19 @@ class FileReader {
     return { settings, tenants, listeners, problems: this.#problems };
   }
 
-  #entries(key: string, node: unknown, where: string, keys: readonly string[]): readonly Entry[] {
+  #entries(
+    key: string,
+    node: unknown,
+    where: string,
+    keys: readonly string[],
+  ): readonly ListEntry[] {
     const list = this.#resolved(node);
     if (!isSeq(list)) {
       this.#report(where, `"${key}" must be a list`);
       return [];
     }
     return list.items.map((item) => {
-      const fields = new Map<string, Given>();
+      const fields = new Map<string, RawValue>();
       const begin = this.#where(item, where);
       for (const [name, field] of this.#pairs(item, keys, key, begin)) {
         const texts = this.#texts(name, field.node, field.where);

@@ -4,9 +4,9 @@
  */
 import type { Config, EffectiveSetting } from './config.ts';
 import { withLists } from './effective.ts';
-import { type ConfigFile, type FileText, type Given, readConfigFile } from './file.ts';
+import { type ConfigFile, type FileText, type RawValue, readConfigFile } from './file.ts';
 import { type Problem, suggestion } from './problem.ts';
-import { type Report, readFile } from './read-file.ts';
+import { type ProblemReporter, readFile } from './read-file.ts';
 import { resolve } from './resolve.ts';
 import {
   environmentName,
@@ -17,13 +17,13 @@ import {
   settingOf,
 } from './schema.ts';
 import type { TenantConfig } from './sections/tenants.ts';
-import { BadValue, readValue } from './values.ts';
+import { InvalidValue, readValue } from './values.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Where settings come from, strongest first. */
-export interface Sources {
-  readonly flags: ReadonlyMap<SettingName, Given>;
+export interface ConfigSources {
+  readonly flags: ReadonlyMap<SettingName, RawValue>;
   readonly environment: Environment;
   /** Stands in for the file that --config names: the text of commands that bring their own, or what was read already. */
   readonly file?: FileText | ConfigFile;
@@ -34,22 +34,22 @@ export interface Sources {
 }
 
 /** Either a configuration or what is wrong with it, never both; and every file that it depends on, readable or not. */
-export type Loaded = { readonly files: readonly string[] } & (
+export type LoadResult = { readonly files: readonly string[] } & (
   | { readonly config: Config; readonly settings: Settings; readonly problems: readonly [] }
   | { readonly config: null; readonly settings: null; readonly problems: readonly Problem[] }
 );
 
-export function loadConfig(sources: Sources): Loaded {
+export function loadConfig(sources: ConfigSources): LoadResult {
   const problems: Problem[] = [];
-  const outside = new Map<SettingName, Given>([
+  const outside = new Map<SettingName, RawValue>([
     ...readEnvironment(sources.environment, problems),
     ...sources.flags,
   ]);
   const file = readFileOf(sources, outside, problems);
-  const given = new Map<SettingName, Given>([...(file?.settings ?? []), ...outside]);
+  const given = new Map<SettingName, RawValue>([...(file?.settings ?? []), ...outside]);
 
-  const { settings, effective, faulty } = readSettings(given, sources.defaults ?? {}, problems);
-  const resolved = resolve({ settings, given, file, faulty }, problems);
+  const { settings, effective, invalid } = readSettings(given, sources.defaults ?? {}, problems);
+  const resolved = resolve({ settings, given, file, invalid }, problems);
   problems.push(...placed(sources.checkTenants(resolved.tenants), given, file));
   const files = filesOf(settings, file);
   if (problems.length > 0) return { config: null, settings: null, problems, files };
@@ -60,7 +60,7 @@ export function loadConfig(sources: Sources): Loaded {
 /** What tenant/ found, at the places where it was said. */
 function placed(
   problems: readonly Problem[],
-  given: ReadonlyMap<SettingName, Given>,
+  given: ReadonlyMap<SettingName, RawValue>,
   file: ConfigFile | null,
 ): readonly Problem[] {
   if (file?.tenants == null) {
@@ -94,9 +94,12 @@ function filesOf(settings: Settings, file: ConfigFile | null): readonly string[]
 const fromKubernetes =
   /^ETCD_BULKHEAD_(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
 
-function readEnvironment(environment: Environment, problems: Problem[]): Map<SettingName, Given> {
+function readEnvironment(
+  environment: Environment,
+  problems: Problem[],
+): Map<SettingName, RawValue> {
   const names = new Map(settingNames.map((name) => [environmentName(name), name]));
-  const given = new Map<SettingName, Given>();
+  const given = new Map<SettingName, RawValue>();
   for (const [variable, text] of Object.entries(environment)) {
     if (text === undefined || !variable.startsWith(environmentPrefix)) continue;
     const name = names.get(variable);
@@ -110,22 +113,22 @@ function readEnvironment(environment: Environment, problems: Problem[]): Map<Set
 }
 
 /** The text that --config names; null where it names none, or where that cannot be read. */
-export function fileTextOf({ flags, environment }: Sources): FileText | null {
+export function fileTextOf({ flags, environment }: ConfigSources): FileText | null {
   const path = flags.get('config')?.texts.at(-1) ?? environment[environmentName('config')] ?? '';
   const bytes = readFile('config', path, () => {});
   return bytes === null ? null : { name: path, text: bytes.toString('utf8') };
 }
 
 function readFileOf(
-  { file: source }: Sources,
-  outside: ReadonlyMap<SettingName, Given>,
+  { file: source }: ConfigSources,
+  outside: ReadonlyMap<SettingName, RawValue>,
   problems: Problem[],
 ): ConfigFile | null {
   let file: ConfigFile | null = null;
   const named = outside.get('config');
   if (source === undefined) {
     const path = named?.texts.at(-1) ?? '';
-    const report: Report = (setting, what) =>
+    const report: ProblemReporter = (setting, what) =>
       problems.push({ where: named?.where ?? `--${setting}`, what });
     const bytes = readFile('config', path, report);
     if (bytes !== null) file = readConfigFile({ name: path, text: bytes.toString('utf8') });
@@ -137,25 +140,25 @@ function readFileOf(
 }
 
 function readSettings(
-  given: ReadonlyMap<SettingName, Given>,
+  given: ReadonlyMap<SettingName, RawValue>,
   defaults: Partial<Record<SettingName, string>>,
   problems: Problem[],
 ): {
   readonly settings: Settings;
   readonly effective: readonly EffectiveSetting[];
-  readonly faulty: ReadonlySet<SettingName>;
+  readonly invalid: ReadonlySet<SettingName>;
 } {
   const values: Record<string, unknown> = {};
   const effective: EffectiveSetting[] = [];
-  const faulty = new Set<SettingName>();
+  const invalid = new Set<SettingName>();
   for (const name of settingNames) {
     const setting = settingOf(name);
     const fallback = [defaults[name] ?? setting.default];
     const { texts, where } = given.get(name) ?? { texts: fallback, where: 'default' };
     let value = readValue(setting.kind, texts, setting);
-    if (value instanceof BadValue) {
-      problems.push({ where, what: `${JSON.stringify(texts.join(','))} is ${value.why}` });
-      faulty.add(name);
+    if (value instanceof InvalidValue) {
+      problems.push({ where, what: `${JSON.stringify(texts.join(','))} is ${value.reason}` });
+      invalid.add(name);
       // Go on with the default, so that the checks of all other settings still run.
       value = readValue(setting.kind, fallback, setting);
     }
@@ -163,7 +166,7 @@ function readSettings(
     effective.push({ name, value: spell(setting.kind, texts), origin: where });
   }
   // The loop has given every name of the schema a value of its kind; only the compiler cannot see it.
-  return { settings: values as Settings, effective, faulty };
+  return { settings: values as Settings, effective, invalid };
 }
 
 /** The value in the form in which a file would hold it. */

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs';
 
 /** Called with the setting or the key that a mistake is about. */
-export type Report = (setting: string, what: string) => void;
+export type ProblemReporter = (setting: string, what: string) => void;
 
 /** Null when no file was named, or when it cannot be read: that is reported. */
-export function readFile(setting: string, path: string, report: Report): Buffer | null {
+export function readFile(setting: string, path: string, report: ProblemReporter): Buffer | null {
   if (path === '') return null;
   try {
     return readFileSync(path);

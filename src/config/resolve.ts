@@ -4,9 +4,9 @@
  */
 import { reaches } from './address.ts';
 import type { Config } from './config.ts';
-import type { ConfigFile, Given } from './file.ts';
+import type { ConfigFile, RawValue } from './file.ts';
 import type { Problem } from './problem.ts';
-import type { Report } from './read-file.ts';
+import type { ProblemReporter } from './read-file.ts';
 import type { LogLevel, SettingName, Settings, TransportName } from './schema.ts';
 import { readBearer } from './sections/bearer.ts';
 import { resolveBreaker } from './sections/breaker.ts';
@@ -20,23 +20,23 @@ import { serverTls } from './sections/tls.ts';
 import { readUriPatterns } from './sections/uri-pattern.ts';
 import { readUsers } from './sections/users.ts';
 
-export interface Unresolved {
+export interface ResolveInput {
   readonly settings: Settings;
   /** What was set explicitly, and where; any other setting holds its default. */
-  readonly given: ReadonlyMap<SettingName, Given>;
+  readonly given: ReadonlyMap<SettingName, RawValue>;
   readonly file: ConfigFile | null;
   /** Hold a default because what was given is no value. That is reported; what follows from it need not be. */
-  readonly faulty: ReadonlySet<SettingName>;
+  readonly invalid: ReadonlySet<SettingName>;
 }
 
 /** Everything but `effective`. What it returns is of use only when `problems` stayed empty. */
 export function resolve(
-  { settings, given, file, faulty }: Unresolved,
+  { settings, given, file, invalid }: ResolveInput,
   problems: Problem[],
 ): Omit<Config, 'effective'> {
-  const report: Report = (setting, what) => {
+  const report: ProblemReporter = (setting, what) => {
     const name = setting as SettingName;
-    if (faulty.has(name)) return;
+    if (invalid.has(name)) return;
     problems.push({ where: given.get(name)?.where ?? `--${setting}`, what });
   };
   const tenants = resolveTenants(settings, given, file?.tenants ?? null, problems);
@@ -46,7 +46,7 @@ export function resolve(
   }
   const listeners = resolveListeners({ settings, given, file, tenants, tls }, problems);
   const endpoints = resolveEndpoints(settings, report);
-  if (!faulty.has('listen-addr')) refuseOurselves(endpoints, listeners, report);
+  if (!invalid.has('listen-addr')) refuseOurselves(endpoints, listeners, report);
   return {
     tenants,
     listeners,
@@ -73,7 +73,7 @@ export function resolve(
 function refuseOurselves(
   endpoints: readonly EndpointConfig[],
   listeners: readonly ListenerConfig[],
-  report: Report,
+  report: ProblemReporter,
 ): void {
   for (const endpoint of endpoints) {
     const self = listeners.find(({ address }) => reaches(endpoint.address, address));

@@ -4,7 +4,7 @@
  *
  * Secrets have no row and never will: they come as names of files, so a configuration may always be shown.
  */
-import type { Endpoint, SpelledAddress } from './address.ts';
+import type { ParsedAddress, ParsedEndpoint } from './address.ts';
 
 /** What each kind of setting becomes. Durations are milliseconds. */
 export interface ValueOf {
@@ -16,9 +16,9 @@ export interface ValueOf {
   duration: number;
   bytes: number;
   choice: string;
-  address: SpelledAddress | null;
-  addresses: readonly SpelledAddress[];
-  endpoints: readonly Endpoint[];
+  address: ParsedAddress | null;
+  addresses: readonly ParsedAddress[];
+  endpoints: readonly ParsedEndpoint[];
 }
 
 export type Kind = keyof ValueOf;
@@ -44,7 +44,7 @@ export interface Setting {
   /** `fixed`: the command decides it itself and takes no such flag. `only`: no other command knows it. */
   readonly dev?: 'fixed' | 'only';
   /** Only as a flag or in the environment: it would make no sense inside of the file. */
-  readonly outsideFile?: true;
+  readonly notInFile?: true;
 }
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -64,7 +64,7 @@ export const schema = {
     reload: 'applied',
     doc: 'file with settings (YAML or JSON), and with the tenants when there are several',
     dev: 'fixed',
-    outsideFile: true,
+    notInFile: true,
   },
   endpoints: {
     kind: 'endpoints',
@@ -422,7 +422,7 @@ export const schema = {
     reload: 'restart',
     doc: 'the etcd binary to start',
     dev: 'only',
-    outsideFile: true,
+    notInFile: true,
   },
 } as const satisfies Record<string, Setting>;
 

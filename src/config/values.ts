@@ -6,15 +6,15 @@ import { parseAddress, parseEndpoint } from './address.ts';
 import type { Kind, Setting, ValueOf } from './schema.ts';
 
 /** Why a text is not a value of its kind, in words that follow "is". */
-export class BadValue {
-  readonly why: string;
-  constructor(why: string) {
-    this.why = why;
+export class InvalidValue {
+  readonly reason: string;
+  constructor(reason: string) {
+    this.reason = reason;
   }
 }
 
 type Readers = {
-  readonly [K in Kind]: (texts: readonly string[], setting: Setting) => ValueOf[K] | BadValue;
+  readonly [K in Kind]: (texts: readonly string[], setting: Setting) => ValueOf[K] | InvalidValue;
 };
 
 /** Go's units, as in `1h30m` or `1.5s`. */
@@ -44,34 +44,34 @@ const readers: Readers = {
     const text = last(texts);
     if (text === 'true' || text === '1') return true;
     if (text === 'false' || text === '0') return false;
-    return new BadValue('neither true nor false');
+    return new InvalidValue('neither true nor false');
   },
   integer: (texts, setting) => {
     const text = last(texts);
-    if (!/^\d{1,15}$/.test(text)) return new BadValue('not a whole number');
+    if (!/^\d{1,15}$/.test(text)) return new InvalidValue('not a whole number');
     return bounded(Number(text), setting, String);
   },
   duration: (texts, setting) => {
     const ms = durationMs(last(texts));
-    if (ms === undefined) return new BadValue('not a duration such as 500ms, 5s or 1m30s');
+    if (ms === undefined) return new InvalidValue('not a duration such as 500ms, 5s or 1m30s');
     return bounded(ms, setting, formatDuration);
   },
   bytes: (texts, setting) => {
     const match = /^(\d{1,15}(?:\.\d{1,6})?)([A-Za-z]*)$/.exec(last(texts));
     const unit = unitBytes[match?.[2] ?? ' '];
     if (match === null || unit === undefined) {
-      return new BadValue('not a size such as 1048576, 512KiB or 1.5MiB');
+      return new InvalidValue('not a size such as 1048576, 512KiB or 1.5MiB');
     }
     return bounded(Math.floor(Number(match[1]) * unit), setting, (bytes) => `${bytes} bytes`);
   },
   choice: (texts, setting) => {
     const text = last(texts);
     const choices = setting.choices ?? [];
-    return choices.includes(text) ? text : new BadValue(`not one of ${choices.join(', ')}`);
+    return choices.includes(text) ? text : new InvalidValue(`not one of ${choices.join(', ')}`);
   },
   address: (texts) => {
     const text = last(texts);
-    return text === '' ? null : (parseAddress(text) ?? new BadValue(noAddress));
+    return text === '' ? null : (parseAddress(text) ?? new InvalidValue(noAddress));
   },
   addresses: (texts) => each(elements(texts), parseAddress, noAddress),
   endpoints: (texts) => each(elements(texts), parseEndpoint, noEndpoint),
@@ -80,12 +80,12 @@ const readers: Readers = {
 const noAddress = 'not an address such as 127.0.0.1:2379, [::1]:2379, :2379 or unix:///path';
 const noEndpoint = 'not an endpoint such as 10.0.0.1:2379, https://etcd-0:2379 or unix:///path';
 
-/** The value, or why there is none. `texts` holds what was given for one setting: several when it was repeated. */
+/** The value, or reason there is none. `texts` holds what was given for one setting: several when it was repeated. */
 export function readValue<K extends Kind>(
   kind: K,
   texts: readonly string[],
   setting: Setting,
-): ValueOf[K] | BadValue {
+): ValueOf[K] | InvalidValue {
   return readers[kind](texts, setting);
 }
 
@@ -105,12 +105,12 @@ function each<T>(
   texts: readonly string[],
   parse: (text: string) => T | undefined,
   otherwise: string,
-): readonly T[] | BadValue {
-  if (texts.length === 0) return new BadValue('empty');
+): readonly T[] | InvalidValue {
+  if (texts.length === 0) return new InvalidValue('empty');
   const values: T[] = [];
   for (const text of texts) {
     const value = parse(text);
-    if (value === undefined) return new BadValue(`${otherwise} (${JSON.stringify(text)})`);
+    if (value === undefined) return new InvalidValue(`${otherwise} (${JSON.stringify(text)})`);
     values.push(value);
   }
   return values;
@@ -120,9 +120,9 @@ function bounded(
   value: number,
   { min = 0, max = Number.MAX_SAFE_INTEGER }: Setting,
   format: (value: number) => string,
-): number | BadValue {
-  if (value < min) return new BadValue(`less than ${format(min)}`);
-  if (value > max) return new BadValue(`more than ${format(max)}`);
+): number | InvalidValue {
+  if (value < min) return new InvalidValue(`less than ${format(min)}`);
+  if (value > max) return new InvalidValue(`more than ${format(max)}`);
   return value;
 }
 

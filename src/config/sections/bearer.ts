@@ -2,7 +2,7 @@
  * How bearer tokens are verified: a local set of public keys, and what a token has to claim. Nothing is fetched from
  * anywhere. Secret keys are refused: a signature that everybody who can verify it can make proves nothing about its maker.
  */
-import { type Report, readFile } from '../read-file.ts';
+import { type ProblemReporter, readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 /** A public key as RFC 7517 writes it. */
@@ -27,7 +27,7 @@ const asymmetric = [
 ];
 
 /** Null when there are no keys. After a report the result is not to be used. */
-export function readBearer(settings: Settings, report: Report): BearerConfig | null {
+export function readBearer(settings: Settings, report: ProblemReporter): BearerConfig | null {
   const { 'jwt-issuer': issuer, 'jwt-audience': audience, 'jwt-claim': claim } = settings;
   const algorithms = settings['jwt-algorithms'];
   if (settings['jwks-file'] === '') {
@@ -50,7 +50,7 @@ export function readBearer(settings: Settings, report: Report): BearerConfig | n
   return { keys, issuer, audience, claim, algorithms };
 }
 
-function publicKeys(bytes: Buffer, report: Report): readonly PublicKey[] {
+function publicKeys(bytes: Buffer, report: ProblemReporter): readonly PublicKey[] {
   const keys = keysIn(bytes);
   if (keys === null) report('jwks-file', 'is no JSON Web Key Set: an object with "keys", a list');
   if (keys?.length === 0) report('jwks-file', 'holds no key');

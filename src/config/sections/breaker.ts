@@ -1,5 +1,5 @@
 /** Settings of the circuit breakers: one set for all tenants and breaker classes. */
-import type { Report } from '../read-file.ts';
+import type { ProblemReporter } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 export interface BreakerConfig {
@@ -15,7 +15,7 @@ export interface BreakerConfig {
   readonly openMaxMs: number;
 }
 
-export function resolveBreaker(settings: Settings, report: Report): BreakerConfig {
+export function resolveBreaker(settings: Settings, report: ProblemReporter): BreakerConfig {
   const { 'breaker-open': openMs, 'breaker-open-max': openMaxMs } = settings;
   if (openMaxMs < openMs) report('breaker-open-max', 'is shorter than --breaker-open');
   return {

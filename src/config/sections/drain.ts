@@ -1,5 +1,5 @@
 /** The phases of shutdown. They must fit into one another. */
-import type { Report } from '../read-file.ts';
+import type { ProblemReporter } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 import { formatDuration } from '../values.ts';
 
@@ -12,7 +12,7 @@ export interface DrainConfig {
   readonly maxMs: number;
 }
 
-export function resolveDrain(settings: Settings, report: Report): DrainConfig {
+export function resolveDrain(settings: Settings, report: ProblemReporter): DrainConfig {
   const { 'min-drain': minMs, 'drain-window': windowMs, 'max-drain': maxMs } = settings;
   if (maxMs < minMs + windowMs) {
     const least = formatDuration(minMs + windowMs);

@@ -1,6 +1,6 @@
 /** The etcd endpoints, and whether the proxy uses TLS to each of them. */
 import type { ClientTls, SocketAddress } from '../../grpc/transport.ts';
-import type { Report } from '../read-file.ts';
+import type { ProblemReporter } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 import { clientTls } from './tls.ts';
 
@@ -12,7 +12,10 @@ export interface EndpointConfig {
   readonly tls: ClientTls | null;
 }
 
-export function resolveEndpoints(settings: Settings, report: Report): readonly EndpointConfig[] {
+export function resolveEndpoints(
+  settings: Settings,
+  report: ProblemReporter,
+): readonly EndpointConfig[] {
   const configured = clientTls(settings, report);
   // https:// without further settings trusts the CA certificates of the system.
   const systemTrust: ClientTls = {

@@ -4,16 +4,16 @@
  */
 import type { ServerTls, SocketAddress } from '../../grpc/transport.ts';
 import { parseAddress, reaches } from '../address.ts';
-import { EntryReader } from '../entry.ts';
-import type { ConfigFile, Entry, Given } from '../file.ts';
+import type { ConfigFile, ListEntry, RawValue } from '../file.ts';
+import { ListEntryReader } from '../list-entry.ts';
 import { type Problem, suggestion } from '../problem.ts';
 import type { SettingName, Settings } from '../schema.ts';
-import { soleTenant, type TenantConfig } from './tenants.ts';
+import { defaultTenantName, type TenantConfig } from './tenants.ts';
 import { serverTls } from './tls.ts';
 
 /** What a listener identifies clients by, in etcd's order of precedence: a token wins over a certificate. */
-export const ways = ['user', 'jwt', 'certificate'] as const;
-export type Way = (typeof ways)[number];
+export const identitySources = ['user', 'jwt', 'certificate'] as const;
+export type IdentitySource = (typeof identitySources)[number];
 
 export interface ListenerConfig {
   /** The address as configured; the `listener` of every `Peer` that it accepts. */
@@ -22,7 +22,7 @@ export interface ListenerConfig {
   /** Tenant of clients that present no identity. Null: such clients are rejected. */
   readonly tenant: string | null;
   /** Empty: the listener does not identify clients. */
-  readonly identify: readonly Way[];
+  readonly identify: readonly IdentitySource[];
   /** True: calls carry the client's own token to etcd instead of the proxy's. */
   readonly passesCredentials: boolean;
   /** Null: plain text. */
@@ -36,7 +36,7 @@ export interface ListenerConfig {
 
 export interface ListenersInput {
   readonly settings: Settings;
-  readonly given: ReadonlyMap<SettingName, Given>;
+  readonly given: ReadonlyMap<SettingName, RawValue>;
   readonly file: ConfigFile | null;
   readonly tenants: readonly TenantConfig[];
   /** For every listener that has no certificate of its own. */
@@ -79,7 +79,7 @@ function sharedListeners(
   return settings['listen-addr'].map(({ text, address }, index) => ({
     name: text,
     address,
-    tenant: tenants[0]?.name ?? soleTenant,
+    tenant: tenants[0]?.name ?? defaultTenantName,
     identify: [],
     passesCredentials: false,
     tls,
@@ -88,7 +88,7 @@ function sharedListeners(
 }
 
 function ownListeners(
-  entries: readonly Entry[],
+  entries: readonly ListEntry[],
   input: ListenersInput,
   problems: Problem[],
 ): readonly ListenerConfig[] {
@@ -98,11 +98,13 @@ function ownListeners(
   }
   if (entries.length === 0) problems.push({ where: 'listeners', what: 'the list is empty' });
   const names = new Set(input.tenants.map((tenant) => tenant.name));
-  return entries.flatMap((entry) => readListener(new EntryReader(entry, problems), names, input));
+  return entries.flatMap((entry) =>
+    readListener(new ListEntryReader(entry, problems), names, input),
+  );
 }
 
 function readListener(
-  reader: EntryReader,
+  reader: ListEntryReader,
   names: ReadonlySet<string>,
   input: ListenersInput,
 ): readonly ListenerConfig[] {
@@ -110,7 +112,7 @@ function readListener(
   if (parsed === undefined) {
     reader.report('address', 'must be an address such as 127.0.0.1:2379 or unix:///path');
   }
-  const identify = readWays(reader);
+  const identify = readIdentitySources(reader);
   const tenant = reader.text('tenant') ?? null;
   if (tenant === null && !reader.has('identify')) {
     reader.report('tenant', 'is missing, or "identify", which says how clients are told apart');
@@ -121,7 +123,7 @@ function readListener(
   }
   const passesCredentials = reader.boolean('pass-credentials');
   const tls = ownTls(reader) ?? input.tls;
-  checkWays({ reader, identify, passesCredentials, tls, settings: input.settings });
+  checkIdentitySources({ reader, identify, passesCredentials, tls, settings: input.settings });
   if (parsed === undefined) return [];
   const { text: name, address } = parsed;
   return [{ name, address, tenant, identify, passesCredentials, tls, required: true }];
@@ -129,19 +131,19 @@ function readListener(
 
 const namesSuggestedMax = 1_000;
 
-function readWays(reader: EntryReader): readonly Way[] {
+function readIdentitySources(reader: ListEntryReader): readonly IdentitySource[] {
   return (reader.texts('identify') ?? []).flatMap((text) => {
-    const way = ways.find((each) => each === text);
-    if (way !== undefined) return [way];
+    const source = identitySources.find((each) => each === text);
+    if (source !== undefined) return [source];
     reader.report(
       'identify',
-      `has "${text}", not one of ${ways.join(', ')}${suggestion(text, ways)}`,
+      `has "${text}", not one of ${identitySources.join(', ')}${suggestion(text, identitySources)}`,
     );
     return [];
   });
 }
 
-function ownTls(reader: EntryReader): ServerTls | null {
+function ownTls(reader: ListEntryReader): ServerTls | null {
   const files = {
     'cert-file': reader.text('cert-file') ?? '',
     'key-file': reader.text('key-file') ?? '',
@@ -151,14 +153,20 @@ function ownTls(reader: EntryReader): ServerTls | null {
 }
 
 interface Choice {
-  readonly reader: EntryReader;
-  readonly identify: readonly Way[];
+  readonly reader: ListEntryReader;
+  readonly identify: readonly IdentitySource[];
   readonly passesCredentials: boolean;
   readonly tls: ServerTls | null;
   readonly settings: Settings;
 }
 
-function checkWays({ reader, identify, passesCredentials, tls, settings }: Choice): void {
+function checkIdentitySources({
+  reader,
+  identify,
+  passesCredentials,
+  tls,
+  settings,
+}: Choice): void {
   if (identify.includes('certificate') && tls?.clientAuthorities == null) {
     reader.report('identify', 'by certificate needs "trusted-ca-file", here or for all listeners');
   }

@@ -1,5 +1,5 @@
 /** The user and password with which the proxy authenticates to etcd. */
-import { type Report, readFile } from '../read-file.ts';
+import { type ProblemReporter, readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 export interface LoginConfig {
@@ -8,7 +8,7 @@ export interface LoginConfig {
 }
 
 /** Null if neither --user nor --password-file is set. */
-export function resolveLogin(settings: Settings, report: Report): LoginConfig | null {
+export function resolveLogin(settings: Settings, report: ProblemReporter): LoginConfig | null {
   const { user, 'password-file': path } = settings;
   if (user === '' && path === '') return null;
   if (path === '') report('user', 'needs --password-file as well');

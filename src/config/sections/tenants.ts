@@ -3,8 +3,8 @@
  * keys and that no two share a name or an identity; whether namespaces get along is tenant/'s to say.
  */
 import { type MethodName, ownerMethods } from '../../etcd/methods.ts';
-import { EntryReader } from '../entry.ts';
-import type { Entry, Given } from '../file.ts';
+import type { ListEntry, RawValue } from '../file.ts';
+import { ListEntryReader } from '../list-entry.ts';
 import { type Problem, suggestion } from '../problem.ts';
 import type { SettingName, Settings } from '../schema.ts';
 
@@ -31,26 +31,26 @@ export interface TenantConfig {
 }
 
 /** The name of the only tenant, where nobody named it. */
-export const soleTenant = 'default';
+export const defaultTenantName = 'default';
 
 /** `given` tells what was set explicitly, and where; anything else holds its default. */
 export function resolveTenants(
   settings: Settings,
-  given: ReadonlyMap<SettingName, Given>,
-  entries: readonly Entry[] | null,
+  given: ReadonlyMap<SettingName, RawValue>,
+  entries: readonly ListEntry[] | null,
   problems: Problem[],
 ): readonly TenantConfig[] {
   const isReadOnly = settings['read-only'];
   if (entries === null) {
     return [
       {
-        name: soleTenant,
+        name: defaultTenantName,
         namespace: settings.namespace,
         leaseTag: null,
         allowUndelimited: settings['allow-undelimited'],
         access: isReadOnly ? 'read-only' : 'read-write',
         owns: [],
-        identities: ownName(soleTenant),
+        identities: defaultIdentities(defaultTenantName),
       },
     ];
   }
@@ -85,8 +85,8 @@ export function resolveTenants(
 /** Short and plain: it becomes a label of metrics and stands in every line of the log. */
 const tenantName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-function readTenant(entry: Entry, problems: Problem[]): TenantConfig {
-  const reader = new EntryReader(entry, problems);
+function readTenant(entry: ListEntry, problems: Problem[]): TenantConfig {
+  const reader = new ListEntryReader(entry, problems);
   const name = reader.text('name') ?? '';
   if (!tenantName.test(name)) {
     reader.report('name', 'must be 1 to 63 letters, digits, dots, dashes or underscores');
@@ -109,12 +109,12 @@ function readTenant(entry: Entry, problems: Problem[]): TenantConfig {
     allowUndelimited: reader.boolean('allow-undelimited'),
     access: reader.choice('access', ['read-write', 'read-only']),
     owns: readOwned(reader),
-    identities: readIdentities(reader) ?? ownName(name),
+    identities: readIdentities(reader) ?? defaultIdentities(name),
   };
 }
 
 /** Who says nothing else about a tenant means that users and bearer tokens call it by its name. */
-function ownName(name: string): readonly string[] {
+function defaultIdentities(name: string): readonly string[] {
   return [`user:${name}`, `claim:${name}`];
 }
 
@@ -123,7 +123,7 @@ const ownerMethodsByName: ReadonlyMap<string, MethodName> = new Map(
   [...ownerMethods].map((name) => [name.slice(name.indexOf('/') + 1), name]),
 );
 
-function readOwned(reader: EntryReader): readonly MethodName[] {
+function readOwned(reader: ListEntryReader): readonly MethodName[] {
   const isOwner = reader.choice('role', ['tenant', 'owner']) === 'owner';
   const texts = reader.texts('owner-methods');
   if (texts !== undefined && !isOwner) reader.report('owner-methods', 'needs "role: owner"');
@@ -140,7 +140,7 @@ function readOwned(reader: EntryReader): readonly MethodName[] {
 
 const identityKinds = ['user', 'claim', 'uri', 'dns', 'cn'];
 
-function readIdentities(reader: EntryReader): readonly string[] | undefined {
+function readIdentities(reader: ListEntryReader): readonly string[] | undefined {
   const texts = reader.texts('identities');
   return texts?.map((text) => {
     const [kind = '', ...rest] = text.split(':');

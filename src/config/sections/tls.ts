@@ -6,14 +6,14 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { peerCertificate } from '../../grpc/peer-certificate.ts';
 import type { ClientTls, ServerTls } from '../../grpc/transport.ts';
-import { type Report, readFile } from '../read-file.ts';
+import { type ProblemReporter, readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 /** The files of a listener: of all listeners in the settings, or of one that has its own. Empty where none is named. */
 export type ServerFiles = Pick<Settings, 'cert-file' | 'key-file' | 'trusted-ca-file'>;
 
 /** What clients see. Null: plain text. After a report the result is not to be used. */
-export function serverTls(files: ServerFiles, report: Report): ServerTls | null {
+export function serverTls(files: ServerFiles, report: ProblemReporter): ServerTls | null {
   const pair = readPair(['cert-file', files['cert-file']], ['key-file', files['key-file']], report);
   const authoritiesFile = files['trusted-ca-file'];
   const clientAuthorities = readAuthorities('trusted-ca-file', authoritiesFile, report);
@@ -43,7 +43,7 @@ function tryContext(options: SecureContextOptions, report: (what: string) => voi
 }
 
 /** What etcd sees, for those endpoints that want TLS. Null when no setting asks for it. */
-export function clientTls(settings: Settings, report: Report): ClientTls | null {
+export function clientTls(settings: Settings, report: ProblemReporter): ClientTls | null {
   const pair = readPair(['cert', settings.cert], ['key', settings.key], report);
   const authorities = readAuthorities('cacert', settings.cacert, report);
   // etcd takes the common name for the user of every request that has no token; with one, whoever connects to us would
@@ -84,7 +84,7 @@ type Named = readonly [setting: string, path: string];
 function readPair(
   [certificateSetting, certificatePath]: Named,
   [keySetting, keyPath]: Named,
-  report: Report,
+  report: ProblemReporter,
 ): Pair | null {
   if (certificatePath === '' && keyPath === '') return null;
   if (certificatePath === '' || keyPath === '') {
@@ -102,7 +102,7 @@ function readPair(
   return { certificate, parsed, key, isMatching };
 }
 
-function readAuthorities(setting: string, path: string, report: Report): Buffer | null {
+function readAuthorities(setting: string, path: string, report: ProblemReporter): Buffer | null {
   const bytes = readFile(setting, path, report);
   return bytes !== null && parse(setting, bytes, toCertificate, report) === null ? null : bytes;
 }
@@ -111,7 +111,7 @@ function parse<T>(
   setting: string,
   pem: Buffer,
   to: { readonly what: string; readonly from: (pem: Buffer) => T },
-  report: Report,
+  report: ProblemReporter,
 ): T | null {
   try {
     return to.from(pem);

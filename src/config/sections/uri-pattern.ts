@@ -2,7 +2,7 @@
  * Patterns of certificates' URIs whose parts name the tenant, `spiffe://td/ns/{ns}/sa/{sa}={ns}.{sa}`. Every part that may
  * vary has to be part of the name: one that is left out would make whoever differs in it the same tenant.
  */
-import type { Report } from '../read-file.ts';
+import type { ProblemReporter } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 /** `spiffe://td/ns/{ns}/sa/{sa}`, and the tenant name made of its parts, for example `{ns}.{sa}`. */
@@ -16,7 +16,10 @@ const uriForm = /^[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._:-]+(?:\/(?:[A-Za-z0-9._~:@-
 /** Parts in braces, and one character between two of them: their border, which the one before it may not contain. */
 const nameForm = /^[A-Za-z0-9._-]*\{[a-z]+\}(?:[._-]\{[a-z]+\})*[A-Za-z0-9._-]*$/;
 
-export function readUriPatterns(settings: Settings, report: Report): readonly UriPattern[] {
+export function readUriPatterns(
+  settings: Settings,
+  report: ProblemReporter,
+): readonly UriPattern[] {
   return settings['uri-pattern'].map((text) => {
     const [uri = '', tenant = '{tenant}'] = text.split('=', 2);
     const [parts, used] = [partsOf(uri), partsOf(tenant)];

@@ -2,7 +2,7 @@
  * The file of tenants' users, `user:hash` in each line → parsed hashes. Two kinds: scrypt as `hash-password` writes it, and
  * bcrypt as `htpasswd -B` does. It checks that every hash can be computed within bounds; it never sees a password.
  */
-import { type Report, readFile } from '../read-file.ts';
+import { type ProblemReporter, readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 export interface ScryptHash {
@@ -25,7 +25,10 @@ export interface BcryptHash {
 export type PasswordHash = ScryptHash | BcryptHash;
 
 /** Empty when no file is named. After a report the result is not to be used. */
-export function readUsers(settings: Settings, report: Report): ReadonlyMap<string, PasswordHash> {
+export function readUsers(
+  settings: Settings,
+  report: ProblemReporter,
+): ReadonlyMap<string, PasswordHash> {
   const users = new Map<string, PasswordHash>();
   const bytes = readFile('users-file', settings['users-file'], report);
   for (const [index, line] of (bytes?.toString('utf8') ?? '').split(/\r?\n/).entries()) {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Environment, type Loaded, loadConfig } from '../../../src/config/load.ts';
+import { type Environment, type LoadResult, loadConfig } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/config/problem.ts';
 import type { SettingName } from '../../../src/config/schema.ts';
 import { listenerConfig, tenantConfig } from '../../support/tenancy.ts';
@@ -19,7 +19,7 @@ interface Given {
 /** An endpoint that is not ourselves, where a test does not care. */
 const elsewhere = { endpoints: 'etcd:2379' } as const;
 
-function load({ flags = elsewhere, environment = {}, file }: Given): Loaded {
+function load({ flags = elsewhere, environment = {}, file }: Given): LoadResult {
   return loadConfig({
     flags: new Map(
       Object.entries(flags).map(([name, texts]) => [

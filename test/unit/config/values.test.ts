@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Kind, type Setting, schema, settingNames } from '../../../src/config/schema.ts';
-import { BadValue, formatDuration, readValue } from '../../../src/config/values.ts';
+import { formatDuration, InvalidValue, readValue } from '../../../src/config/values.ts';
 
 const unbounded = (kind: Kind): Setting => ({
   kind,
@@ -13,7 +13,7 @@ const unbounded = (kind: Kind): Setting => ({
 
 function read(kind: Kind, text: string): unknown {
   const value = readValue(kind, [text], unbounded(kind));
-  return value instanceof BadValue ? 'refused' : value;
+  return value instanceof InvalidValue ? 'refused' : value;
 }
 
 describe('durations are spelled as in Go', () => {
@@ -81,7 +81,7 @@ test.each([
   ['a b:1', null],
 ])('the address %j', (text, address) => {
   const value = readValue('address', [text], unbounded('address'));
-  expect(value instanceof BadValue ? null : value?.address).toEqual(address);
+  expect(value instanceof InvalidValue ? null : value?.address).toEqual(address);
 });
 
 test.each([
@@ -96,14 +96,14 @@ test.each([
   ['', 'refused'],
 ])('the endpoint %j', (text, secure) => {
   const value = readValue('endpoints', [text], unbounded('endpoints'));
-  expect(value instanceof BadValue ? 'refused' : value[0]?.secure).toBe(secure);
+  expect(value instanceof InvalidValue ? 'refused' : value[0]?.secure).toBe(secure);
 });
 
 test('every default is a value of its own kind', () => {
   for (const name of settingNames) {
     const setting: Setting = schema[name];
     const value = readValue(setting.kind, [setting.default], setting);
-    expect(value, name).not.toBeInstanceOf(BadValue);
+    expect(value, name).not.toBeInstanceOf(InvalidValue);
   }
 });
 

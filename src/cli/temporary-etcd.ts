@@ -14,7 +14,7 @@ const pollMs = 50;
 const stopMs = 5_000;
 const outputBytesMax = 4096;
 
-export class ThrowAwayEtcd implements AsyncDisposable {
+export class TemporaryEtcd implements AsyncDisposable {
   /** `host:port` for clients. */
   readonly address: string;
   /** Resolves when it has ended, with why in words. */
@@ -62,8 +62,8 @@ export class ThrowAwayEtcd implements AsyncDisposable {
   }
 
   /** Resolves when it serves. Rejects, with nothing left behind, when it does not start. */
-  static async start(binary: string, clock: Clock): Promise<ThrowAwayEtcd> {
-    const etcd = new ThrowAwayEtcd(binary, clock, [await freePort(0), await freePort(0)]);
+  static async start(binary: string, clock: Clock): Promise<TemporaryEtcd> {
+    const etcd = new TemporaryEtcd(binary, clock, [await freePort(0), await freePort(0)]);
     const giveUpMs = clock.nowMs() + startupMs;
     while (!(await etcd.#isHealthy())) {
       await Promise.race([etcd.exited, wait(clock, pollMs)]);

@@ -6,7 +6,7 @@ import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import type { ConfigFile, FileText } from './file.ts';
-import { fileTextOf, type Loaded, loadConfig, type Sources } from './load.ts';
+import { type ConfigSources, fileTextOf, type LoadResult, loadConfig } from './load.ts';
 
 /** Shorter ones are read before a thread would have been started. */
 const asideBytesMin = 64 << 10;
@@ -15,7 +15,7 @@ const asideBytesMin = 64 << 10;
 const resourceLimits = { maxYoungGenerationSizeMb: 8 } as const;
 
 /** Rejects only when the worker cannot be run at all. */
-export async function loadAside(sources: Sources): Promise<Loaded> {
+export async function loadConfigInWorker(sources: ConfigSources): Promise<LoadResult> {
   const file = fileTextOf(sources);
   if (file === null || file.text.length < asideBytesMin) return loadConfig(sources);
   return loadConfig({ ...sources, file: await readAside(file) });
@@ -23,7 +23,7 @@ export async function loadAside(sources: Sources): Promise<Loaded> {
 
 async function readAside(file: FileText): Promise<ConfigFile> {
   // Built it is JavaScript, unbuilt it is not; both stand beside this file.
-  const path = `./file-worker${extname(import.meta.filename)}`;
+  const path = `./config-file-worker${extname(import.meta.filename)}`;
   const worker = new Worker(new URL(path, import.meta.url), { workerData: file, resourceLimits });
   try {
     const [read] = (await once(worker, 'message')) as [ConfigFile];

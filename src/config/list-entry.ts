@@ -2,14 +2,14 @@
  * One element of `tenants` or `listeners`, key by key: values as they are meant, and problems with the line of the key they
  * are about.
  */
-import type { Entry } from './file.ts';
+import type { ListEntry } from './file.ts';
 import { type Problem, suggestion } from './problem.ts';
 
-export class EntryReader {
-  readonly #entry: Entry;
+export class ListEntryReader {
+  readonly #entry: ListEntry;
   readonly #problems: Problem[];
 
-  constructor(entry: Entry, problems: Problem[]) {
+  constructor(entry: ListEntry, problems: Problem[]) {
     this.#entry = entry;
     this.#problems = problems;
   }

@@ -16,7 +16,7 @@ export interface FileWatchOptions {
   /** May call `watch` again. */
   readonly onChange: () => void;
   /** A directory cannot be watched: what changes there is noticed only when something else asks for a reload. */
-  readonly onBlind: (directory: string, why: string) => void;
+  readonly onWatchError: (directory: string, why: string) => void;
 }
 
 export class FileWatch {
@@ -55,11 +55,11 @@ export class FileWatch {
       const watcher = watch(directory, { persistent: false }, () => this.#onEvent());
       watcher.on('error', (error) => {
         this.#watchers.delete(directory);
-        this.#options.onBlind(directory, error.message);
+        this.#options.onWatchError(directory, error.message);
       });
       this.#watchers.set(directory, watcher);
     } catch (error) {
-      this.#options.onBlind(directory, (error as Error).message);
+      this.#options.onWatchError(directory, (error as Error).message);
     }
   }
 

@@ -2,7 +2,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { Config } from './config.ts';
 
-export interface Expiry {
+export interface CertificateExpiry {
   /** `server` is shown to clients, `client` to etcd. */
   readonly use: 'server' | 'client';
   /** The listener, or empty. */
@@ -10,8 +10,11 @@ export interface Expiry {
   readonly epochSeconds: number;
 }
 
-export function certificateExpiries({ listeners, endpoints }: Config): readonly Expiry[] {
-  const expiries: Expiry[] = [];
+export function certificateExpiries({
+  listeners,
+  endpoints,
+}: Config): readonly CertificateExpiry[] {
+  const expiries: CertificateExpiry[] = [];
   for (const { name, tls } of listeners) {
     if (tls === null) continue;
     const epochSeconds = endOf(tls.certificate);
