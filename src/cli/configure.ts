@@ -1,6 +1,6 @@
 /**
- * From an invocation to a configuration, the same way for every command: flags, environment, file, tenants' checks, and
- * then either a Config or one report of everything that is wrong. This is where config/ and tenant/ meet.
+ * Loads the configuration of a command from flags, environment and file. Returns a Config, or prints help or all problems
+ * and returns an exit code. Injects the checks of tenant/ into config/.
  */
 import type { Config } from '../config/config.ts';
 import type { ConfigSources, LoadResult } from '../config/load.ts';
@@ -17,22 +17,22 @@ export type ConfigureResult =
       readonly config: Config;
       readonly settings: Settings;
       readonly files: readonly string[];
-      /** Reads the same sources again: the files they name may say something else by now. */
+      /** Loads from the same sources again; the contents of files may have changed. */
       readonly load: () => Promise<LoadResult>;
     }
-  /** Nothing is left to do: help was printed, or mistakes were. */
+  /** Help or problems were printed. */
   | { readonly config: null; readonly exitCode: number };
 
 export interface ConfigureOptions {
-  /** Flags of the command that are no settings; settings are all that are not dev's alone unless given. */
+  /** Flags of the command. By default, all settings except those that only `dev` has. */
   readonly flags?: Partial<FlagSet>;
   readonly defaults?: NonNullable<ConfigSources['defaults']>;
   readonly file?: NonNullable<ConfigSources['file']>;
-  /** Turns the command's own flags into settings or mistakes before anything else is read. */
+  /** Converts flags that are not settings to settings or problems, before anything else is read. */
   readonly adapt?: (flags: ParsedFlags) => Pick<ParsedFlags, 'settings' | 'problems'>;
 }
 
-/** All that make sense for a proxy which somebody else configured. */
+/** All settings except those that only `dev` has. */
 export const serverSettings: readonly SettingName[] = settingNames.filter(
   (name) => settingOf(name).dev !== 'only',
 );
@@ -62,7 +62,7 @@ export async function configure(
 }
 
 function report(problems: readonly Problem[], output: Invocation['output']): void {
-  const count = problems.length === 1 ? 'one mistake' : `${problems.length} mistakes`;
-  output.err(`etcd-bulkhead: the configuration has ${count}; nothing was started\n`);
+  const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
+  output.err(`etcd-bulkhead: invalid configuration, ${count}:\n`);
   for (const problem of problems) output.err(`  ${formatProblem(problem)}\n`);
 }

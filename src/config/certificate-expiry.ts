@@ -1,11 +1,11 @@
-/** When the certificates of a configuration end. They were found to be certificates when it was loaded. */
+/** When the certificates of a configuration expire. Loading the configuration has verified that they can be parsed. */
 import { X509Certificate } from 'node:crypto';
 import type { Config } from './config.ts';
 
 export interface CertificateExpiry {
-  /** `server` is shown to clients, `client` to etcd. */
+  /** `server`: presented to clients. `client`: presented to etcd. */
   readonly use: 'server' | 'client';
-  /** The listener, or empty. */
+  /** Name of the listener; empty for `client`. */
   readonly listener: string;
   readonly epochSeconds: number;
 }
@@ -17,15 +17,15 @@ export function certificateExpiries({
   const expiries: CertificateExpiry[] = [];
   for (const { name, tls } of listeners) {
     if (tls === null) continue;
-    const epochSeconds = endOf(tls.certificate);
+    const epochSeconds = expiryOf(tls.certificate);
     expiries.push({ use: 'server', listener: name, epochSeconds });
   }
-  // The same one for every endpoint.
+  // All endpoints share one client certificate.
   const own = endpoints.find(({ tls }) => tls?.certificate)?.tls?.certificate;
-  if (own) expiries.push({ use: 'client', listener: '', epochSeconds: endOf(own) });
+  if (own) expiries.push({ use: 'client', listener: '', epochSeconds: expiryOf(own) });
   return expiries;
 }
 
-function endOf(pem: Buffer): number {
+function expiryOf(pem: Buffer): number {
   return Date.parse(new X509Certificate(pem).validTo) / 1_000;
 }

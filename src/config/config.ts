@@ -19,7 +19,7 @@ import type { PasswordHash } from './sections/users.ts';
 export interface EffectiveSetting {
   readonly name: string;
   readonly value: unknown;
-  /** `flag`, `default`, the name of the environment variable, or the file and line. */
+  /** The flag, the environment variable, the file and line, or `default`. */
   readonly origin: string;
 }
 
@@ -44,7 +44,7 @@ export interface Config {
   readonly logKeys: boolean;
   /** How long an unsent call may wait for an endpoint or a leader. 0: not at all. */
   readonly holdMs: number;
-  /** Deadline of unary calls whose client set none. */
+  /** Deadline of unary calls without a client deadline. */
   readonly requestTimeoutMs: number;
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;

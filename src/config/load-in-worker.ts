@@ -1,6 +1,6 @@
 /**
- * Loading a configuration without stopping everything else: a long file is read in a worker thread. What the YAML of ten
- * thousand tenants takes to read, about half a second and 150 MB, no call has to wait for, and the memory is given back.
+ * Loads a configuration without blocking the event loop: a large file is parsed in a worker thread. The YAML of ten
+ * thousand tenants takes about half a second and 150 MB, which the process gets back when the worker ends.
  */
 import { once } from 'node:events';
 import { extname } from 'node:path';
@@ -8,21 +8,21 @@ import { Worker } from 'node:worker_threads';
 import type { ConfigFile, FileText } from './file.ts';
 import { type ConfigSources, fileTextOf, type LoadResult, loadConfig } from './load.ts';
 
-/** Shorter ones are read before a thread would have been started. */
-const asideBytesMin = 64 << 10;
+/** Parsing a shorter file takes less time than starting a worker. */
+const workerBytesMin = 64 << 10;
 
-/** Little room for what is young: it would grow to many times of what lives, and is given back only after a while. */
+/** The default young generation would grow to many times the live data, and is returned to the system late. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 } as const;
 
-/** Rejects only when the worker cannot be run at all. */
+/** Rejects only if the worker cannot be run. */
 export async function loadConfigInWorker(sources: ConfigSources): Promise<LoadResult> {
   const file = fileTextOf(sources);
-  if (file === null || file.text.length < asideBytesMin) return loadConfig(sources);
-  return loadConfig({ ...sources, file: await readAside(file) });
+  if (file === null || file.text.length < workerBytesMin) return loadConfig(sources);
+  return loadConfig({ ...sources, file: await readInWorker(file) });
 }
 
-async function readAside(file: FileText): Promise<ConfigFile> {
-  // Built it is JavaScript, unbuilt it is not; both stand beside this file.
+async function readInWorker(file: FileText): Promise<ConfigFile> {
+  // The worker is a .ts file when run from source and a .js file when compiled, in the same folder as this file.
   const path = `./config-file-worker${extname(import.meta.filename)}`;
   const worker = new Worker(new URL(path, import.meta.url), { workerData: file, resourceLimits });
   try {

@@ -1,12 +1,7 @@
-/**
- * Settings → Config. Here stands whatever can only be said of several values together: files that belong together,
- * windows that must fit into one another, endpoints that are ourselves.
- */
+/** Builds the Config from parsed settings and the file, and makes the checks that involve several sections. */
 import { reaches } from './address.ts';
 import type { Config } from './config.ts';
-import type { ConfigFile, RawValue } from './file.ts';
-import type { Problem } from './problem.ts';
-import type { ProblemReporter } from './read-file.ts';
+import type { Problem, ProblemReporter } from './problem.ts';
 import type { LogLevel, SettingName, Settings, TransportName } from './schema.ts';
 import { readBearer } from './sections/bearer.ts';
 import { resolveBreaker } from './sections/breaker.ts';
@@ -19,34 +14,32 @@ import { resolveTenants } from './sections/tenants.ts';
 import { serverTls } from './sections/tls.ts';
 import { readUriPatterns } from './sections/uri-pattern.ts';
 import { readUsers } from './sections/users.ts';
+import { type RawSettings, settingReporter } from './setting-reporter.ts';
 
-export interface ResolveInput {
+export interface ResolveInput extends RawSettings {
   readonly settings: Settings;
-  /** What was set explicitly, and where; any other setting holds its default. */
-  readonly given: ReadonlyMap<SettingName, RawValue>;
-  readonly file: ConfigFile | null;
-  /** Hold a default because what was given is no value. That is reported; what follows from it need not be. */
+  /** Settings with a rejected value, replaced by the default. Their further problems are not reported. */
   readonly invalid: ReadonlySet<SettingName>;
 }
 
-/** Everything but `effective`. What it returns is of use only when `problems` stayed empty. */
+/** Returns everything but `effective`. The result must not be used if `problems` is not empty. */
 export function resolve(
-  { settings, given, file, invalid }: ResolveInput,
+  { settings, explicit, file, invalid }: ResolveInput,
   problems: Problem[],
 ): Omit<Config, 'effective'> {
+  const reportAlways = settingReporter({ explicit, file }, problems);
   const report: ProblemReporter = (setting, what) => {
-    const name = setting as SettingName;
-    if (invalid.has(name)) return;
-    problems.push({ where: given.get(name)?.where ?? `--${setting}`, what });
+    if (!invalid.has(setting as SettingName)) reportAlways(setting, what);
   };
-  const tenants = resolveTenants(settings, given, file?.tenants ?? null, problems);
+  const input = { settings, explicit, file, report: reportAlways };
+  const tenants = resolveTenants(input, problems);
   const tls = serverTls(settings, report);
   if (settings['client-cert-auth'] && settings['trusted-ca-file'] === '') {
-    report('client-cert-auth', 'needs --trusted-ca-file, which says whose certificates to accept');
+    report('client-cert-auth', 'requires --trusted-ca-file to verify client certificates with');
   }
-  const listeners = resolveListeners({ settings, given, file, tenants, tls }, problems);
+  const listeners = resolveListeners({ ...input, tenants, tls }, problems);
   const endpoints = resolveEndpoints(settings, report);
-  if (!invalid.has('listen-addr')) refuseOurselves(endpoints, listeners, report);
+  if (!invalid.has('listen-addr')) rejectOwnAddresses(endpoints, listeners, report);
   return {
     tenants,
     listeners,
@@ -70,18 +63,19 @@ export function resolve(
   };
 }
 
-function refuseOurselves(
+/** A proxy that connects to itself would forward each request to itself without end. */
+function rejectOwnAddresses(
   endpoints: readonly EndpointConfig[],
   listeners: readonly ListenerConfig[],
   report: ProblemReporter,
 ): void {
   for (const endpoint of endpoints) {
-    const self = listeners.find(({ address }) => reaches(endpoint.address, address));
-    if (self === undefined) continue;
+    const own = listeners.find(({ address }) => reaches(endpoint.address, address));
+    if (own === undefined) continue;
     report(
       'endpoints',
-      `${endpoint.name} is where this proxy itself listens (${self.name}): ` +
-        'name your etcd with --endpoints, or listen elsewhere with --listen-addr',
+      `contains ${endpoint.name}, where this proxy itself listens (${own.name}): ` +
+        'set --endpoints to your etcd, or --listen-addr to another address',
     );
   }
 }

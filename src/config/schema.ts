@@ -1,12 +1,12 @@
 /**
- * Every setting there is, one row each: the flag, the environment variable, the key in the file, --help and the types
- * come from here. It says what a setting is; whether values fit together is resolve.ts's to say.
+ * The table of settings, one row each. Flags, environment variables, keys of the file, --help, docs/config.md and types
+ * are derived from it. Checks that involve several settings are in resolve.ts and sections/.
  *
- * Secrets have no row and never will: they come as names of files, so a configuration may always be shown.
+ * A secret is always configured as the name of a file, so that a configuration can be printed without redaction.
  */
 import type { ParsedAddress, ParsedEndpoint } from './address.ts';
 
-/** What each kind of setting becomes. Durations are milliseconds. */
+/** The type of the value of each kind of setting. Durations are in milliseconds. */
 export interface ValueOf {
   text: string;
   list: readonly string[];
@@ -26,24 +26,24 @@ export type Kind = keyof ValueOf;
 /** Whether a reload applies a changed value, or only a restart of the process does. */
 export type Reload = 'applied' | 'restart';
 
-/** The heading under which --help shows a setting. */
+/** Groups the settings in --help. */
 export type Section = 'etcd' | 'clients' | 'namespace' | 'resilience' | 'shutdown' | 'operation';
 
 export interface Setting {
   readonly kind: Kind;
-  /** Read like any other value, so that it cannot be spelled in a way that users could not. */
+  /** As text, parsed like a configured value. */
   readonly default: string;
   readonly section: Section;
   readonly reload: Reload;
-  /** One line, for --help. */
+  /** One or two sentences, for --help and docs/config.md. */
   readonly doc: string;
   readonly choices?: readonly string[];
-  /** Bounds in the value's own unit: milliseconds, bytes or a count. */
+  /** Inclusive bounds, in the unit of the value: milliseconds, bytes or a count. */
   readonly min?: number;
   readonly max?: number;
-  /** `fixed`: the command decides it itself and takes no such flag. `only`: no other command knows it. */
+  /** `fixed`: the `dev` command sets the value itself and has no such flag. `only`: only `dev` has this flag. */
   readonly dev?: 'fixed' | 'only';
-  /** Only as a flag or in the environment: it would make no sense inside of the file. */
+  /** Can only be set by a flag or an environment variable. */
   readonly notInFile?: true;
 }
 
@@ -62,7 +62,7 @@ export const schema = {
     default: '',
     section: 'operation',
     reload: 'applied',
-    doc: 'file with settings (YAML or JSON), and with the tenants when there are several',
+    doc: 'Configuration file (YAML or JSON). Required to configure more than one tenant.',
     dev: 'fixed',
     notInFile: true,
   },
@@ -71,7 +71,7 @@ export const schema = {
     default: '127.0.0.1:2379',
     section: 'etcd',
     reload: 'applied',
-    doc: "the cluster's members; host:port, http://, https:// or unix:///path",
+    doc: 'Comma-separated list of etcd endpoints: host:port, http://host:port, https://host:port or unix:///path.',
     dev: 'fixed',
   },
   cacert: {
@@ -79,7 +79,7 @@ export const schema = {
     default: '',
     section: 'etcd',
     reload: 'applied',
-    doc: 'authorities that sign the certificates of etcd; turns TLS on',
+    doc: 'CA certificates (PEM) to verify etcd server certificates with. Enables TLS to etcd.',
     dev: 'fixed',
   },
   cert: {
@@ -87,7 +87,7 @@ export const schema = {
     default: '',
     section: 'etcd',
     reload: 'applied',
-    doc: 'client certificate to show to etcd; its common name must be empty',
+    doc: 'Client certificate (PEM) to present to etcd. Its common name must be empty unless --allow-common-name is set.',
     dev: 'fixed',
   },
   key: {
@@ -95,7 +95,7 @@ export const schema = {
     default: '',
     section: 'etcd',
     reload: 'applied',
-    doc: 'private key of --cert',
+    doc: 'Private key (PEM) of --cert.',
     dev: 'fixed',
   },
   'allow-common-name': {
@@ -103,7 +103,7 @@ export const schema = {
     default: 'false',
     section: 'etcd',
     reload: 'applied',
-    doc: 'let --cert have a common name, which etcd takes for the user of calls without a token',
+    doc: 'Allow --cert to have a common name. etcd takes it as the user of every request without a token.',
     dev: 'fixed',
   },
   user: {
@@ -111,7 +111,7 @@ export const schema = {
     default: '',
     section: 'etcd',
     reload: 'applied',
-    doc: 'user of etcd that the proxy itself is; needs --password-file',
+    doc: 'etcd user the proxy authenticates as. Requires --password-file.',
     dev: 'fixed',
   },
   'password-file': {
@@ -119,7 +119,7 @@ export const schema = {
     default: '',
     section: 'etcd',
     reload: 'applied',
-    doc: 'file whose first line is the password of --user',
+    doc: 'File with the password of --user in its first line.',
     dev: 'fixed',
   },
   'insecure-skip-tls-verify': {
@@ -127,7 +127,7 @@ export const schema = {
     default: 'false',
     section: 'etcd',
     reload: 'applied',
-    doc: 'do not verify the certificates of etcd; for tests only',
+    doc: 'Use TLS to etcd without verifying server certificates. For tests only.',
     dev: 'fixed',
   },
   'server-name': {
@@ -135,7 +135,7 @@ export const schema = {
     default: '',
     section: 'etcd',
     reload: 'applied',
-    doc: 'name to expect in the certificates of etcd, where it is not the address',
+    doc: 'Name to verify etcd server certificates against, if it differs from the endpoint address.',
     dev: 'fixed',
   },
   'dial-keepalive-time': {
@@ -144,7 +144,7 @@ export const schema = {
     min: 10_000,
     section: 'etcd',
     reload: 'restart',
-    doc: 'interval of pings to etcd while calls are open',
+    doc: 'Interval between keepalive pings to etcd while calls are open. At least 10s.',
   },
   'dial-keepalive-timeout': {
     kind: 'duration',
@@ -152,14 +152,14 @@ export const schema = {
     min: 100,
     section: 'etcd',
     reload: 'restart',
-    doc: 'how long a ping may stay unanswered before the connection counts as lost',
+    doc: 'Time to wait for the response to a keepalive ping before the connection is closed.',
   },
   'listen-addr': {
     kind: 'addresses',
     default: '127.0.0.1:2379,[::1]:2379',
     section: 'clients',
     reload: 'applied',
-    doc: 'where clients connect; host:port or unix:///path',
+    doc: 'Comma-separated list of addresses to accept clients on: host:port or unix:///path. Port 0 picks a free port.',
     dev: 'fixed',
   },
   'cert-file': {
@@ -167,7 +167,7 @@ export const schema = {
     default: '',
     section: 'clients',
     reload: 'applied',
-    doc: 'certificate to show to clients; turns TLS on',
+    doc: 'Server certificate (PEM) to present to clients. Enables TLS for clients.',
     dev: 'fixed',
   },
   'key-file': {
@@ -175,7 +175,7 @@ export const schema = {
     default: '',
     section: 'clients',
     reload: 'applied',
-    doc: 'private key of --cert-file',
+    doc: 'Private key (PEM) of --cert-file.',
     dev: 'fixed',
   },
   'trusted-ca-file': {
@@ -183,7 +183,7 @@ export const schema = {
     default: '',
     section: 'clients',
     reload: 'applied',
-    doc: 'authorities that sign the certificates of clients; clients must then show one',
+    doc: 'CA certificates (PEM) to verify client certificates with. Clients must then present a certificate.',
     dev: 'fixed',
   },
   'client-cert-auth': {
@@ -191,7 +191,7 @@ export const schema = {
     default: 'false',
     section: 'clients',
     reload: 'applied',
-    doc: 'insist on client certificates; needs --trusted-ca-file',
+    doc: 'Require client certificates. Accepted for compatibility with etcd: --trusted-ca-file alone requires them.',
     dev: 'fixed',
   },
   'uri-pattern': {
@@ -199,7 +199,7 @@ export const schema = {
     default: '',
     section: 'clients',
     reload: 'applied',
-    doc: 'URIs of client certificates whose parts name the tenant, as in spiffe://td/sa/{tenant}',
+    doc: 'Patterns that map URIs in client certificates to tenant names, for example spiffe://td/sa/{tenant}.',
     dev: 'fixed',
   },
   'users-file': {
@@ -207,7 +207,7 @@ export const schema = {
     default: '',
     section: 'clients',
     reload: 'applied',
-    doc: 'user:hash in each line, for listeners that identify by user; see hash-password',
+    doc: 'File with one user:hash per line, for listeners that identify clients by user. See the hash-password command.',
     dev: 'fixed',
   },
   'jwks-file': {
@@ -215,7 +215,7 @@ export const schema = {
     default: '',
     section: 'clients',
     reload: 'applied',
-    doc: 'public keys (JWKS) that verify bearer tokens, for listeners that identify by jwt',
+    doc: 'JSON Web Key Set with the public keys of bearer tokens, for listeners that identify clients by jwt.',
     dev: 'fixed',
   },
   'jwt-issuer': {
@@ -223,7 +223,7 @@ export const schema = {
     default: '',
     section: 'clients',
     reload: 'applied',
-    doc: 'what the claim iss of a bearer token must be',
+    doc: 'Required issuer (iss claim) of bearer tokens.',
     dev: 'fixed',
   },
   'jwt-audience': {
@@ -231,7 +231,7 @@ export const schema = {
     default: '',
     section: 'clients',
     reload: 'applied',
-    doc: 'what the claim aud of a bearer token must contain',
+    doc: 'Required audience (aud claim) of bearer tokens.',
     dev: 'fixed',
   },
   'jwt-claim': {
@@ -239,7 +239,7 @@ export const schema = {
     default: 'sub',
     section: 'clients',
     reload: 'applied',
-    doc: 'the claim of a bearer token that names the tenant',
+    doc: 'Claim of bearer tokens that identifies the tenant.',
     dev: 'fixed',
   },
   'jwt-algorithms': {
@@ -247,7 +247,7 @@ export const schema = {
     default: 'RS256,ES256,EdDSA',
     section: 'clients',
     reload: 'applied',
-    doc: 'signatures of bearer tokens to accept; only asymmetric ones',
+    doc: 'Comma-separated list of accepted signature algorithms of bearer tokens. Only asymmetric algorithms are allowed.',
     dev: 'fixed',
   },
   'max-concurrent-streams': {
@@ -257,7 +257,7 @@ export const schema = {
     max: uint32Max,
     section: 'clients',
     reload: 'restart',
-    doc: 'calls that one connection may have open at a time',
+    doc: 'Maximum number of concurrent calls per client connection. The default sets no limit.',
   },
   'max-request-bytes': {
     kind: 'bytes',
@@ -266,14 +266,14 @@ export const schema = {
     max: 1_073_741_824,
     section: 'clients',
     reload: 'restart',
-    doc: "size of a request, as in etcd's own flag; 512 KiB more are taken for what stands around it",
+    doc: 'Maximum size of a client request. As in etcd, 512 KiB are added for message overhead.',
   },
   'advertise-client-url': {
     kind: 'list',
     default: '',
     section: 'clients',
     reload: 'restart',
-    doc: 'what MemberList names as the address of this proxy; the listeners unless set',
+    doc: 'Comma-separated list of client URLs that MemberList returns for this proxy. Defaults to the listener addresses.',
     dev: 'fixed',
   },
   namespace: {
@@ -281,7 +281,7 @@ export const schema = {
     default: '',
     section: 'namespace',
     reload: 'applied',
-    doc: 'prefix of all keys in etcd; empty passes keys and leases through as they are',
+    doc: 'Prefix of all keys in etcd; must end in /. If empty, keys and leases pass through unchanged.',
     dev: 'fixed',
   },
   'allow-undelimited': {
@@ -289,7 +289,7 @@ export const schema = {
     default: 'false',
     section: 'namespace',
     reload: 'applied',
-    doc: 'let a namespace end without a delimiter; nobody else may then use what it is a prefix of',
+    doc: 'Allow a namespace that does not end in /. No other tenant or client may then use keys that begin with it.',
     dev: 'fixed',
   },
   'read-only': {
@@ -297,7 +297,7 @@ export const schema = {
     default: 'false',
     section: 'namespace',
     reload: 'applied',
-    doc: "refuse every tenant's writes, as if each had the access read-only",
+    doc: 'Reject the writes of all tenants, as if each had access: read-only.',
     dev: 'fixed',
   },
   hold: {
@@ -306,7 +306,7 @@ export const schema = {
     max: 10 * minuteMs,
     section: 'resilience',
     reload: 'restart',
-    doc: 'how long a call may wait for an endpoint before it is sent; 0 refuses at once',
+    doc: 'Maximum time an unsent call waits for an available endpoint. 0 rejects such calls immediately.',
   },
   'request-timeout': {
     kind: 'duration',
@@ -314,14 +314,14 @@ export const schema = {
     min: 100,
     section: 'resilience',
     reload: 'restart',
-    doc: 'deadline of calls whose client set none; below 7s an election looks like a hang',
+    doc: 'Timeout of unary calls without a client deadline. Below 7s, calls can time out during a leader election.',
   },
   breaker: {
     kind: 'boolean',
     default: 'true',
     section: 'resilience',
     reload: 'restart',
-    doc: 'answer at once, without asking etcd, while too many calls fail',
+    doc: 'Enable circuit breakers: while too many calls fail, reject calls without sending them to etcd.',
   },
   'breaker-window': {
     kind: 'duration',
@@ -329,7 +329,7 @@ export const schema = {
     min: 1000,
     section: 'resilience',
     reload: 'restart',
-    doc: 'the time over which failures are counted',
+    doc: 'Time window over which a breaker counts failures.',
   },
   'breaker-min-calls': {
     kind: 'integer',
@@ -337,7 +337,7 @@ export const schema = {
     min: 1,
     section: 'resilience',
     reload: 'restart',
-    doc: 'calls within the window below which it never opens',
+    doc: 'Minimum number of calls within the window before a breaker can open.',
   },
   'breaker-error-percent': {
     kind: 'integer',
@@ -346,7 +346,7 @@ export const schema = {
     max: 99,
     section: 'resilience',
     reload: 'restart',
-    doc: 'opens when more than this share of the calls failed',
+    doc: 'Percentage of failed calls within the window above which a breaker opens.',
   },
   'breaker-open': {
     kind: 'duration',
@@ -354,7 +354,7 @@ export const schema = {
     min: 10,
     section: 'resilience',
     reload: 'restart',
-    doc: 'how long it stays open at first; doubles each time the next probe fails',
+    doc: 'Initial time a breaker stays open before it sends a probe. Doubles after each failed probe.',
   },
   'breaker-open-max': {
     kind: 'duration',
@@ -362,35 +362,35 @@ export const schema = {
     min: 10,
     section: 'resilience',
     reload: 'restart',
-    doc: 'what the doubling ends at',
+    doc: 'Maximum time a breaker stays open before it sends a probe.',
   },
   'min-drain': {
     kind: 'duration',
     default: '0s',
     section: 'shutdown',
     reload: 'applied',
-    doc: 'after SIGTERM: how long new calls are still taken',
+    doc: 'Time to keep accepting new calls after SIGTERM.',
   },
   'drain-window': {
     kind: 'duration',
     default: '5s',
     section: 'shutdown',
     reload: 'applied',
-    doc: 'the time over which open watches are ended, one by one',
+    doc: 'Time over which open watch streams are ended, so that clients do not all reconnect at once.',
   },
   'max-drain': {
     kind: 'duration',
     default: '25s',
     section: 'shutdown',
     reload: 'applied',
-    doc: 'after which whatever is left is cut off',
+    doc: 'Maximum time to drain after SIGTERM. Calls that are still open then are aborted.',
   },
   'admin-addr': {
     kind: 'address',
     default: '127.0.0.1:2381',
     section: 'operation',
     reload: 'restart',
-    doc: 'probes, metrics and state over HTTP; port 0 takes a free one, empty turns it off',
+    doc: 'Address that serves probes, metrics and state over HTTP. Port 0 picks a free port; empty disables it.',
   },
   'log-level': {
     kind: 'choice',
@@ -398,14 +398,14 @@ export const schema = {
     choices: logLevels,
     section: 'operation',
     reload: 'restart',
-    doc: 'lifecycle at info, one line per call at debug',
+    doc: 'Minimum level of log messages. info logs lifecycle events, debug also logs every call.',
   },
   'log-keys': {
     kind: 'boolean',
     default: 'false',
     section: 'operation',
     reload: 'restart',
-    doc: 'allow keys in logs; values never appear',
+    doc: 'Include keys in log messages. Values are never logged.',
   },
   transport: {
     kind: 'choice',
@@ -413,14 +413,14 @@ export const schema = {
     choices: transports,
     section: 'operation',
     reload: 'restart',
-    doc: 'the HTTP/2 implementation',
+    doc: 'HTTP/2 implementation. grpc-js is the fallback if native has a defect.',
   },
   etcd: {
     kind: 'text',
     default: 'etcd',
     section: 'etcd',
     reload: 'restart',
-    doc: 'the etcd binary to start',
+    doc: 'Name or path of the etcd binary to start.',
     dev: 'only',
     notInFile: true,
   },
@@ -434,7 +434,7 @@ export type Settings = {
 
 export const settingNames = Object.keys(schema) as readonly SettingName[];
 
-/** The row of a setting, with its optional columns. */
+/** The row of a setting, typed with the optional columns. */
 export function settingOf(name: SettingName): Setting {
   return schema[name];
 }

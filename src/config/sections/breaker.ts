@@ -1,5 +1,5 @@
 /** Settings of the circuit breakers: one set for all tenants and breaker classes. */
-import type { ProblemReporter } from '../read-file.ts';
+import type { ProblemReporter } from '../problem.ts';
 import type { Settings } from '../schema.ts';
 
 export interface BreakerConfig {
@@ -17,7 +17,7 @@ export interface BreakerConfig {
 
 export function resolveBreaker(settings: Settings, report: ProblemReporter): BreakerConfig {
   const { 'breaker-open': openMs, 'breaker-open-max': openMaxMs } = settings;
-  if (openMaxMs < openMs) report('breaker-open-max', 'is shorter than --breaker-open');
+  if (openMaxMs < openMs) report('breaker-open-max', 'must be at least --breaker-open');
   return {
     enabled: settings.breaker,
     windowMs: settings['breaker-window'],

@@ -1,5 +1,5 @@
 /** The phases of shutdown. They must fit into one another. */
-import type { ProblemReporter } from '../read-file.ts';
+import type { ProblemReporter } from '../problem.ts';
 import type { Settings } from '../schema.ts';
 import { formatDuration } from '../values.ts';
 
@@ -16,7 +16,7 @@ export function resolveDrain(settings: Settings, report: ProblemReporter): Drain
   const { 'min-drain': minMs, 'drain-window': windowMs, 'max-drain': maxMs } = settings;
   if (maxMs < minMs + windowMs) {
     const least = formatDuration(minMs + windowMs);
-    report('max-drain', `is too short: --min-drain and --drain-window need ${least}`);
+    report('max-drain', `must be at least ${least}, the sum of --min-drain and --drain-window`);
   }
   return { minMs, windowMs, maxMs };
 }

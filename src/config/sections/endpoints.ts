@@ -1,6 +1,6 @@
 /** The etcd endpoints, and whether the proxy uses TLS to each of them. */
 import type { ClientTls, SocketAddress } from '../../grpc/transport.ts';
-import type { ProblemReporter } from '../read-file.ts';
+import type { ProblemReporter } from '../problem.ts';
 import type { Settings } from '../schema.ts';
 import { clientTls } from './tls.ts';
 
@@ -27,11 +27,11 @@ export function resolveEndpoints(
   };
   const usesTls = configured !== null || settings.endpoints.some(({ secure }) => secure === true);
   if (settings['server-name'] !== '' && !usesTls) {
-    report('server-name', 'has no effect: nothing turns on TLS towards etcd');
+    report('server-name', 'has no effect: no setting enables TLS to etcd');
   }
   return settings.endpoints.map(({ text, address, secure }) => {
     if (secure === false && configured !== null) {
-      report('endpoints', `${text} asks for plain text, but the other settings ask for TLS`);
+      report('endpoints', `contains ${text}, but other settings enable TLS to etcd`);
     }
     return { name: text, address, tls: configured ?? (secure === true ? systemTrust : null) };
   });

@@ -1,5 +1,6 @@
 /** The user and password with which the proxy authenticates to etcd. */
-import { type ProblemReporter, readFile } from '../read-file.ts';
+import type { ProblemReporter } from '../problem.ts';
+import { readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 export interface LoginConfig {
@@ -11,9 +12,10 @@ export interface LoginConfig {
 export function resolveLogin(settings: Settings, report: ProblemReporter): LoginConfig | null {
   const { user, 'password-file': path } = settings;
   if (user === '' && path === '') return null;
-  if (path === '') report('user', 'needs --password-file as well');
-  if (user === '') report('password-file', 'needs --user as well');
+  if (path === '') report('user', 'requires --password-file');
+  if (user === '') report('password-file', 'requires --user');
   const [password = ''] = readFile('password-file', path, report)?.toString().split(/\r?\n/) ?? [];
-  if (path !== '' && password === '') report('password-file', 'its first line is empty');
+  if (path !== '' && password === '')
+    report('password-file', 'must contain the password in its first line');
   return { user, password };
 }

@@ -15,7 +15,7 @@ test('a reload applies exactly these settings', () => {
 });
 
 describe('the settings that need a restart', () => {
-  test('are those whose value changed and that a reload does not apply', () => {
+  test('are the changed settings that a reload does not apply', () => {
     const before = config('hold: 1s', 'log-level: info', 'min-drain: 1s');
     const after = config('hold: 2s', 'log-level: info', 'min-drain: 2s', 'breaker: false');
     expect(needRestart(before, after)).toEqual(['hold', 'breaker']);
