@@ -1,11 +1,22 @@
 /**
- * What the linter cannot say about the text of this repository: every source file explains itself, every test is run,
- * and nothing of the machine it was written on is left in it.
+ * Checks of the repository's text that the linter cannot make: every source file explains itself, the prose uses the
+ * terms of docs/glossary.md, links lead to files, every test is run, and no path of the author's machine is left.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { rendered } from '../scripts/docs.ts';
+import { importCycles } from './support/imports.ts';
+import { AvoidList, sourceText } from './support/prose.ts';
+
+/** Findings of the avoid list that are still allowed. Each number may only go down. */
+const docsMax = 121;
+const stringsMax = 30;
+const openingsMax = 146;
+const commentsMax = 520;
+/** Import cycles in src, type-only imports included. It may only go down, too. */
+const cyclesMax = 4;
 
 const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   encoding: 'utf8',
@@ -15,6 +26,9 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
 
 const text = (path: string) => readFileSync(path, 'utf8');
 const sources = tracked.filter((path) => path.startsWith('src/') && path.endsWith('.ts'));
+const documents = tracked.filter(
+  (path) => path === 'README.md' || path === 'Dockerfile' || /^(docs|helm|proto)\//.test(path),
+);
 
 describe('the text of the repository', () => {
   test('every source file opens with a paragraph that says what it is', () => {
@@ -54,5 +68,96 @@ describe('the text of the repository', () => {
       (p) => p.endsWith('.test.ts') && !projects.test(p) && p !== 'test/tidy.test.ts',
     );
     expect(orphans).toEqual([]);
+  });
+});
+
+/** Where a phrase to avoid occurs, one line per place. */
+function findings(paths: readonly string[], prose: (path: string) => readonly string[]): string[] {
+  return paths.flatMap((path) =>
+    prose(path).flatMap((text) => avoid.findings(text).map((found) => `${path}: ${found}`)),
+  );
+}
+
+function expectAtMost(found: readonly string[], max: number): void {
+  expect(
+    found.length,
+    `${found.length} findings, ${max} allowed:\n${found.join('\n')}`,
+  ).toBeLessThanOrEqual(max);
+}
+
+const avoid = new AvoidList(text('docs/glossary.md'));
+/** Markers of headings and line comments would separate the words of a phrase. */
+const withoutMarkers = (path: string) => text(path).replace(/^[ \t]*(?:#+|\/\/)[ \t]/gm, '');
+const commentsOf = (path: string) => sourceText(text(path)).comments;
+/** Literals without a space are identifiers, labels and wire values. */
+const stringsOf = (path: string) =>
+  sourceText(text(path))
+    .literals.filter(({ text: literal, isSpecifier }) => !isSpecifier && literal.includes(' '))
+    .map(({ text: literal }) => literal);
+
+describe('the words of docs/glossary.md', () => {
+  test('are read from its table', () => {
+    expect(avoid.size).toBeGreaterThan(50);
+    expect(avoid.findings('Nobody knows whose word\nis no good; there is no other.')).toHaveLength(
+      2,
+    );
+    expect(avoid.findings('Object.is, `who`, whole, an answer-count, stands for')).toEqual([]);
+  });
+
+  test('are looked for in every comment, string and template', () => {
+    const source = [
+      "import { a } from './some path.ts';",
+      "/** One\n * block. */ const quote = /['`/*]/; // a\n  // run of lines",
+      `const b = a / 2 + \`x \${f({ y: 'in ner' })} z\`; // end`,
+    ].join('\n');
+    expect(sourceText(source)).toEqual({
+      comments: ['One block.', 'a run of lines', 'end'],
+      literals: [
+        { text: './some path.ts', isSpecifier: true },
+        { text: 'in ner', isSpecifier: false },
+        { text: 'x … z', isSpecifier: false },
+      ],
+    });
+  });
+
+  test('keep out of the documentation what they replace', () => {
+    expectAtMost(
+      findings(documents, (path) => [withoutMarkers(path)]),
+      docsMax,
+    );
+  });
+
+  test('keep out of user-visible strings what they replace', () => {
+    expectAtMost(findings(sources, stringsOf), stringsMax);
+  });
+
+  test('keep out of opening paragraphs what they replace', () => {
+    expectAtMost(
+      findings(sources, (path) => commentsOf(path).slice(0, 1)),
+      openingsMax,
+    );
+  });
+
+  test('keep out of comments what they replace', () => {
+    expectAtMost(findings(sources, commentsOf), commentsMax);
+  });
+});
+
+describe('the structure of the repository', () => {
+  test('no cycle of imports in src, type-only imports included', () => {
+    expectAtMost(importCycles(new Map(sources.map((path) => [path, text(path)]))), cyclesMax);
+  });
+
+  test('every relative link of the documentation leads to a file', () => {
+    const broken = documents
+      .filter((path) => path.endsWith('.md'))
+      .flatMap((path) =>
+        [...text(path).matchAll(/\]\(([^)\s]+)\)/g)]
+          .map(([, target = '']) => target)
+          .filter((target) => !/^(?:[a-z]+:|#)/.test(target))
+          .filter((target) => !existsSync(join(dirname(path), target.replace(/#.*$/, ''))))
+          .map((target) => `${path}: ${target}`),
+      );
+    expect(broken).toEqual([]);
   });
 });
