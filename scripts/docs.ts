@@ -3,8 +3,8 @@
  * the files on disk, so tables and documentation cannot drift apart.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type Setting, schema } from '../src/config/schema.ts';
 import { refusals } from '../src/call/refusals.ts';
+import { type Setting, schema } from '../src/config/schema.ts';
 import { type Decision, type Method, methods } from '../src/etcd/methods.ts';
 import { Code } from '../src/grpc/status.ts';
 
