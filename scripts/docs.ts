@@ -38,10 +38,10 @@ function errorsPage(): string {
     ([name, r]) => `| \`${name}\` | ${codeNames.get(r.code)} | \`${r.text}\` | ${r.when} |`,
   );
   return `# Refusals
-A refusal is a status that a layer of the proxy originates. It carries the trailer \`etcd-bulkhead-reason\` with one of the
-names below. Codes and texts are etcd's wherever etcd has one, because client libraries compare whole texts. Protocol
-errors that a transport reports, such as an unknown method, have gRPC's texts and no such trailer. This page is generated
-from [src/call/refusals.ts](../src/call/refusals.ts) by \`npm run docs:generate\`.
+A refusal is a status that a layer of the proxy originates. It carries the trailer \`etcd-bulkhead-reason\` with one of
+the names below. Codes and texts are etcd's wherever etcd has one, because client libraries compare whole texts.
+Protocol errors that a transport reports, such as an unknown method, have gRPC's texts and no such trailer. This page is
+generated from [src/call/refusals.ts](../src/call/refusals.ts) by \`npm run docs:generate\`.
 
 | reason | code | text | when |
 | --- | --- | --- | --- |

@@ -2,8 +2,8 @@
 The templates that other charts include. Each takes the context of this chart: `.` in this chart, and
 `(index .Subcharts "etcd-bulkhead")` in a chart that depends on it.
 
-  etcd-bulkhead.container       one entry for initContainers. It must be the first: containers start in this order and stop
-                                in reverse order, so the proxy runs before and after all other containers
+  etcd-bulkhead.container       one entry for initContainers. It must be the first: containers start in this order
+                                and stop in reverse order, so the proxy runs before and after all other containers
   etcd-bulkhead.volumes         entries for volumes; may be empty
   etcd-bulkhead.podAnnotations  entries for the pod's annotations; may be empty
 */}}
