@@ -5,7 +5,7 @@
  *   node bench/micro/grpc.bench.ts
  */
 import { Buffer } from 'node:buffer';
-import { type Ongoing, type Reply, settled } from '../../src/grpc/call.ts';
+import { type CallHandle, type ResponseSink, endedCall } from '../../src/grpc/call.ts';
 import {
   AssemblyBudget,
   isOneMessage,
@@ -36,14 +36,14 @@ const answer = Buffer.alloc(20, 7);
 class Answering implements CallHandler<ServedMethod> {
   readonly methods = new Map([[path, put]]);
   requestBytes = 0;
-  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: Reply): Ongoing {
+  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
     this.requestBytes += request.length;
-    reply.message(answer);
+    reply.deliver(answer);
     reply.end(ok);
-    return settled;
+    return endedCall;
   }
   stream() {
-    return settled;
+    return endedCall;
   }
 }
 

@@ -4,10 +4,12 @@
  * reload builds another one and never changes this.
  */
 import type { MethodName } from '../etcd/methods.ts';
-import type { Access } from '../tenant/tenant.ts';
 import type { ClientTls, ServerTls, SocketAddress } from '../grpc/transport.ts';
 import type { BearerConfig } from './sections/bearer.ts';
 import type { PasswordHash } from './sections/users.ts';
+
+/** `read-only` tenants may not write. */
+export type Access = 'read-write' | 'read-only';
 
 /** One tenant as configured. tenant/ checks it against the others and builds the `Tenant` from it. */
 export interface TenantConfig {

@@ -3,7 +3,6 @@
  * windows that must fit into one another, endpoints that are ourselves.
  */
 import { reaches } from './address.ts';
-import { readBearer } from './sections/bearer.ts';
 import type {
   Config,
   EndpointConfig,
@@ -13,10 +12,11 @@ import type {
   TransportName,
 } from './config.ts';
 import type { ConfigFile, Given } from './file.ts';
-import { resolveListeners } from './sections/listeners.ts';
 import type { Problem } from './problem.ts';
 import { type Report, readFile } from './read-file.ts';
 import type { SettingName, Settings } from './schema.ts';
+import { readBearer } from './sections/bearer.ts';
+import { resolveListeners } from './sections/listeners.ts';
 import { resolveTenants } from './sections/tenants.ts';
 import { clientTls, serverTls } from './sections/tls.ts';
 import { readUriPatterns } from './sections/uri-pattern.ts';
