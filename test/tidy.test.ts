@@ -16,7 +16,7 @@ const stringsMax = 30;
 const openingsMax = 92;
 const commentsMax = 398;
 /** Import cycles in src, type-only imports included. It may only go down, too. */
-const cyclesMax = 4;
+const cyclesMax = 3;
 
 const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   encoding: 'utf8',
