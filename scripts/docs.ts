@@ -1,6 +1,6 @@
 /**
- * `npm run docs:generate`: the parts of the documentation that follow from tables. A test calls `rendered` and fails when a
- * file on disk says something else, so tables and documentation cannot drift apart.
+ * `npm run docs:generate`: the parts of the documentation that are generated from tables. A test compares `rendered` with
+ * the files on disk, so tables and documentation cannot drift apart.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { refusals } from '../src/call/refusals.ts';
@@ -10,14 +10,14 @@ import { Code } from '../src/grpc/status.ts';
 
 const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code as number, name]));
 
-const becomes: { readonly [decision in Decision]: string } = {
-  namespaced: 'keys and leases are rewritten, both ways',
-  answered: 'answered by the proxy',
-  refused: 'refused, PermissionDenied',
+const handling: { readonly [decision in Decision]: string } = {
+  namespaced: 'forwarded; keys and lease IDs are rewritten in both directions',
+  answered: 'handled by the proxy',
+  refused: 'rejected, PermissionDenied',
 };
 
-/** What stands there in addition where the cluster's owner gets more. */
-const forOwner = '; for the owner of the cluster passed on as it is';
+/** Added where the owner of the cluster may call the method. */
+const forOwner = '; for the owner of the cluster forwarded unchanged';
 
 /** One row per service and decision, in the order of the table. */
 function methodsTable(): string {
@@ -28,19 +28,20 @@ function methodsTable(): string {
   }
   const rows = [...groups.values()].map((group) => {
     const [first] = group as [Method, ...Method[]];
-    return `| ${first.service} | ${group.map((m) => m.rpc).join(', ')} | ${becomes[first.decision]}${first.owner ? forOwner : ''} |`;
+    return `| ${first.service} | ${group.map((m) => m.rpc).join(', ')} | ${handling[first.decision]}${first.owner ? forOwner : ''} |`;
   });
-  return ['| service | methods | what becomes of it |', '| --- | --- | --- |', ...rows].join('\n');
+  return ['| service | methods | handling |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
 function errorsPage(): string {
   const rows = Object.entries(refusals).map(
     ([name, r]) => `| \`${name}\` | ${codeNames.get(r.code)} | \`${r.text}\` | ${r.when} |`,
   );
-  return `# What the proxy refuses
-Every status that does not come from etcd carries the trailer \`etcd-bulkhead-reason\` with one of these names. Codes and texts
-are etcd's own wherever it has one, because client libraries compare whole messages. This page is made from
-[src/call/refusals.ts](../src/etcd/errors.ts) by \`npm run docs:generate\`.
+  return `# Refusals
+A refusal is a status that a layer of the proxy originates. It carries the trailer \`etcd-bulkhead-reason\` with one of
+the names below. Codes and texts are etcd's wherever etcd has one, because client libraries compare whole texts.
+Protocol errors that a transport reports, such as an unknown method, have gRPC's texts and no such trailer. This page is
+generated from [src/call/refusals.ts](../src/call/refusals.ts) by \`npm run docs:generate\`.
 
 | reason | code | text | when |
 | --- | --- | --- | --- |
@@ -73,7 +74,7 @@ ${rows.join('\n')}
 `;
 }
 
-/** Path → what the file has to say. */
+/** Path → generated content of the file. */
 export function rendered(): ReadonlyMap<string, string> {
   const readme = readFileSync('README.md', 'utf8').replace(
     /(<!-- methods: .* -->\n)[\s\S]*?(<!-- \/methods -->)/,

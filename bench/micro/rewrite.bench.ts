@@ -1,14 +1,14 @@
 /**
- * What rewriting costs per message, and what the primitives cost that it is made of: medians over many short rounds, in one
- * process, without I/O. Run it on an idle machine:
+ * The cost of rewriting per message, and of its primitives: medians over many short rounds, in one process, without I/O.
+ * Run it on an idle machine:
  *
  *   node bench/micro/rewrite.bench.ts
  */
 import { Buffer } from 'node:buffer';
 import { keySpace } from '../../src/etcd/key-space.ts';
 import { applier, stripper } from '../../src/etcd/rewriters.ts';
-import type { Rewriter } from '../../src/rewrite/rewriter.ts';
 import { Writer } from '../../src/protobuf/writer.ts';
+import type { Rewriter } from '../../src/rewrite/rewriter.ts';
 import { heading, measure } from './measure.ts';
 
 const space = keySpace(Buffer.from('game-1/'));
@@ -19,7 +19,7 @@ function requestCase(name: string, rewriter: Rewriter, message: Uint8Array): voi
   });
 }
 
-/** Responses are changed where they stand, so each run begins with a copy of the message, which is measured beside it. */
+/** Responses are rewritten in place, so each run starts with a copy of the message. The copy is measured separately, too. */
 function responseCase(name: string, rewriter: Rewriter, message: Uint8Array): void {
   const taken = Buffer.from(message);
   measure(`${name}, and a copy`, message.length, () => {
@@ -64,7 +64,7 @@ const txn = new Writer()
 const event = new Writer().message(2, keyValue).finish();
 const watched = new Writer().message(1, header).message(11, event).finish();
 
-// The loop is warmed with every shape first, so that no case is measured on code that has seen one shape only.
+// Every shape first, so that no case is measured with code that was optimized for one shape only.
 for (let i = 0; i < 20_000; i++) {
   applier('PutRequest').rewrite(putLease, space);
   applier('TxnRequest').rewrite(txn, space);
@@ -82,7 +82,7 @@ responseCase('range response, 10,000 keys of 256 B', stripper('RangeResponse'), 
 responseCase('watch response, 1 event of 256 B', stripper('WatchResponse'), watched);
 responseCase('put response', stripper('PutResponse'), new Writer().message(1, header).finish());
 
-// What plan.ts chooses between: pieces of a message, from one buffer to another or within one.
+// The alternatives in plan.ts: copying pieces of a message between two buffers or within one.
 for (const bytes of [16, 32, 48, 256]) {
   const pieces = 100;
   const source = Buffer.alloc(pieces * (bytes + 8));

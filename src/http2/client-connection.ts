@@ -5,8 +5,8 @@
  */
 import type { RoleOptions } from './connection.ts';
 import { clientPreface, ErrorCode, maxInt31 } from './frame.ts';
-import type { HeaderList } from './hpack/header-list.ts';
 import type { HeaderTemplate } from './hpack/encoder.ts';
+import type { HeaderList } from './hpack/header-list.ts';
 import { Inbound } from './inbound.ts';
 import { limits } from './limits.ts';
 import { SettingId, settingsFrame } from './settings.ts';

@@ -7,8 +7,8 @@ import { Connection, type ConnectionOptions } from './connection.ts';
 import { ErrorCode, Flag, FrameType, maxInt31, readInt31, readUint32 } from './frame.ts';
 import { FrameReader, type FrameSink } from './frame-reader.ts';
 import { HeaderBlock } from './header-block.ts';
-import type { HeaderList } from './hpack/header-list.ts';
 import { HpackDecoder } from './hpack/decoder.ts';
+import type { HeaderList } from './hpack/header-list.ts';
 import { limits } from './limits.ts';
 import { StreamState } from './stream.ts';
 

@@ -11,8 +11,8 @@
  */
 import type { Connection } from './connection.ts';
 import { ErrorCode } from './frame.ts';
-import type { HeaderList } from './hpack/header-list.ts';
 import type { HeaderTemplate } from './hpack/encoder.ts';
+import type { HeaderList } from './hpack/header-list.ts';
 import { limits } from './limits.ts';
 import { SendQueue } from './send-queue.ts';
 

@@ -5,8 +5,8 @@
  * configuration, never anything that a client sent.
  */
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
-import type { CertificateExpiry } from '../config/certificate-expiry.ts';
 import type { RefusalName } from '../call/refusals.ts';
+import type { CertificateExpiry } from '../config/certificate-expiry.ts';
 import { type BreakerClass, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
 import { version } from './version.ts';

@@ -5,7 +5,8 @@
 import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { Problem } from '../config/problem.ts';
 import { KeySpaceError, keySpace } from '../etcd/key-space.ts';
-import { CompactionFloor, type Tenant } from './tenant.ts';
+import { TenantState } from './state.ts';
+import type { Tenant } from './tenant.ts';
 
 /**
  * What a namespace ends in. Without it the keys of `game-1` and of `game-10` cannot be told apart by anybody who looks at
@@ -31,7 +32,7 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
       ? {
           name: config.name,
           keySpace: space,
-          floor: new CompactionFloor(),
+          state: new TenantState(config.name),
           access: config.access,
           owns: new Set(config.owns),
         }

@@ -3,8 +3,8 @@
  * whole isolation rests on these two checks, so nothing is served before they have passed.
  */
 import type { Problem } from '../config/problem.ts';
-import type { Tenant } from './tenant.ts';
 import { tenantWhere } from './build-tenant.ts';
+import type { Tenant } from './tenant.ts';
 
 export function checkSeparation(tenants: readonly Tenant[], problems: Problem[]): void {
   checkNamespaces(tenants, problems);

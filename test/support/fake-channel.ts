@@ -1,5 +1,5 @@
 /** Channels without a network: a test sets their state and answers the calls that were started on them. */
-import type { Ongoing, Reply, Requests } from '../../src/grpc/call.ts';
+import type { CallHandle, ResponseSink, RequestSink } from '../../src/grpc/call.ts';
 import { status } from '../../src/grpc/status.ts';
 import type {
   Channel,
@@ -9,25 +9,25 @@ import type {
   RequestHead,
 } from '../../src/grpc/transport.ts';
 
-export class FakeCall implements Requests {
+export class FakeCall implements RequestSink {
   readonly head: RequestHead;
-  readonly reply: Reply;
+  readonly reply: ResponseSink;
   readonly messages: Uint8Array[] = [];
   cancels = 0;
 
-  constructor(head: RequestHead, reply: Reply) {
+  constructor(head: RequestHead, reply: ResponseSink) {
     this.head = head;
     this.reply = reply;
   }
-  message(bytes: Uint8Array): void {
+  send(bytes: Uint8Array): void {
     this.messages.push(bytes);
   }
-  end(): void {}
+  halfClose(): void {}
   cancel(): void {
     this.cancels += 1;
   }
-  pause(): void {}
-  resume(): void {}
+  pauseResponses(): void {}
+  resumeResponses(): void {}
 }
 
 export class FakeChannel implements Channel {
@@ -45,12 +45,12 @@ export class FakeChannel implements Channel {
     this.failure = failure;
     this.onState?.();
   }
-  unary(head: RequestHead, message: Uint8Array, reply: Reply): Ongoing {
+  unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle {
     const call = this.stream(head, reply);
-    call.message(message);
+    call.send(message);
     return call;
   }
-  stream(head: RequestHead, reply: Reply): Requests {
+  stream(head: RequestHead, reply: ResponseSink): RequestSink {
     const call = new FakeCall(head, reply);
     if (this.state === 'ready') this.calls.push(call);
     else reply.end(status(14, `no connection: ${this.failure}`, 'unsent'));

@@ -3,36 +3,36 @@
  * before the starting function returns, where the test has set `onUnary`. It also checks the contract of a call: nothing
  * is said to it after its end or its cancel.
  */
-import { Call, type Etcd, type Reply } from '../../src/call/call.ts';
+import { Call, type Etcd, type Responses } from '../../src/call/call.ts';
 import { type KeySpace, keySpace } from '../../src/etcd/key-space.ts';
 import { type MethodName, method } from '../../src/etcd/methods.ts';
 import { CompactionFloor, type Tenant } from '../../src/tenant/tenant.ts';
-import type { Ongoing, Requests } from '../../src/grpc/call.ts';
+import type { CallHandle, RequestSink } from '../../src/grpc/call.ts';
 import type { Metadata } from '../../src/grpc/metadata.ts';
 import { Code, ok, type Status, status } from '../../src/grpc/status.ts';
 
 /** A call as it reached etcd. */
-export class FakeCall implements Requests {
+export class FakeCall implements RequestSink {
   readonly call: Call;
-  readonly reply: Reply<'store'>;
+  readonly reply: Responses<'store'>;
   readonly requests: Uint8Array[] = [];
   isCanceled = false;
   isHalfClosed = false;
   isPaused = false;
   isEnded = false;
 
-  constructor(call: Call, reply: Reply<'store'>) {
+  constructor(call: Call, reply: Responses<'store'>) {
     this.call = call;
     this.reply = reply;
   }
 
-  message(bytes: Uint8Array): void {
+  send(bytes: Uint8Array): void {
     this.#mustBeOpen('message');
     if (this.isHalfClosed) throw new Error('a message after the half-close');
     this.requests.push(bytes);
   }
 
-  end(): void {
+  halfClose(): void {
     this.#mustBeOpen('end');
     this.isHalfClosed = true;
   }
@@ -42,19 +42,19 @@ export class FakeCall implements Requests {
     this.isCanceled = true;
   }
 
-  pause(): void {
+  pauseResponses(): void {
     this.#mustBeOpen('pause');
     this.isPaused = true;
   }
 
-  resume(): void {
+  resumeResponses(): void {
     this.#mustBeOpen('resume');
     this.isPaused = false;
   }
 
   /** The one answer of a unary call. */
   answer(bytes: Uint8Array): void {
-    this.reply.message(bytes);
+    this.reply.deliver(bytes);
     this.finish(ok);
   }
 
@@ -86,7 +86,7 @@ export class FakeEtcd implements Etcd<'store'> {
   /** Called within `stream`. */
   onStream: ((call: FakeCall) => void) | null = null;
 
-  unary(call: Call, request: Uint8Array, reply: Reply<'store'>): Ongoing {
+  unary(call: Call, request: Uint8Array, reply: Responses<'store'>): CallHandle {
     const fake = new FakeCall(call, reply);
     fake.requests.push(request);
     this.calls.push(fake);
@@ -94,7 +94,7 @@ export class FakeEtcd implements Etcd<'store'> {
     return fake;
   }
 
-  stream(call: Call, reply: Reply<'store'>): Requests {
+  stream(call: Call, reply: Responses<'store'>): RequestSink {
     const fake = new FakeCall(call, reply);
     this.calls.push(fake);
     this.onStream?.(fake);
@@ -110,14 +110,14 @@ export class FakeEtcd implements Etcd<'store'> {
 }
 
 /** The client's end of a call: what it was told, in order. Anything after the end is an error. */
-export class Heard implements Reply<'tenant'>, Reply<'store'> {
+export class Heard implements Responses<'tenant'>, Responses<'store'> {
   readonly messages: Uint8Array[] = [];
   /** Called within `message`. */
   onMessage: ((bytes: Uint8Array) => void) | null = null;
   status: Status | null = null;
   isPaused = false;
 
-  message(bytes: Uint8Array): void {
+  deliver(bytes: Uint8Array): void {
     if (this.status !== null) throw new Error('a message after the end');
     this.messages.push(bytes);
     this.onMessage?.(bytes);
@@ -128,11 +128,11 @@ export class Heard implements Reply<'tenant'>, Reply<'store'> {
     this.status = as;
   }
 
-  pause(): void {
+  pauseRequests(): void {
     this.isPaused = true;
   }
 
-  resume(): void {
+  resumeRequests(): void {
     this.isPaused = false;
   }
 

@@ -2,7 +2,7 @@
  * The two neighbours of a layer that only passes calls on: an etcd that answers when the test says so and records each
  * attempt, and a caller that records what it hears. Both object when a rule of src/grpc/call.ts is broken.
  */
-import { Call, type Etcd, type Reply, type Requests, type Space } from '../../src/call/call.ts';
+import { Call, type Etcd, type Responses, type Requests, type Space } from '../../src/call/call.ts';
 import { type MethodName, method } from '../../src/etcd/methods.ts';
 import { CompactionFloor, type Tenant } from '../../src/tenant/tenant.ts';
 import { ok, type Status } from '../../src/grpc/status.ts';
@@ -15,20 +15,20 @@ export class Attempt<S extends Space> implements Requests<S> {
   isCancelled = false;
   isPaused = false;
   isEnded = false;
-  readonly #reply: Reply<S>;
+  readonly #reply: Responses<S>;
 
-  constructor(call: Call, reply: Reply<S>) {
+  constructor(call: Call, reply: Responses<S>) {
     this.call = call;
     this.#reply = reply;
   }
 
-  message(bytes: Uint8Array): void {
+  send(bytes: Uint8Array): void {
     if (this.isEnded || this.isCancelled || this.isHalfClosed)
       throw new Error('sent after the end');
     this.requests.push(bytes);
   }
 
-  end(): void {
+  halfClose(): void {
     if (this.isHalfClosed) throw new Error('half-closed twice');
     this.isHalfClosed = true;
   }
@@ -38,16 +38,16 @@ export class Attempt<S extends Space> implements Requests<S> {
     this.isCancelled = true;
   }
 
-  pause(): void {
+  pauseResponses(): void {
     this.isPaused = true;
   }
 
-  resume(): void {
+  resumeResponses(): void {
     this.isPaused = false;
   }
 
   answer(text: string): void {
-    this.#reply.message(Buffer.from(text));
+    this.#reply.deliver(Buffer.from(text));
   }
 
   finish(status: Status = ok): void {
@@ -56,11 +56,11 @@ export class Attempt<S extends Space> implements Requests<S> {
   }
 
   pauseRequests(): void {
-    this.#reply.pause();
+    this.#reply.pauseRequests();
   }
 
   resumeRequests(): void {
-    this.#reply.resume();
+    this.#reply.resumeRequests();
   }
 }
 
@@ -75,13 +75,13 @@ export class EtcdBelow<S extends Space> implements Etcd<S> {
     return attempt;
   }
 
-  unary(call: Call, request: Uint8Array, reply: Reply<S>): Attempt<S> {
+  unary(call: Call, request: Uint8Array, reply: Responses<S>): Attempt<S> {
     const attempt = new Attempt(call, reply);
     attempt.requests.push(request);
     return this.#started(attempt);
   }
 
-  stream(call: Call, reply: Reply<S>): Attempt<S> {
+  stream(call: Call, reply: Responses<S>): Attempt<S> {
     return this.#started(new Attempt(call, reply));
   }
 
@@ -93,12 +93,12 @@ export class EtcdBelow<S extends Space> implements Etcd<S> {
 }
 
 /** What a caller hears. */
-export class CallerAbove<S extends Space> implements Reply<S> {
+export class CallerAbove<S extends Space> implements Responses<S> {
   readonly messages: string[] = [];
   status: Status | null = null;
   isPaused = false;
 
-  message(bytes: Uint8Array): void {
+  deliver(bytes: Uint8Array): void {
     if (this.status !== null) throw new Error('a message after the end');
     this.messages.push(Buffer.from(bytes).toString());
   }
@@ -108,11 +108,11 @@ export class CallerAbove<S extends Space> implements Reply<S> {
     this.status = status;
   }
 
-  pause(): void {
+  pauseRequests(): void {
     this.isPaused = true;
   }
 
-  resume(): void {
+  resumeRequests(): void {
     this.isPaused = false;
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Etcd, Layer, Space } from '../../src/call/call.ts';
-import { settled } from '../../src/grpc/call.ts';
+import { endedCall } from '../../src/grpc/call.ts';
 import { type Parts, pipeline } from '../../src/pipeline.ts';
 
 /** A layer that notes its name when a call passes. */
@@ -13,7 +13,7 @@ function noting<Above extends Space, Below extends Space>(
       passed.push(name);
       return (next as unknown as Etcd<Above>).unary(call, request, reply);
     },
-    stream: () => settled,
+    stream: () => endedCall,
   });
 }
 
@@ -34,9 +34,9 @@ describe('the pipeline', () => {
       upstream: {
         unary: () => {
           passed.push('upstream');
-          return settled;
+          return endedCall;
         },
-        stream: () => settled,
+        stream: () => endedCall,
       },
     };
     const nothing = undefined as never;

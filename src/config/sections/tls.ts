@@ -17,7 +17,7 @@ export type ServerFiles = Pick<Settings, 'cert-file' | 'key-file' | 'trusted-ca-
 export function serverTls(files: ServerFiles, report: ProblemReporter): ServerTls | null {
   const pair = readPair(['cert-file', files['cert-file']], ['key-file', files['key-file']], report);
   const authoritiesFile = files['trusted-ca-file'];
-  const clientAuthorities = readAuthorities('trusted-ca-file', authoritiesFile, report);
+  const clientAuthorities = readCaCertificates('trusted-ca-file', authoritiesFile, report);
   if (pair === null) {
     if (authoritiesFile !== '') {
       report('cert-file', 'is required with "trusted-ca-file": client certificates require TLS');
@@ -46,7 +46,7 @@ function tryContext(options: SecureContextOptions, report: (what: string) => voi
 /** TLS to etcd. Returns null if no setting enables it; an endpoint can still enable it with https://. */
 export function clientTls(settings: Settings, report: ProblemReporter): ClientTls | null {
   const pair = readPair(['cert', settings.cert], ['key', settings.key], report);
-  const authorities = readAuthorities('cacert', settings.cacert, report);
+  const authorities = readCaCertificates('cacert', settings.cacert, report);
   // etcd takes the common name as the user of every request without a token, so every client of the proxy would act as
   // that user. etcd's own proxy has the same check (server/etcdmain/grpc_proxy.go).
   if (pair !== null && !settings['allow-common-name'] && hasCommonName(pair.parsed)) {
@@ -107,7 +107,7 @@ function readPair(
   return { certificate, parsed, key, isMatching };
 }
 
-function readAuthorities(setting: string, path: string, report: ProblemReporter): Buffer | null {
+function readCaCertificates(setting: string, path: string, report: ProblemReporter): Buffer | null {
   const bytes = readFile(setting, path, report);
   return bytes !== null && parse(setting, bytes, toCertificate, report) === null ? null : bytes;
 }

@@ -8,7 +8,8 @@ import { ErrorCode } from '../../http2/frame.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import { Stream } from '../../http2/stream.ts';
 import { Deadline, type Deadlines } from '../../runtime/deadlines.ts';
-import type { Reply, Requests } from '../call.ts';
+import { asOwned } from '../../runtime/owned-bytes.ts';
+import type { RequestSink, ResponseSink } from '../call.ts';
 import {
   type AssemblyBudget,
   isOneMessage,
@@ -17,8 +18,8 @@ import {
   messagePrefix,
   prefixBytes,
 } from '../message-framing.ts';
-import { plainHttpStatus, resetStatus, statusOf } from './status.ts';
 import { Code, type Status, status } from '../status.ts';
+import { plainHttpStatus, resetStatus, statusOf } from './status.ts';
 
 /** etcd's answers have no limit of their own; this is the largest that a Buffer and a length prefix agree on. */
 const answerBytesMax = 0x7fff_ffff;
@@ -51,9 +52,9 @@ class CallDeadline extends Deadline {
   }
 }
 
-export class ClientCall extends Stream implements Requests, MessageSink {
+export class ClientCall extends Stream implements RequestSink, MessageSink {
   readonly #calling: Calling;
-  readonly #reply: Reply;
+  readonly #reply: ResponseSink;
   readonly #isUnary: boolean;
   #deadline: CallDeadline | null = null;
   #reader: MessageReader | null = null;
@@ -63,7 +64,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
   #hasHalfClosed = false;
   #hasPaused = false;
 
-  constructor(connection: Connection, calling: Calling, reply: Reply, isUnary: boolean) {
+  constructor(connection: Connection, calling: Calling, reply: ResponseSink, isUnary: boolean) {
     super(connection);
     this.#calling = calling;
     this.#reply = reply;
@@ -83,7 +84,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
 
   // ---- Requests ----
 
-  message(bytes: Uint8Array): void {
+  send(bytes: Uint8Array): void {
     this.#send(bytes, false);
   }
 
@@ -98,10 +99,10 @@ export class ClientCall extends Stream implements Requests, MessageSink {
     this.sendData(messagePrefix(bytes.length), bytes, ended);
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
-    this.#reply.pause();
+    this.#reply.pauseRequests();
   }
 
-  end(): void {
+  halfClose(): void {
     if (this.#hasEnded || this.#hasHalfClosed) return;
     this.#hasHalfClosed = true;
     this.sendData(nothing, nothing, true);
@@ -113,11 +114,11 @@ export class ClientCall extends Stream implements Requests, MessageSink {
     this.reset(ErrorCode.CANCEL);
   }
 
-  pause(): void {
+  pauseResponses(): void {
     this.stopReading();
   }
 
-  resume(): void {
+  resumeResponses(): void {
     this.continueReading();
   }
 
@@ -169,7 +170,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
     if (!this.#hasPaused || this.#hasEnded) return;
     this.#hasPaused = false;
     try {
-      this.#reply.resume();
+      this.#reply.resumeRequests();
     } catch (fault) {
       this.#fail(fault);
     }
@@ -182,7 +183,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
       return false;
     }
     try {
-      this.#reply.message(bytes);
+      this.#reply.deliver(asOwned(bytes));
     } catch (fault) {
       this.#fail(fault);
     }

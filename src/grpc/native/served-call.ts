@@ -6,26 +6,29 @@
  *
  *   reading the request ─▶ with the handler ─end()─▶ ended;  any ─reset, lost─▶ ended, the handler cancelled
  */
-import type { HeaderList } from '../../http2/hpack/header-list.ts';
+
 import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
+import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import type { ServerConnection } from '../../http2/server-connection.ts';
 import { Stream } from '../../http2/stream.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { isLarge } from '../../runtime/large-memory.ts';
-import type { Ongoing, Reply, Requests } from '../call.ts';
+import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../call.ts';
 import {
   type AssemblyBudget,
   isOneMessage,
   MessageReader,
   type MessageSink,
+  messageLead,
   messagePrefix,
   prefixBytes,
 } from '../message-framing.ts';
 import { type Metadata, noMetadata } from '../metadata.ts';
-import { type RequestHeadRead, requestHead } from './head.ts';
 import { percentEncode } from '../percent-encoding.ts';
 import { Code, type Status, status } from '../status.ts';
 import type { CallHandler, Incoming, Peer, ServedMethod } from '../transport.ts';
+import { type RequestHeadRead, requestHead } from './head.ts';
 
 /** What all calls of a connection share. */
 export interface Serving<M extends ServedMethod> {
@@ -48,7 +51,7 @@ const cardinalityMany =
 
 export class ServedCall<M extends ServedMethod>
   extends Stream
-  implements Incoming<M>, Reply, MessageSink
+  implements Incoming<M>, ResponseSink, MessageSink
 {
   metadata: Metadata = noMetadata;
   deadlineMs = Number.POSITIVE_INFINITY;
@@ -58,8 +61,8 @@ export class ServedCall<M extends ServedMethod>
   #request: Buffer | null = null;
   #reader: MessageReader | null = null;
   /** What the handler returned; `#requests` is the same object when requests stream. */
-  #ongoing: Ongoing | null = null;
-  #requests: Requests | null = null;
+  #ongoing: CallHandle | null = null;
+  #requests: RequestSink | null = null;
   #isPlainHttp = false;
   #hasSentHead = false;
   #hasEnded = false;
@@ -131,7 +134,7 @@ export class ServedCall<M extends ServedMethod>
     if (!this.#hasPaused || this.#hasEnded) return;
     this.#hasPaused = false;
     try {
-      this.#ongoing?.resume();
+      this.#ongoing?.resumeResponses();
     } catch (fault) {
       this.#fail(fault);
     }
@@ -142,7 +145,7 @@ export class ServedCall<M extends ServedMethod>
   onMessage(bytes: Buffer): boolean {
     if (this.#requests !== null) {
       try {
-        this.#requests.message(bytes);
+        this.#requests.send(bytes);
       } catch (fault) {
         this.#fail(fault);
       }
@@ -167,7 +170,7 @@ export class ServedCall<M extends ServedMethod>
       this.onBadMessage(Code.INTERNAL, 'unexpected EOF');
     } else if (this.#requests !== null) {
       try {
-        this.#requests.end();
+        this.#requests.halfClose();
       } catch (fault) {
         this.#fail(fault);
       }
@@ -195,25 +198,32 @@ export class ServedCall<M extends ServedMethod>
   }
 
   /** The handler may have answered, ended or filled the way down before it returned. */
-  #adopt(ongoing: Ongoing): void {
+  #adopt(ongoing: CallHandle): void {
     if (this.#hasEnded) {
       this.#settle();
       return;
     }
     this.#ongoing = ongoing;
-    if (this.#hasPaused) ongoing.pause();
+    if (this.#hasPaused) ongoing.pauseResponses();
   }
 
   // ---- Reply ----
 
-  message(bytes: Uint8Array): void {
+  deliver(message: OwnedBytes): void {
+    this.#sendMessage(messagePrefix(message.length), message, isLarge(message));
+  }
+
+  deliverShared(head: Uint8Array, tail: Uint8Array): void {
+    this.#sendMessage(messageLead(head, tail.length), tail, false);
+  }
+
+  #sendMessage(lead: Uint8Array, body: Uint8Array, isOwned: boolean): void {
     if (this.#hasEnded) return;
     this.#sendHead();
-    // An answer is its receiver's alone.
-    this.sendData(messagePrefix(bytes.length), bytes, false, isLarge(bytes));
+    this.sendData(lead, body, false, isOwned);
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
-    this.#ongoing?.pause();
+    this.#ongoing?.pauseResponses();
   }
 
   end(ended: Status): void {
@@ -232,11 +242,11 @@ export class ServedCall<M extends ServedMethod>
     this.sendTrailers(new HeaderTemplate(fields, false));
   }
 
-  pause(): void {
+  pauseRequests(): void {
     this.stopReading();
   }
 
-  resume(): void {
+  resumeRequests(): void {
     this.continueReading();
   }
 
@@ -278,7 +288,7 @@ export class ServedCall<M extends ServedMethod>
     this.#cancel(ongoing);
   }
 
-  #cancel(ongoing: Ongoing | null): void {
+  #cancel(ongoing: CallHandle | null): void {
     try {
       ongoing?.cancel();
     } catch (fault) {

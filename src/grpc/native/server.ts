@@ -11,8 +11,6 @@ import type { Clock } from '../../runtime/clock.ts';
 import { AcceptedListener } from '../accepted-listener.ts';
 import { Acceptor } from '../acceptor.ts';
 import { AssemblyBudget } from '../message-framing.ts';
-import { Http1Connections } from './http1.ts';
-import { ServedCall, type Serving } from './served-call.ts';
 import type {
   CallHandler,
   Listener,
@@ -21,6 +19,8 @@ import type {
   ServedMethod,
   ServerTransport,
 } from '../transport.ts';
+import { Http1Connections } from './http1.ts';
+import { ServedCall, type Serving } from './served-call.ts';
 
 /** As etcd: embed/config.go, DefaultGRPCKeepAliveInterval and …Timeout. */
 const keepAlive = { intervalMs: 7_200_000, timeoutMs: 20_000, whenIdle: true };

@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import type { Ongoing, Reply, Requests } from '../../../src/grpc/call.ts';
+import type { CallHandle, ResponseSink, RequestSink } from '../../../src/grpc/call.ts';
 import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
@@ -49,40 +49,40 @@ class LoggingHandler implements CallHandler<ServedMethod> {
     this.heard = heard;
   }
 
-  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: Reply): Ongoing {
+  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
     const call = this.#begin(reply);
-    call.message(request);
-    call.end();
+    call.send(request);
+    call.halfClose();
     return call;
   }
 
-  stream(_: Incoming<ServedMethod>, reply: Reply): Requests {
+  stream(_: Incoming<ServedMethod>, reply: ResponseSink): RequestSink {
     return this.#begin(reply);
   }
 
-  #begin(reply: Reply): LoggingCall {
+  #begin(reply: ResponseSink): LoggingCall {
     this.#calls += 1;
     return new LoggingCall(this.heard, `call ${this.#calls}`, reply);
   }
 }
 
-class LoggingCall implements Requests {
+class LoggingCall implements RequestSink {
   readonly #heard: Heard;
   readonly #name: string;
-  readonly #reply: Reply;
+  readonly #reply: ResponseSink;
 
-  constructor(heard: Heard, name: string, reply: Reply) {
+  constructor(heard: Heard, name: string, reply: ResponseSink) {
     this.#heard = heard;
     this.#name = name;
     this.#reply = reply;
   }
 
-  message(bytes: Uint8Array): void {
+  send(bytes: Uint8Array): void {
     hear(this.#heard, this.#name, `message ${Buffer.from(bytes).toString('latin1')}`);
-    this.#reply.message(bytes);
+    this.#reply.deliver(bytes);
   }
 
-  end(): void {
+  halfClose(): void {
     hear(this.#heard, this.#name, 'end');
     this.#reply.end(this.#name.endsWith('3') ? status(5, 'third: \u00fc') : ok);
   }
@@ -91,8 +91,8 @@ class LoggingCall implements Requests {
     hear(this.#heard, this.#name, 'cancel');
   }
 
-  pause(): void {}
-  resume(): void {}
+  pauseResponses(): void {}
+  resumeResponses(): void {}
 }
 
 /** What the engine wrote: heads and trailers, and the bytes of each stream, however they were cut into frames. */
@@ -180,7 +180,7 @@ function serve(pieces: Pieces, resets: ReadonlySet<number>): Heard {
 }
 
 /** Keeps the answers, and tells them in the end: they are its own, whatever was read since. */
-class LoggingReply implements Reply {
+class LoggingReply implements ResponseSink {
   readonly #heard: Heard;
   readonly #name: string;
   readonly #answers: Uint8Array[] = [];
@@ -190,7 +190,7 @@ class LoggingReply implements Reply {
     this.#name = name;
   }
 
-  message(bytes: Uint8Array): void {
+  deliver(bytes: Uint8Array): void {
     this.#answers.push(bytes);
     hear(this.#heard, this.#name, `message ${this.#answers.length}`);
   }
@@ -205,8 +205,8 @@ class LoggingReply implements Reply {
     hear(this.#heard, this.#name, `${code} ${text} ${trailers.join(' ')} ${origin}`);
   }
 
-  pause(): void {}
-  resume(): void {}
+  pauseRequests(): void {}
+  resumeRequests(): void {}
 }
 
 function dial(pieces: Pieces): Heard {
@@ -227,7 +227,7 @@ function dial(pieces: Pieces): Heard {
         for (const [i, reply] of replies.entries()) {
           const call = new ClientCall(ready, calling, reply, i > 7);
           ready.open(call, new HeaderTemplate(head, true), null, false);
-          call.message(Buffer.alloc(i * 100));
+          call.send(Buffer.alloc(i * 100));
         }
       },
       onGoingAway() {},

@@ -1,6 +1,6 @@
 /** The native client against a real etcd: what only the real one does (its windows, its pings, its resets). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Reply } from '../../../src/grpc/call.ts';
+import type { ResponseSink } from '../../../src/grpc/call.ts';
 import { NativeClientTransport } from '../../../src/grpc/native/client.ts';
 import { Code, type Status } from '../../../src/grpc/status.ts';
 import type { Channel } from '../../../src/grpc/transport.ts';
@@ -10,17 +10,17 @@ import { decodeResponse, encodeRequest } from '../../support/codec.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { until } from '../../support/until.ts';
 
-class Heard implements Reply {
+class Heard implements ResponseSink {
   readonly messages: Uint8Array[] = [];
   status: Status | null = null;
-  message(bytes: Uint8Array): void {
+  deliver(bytes: Uint8Array): void {
     this.messages.push(bytes);
   }
   end(ended: Status): void {
     this.status = ended;
   }
-  pause(): void {}
-  resume(): void {}
+  pauseRequests(): void {}
+  resumeRequests(): void {}
 }
 
 describe('a native channel to etcd', () => {
@@ -110,11 +110,11 @@ describe('a native channel to etcd', () => {
     const head = { path: '/etcdserverpb.Watch/Watch', metadata: [], timeoutMs: Infinity };
     const watch = channel.stream(head, heard);
     const create = { key: Buffer.from('w/'), range_end: Buffer.from('w0') };
-    watch.message(encodeRequest('etcdserverpb.Watch/Watch', { create_request: create }));
+    watch.send(encodeRequest('etcdserverpb.Watch/Watch', { create_request: create }));
     await until('created', () => heard.messages.length === 1);
     for (let i = 0; i < 5_000; i++) {
       const cancelled = channel.stream(head, new Heard());
-      cancelled.message(encodeRequest('etcdserverpb.Watch/Watch', { create_request: create }));
+      cancelled.send(encodeRequest('etcdserverpb.Watch/Watch', { create_request: create }));
       cancelled.cancel();
       if (i % 100 === 0) await unary('/etcdserverpb.KV/Put', put(`w/${i}`, Buffer.from('v')));
     }

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EndpointConfig } from '../../../src/config/sections/endpoints.ts';
 import { Call } from '../../../src/call/call.ts';
 import { type MethodName, method } from '../../../src/etcd/methods.ts';
-import type { Reply } from '../../../src/grpc/call.ts';
+import type { ResponseSink } from '../../../src/grpc/call.ts';
 import { GrpcJsClientTransport } from '../../../src/grpc/grpc-js/client.ts';
 import { Code, type Status } from '../../../src/grpc/status.ts';
 import type { ClientTls } from '../../../src/grpc/transport.ts';
@@ -18,7 +18,7 @@ import { type Etcd, startEtcd, startMembers, withFreePorts } from '../../support
 
 const peer = { listener: 'local', remote: '', certificate: null };
 
-class Answer implements Reply {
+class Answer implements ResponseSink {
   readonly messages: Uint8Array[] = [];
   readonly ended: Promise<Status>;
   #resolve: (ended: Status) => void = () => {};
@@ -28,14 +28,14 @@ class Answer implements Reply {
       this.#resolve = resolve;
     });
   }
-  message(bytes: Uint8Array): void {
+  deliver(bytes: Uint8Array): void {
     this.messages.push(bytes);
   }
   end(ended: Status): void {
     this.#resolve(ended);
   }
-  pause(): void {}
-  resume(): void {}
+  pauseRequests(): void {}
+  resumeRequests(): void {}
 }
 
 /** An upstream that closes itself, with the calls that the tests make. */
@@ -72,7 +72,7 @@ class Line implements Disposable {
     const answer = new Answer();
     const requests = this.upstream.stream(this.#call('etcdserverpb.Watch/Watch', Infinity), answer);
     const create = { create_request: { key: Buffer.from(key) } };
-    requests.message(encodeRequest('etcdserverpb.Watch/Watch', create));
+    requests.send(encodeRequest('etcdserverpb.Watch/Watch', create));
     return answer;
   }
   states(): string[] {

@@ -22,7 +22,7 @@ function outcome(tenant: Tenant, name: MethodName, request: Uint8Array = Buffer.
   const call = callOf(name, { tenant });
   const { requestStream, responseStream } = method(name);
   const etcd = authorize(below);
-  if (requestStream || responseStream) etcd.stream(call, above).message(request);
+  if (requestStream || responseStream) etcd.stream(call, above).send(request);
   else etcd.unary(call, request, above);
   if (above.status === null) {
     expect(below.attempts).toMatchObject([{ call, requests: [request] }]);

@@ -26,8 +26,8 @@ describe('rescue', () => {
     const [first, second] = [new CallerAbove<'client'>(), new CallerAbove<'client'>()];
     etcd.unary(unary, Buffer.from('x'), first).cancel();
     const requests = etcd.stream(stream, second);
-    requests.message(Buffer.from('x'));
-    requests.end();
+    requests.send(Buffer.from('x'));
+    requests.halfClose();
     expect(first.status).toBe(refusal('proxy-fault'));
     expect(second.status).toBe(refusal('proxy-fault'));
     expect(faults).toEqual([
@@ -44,7 +44,7 @@ describe('rescue', () => {
       const above = new CallerAbove<'client'>();
       const requests = etcd.stream(callOf(watch), above);
       below.last[way] = throwBug;
-      if (way === 'message') requests.message(Buffer.from('x'));
+      if (way === 'message') requests.send(Buffer.from('x'));
       else requests[way]();
       expect(above.status).toBe(refusal('proxy-fault'));
       expect(below.last.isCancelled).toBe(true);
@@ -108,9 +108,9 @@ describe('rescue', () => {
     const { etcd, faults } = rescued(below);
     const above = new CallerAbove<'client'>();
     const requests: Requests<'client'> = etcd.stream(callOf(watch), above);
-    below.last.message = throwBug;
+    below.last.send = throwBug;
     below.last.cancel = throwBug;
-    requests.message(Buffer.from('x'));
+    requests.send(Buffer.from('x'));
     expect(above.status).toBe(refusal('proxy-fault'));
     expect(faults).toHaveLength(2);
   });

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { Call, Etcd } from '../../../src/call/call.ts';
 import { gateway, type MemberReport } from '../../../src/gateway/server.ts';
-import { settled } from '../../../src/grpc/call.ts';
+import { endedCall } from '../../../src/grpc/call.ts';
 import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';
 import { Writer } from '../../../src/protobuf/writer.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -23,15 +23,15 @@ class Answers implements Etcd<'client'> {
     const answer = this.by.get(call.method.rpc);
     if (answer === undefined) {
       return {
-        ...settled,
+        ...endedCall,
         cancel: () => {
           this.cancels += 1;
         },
       };
     }
-    if (answer.message !== undefined) reply.message(answer.message);
+    if (answer.message !== undefined) reply.deliver(answer.message);
     reply.end(answer.status);
-    return settled;
+    return endedCall;
   }
 
   stream(): never {

@@ -382,7 +382,7 @@ describe('an open breaker', () => {
     openBreaker('etcdserverpb.Lease/LeaseGrant');
     expect(reasonOf(unary('etcdserverpb.Lease/LeaseTimeToLive').above)).toBe('breaker-open');
     const { above, requests } = stream(keepAlive);
-    requests.message(Buffer.from('keep'));
+    requests.send(Buffer.from('keep'));
     below.last.answer('kept');
     expect(above.messages).toEqual(['kept']);
   });
@@ -430,20 +430,20 @@ describe('a stream', () => {
   test('passes through both ways, with pauses, and has no time limit', () => {
     const { below, stream } = guarded();
     const { above, requests } = stream(watch);
-    requests.message(Buffer.from('create'));
+    requests.send(Buffer.from('create'));
     const attempt = below.last;
     attempt.answer('created');
     vi.advanceTimersByTime(24 * 3600 * 1000);
     attempt.answer('event');
-    requests.pause();
+    requests.pauseResponses();
     expect(attempt.isPaused).toBe(true);
-    requests.resume();
+    requests.resumeResponses();
     expect(attempt.isPaused).toBe(false);
     attempt.pauseRequests();
     expect(above.isPaused).toBe(true);
     attempt.resumeRequests();
     expect(above.isPaused).toBe(false);
-    requests.end();
+    requests.halfClose();
     expect(attempt.isHalfClosed).toBe(true);
     attempt.finish();
     expect(above.messages).toEqual(['created', 'event']);
@@ -476,10 +476,10 @@ describe('a stream', () => {
     const { below, stream, upstream, hold } = guarded();
     upstream.available = false;
     const { above, requests } = stream(watch);
-    requests.message(Buffer.from('one'));
-    requests.message(Buffer.from('two'));
-    requests.pause();
-    requests.end();
+    requests.send(Buffer.from('one'));
+    requests.send(Buffer.from('two'));
+    requests.pauseResponses();
+    requests.halfClose();
     expect([hold.heldCalls, hold.heldBytes]).toEqual([1, 6]);
     upstream.turnOn();
     expect([hold.heldCalls, hold.heldBytes]).toEqual([0, 0]);
@@ -492,12 +492,12 @@ describe('a stream', () => {
   test('that was never sent goes out elsewhere with all its requests', () => {
     const { below, stream } = guarded();
     const { requests } = stream(watch);
-    requests.message(Buffer.from('one'));
-    requests.message(Buffer.from('two'));
+    requests.send(Buffer.from('one'));
+    requests.send(Buffer.from('two'));
     below.last.finish(gone('unsent'));
     expect(below.attempts).toHaveLength(2);
     expect(below.last.requests).toHaveLength(2);
-    requests.message(Buffer.from('three'));
+    requests.send(Buffer.from('three'));
     expect(below.last.requests).toHaveLength(3);
   });
 
@@ -505,12 +505,12 @@ describe('a stream', () => {
     const { below, stream, upstream } = guarded({ heldCallsMax: 10, heldBytesMax: 600 << 10 });
     upstream.available = false;
     const first = stream(watch);
-    first.requests.message(Buffer.alloc(200 << 10));
+    first.requests.send(Buffer.alloc(200 << 10));
     expect(first.above.isPaused).toBe(false);
-    first.requests.message(Buffer.alloc(200 << 10));
+    first.requests.send(Buffer.alloc(200 << 10));
     expect(first.above.isPaused).toBe(true);
     const second = stream(watch);
-    second.requests.message(Buffer.alloc(300 << 10));
+    second.requests.send(Buffer.alloc(300 << 10));
     expect(reasonOf(second.above)).toBe('upstream-lost');
     upstream.turnOn();
     expect(first.above.isPaused).toBe(false);
@@ -521,7 +521,7 @@ describe('a stream', () => {
   test('keeps nothing once it has been answered, or has sent a lot', () => {
     const { below, stream } = guarded();
     const { above, requests } = stream(watch);
-    for (let i = 0; i < 10; i++) requests.message(Buffer.alloc(100 << 10));
+    for (let i = 0; i < 10; i++) requests.send(Buffer.alloc(100 << 10));
     expect(above.isPaused).toBe(false);
     expect(below.last.requests).toHaveLength(10);
     below.last.finish(gone('unsent'));
@@ -542,7 +542,7 @@ describe('a stream', () => {
     const { below, stream, upstream } = guarded();
     upstream.available = false;
     const { above, requests } = stream(watch);
-    requests.message(Buffer.from('create'));
+    requests.send(Buffer.from('create'));
     below.onStart = (attempt) => attempt.answer('early');
     upstream.turnOn();
     expect(below.last.requests).toHaveLength(1);
@@ -583,7 +583,7 @@ describe('a fault above the guard', () => {
       const { above, call } = unary(put, 1_000);
       call.rescuer = { onFault: (error) => void faults.push(error) };
       const bug = new Error('a bug');
-      above.message = above.end = () => {
+      above.deliver = above.end = () => {
         throw bug;
       };
       if (way === 'message') below.last.answer('x');

@@ -27,16 +27,16 @@ describe('a call whose token is being verified', () => {
   test('goes on when it was, with everything its client did meanwhile', async () => {
     const { below, etcd, above, resolve } = start();
     const stream = etcd.stream(callOf('etcdserverpb.Watch/Watch'), above);
-    stream.message(Buffer.from('one'));
-    stream.message(Buffer.from('two'));
-    stream.pause();
-    stream.end();
+    stream.send(Buffer.from('one'));
+    stream.send(Buffer.from('two'));
+    stream.pauseResponses();
+    stream.halfClose();
     expect(below.attempts).toEqual([]);
     await resolve();
     expect(below.last.requests.map(String)).toEqual(['one', 'two']);
     expect([below.last.isPaused, below.last.isHalfClosed]).toEqual([true, true]);
     expect(below.last.call.tenant?.name).toBe('red');
-    stream.resume();
+    stream.resumeResponses();
     expect(below.last.isPaused).toBe(false);
     below.last.answer('event');
     expect(above.messages).toEqual(['event']);
@@ -45,11 +45,11 @@ describe('a call whose token is being verified', () => {
   test('asks its client to wait with more than is kept', async () => {
     const { below, etcd, above, resolve } = start();
     const stream = etcd.stream(callOf('etcdserverpb.Watch/Watch'), above);
-    stream.message(Buffer.alloc(65_537));
+    stream.send(Buffer.alloc(65_537));
     expect(above.isPaused).toBe(true);
     await resolve();
     expect(above.isPaused).toBe(false);
-    stream.message(Buffer.from('more'));
+    stream.send(Buffer.from('more'));
     expect(below.last.requests).toHaveLength(2);
   });
 

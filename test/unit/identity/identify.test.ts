@@ -36,7 +36,7 @@ describe('identify', () => {
     below.last.finish();
     expect(above.messages).toEqual(['done']);
     const requests = etcd.stream(callOf('etcdserverpb.Watch/Watch'), new CallerAbove<'client'>());
-    requests.message(Buffer.from('create'));
+    requests.send(Buffer.from('create'));
     expect(below.last.call.tenant).toBe(known.byName('game-1'));
     expect(below.last.requests).toHaveLength(1);
   });
@@ -48,7 +48,7 @@ describe('identify', () => {
     etcd.unary(callOf('etcdserverpb.KV/Put', elsewhere), Buffer.from('x'), above).cancel();
     expect(above.status).toBe(refusal('tenant-unknown'));
     const second = new CallerAbove<'client'>();
-    etcd.stream(callOf('etcdserverpb.Watch/Watch', elsewhere), second).message(Buffer.from('x'));
+    etcd.stream(callOf('etcdserverpb.Watch/Watch', elsewhere), second).send(Buffer.from('x'));
     expect(second.status).toBe(refusal('tenant-unknown'));
     expect(below.attempts).toEqual([]);
     expect(refused).toEqual(['tenant-unknown', 'tenant-unknown']);

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest';
-import { Call, type Etcd, type Reply, type Requests } from '../../../src/call/call.ts';
+import { Call, type Etcd, type Responses, type Requests } from '../../../src/call/call.ts';
 import { type MethodName, method } from '../../../src/etcd/methods.ts';
 import type { Status } from '../../../src/grpc/status.ts';
 import { OpenStreams } from '../../../src/lifecycle/drain.ts';
@@ -13,9 +13,9 @@ function callOf(name: MethodName): Call {
 
 /** An etcd whose streams stay open, and what was done to them. */
 function openEnded() {
-  const replies: Reply<'tenant'>[] = [];
+  const replies: Responses<'tenant'>[] = [];
   const cancel = vi.fn<() => void>();
-  const requests: Requests<'tenant'> = { message() {}, end() {}, cancel, pause() {}, resume() {} };
+  const requests: Requests<'tenant'> = { send() {}, halfClose() {}, cancel, pauseResponses() {}, resumeResponses() {} };
   const etcd: Etcd<'tenant'> = {
     unary: () => requests,
     stream: (_call, reply) => {
@@ -26,8 +26,8 @@ function openEnded() {
   return { etcd, replies, cancel };
 }
 
-function listener(name: string, ends: [string, Status][]): Reply<'tenant'> {
-  return { message() {}, pause() {}, resume() {}, end: (status) => void ends.push([name, status]) };
+function listener(name: string, ends: [string, Status][]): Responses<'tenant'> {
+  return { deliver() {}, pauseRequests() {}, resumeRequests() {}, end: (status) => void ends.push([name, status]) };
 }
 
 describe('draining', () => {

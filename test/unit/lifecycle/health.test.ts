@@ -64,8 +64,8 @@ describe('Watch', () => {
     const { lifecycle, top, reply } = setup();
     const requests = top.stream(watch(), reply);
     expect(heard(reply)).toEqual([]);
-    requests.message(wholeServer);
-    requests.end();
+    requests.send(wholeServer);
+    requests.halfClose();
     expect(heard(reply)).toEqual([SERVING]);
     lifecycle.move('draining');
     expect(heard(reply)).toEqual([SERVING, NOT_SERVING]);
@@ -78,7 +78,7 @@ describe('Watch', () => {
 
   test('of a service that it does not know says so and stays open', () => {
     const { lifecycle, top, reply } = setup();
-    top.stream(watch(), reply).message(named('nobody'));
+    top.stream(watch(), reply).send(named('nobody'));
     lifecycle.move('draining');
     expect(heard(reply)).toEqual([SERVICE_UNKNOWN]);
     expect(reply.status).toBeNull();
@@ -87,7 +87,7 @@ describe('Watch', () => {
   test('hears nothing more once its client is gone', () => {
     const { lifecycle, top, reply } = setup();
     const requests = top.stream(watch(), reply);
-    requests.message(wholeServer);
+    requests.send(wholeServer);
     requests.cancel();
     lifecycle.move('draining');
     lifecycle.move('stopping');
@@ -105,8 +105,8 @@ describe('Watch', () => {
   test('takes one request', () => {
     const { top, reply } = setup();
     const requests = top.stream(watch(), reply);
-    requests.message(wholeServer);
-    requests.message(wholeServer);
+    requests.send(wholeServer);
+    requests.send(wholeServer);
     expect(heard(reply)).toEqual([SERVING]);
   });
 });

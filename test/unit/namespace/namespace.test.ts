@@ -69,11 +69,11 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
   test('cancel, pause and resume reach the call below', () => {
     const setup = new Setup();
     const { ongoing, heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
-    ongoing.pause();
+    ongoing.pauseResponses();
     expect(setup.etcd.call.isPaused).toBe(true);
-    ongoing.resume();
+    ongoing.resumeResponses();
     expect(setup.etcd.call.isPaused).toBe(false);
-    setup.etcd.call.reply.pause();
+    setup.etcd.call.reply.pauseRequests();
     expect(heard.isPaused).toBe(true);
     ongoing.cancel();
     expect(setup.etcd.call.isCanceled).toBe(true);

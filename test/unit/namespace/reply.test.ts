@@ -12,7 +12,7 @@ describe('an answer from outside of the namespace', () => {
   test('ends the call with Internal, stops it below, is counted once and never delivered', () => {
     const setup = new Setup();
     const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
-    setup.etcd.call.reply.message(foreign);
+    setup.etcd.call.reply.deliver(foreign);
     expect(heard.messages).toEqual([]);
     expect(heard.code).toBe(Code.INTERNAL);
     expect(heard.status?.trailers).toContain('namespace-violation');
@@ -24,7 +24,7 @@ describe('an answer from outside of the namespace', () => {
 
   test('is noticed as well when it comes before the call below has returned', () => {
     const setup = new Setup();
-    setup.etcd.onUnary = (call) => call.reply.message(foreign);
+    setup.etcd.onUnary = (call) => call.reply.deliver(foreign);
     const { heard, ongoing } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
     expect(heard.code).toBe(Code.INTERNAL);
     expect(setup.etcd.call.isCanceled).toBe(true);
@@ -42,11 +42,11 @@ describe('an answer from outside of the namespace', () => {
   test('ends a stream with Unavailable, so that clients resume, and nothing follows', () => {
     const setup = new Setup();
     const { heard, requests, below } = setup.stream('etcdserverpb.Watch/Watch');
-    requests.message(
+    requests.send(
       encodeRequest('etcdserverpb.Watch/Watch', { create_request: { key: bytes('a') } }),
     );
-    below.reply.message(foreignEvent);
-    below.reply.message(encodeResponse('etcdserverpb.Watch/Watch', { header, watch_id: 1 }));
+    below.reply.deliver(foreignEvent);
+    below.reply.deliver(encodeResponse('etcdserverpb.Watch/Watch', { header, watch_id: 1 }));
     below.reply.end(ok);
     expect(heard.messages).toEqual([]);
     expect(heard.status).toMatchObject({
@@ -56,19 +56,19 @@ describe('an answer from outside of the namespace', () => {
     expect(below.isCanceled).toBe(true);
     expect(setup.violations).toHaveLength(1);
 
-    requests.message(encodeRequest('etcdserverpb.Watch/Watch', { progress_request: {} }));
-    requests.pause();
-    requests.resume();
-    requests.end();
+    requests.send(encodeRequest('etcdserverpb.Watch/Watch', { progress_request: {} }));
+    requests.pauseResponses();
+    requests.resumeResponses();
+    requests.halfClose();
     requests.cancel();
     expect(below.requests).toHaveLength(1);
   });
 
   test('ends a stream that is only being opened', () => {
     const setup = new Setup();
-    setup.etcd.onStream = (call) => call.reply.message(foreignEvent);
+    setup.etcd.onStream = (call) => call.reply.deliver(foreignEvent);
     const { heard, requests, below } = setup.stream('etcdserverpb.Watch/Watch');
-    requests.message(encodeRequest('etcdserverpb.Watch/Watch', { progress_request: {} }));
+    requests.send(encodeRequest('etcdserverpb.Watch/Watch', { progress_request: {} }));
     expect(heard.code).toBe(Code.UNAVAILABLE);
     expect(below.isCanceled).toBe(true);
     expect(below.requests).toEqual([]);
@@ -77,7 +77,7 @@ describe('an answer from outside of the namespace', () => {
   test('is not delivered when it cannot be read either', () => {
     const setup = new Setup();
     const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
-    setup.etcd.call.reply.message(Uint8Array.of(0x12, 0x7f));
+    setup.etcd.call.reply.deliver(Uint8Array.of(0x12, 0x7f));
     expect(heard.messages).toEqual([]);
     expect(heard.code).toBe(Code.INTERNAL);
     expect(setup.violations).toMatchObject([{ fault: 'malformed' }]);

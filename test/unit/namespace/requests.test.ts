@@ -19,7 +19,7 @@ describe('a stream through the namespace', () => {
     const setup = new Setup();
     const { requests } = setup.stream(watch);
     const create = { key: bytes(key), range_end: bytes(end), start_revision: 7, prev_kv: true };
-    requests.message(encodeRequest(watch, { create_request: create }));
+    requests.send(encodeRequest(watch, { create_request: create }));
     expect(setup.stored(watch).create_request).toMatchObject({
       key: bytes(stored[0] ?? ''),
       range_end: bytes(stored[1] ?? ''),
@@ -32,7 +32,7 @@ describe('a stream through the namespace', () => {
     const setup = new Setup();
     const { heard, below } = setup.stream(watch);
     const kv = { key: bytes('t1/a'), mod_revision: 9 };
-    below.reply.message(
+    below.reply.deliver(
       encodeResponse(watch, { header, watch_id: 3, events: [{ kv, prev_kv: kv }, { kv }] }),
     );
     const answer = answerOf(watch, heard);
@@ -45,39 +45,39 @@ describe('a stream through the namespace', () => {
     const setup = new Setup();
     const { heard, requests, below } = setup.stream(watch);
     const progress = encodeRequest(watch, { progress_request: {} });
-    requests.message(progress);
+    requests.send(progress);
     expect(below.request).toBe(progress);
     const answer = encodeResponse(watch, { header, watch_id: -1 });
-    below.reply.message(answer);
+    below.reply.deliver(answer);
     expect(heard.messages[0]).toBe(answer);
   });
 
   test('a message that is none ends the stream; what was sent before stays sent', () => {
     const setup = new Setup();
     const { heard, requests, below } = setup.stream(watch);
-    requests.message(encodeRequest(watch, { create_request: { key: bytes('a') } }));
-    requests.message(Uint8Array.of(0x0a, 0x05));
+    requests.send(encodeRequest(watch, { create_request: { key: bytes('a') } }));
+    requests.send(Uint8Array.of(0x0a, 0x05));
     expect(heard.code).toBe(Code.INTERNAL);
     expect(below.isCanceled).toBe(true);
     expect(below.requests).toHaveLength(1);
-    requests.message(encodeRequest(watch, { create_request: { key: bytes('b') } }));
+    requests.send(encodeRequest(watch, { create_request: { key: bytes('b') } }));
     expect(below.requests).toHaveLength(1);
   });
 
   test('back-pressure, half-close and cancel go straight through', () => {
     const setup = new Setup();
     const { heard, requests, below } = setup.stream(watch);
-    requests.pause();
+    requests.pauseResponses();
     expect(below.isPaused).toBe(true);
-    requests.resume();
+    requests.resumeResponses();
     expect(below.isPaused).toBe(false);
-    below.reply.pause();
+    below.reply.pauseRequests();
     expect(heard.isPaused).toBe(true);
-    below.reply.resume();
+    below.reply.resumeRequests();
     expect(heard.isPaused).toBe(false);
-    requests.end();
+    requests.halfClose();
     expect(below.isHalfClosed).toBe(true);
-    below.reply.message(
+    below.reply.deliver(
       encodeResponse(watch, { header, events: [{ kv: { key: bytes('t1/a') } }] }),
     );
     expect(heard.messages).toHaveLength(1);
@@ -90,8 +90,8 @@ describe('a stream through the namespace', () => {
     const setup = new Setup();
     const { heard, requests, below } = setup.stream(watch);
     below.finish(ok);
-    requests.message(encodeRequest(watch, { progress_request: {} }));
-    requests.end();
+    requests.send(encodeRequest(watch, { progress_request: {} }));
+    requests.halfClose();
     requests.cancel();
     expect(heard.isOk).toBe(true);
     expect(below.requests).toEqual([]);
@@ -101,15 +101,15 @@ describe('a stream through the namespace', () => {
     const setup = new Setup();
     const name = 'etcdserverpb.KV/RangeStream';
     const { heard, requests, below } = setup.stream(name);
-    requests.message(encodeRequest(name, { key: bytes('a'), range_end: bytes('\0') }));
-    requests.end();
+    requests.send(encodeRequest(name, { key: bytes('a'), range_end: bytes('\0') }));
+    requests.halfClose();
     expect(decodeRequest(name, below.request).range_end).toEqual(bytes('t10'));
     for (const key of ['t1/a', 't1/b']) {
-      below.reply.message(encodeResponse(name, { range_response: { kvs: [{ key: bytes(key) }] } }));
+      below.reply.deliver(encodeResponse(name, { range_response: { kvs: [{ key: bytes(key) }] } }));
     }
     expect(heard.messages).toHaveLength(2);
     expect(answerOf(name, heard).range_response.kvs[0]?.key).toEqual(bytes('b'));
-    below.reply.message(
+    below.reply.deliver(
       encodeResponse(name, { range_response: { kvs: [{ key: bytes('t0/a') }] } }),
     );
     expect(heard.messages).toHaveLength(2);

@@ -50,8 +50,8 @@ describe('at debug', () => {
   test('a stream leaves one when it opens and one when it closes', () => {
     const { lines, etcd, top } = setup('debug');
     const requests = top.stream(callOf(tenant, 'etcdserverpb.Watch/Watch'), new Heard());
-    requests.message(Buffer.from('create'));
-    etcd.call.reply.message(Buffer.from('created'));
+    requests.send(Buffer.from('create'));
+    etcd.call.reply.deliver(Buffer.from('created'));
     requests.cancel();
     expect(lines().map(({ event }) => event)).toEqual(['stream opened', 'stream closed']);
     expect(lines()[1]).toMatchObject({

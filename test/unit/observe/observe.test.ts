@@ -103,13 +103,13 @@ describe('a stream', () => {
   test('is told when it opens and when it closes, with what went both ways', () => {
     const { clock, counters, etcd, records, told, top, reply } = setup();
     const requests = top.stream(watch(), reply);
-    requests.message(Buffer.from('create'));
+    requests.send(Buffer.from('create'));
     expect(told).toEqual(['opened Watch']);
     expect(counters.open(method('etcdserverpb.Watch/Watch'))).toBe(1);
 
-    etcd.call.reply.message(Buffer.from('one'));
-    etcd.call.reply.message(Buffer.from('two'));
-    requests.end();
+    etcd.call.reply.deliver(Buffer.from('one'));
+    etcd.call.reply.deliver(Buffer.from('two'));
+    requests.halfClose();
     clock.advance(60_000);
     etcd.call.fail(Code.UNAVAILABLE, 'gone');
 
@@ -129,13 +129,13 @@ describe('a stream', () => {
   test('is slowed down in both directions by those who are slow', () => {
     const { etcd, top, reply } = setup();
     const requests = top.stream(watch(), reply);
-    requests.pause();
+    requests.pauseResponses();
     expect(etcd.call.isPaused).toBe(true);
-    requests.resume();
+    requests.resumeResponses();
     expect(etcd.call.isPaused).toBe(false);
-    etcd.call.reply.pause();
+    etcd.call.reply.pauseRequests();
     expect(reply.isPaused).toBe(true);
-    etcd.call.reply.resume();
+    etcd.call.reply.resumeRequests();
     expect(reply.isPaused).toBe(false);
   });
 });

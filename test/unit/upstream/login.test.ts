@@ -34,7 +34,7 @@ function start() {
   for (const channel of transport.channels) channel.become('ready');
   const logIns = () => unary.calls.filter(({ head }) => head.path === authenticate);
   const answer = (token: string, call: FakeCall | undefined = logIns().at(-1)) => {
-    call?.reply.message(new Writer().string(2, token).finish());
+    call?.reply.deliver(new Writer().string(2, token).finish());
     call?.reply.end(ok);
   };
   const get = (listener = 'here') => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Call } from '../../../src/call/call.ts';
 import { type MethodName, method } from '../../../src/etcd/methods.ts';
-import type { Reply } from '../../../src/grpc/call.ts';
+import type { ResponseSink } from '../../../src/grpc/call.ts';
 import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
 import { FakeClientTransport } from '../../support/fake-channel.ts';
@@ -12,17 +12,17 @@ const [first, second, third] = [1, 2, 3];
 const request = Buffer.from('request');
 const peer = { listener: 'local', remote: '', certificate: null };
 
-class Heard implements Reply {
+class Heard implements ResponseSink {
   messages = 0;
   status: Status | null = null;
-  message(): void {
+  deliver(): void {
     this.messages += 1;
   }
   end(ended: Status): void {
     this.status = ended;
   }
-  pause(): void {}
-  resume(): void {}
+  pauseRequests(): void {}
+  resumeRequests(): void {}
 }
 
 /** StatusResponse with version "3.6.1" and the given leader. */
@@ -227,7 +227,7 @@ describe('probes', () => {
       [2, 9],
     ] as const) {
       const probe = transport.to(port)[0]?.probes[0];
-      probe?.reply.message(memberStatus(leader));
+      probe?.reply.deliver(memberStatus(leader));
       probe?.reply.end(ok);
     }
     expect(upstream.snapshot()).toMatchObject([
@@ -268,7 +268,7 @@ describe('probes', () => {
     connect(first);
     clock.advance(0);
     const probe = transport.to(1)[0]?.probes[0];
-    probe?.reply.message(Buffer.from([0x12, 0xff]));
+    probe?.reply.deliver(Buffer.from([0x12, 0xff]));
     probe?.reply.end(ok);
     expect(upstream.snapshot()[0]?.lastError).toMatch(/protobuf/);
   });

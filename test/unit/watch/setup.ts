@@ -50,12 +50,12 @@ export class WatchSetup {
   }
 
   send(request: WatchRequest): void {
-    this.requests.message(encodeRequest(watch, request));
+    this.requests.send(encodeRequest(watch, request));
   }
 
   /** What etcd sends. */
   answer(response: object): void {
-    this.below.reply.message(encodeResponse(watch, { header, ...response }));
+    this.below.reply.deliver(encodeResponse(watch, { header, ...response }));
   }
 
   created(watchId: number): void {

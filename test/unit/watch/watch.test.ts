@@ -58,7 +58,7 @@ describe('watch IDs on one stream', () => {
   test('a create that names its ID reaches etcd as the same bytes', () => {
     const stream = new WatchSetup();
     const request = Uint8Array.of(0x0a, 5, 0x0a, 1, 0x61, 0x38, 9);
-    stream.requests.message(request);
+    stream.requests.send(request);
     expect(stream.below.request).toBe(request);
   });
 
@@ -66,7 +66,7 @@ describe('watch IDs on one stream', () => {
     const stream = new WatchSetup();
     stream.create();
     // Field 15 of the create and field 14 of the request, which no version so far has.
-    stream.requests.message(Uint8Array.of(0x72, 1, 9, 0x0a, 5, 0x0a, 1, 0x61, 0x78, 1, 0x72, 1, 8));
+    stream.requests.send(Uint8Array.of(0x72, 1, 9, 0x0a, 5, 0x0a, 1, 0x61, 0x78, 1, 0x72, 1, 8));
     expect([...stream.below.request]).toEqual([
       0x72, 1, 9, 0x0a, 7, 0x0a, 1, 0x61, 0x78, 1, 0x38, 1, 0x72, 1, 8,
     ]);
@@ -270,17 +270,17 @@ describe('the order of answers', () => {
   test('a paused client gets them when it resumes', () => {
     const stream = new WatchSetup();
     stream.compact(50);
-    stream.requests.pause();
+    stream.requests.pauseResponses();
     stream.create({ start_revision: 1 });
     expect(stream.told).toEqual([]);
     stream.heard.onMessage = () => {
       stream.heard.onMessage = null;
-      stream.requests.pause();
+      stream.requests.pauseResponses();
     };
-    stream.requests.resume();
+    stream.requests.resumeResponses();
     expect(stream.told).toEqual(['created 0']);
     expect(stream.below.isPaused).toBe(true);
-    stream.requests.resume();
+    stream.requests.resumeResponses();
     expect(stream.told).toEqual(['created 0', 'compacted 0 at 50']);
     expect(stream.below.isPaused).toBe(false);
   });
@@ -288,7 +288,7 @@ describe('the order of answers', () => {
   test('holds for a paused client too when etcd still answers a later create', () => {
     const stream = new WatchSetup();
     stream.compact(50);
-    stream.requests.pause();
+    stream.requests.pauseResponses();
     stream.create({ start_revision: 1 });
     stream.create();
     stream.created(1);
@@ -298,7 +298,7 @@ describe('the order of answers', () => {
   test('holds when etcd answers before the create has returned, and the client at once creates again', () => {
     const stream = new WatchSetup();
     stream.compact(50);
-    stream.below.message = () => stream.created(0);
+    stream.below.send = () => stream.created(0);
     stream.heard.onMessage = () => {
       stream.heard.onMessage = null;
       stream.create({ start_revision: 1 });
@@ -312,7 +312,7 @@ describe('everything else on a watch stream', () => {
   test('passes through as the same bytes', () => {
     const stream = new WatchSetup();
     for (const request of [Uint8Array.of(0x1a, 0), Uint8Array.of(), Uint8Array.of(0x72, 1, 9)]) {
-      stream.requests.message(request);
+      stream.requests.send(request);
       expect(stream.below.request).toBe(request);
     }
     stream.cancel(99);
@@ -322,14 +322,14 @@ describe('everything else on a watch stream', () => {
     stream.answer({ watch_id: 3, canceled: true, compact_revision: 9 });
     expect(stream.told).toEqual(['events of 3', 'progress of -1', 'compacted 3 at 9']);
     const garbage = Uint8Array.of(0xff);
-    stream.below.reply.message(garbage);
+    stream.below.reply.deliver(garbage);
     expect(stream.heard.messages.at(-1)).toBe(garbage);
   });
 
   test('half-close goes down, and events keep flowing', () => {
     const stream = new WatchSetup();
     stream.create();
-    stream.requests.end();
+    stream.requests.halfClose();
     expect(stream.below.isHalfClosed).toBe(true);
     stream.created(0);
     stream.answer({ events: [{ kv: { key: Buffer.from('t1/k') } }] });
@@ -338,13 +338,13 @@ describe('everything else on a watch stream', () => {
 
   test('cancel and back-pressure go both ways', () => {
     const stream = new WatchSetup();
-    stream.requests.pause();
+    stream.requests.pauseResponses();
     expect(stream.below.isPaused).toBe(true);
-    stream.requests.resume();
+    stream.requests.resumeResponses();
     expect(stream.below.isPaused).toBe(false);
-    stream.below.reply.pause();
+    stream.below.reply.pauseRequests();
     expect(stream.heard.isPaused).toBe(true);
-    stream.below.reply.resume();
+    stream.below.reply.resumeRequests();
     expect(stream.heard.isPaused).toBe(false);
     stream.requests.cancel();
     expect(stream.below.isCanceled).toBe(true);
@@ -362,8 +362,8 @@ describe('everything else on a watch stream', () => {
     expect(stream.heard.status).toMatchObject({ text: 'etcdserver: no leader', origin: 'peer' });
     stream.create();
     stream.cancel(1);
-    stream.requests.end();
-    stream.requests.resume();
+    stream.requests.halfClose();
+    stream.requests.resumeResponses();
     expect(stream.told).toEqual([]);
   });
 
@@ -375,7 +375,7 @@ describe('everything else on a watch stream', () => {
     ['a cancel with an ID of the wrong type', [0x12, 2, 0x0a, 0]],
   ])('%s ends the stream', (_name, bytes) => {
     const stream = new WatchSetup();
-    stream.requests.message(Uint8Array.from(bytes));
+    stream.requests.send(Uint8Array.from(bytes));
     expect(stream.heard.code).toBe(Code.INTERNAL);
     expect(stream.below.isCanceled).toBe(true);
     expect(stream.below.requests).toEqual([]);
@@ -400,8 +400,8 @@ describe('everything else on a watch stream', () => {
       callOf(fakeTenant('t1/'), watch),
       heard,
     );
-    requests.message(Uint8Array.of(0x1a, 0));
-    requests.end();
+    requests.send(Uint8Array.of(0x1a, 0));
+    requests.halfClose();
     expect(etcd.call.requests).toEqual([]);
     expect(heard.isOk).toBe(true);
   });
@@ -442,10 +442,10 @@ describe('at its limits', () => {
   test('what a paused client does not take is bounded, however much it asks', () => {
     const stream = new WatchSetup({ watchersMax: 100, createsPendingMax: 2 });
     stream.compact(50);
-    stream.requests.pause();
+    stream.requests.pauseResponses();
     for (let i = 0; i < 10_000; i++) stream.create({ start_revision: 1 });
     expect(stream.told).toEqual([]);
-    stream.requests.resume();
+    stream.requests.resumeResponses();
     expect(stream.told.slice(0, 3)).toEqual(['created 0', 'compacted 0 at 50', refused]);
     expect(stream.told).toHaveLength(2 + 9_999);
   });

@@ -1,6 +1,6 @@
 /** What the native server makes of requests, frame by frame, on a wire in memory. */
 import { describe, expect, test } from 'vitest';
-import { type Ongoing, type Reply, settled } from '../../../../src/grpc/call.ts';
+import { type CallHandle, type ResponseSink, endedCall } from '../../../../src/grpc/call.ts';
 import { AssemblyBudget, messagePrefix } from '../../../../src/grpc/message-framing.ts';
 import { ServedCall } from '../../../../src/grpc/native/served-call.ts';
 import { Code, ok } from '../../../../src/grpc/status.ts';
@@ -21,14 +21,14 @@ const head = [...method, ':path', put.path, 'content-type', 'application/grpc', 
 class Unary {
   readonly methods = new Map([[put.path, put]]);
   readonly calls: { incoming: Incoming<ServedMethod>; request: string }[] = [];
-  unary(incoming: Incoming<ServedMethod>, request: Uint8Array, reply: Reply): Ongoing {
+  unary(incoming: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
     this.calls.push({ incoming, request: Buffer.from(request).toString() });
-    reply.message(Buffer.from('answer'));
+    reply.deliver(Buffer.from('answer'));
     reply.end(ok);
-    return settled;
+    return endedCall;
   }
   stream() {
-    return settled;
+    return endedCall;
   }
 }
 

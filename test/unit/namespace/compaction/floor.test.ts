@@ -43,7 +43,7 @@ describe('below what a tenant has compacted', () => {
   test('a range in pieces is refused as well', () => {
     const setup = compacted();
     const { heard, requests } = setup.stream('etcdserverpb.KV/RangeStream');
-    requests.message(
+    requests.send(
       encodeRequest('etcdserverpb.KV/RangeStream', { key: bytes('a'), revision: 1 }),
     );
     expectCompacted(setup, heard);

@@ -13,11 +13,11 @@ function open(setup = new Setup()) {
     heard,
     requests,
     below,
-    renew: (ID: string) => requests.message(encodeRequest(name, { ID })),
+    renew: (ID: string) => requests.send(encodeRequest(name, { ID })),
     sent: () => below.requests.map((bytes) => String(decodeRequest(name, bytes).ID)),
     /** Answers the oldest requests that have none, as etcd does: in order, with the ID that it was asked for. */
     answer: (ID: string, TTL: number) =>
-      below.reply.message(encodeResponse(name, { header, ID, TTL })),
+      below.reply.deliver(encodeResponse(name, { header, ID, TTL })),
     answers: () =>
       heard.messages.map((bytes) => {
         const { ID, TTL } = decodeResponse(name, bytes);
@@ -61,7 +61,7 @@ describe('renewing leases on one stream', () => {
   test('after a half-close what was asked is still answered', () => {
     const stream = open();
     stream.renew('5');
-    stream.requests.end();
+    stream.requests.halfClose();
     expect(stream.below.isHalfClosed).toBe(true);
     stream.answer(stream.id(5), 60);
     expect(stream.answers()).toEqual(['5: 60']);
@@ -82,17 +82,17 @@ describe('renewing leases on one stream', () => {
 
   test('a message that is none ends the stream', () => {
     const stream = open();
-    stream.requests.message(Uint8Array.of(0x0a));
+    stream.requests.send(Uint8Array.of(0x0a));
     expect(stream.heard.code).toBe(Code.INTERNAL);
     expect(stream.below.isCanceled).toBe(true);
   });
 
   test('cancel and back-pressure pass', () => {
     const stream = open();
-    stream.requests.pause();
+    stream.requests.pauseResponses();
     expect(stream.below.isPaused).toBe(true);
-    stream.requests.resume();
-    stream.below.reply.pause();
+    stream.requests.resumeResponses();
+    stream.below.reply.pauseRequests();
     expect(stream.heard.isPaused).toBe(true);
     stream.requests.cancel();
     expect(stream.below.isCanceled).toBe(true);

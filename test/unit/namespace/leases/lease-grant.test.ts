@@ -78,7 +78,7 @@ describe('a lease without an ID of its own', () => {
     const { ongoing } = setup.unary(name, { TTL: 60 });
     const [first] = setup.etcd.calls;
     taken(first as FakeCall);
-    ongoing.pause();
+    ongoing.pauseResponses();
     expect(setup.etcd.call.isPaused).toBe(true);
     ongoing.cancel();
     expect(setup.etcd.call.isCanceled).toBe(true);
