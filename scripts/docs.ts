@@ -7,6 +7,7 @@ import { refusals } from '../src/call/refusals.ts';
 import { type Setting, schema } from '../src/config/schema.ts';
 import { type Decision, type Method, methods } from '../src/etcd/methods.ts';
 import { Code } from '../src/grpc/status.ts';
+import { importRules } from './import-ranks.ts';
 
 const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code as number, name]));
 
@@ -84,6 +85,7 @@ export function rendered(): ReadonlyMap<string, string> {
     ['README.md', readme],
     ['docs/errors.md', errorsPage()],
     ['docs/config.md', configPage()],
+    ['biome.imports.json', importRules()],
   ]);
 }
 
