@@ -15,8 +15,7 @@ import type { Lifecycle } from './lifecycle/lifecycle.ts';
 import type { NamespaceOptions } from './namespace/handler.ts';
 import { namespace } from './namespace/namespace.ts';
 import { type ObserveOptions, observe } from './observe/observe.ts';
-import type { WatchLimits } from './watch/stream/watch-stream.ts';
-import { watch } from './watch/watch.ts';
+import { type WatchOptions, watch } from './watch/watch.ts';
 
 /** What each step is made from. */
 export interface Parts {
@@ -26,7 +25,7 @@ export interface Parts {
   readonly identify: IdentifyOptions;
   readonly observe: ObserveOptions;
   readonly drain: OpenStreams;
-  readonly watch: WatchLimits;
+  readonly watch: WatchOptions;
   readonly namespace: NamespaceOptions;
   readonly guard: GuardParts;
   /** The end of the line: upstream/upstream.ts. */

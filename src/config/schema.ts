@@ -300,6 +300,13 @@ export const schema = {
     doc: 'Reject the writes of all tenants, as if each had access: read-only.',
     dev: 'fixed',
   },
+  'share-watches': {
+    kind: 'boolean',
+    default: 'true',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'Let all watches of a tenant on one range share one watch at etcd. If false, each client watch is a watch at etcd.',
+  },
   hold: {
     kind: 'duration',
     default: '5s',

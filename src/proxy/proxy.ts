@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { InForce } from '../admin/active-configuration.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import { Call, type Etcd, type Message } from '../call/call.ts';
-import type { Config } from '../config/config.ts';
 import { certificateExpiries } from '../config/certificate-expiry.ts';
+import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { type Method, methodsByPath } from '../etcd/methods.ts';
@@ -36,9 +36,12 @@ import { type Parts, pipeline } from '../pipeline.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { Deadlines } from '../runtime/deadlines.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
+import { deferToTurn } from '../runtime/turn.ts';
 import { buildDirectory, Directory } from '../tenant/directory.ts';
 import { Upstream } from '../upstream/upstream.ts';
-import { watchLimits } from '../watch/stream/watch-stream.ts';
+import { WatchHub } from '../watch/hub/hub.ts';
+import { HubStats, hubLimits } from '../watch/hub/hub-context.ts';
+import { watchLimits } from '../watch/stream/watch-limits.ts';
 import { Listeners } from './listeners.ts';
 import { type Edge, loadTransport, type MakeTransport } from './transports.ts';
 
@@ -91,6 +94,7 @@ class Assembly implements RunningProxy {
   readonly #upstream: Upstream;
   readonly #breakers: Breakers;
   readonly #streams: OpenStreams;
+  readonly #hub: WatchHub;
   readonly #metrics: Metrics;
   readonly #listeners: Listeners;
   readonly #inForce: InForce;
@@ -108,8 +112,7 @@ class Assembly implements RunningProxy {
     const { server, client } = makeTransport(this.#edge(clock, random, () => top));
     this.#upstream = new Upstream({
       endpoints: config.endpoints,
-      passesCredentials: (listener) =>
-        this.#directory.current.listener(listener)?.passesCredentials === true,
+      passesCredentials: (listener) => this.#passesCredentials(listener),
       login: config.login,
       onLoginFailure: (why) => logger.error('cannot log in to etcd', { why }),
       transport: client,
@@ -122,6 +125,14 @@ class Assembly implements RunningProxy {
     this.#inForce = new InForce(config, clock.epochMs());
     this.#metrics.reloaded(clock.epochMs() / 1_000, certificateExpiries(config));
     this.#streams = new OpenStreams(clock);
+    this.#hub = new WatchHub({
+      clock,
+      random,
+      defer: deferToTurn,
+      limits: hubLimits,
+      stats: new HubStats(),
+      onFault: (error) => this.#onFault(error, null),
+    });
     const deadlines = new Deadlines(clock);
     this.#breakers = new Breakers({
       config: config.breaker,
@@ -145,7 +156,12 @@ class Assembly implements RunningProxy {
         keyOf: config.logKeys ? (call, request) => printableKey(call.method, request) : null,
       },
       drain: this.#streams,
-      watch: watchLimits,
+      watch: {
+        limits: watchLimits,
+        hub: this.#hub,
+        isShared: ({ tenant, peer }) =>
+          tenant?.sharesWatches === true && !this.#passesCredentials(peer.listener),
+      },
       namespace: { random, hooks: this.#namespaceHooks(), self: this.#self() },
       guard: {
         clock,
@@ -238,6 +254,7 @@ class Assembly implements RunningProxy {
   /** Takes down what is there, at once. The admin address comes last: probes are answered until the end. */
   async close(): Promise<void> {
     await this.#listeners.drain(0);
+    this.#hub.close();
     this.#upstream.close();
     this.#breakers.close();
     this.#passwords.close();
@@ -251,6 +268,11 @@ class Assembly implements RunningProxy {
     this.#logger.error('the configuration is wrong; the one before it stays in force', {
       problems,
     });
+  }
+
+  /** Whether clients of that listener use their own credentials at etcd. */
+  #passesCredentials(listener: string): boolean {
+    return this.#directory.current.listener(listener)?.passesCredentials === true;
   }
 
   #onFault(error: unknown, call: Call | null): void {

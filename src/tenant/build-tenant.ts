@@ -2,8 +2,9 @@
  * From a tenant as configured to the tenant that calls carry. Looks at one tenant by itself; whether several get along is
  * separation.ts's to say.
  */
-import type { TenantConfig } from '../config/sections/tenants.ts';
+
 import type { Problem } from '../config/problem.ts';
+import type { TenantConfig } from '../config/sections/tenants.ts';
 import { KeySpaceError, keySpace } from '../etcd/key-space.ts';
 import { TenantState } from './state.ts';
 import type { Tenant } from './tenant.ts';
@@ -34,6 +35,7 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
           keySpace: space,
           state: new TenantState(config.name),
           access: config.access,
+          sharesWatches: config.shareWatches,
           owns: new Set(config.owns),
         }
       : null;

@@ -3,9 +3,9 @@
  * one and puts it in the place of this; calls under way keep the tenant that they began with.
  */
 import type { Config } from '../config/config.ts';
+import type { Problem } from '../config/problem.ts';
 import type { ListenerConfig } from '../config/sections/listeners.ts';
 import type { TenantConfig } from '../config/sections/tenants.ts';
-import type { Problem } from '../config/problem.ts';
 import type { PasswordHash } from '../config/sections/users.ts';
 import { BearerTokens, isSameBearer } from '../identity/bearer.ts';
 import type { Clock } from '../runtime/clock.ts';

@@ -11,6 +11,8 @@ export interface Tenant {
   readonly state: TenantState;
   /** `read-only` rejects every write, also one inside a transaction, with etcd's own PermissionDenied. */
   readonly access: Access;
+  /** Whether watches on one range share one watch at etcd. */
+  readonly sharesWatches: boolean;
   /**
    * Methods on the whole cluster that this tenant may call unchanged, because it owns the cluster. A subset of `ownerMethods`
    * in etcd/methods.ts, empty for every other tenant.

@@ -1,21 +1,41 @@
 /**
- * The watch protocol of client streams, in tenant space: watch IDs, responses that the proxy builds itself, and the tenant's
- * compaction floor. Other methods pass through unchanged.
+ * The watch protocol of client streams, in tenant space. The watchers of a stream join feeds that they share with all other
+ * watchers of their tenant, unless the stream must have a stream to etcd of its own. Other methods pass through unchanged.
  */
-import { type Layer, tenantOf } from '../call/call.ts';
+import { type Call, type Layer, tenantOf } from '../call/call.ts';
 import { method } from '../etcd/methods.ts';
-import { type WatchLimits, WatchStream } from './stream/watch-stream.ts';
+import { metadataValue } from '../grpc/metadata.ts';
+import type { WatchHub } from './hub/hub.ts';
+import { DirectStream } from './stream/direct-stream.ts';
+import { SharedStream } from './stream/shared-stream.ts';
+import type { WatchLimits } from './stream/watch-limits.ts';
 
 const watchMethod = method('etcdserverpb.Watch/Watch');
 
-export function watch(limits: WatchLimits): Layer<'tenant'> {
-  return (next) => ({
-    unary: (call, request, responses) => next.unary(call, request, responses),
-    stream: (call, responses) => {
-      if (call.method !== watchMethod) return next.stream(call, responses);
-      const stream = new WatchStream(responses, tenantOf(call).state.floor, limits);
-      stream.attachStream(next.stream(call, stream));
-      return stream;
-    },
-  });
+export interface WatchOptions {
+  readonly limits: WatchLimits;
+  readonly hub: WatchHub;
+  /** Whether the watchers of the stream may join feeds. False for clients whose own credentials are passed to etcd. */
+  readonly isShared: (call: Call) => boolean;
+}
+
+export function watch({ limits, hub, isShared }: WatchOptions): Layer<'tenant'> {
+  return (next) => {
+    hub.connect(next);
+    return {
+      unary: (call, request, responses) => next.unary(call, request, responses),
+      stream: (call, responses) => {
+        if (call.method !== watchMethod) return next.stream(call, responses);
+        const tenant = tenantOf(call);
+        const { floor } = tenant.state;
+        if (isShared(call)) {
+          const requiresLeader = metadataValue(call.metadata, 'hasleader') === 'true';
+          return new SharedStream(responses, hub.of(tenant, requiresLeader), floor, limits);
+        }
+        const stream = new DirectStream(responses, floor, limits);
+        stream.attachStream(next.stream(call, stream));
+        return stream;
+      },
+    };
+  };
 }

@@ -23,6 +23,8 @@ export interface TenantConfig {
   /** Allows a namespace without a trailing delimiter. Its owner ensures that no other keys begin with it. */
   readonly allowUndelimited: boolean;
   readonly access: Access;
+  /** Whether the tenant's watches on one range share one watch at etcd. */
+  readonly shareWatches: boolean;
   /** Cluster-wide methods that the tenant may call as the owner of the cluster. */
   readonly owns: readonly MethodName[];
   /**
@@ -53,7 +55,7 @@ export function resolveTenants(
   const names = new Set<string>();
   const owners = new Map<string, string>();
   return entries.map((entry) => {
-    const read = readTenant(entry, problems);
+    const read = readTenant(entry, settings, problems);
     const tenant: TenantConfig = settings['read-only'] ? { ...read, access: 'read-only' } : read;
     if (names.has(tenant.name)) {
       problems.push({ where: entry.where, what: `the name "${tenant.name}" is used twice` });
@@ -79,6 +81,7 @@ function singleTenant(settings: Settings): TenantConfig {
     leaseTag: null,
     allowUndelimited: settings['allow-undelimited'],
     access: settings['read-only'] ? 'read-only' : 'read-write',
+    shareWatches: settings['share-watches'],
     owns: [],
     identities: defaultIdentities(defaultTenantName),
   };
@@ -87,7 +90,7 @@ function singleTenant(settings: Settings): TenantConfig {
 /** Short and simple, because the name is a metric label and a field of log lines. */
 const tenantName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-function readTenant(entry: ListEntry, problems: Problem[]): TenantConfig {
+function readTenant(entry: ListEntry, settings: Settings, problems: Problem[]): TenantConfig {
   const reader = new ListEntryReader(entry, problems);
   const name = reader.text('name') ?? '';
   if (!tenantName.test(name)) {
@@ -112,6 +115,7 @@ function readTenant(entry: ListEntry, problems: Problem[]): TenantConfig {
     leaseTag,
     allowUndelimited: reader.boolean('allow-undelimited'),
     access: reader.choice('access', ['read-write', 'read-only']),
+    shareWatches: settings['share-watches'] && !reader.boolean('private-watches'),
     owns: readOwnerMethods(reader),
     identities: readIdentities(reader) ?? defaultIdentities(name),
   };

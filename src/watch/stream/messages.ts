@@ -1,17 +1,19 @@
 /**
- * The messages of a watch stream, as far as watch IDs and compaction need them: reads creates and cancels, and writes the
+ * The messages of a watch stream, of a watch stream: reads creates, and writes the
  * responses that the proxy builds, field for field as etcd does (server/etcdserver/api/v3rpc/watch.go). Keys are visible ones.
  * Events are not read.
  */
 import { builtMessage, type Message } from '../../call/call.ts';
-import { isEmptyRange } from '../../etcd/key-range.ts';
-import { Reader } from '../../protobuf/reader.ts';
+import { refusals } from '../../call/refusals.ts';
+import { isEmptyRange, type KeyRange } from '../../etcd/key-range.ts';
+import { Reader, WireType } from '../../protobuf/reader.ts';
 import { Writer } from '../../protobuf/writer.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 
 /** Field numbers of WatchRequest. */
 export const createField = 1;
 export const cancelField = 2;
+export const progressField = 3;
 
 const noBytes: Uint8Array = new Uint8Array(0);
 /** As etcd reads an empty key in a create: the first possible key. */
@@ -19,14 +21,30 @@ const firstKey = Uint8Array.of(0);
 const createdField = 3;
 const watchIdField = 7;
 
-/** The fields of a WatchCreateRequest that decide its ID and its response. */
+/** A WatchCreateRequest. */
 export interface CreateRequest {
   /** 0n if the server chooses. */
   readonly watchId: bigint;
+  /** An empty key is read as etcd reads it, as the first possible key. */
+  readonly range: KeyRange;
   readonly startRevision: number;
   /** The range cannot contain a key, so etcd rejects the create whatever else it says. */
   readonly isEmpty: boolean;
+  readonly prevKv: boolean;
+  readonly hasProgressNotify: boolean;
+  readonly hasFragments: boolean;
+  readonly filter: EventFilter;
 }
+
+/** Events that a watcher does not receive. */
+export interface EventFilter {
+  readonly noPut: boolean;
+  readonly noDelete: boolean;
+}
+
+/** FilterType of a WatchCreateRequest. */
+const noPutFilter = 0;
+const noDeleteFilter = 1;
 
 /** Null if a field has the wrong type. */
 export function readCreate(create: Reader): CreateRequest | null {
@@ -34,15 +52,59 @@ export function readCreate(create: Reader): CreateRequest | null {
   let end = noBytes;
   let startRevision = 0;
   let watchId = 0n;
+  let prevKv = false;
+  let hasProgressNotify = false;
+  let hasFragments = false;
+  const filters = new Set<number>();
   while (create.next()) {
-    if (create.field === 1) key = create.bytes();
-    else if (create.field === 2) end = create.bytes();
-    else if (create.field === 3) startRevision = create.number();
-    else if (create.field === watchIdField) watchId = create.int64();
+    switch (create.field) {
+      case 1:
+        key = create.bytes();
+        break;
+      case 2:
+        end = create.bytes();
+        break;
+      case 3:
+        startRevision = create.number();
+        break;
+      case 4:
+        hasProgressNotify = create.bool();
+        break;
+      case 5:
+        readFilters(create, filters);
+        break;
+      case 6:
+        prevKv = create.bool();
+        break;
+      case watchIdField:
+        watchId = create.int64();
+        break;
+      case 8:
+        hasFragments = create.bool();
+        break;
+    }
   }
   if (create.malformed) return null;
-  const isEmpty = isEmptyRange({ key: key.length === 0 ? firstKey : key, end });
-  return { watchId, startRevision, isEmpty };
+  const range = { key: key.length === 0 ? firstKey : key, end };
+  return {
+    watchId,
+    range,
+    startRevision,
+    isEmpty: isEmptyRange(range),
+    prevKv,
+    hasProgressNotify,
+    hasFragments,
+    filter: { noPut: filters.has(noPutFilter), noDelete: filters.has(noDeleteFilter) },
+  };
+}
+
+/** A repeated enum is packed or not, as its encoder chooses. */
+function readFilters(create: Reader, filters: Set<number>): void {
+  if (create.wireType === WireType.VARINT) {
+    filters.add(create.number());
+    return;
+  }
+  for (const value of create.bytes()) filters.add(value);
 }
 
 /** A copy of the WatchRequest `source`, whose create `reader` is at, with the watch ID added. The last ID in a message counts. */
@@ -66,6 +128,12 @@ export type LocalResponse =
   | { readonly kind: 'compacted'; readonly id: bigint; readonly revision: number }
   | { readonly kind: 'canceled'; readonly id: bigint }
   | { readonly kind: 'rejected'; readonly reason: string };
+
+export const duplicateId: LocalResponse = {
+  kind: 'rejected',
+  reason: 'mvcc: duplicate watch ID provided on the WatchStream',
+};
+export const overLimit: LocalResponse = { kind: 'rejected', reason: refusals['watch-limit'].text };
 
 /** A WatchResponse. `header` is a ResponseHeader that etcd has written. */
 export function writeResponse(response: LocalResponse, header: Uint8Array): OwnedBytes {
@@ -104,4 +172,40 @@ function withoutRevision(header: Uint8Array): Uint8Array {
   const reader = new Reader(header);
   while (reader.next()) if (reader.field !== 3) writer.raw(reader.raw());
   return writer.finish();
+}
+
+/** A progress response of a whole stream: watch ID -1. */
+export function writeProgress(header: Uint8Array): OwnedBytes {
+  return new Writer().message(1, header).varint(2, -1).finish();
+}
+
+/** The end of a watch as etcd reported it, under the client's watch ID. `header` is the `header` field with its tag. */
+export function writeEnd(
+  header: Uint8Array,
+  id: bigint,
+  compactRevision: number,
+  reason: string,
+): OwnedBytes {
+  return new Writer()
+    .raw(header)
+    .varint(2, id)
+    .bool(4, true)
+    .varint(5, compactRevision)
+    .string(6, reason)
+    .finish();
+}
+
+/** The revision in the content of a ResponseHeader. */
+export function revisionOf(header: Uint8Array): number {
+  const reader = new Reader(header);
+  let revision = 0;
+  while (reader.next()) if (reader.field === 3) revision = reader.number();
+  return revision;
+}
+
+/** The content of a length-delimited field whose tag has one byte. */
+export function contentOf(field: Uint8Array): Uint8Array {
+  let at = 1;
+  while (at < field.length && (field[at] as number) > 0x7f) at += 1;
+  return field.subarray(at + 1);
 }

@@ -4,13 +4,13 @@
  * etcd never waits.
  */
 import type { LocalResponse } from './messages.ts';
-import type { Watcher } from './watch-ids.ts';
+import type { WatchId } from './watch-ids.ts';
 
 export type QueuedResponse =
   | {
       readonly from: 'etcd';
       /** Null if etcd is certain to reject the create. */
-      readonly watcher: Watcher | null;
+      readonly watchId: WatchId | null;
       next: QueuedResponse | null;
     }
   | { readonly from: 'proxy'; readonly response: LocalResponse; next: QueuedResponse | null };
@@ -26,8 +26,8 @@ export class ResponseQueue {
     return this.#first?.from === 'etcd';
   }
 
-  pushExpected(watcher: Watcher | null): void {
-    this.#push({ from: 'etcd', watcher, next: null });
+  pushExpected(watchId: WatchId | null): void {
+    this.#push({ from: 'etcd', watchId, next: null });
   }
 
   pushLocal(response: LocalResponse): void {

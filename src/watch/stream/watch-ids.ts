@@ -1,5 +1,5 @@
 /**
- * The watch IDs of one client stream, allocated as etcd does (Watch in server/storage/mvcc/watcher.go): a counter from 0 that
+ * The watch IDs of one client stream, allocated as etcd does (Watch in server/storage/mvcc/taken.go): a counter from 0 that
  * skips IDs in use and never decreases, beside IDs that the client chose, which do not advance it. An ID is in use from its
  * create until the client cancels it, even if the watch has ended before.
  *
@@ -7,8 +7,8 @@
  * corrects the table if etcd then rejects the create.
  */
 
-/** The holder of a watch ID. Compared by identity, because an ID can be cancelled and reused before etcd has responded. */
-export interface Watcher {
+/** A watch ID in use. Compared by identity, because an ID can be cancelled and reused before etcd has responded. */
+export interface WatchId {
   readonly id: bigint;
   /** The proxy responds for it: etcd has no such watch. */
   readonly isLocal: boolean;
@@ -17,7 +17,7 @@ export interface Watcher {
 }
 
 export class WatchIds {
-  readonly #held = new Map<bigint, Watcher>();
+  readonly #held = new Map<bigint, WatchId>();
   #next = 0n;
 
   /** How many are in use. */
@@ -25,19 +25,19 @@ export class WatchIds {
     return this.#held.size;
   }
 
-  holder(id: bigint): Watcher | null {
+  holder(id: bigint): WatchId | null {
     return this.#held.get(id) ?? null;
   }
 
   /** Takes `chosen`, which must be free, or draws one for 0n. */
-  take(chosen: bigint, isLocal: boolean): Watcher {
-    const watcher: Watcher =
+  take(chosen: bigint, isLocal: boolean): WatchId {
+    const taken: WatchId =
       chosen === 0n
         ? { id: this.#nextFree(), isLocal, drawnAt: this.#next }
         : { id: chosen, isLocal, drawnAt: null };
-    if (watcher.drawnAt !== null) this.#next = watcher.id + 1n;
-    this.#held.set(watcher.id, watcher);
-    return watcher;
+    if (taken.drawnAt !== null) this.#next = taken.id + 1n;
+    this.#held.set(taken.id, taken);
+    return taken;
   }
 
   release(id: bigint): void {
@@ -45,18 +45,18 @@ export class WatchIds {
   }
 
   /**
-   * etcd has responded to the create of `watcher` (null if a rejection was expected) with `id`, or rejected it (null). A
+   * etcd has responded to the create of `taken` (null if a rejection was expected) with `id`, or rejected it (null). A
    * rejected create holds no ID, and its drawn ID is returned to the counter unless another was drawn since.
    */
-  settle(watcher: Watcher | null, id: bigint | null): void {
-    if (id === (watcher?.id ?? null)) return;
-    if (watcher !== null) this.#returnDrawn(watcher);
+  settle(taken: WatchId | null, id: bigint | null): void {
+    if (id === (taken?.id ?? null)) return;
+    if (taken !== null) this.#returnDrawn(taken);
     if (id !== null) this.#held.set(id, { id, isLocal: false, drawnAt: null });
   }
 
-  #returnDrawn(watcher: Watcher): void {
-    if (this.#held.get(watcher.id) === watcher) this.#held.delete(watcher.id);
-    if (watcher.drawnAt !== null && this.#next === watcher.id + 1n) this.#next = watcher.drawnAt;
+  #returnDrawn(taken: WatchId): void {
+    if (this.#held.get(taken.id) === taken) this.#held.delete(taken.id);
+    if (taken.drawnAt !== null && this.#next === taken.id + 1n) this.#next = taken.drawnAt;
   }
 
   #nextFree(): bigint {

@@ -1,11 +1,12 @@
 /**
- * One watch stream of a client: which watch IDs are in use, and which creates start below the tenant's compaction floor. Each
- * client stream has one stream to etcd. A create is sent with the ID that it will get, so that the watches etcd serves and
+ * A watch stream of a client that is not shared: it has one stream to etcd of its own. Used where the client's own credentials
+ * are passed to the cluster, and where sharing is switched off. It decides which watch IDs are in use, and which creates start
+ * below the tenant's compaction floor. A create is sent with the ID that it will get, so that the watches etcd serves and
  * those that the proxy rejects share one space of IDs. All other messages, above all events, pass unchanged.
  */
 import { builtMessage, type Message, type OwnedMessage, type Responses } from '../../call/call.ts';
 import { CallLayer } from '../../call/forwarding.ts';
-import { type RefusalName, refusal, refusals } from '../../call/refusals.ts';
+import { type RefusalName, refusal } from '../../call/refusals.ts';
 import { Reader } from '../../protobuf/reader.ts';
 import { varintField } from '../../protobuf/varint-field.ts';
 import type { CompactionFloor } from '../../tenant/compaction-floor.ts';
@@ -13,39 +14,23 @@ import {
   type CreateRequest,
   cancelField,
   createField,
+  duplicateId,
   type LocalResponse,
+  overLimit,
   readCreate,
   withWatchId,
   writeResponse,
 } from './messages.ts';
 import { ResponseQueue } from './response-queue.ts';
-import { type Watcher, WatchIds } from './watch-ids.ts';
-
-/** At either limit a create is rejected, and the stream continues. etcd has no such limits. */
-export interface WatchLimits {
-  /** Watch IDs in use on one stream. */
-  readonly watchersMax: number;
-  /** Creates of one stream that have no response yet. */
-  readonly createsPendingMax: number;
-}
-
-export const watchLimits: WatchLimits = {
-  watchersMax: 100_000,
-  createsPendingMax: 100_000,
-};
+import { type WatchId, WatchIds } from './watch-ids.ts';
+import type { WatchLimits } from './watch-limits.ts';
 
 /** The four numbers of a ResponseHeader take at most 11 bytes each. A longer header is not kept. */
 const headerBytesMax = 64;
 
-const duplicateId: LocalResponse = {
-  kind: 'rejected',
-  reason: 'mvcc: duplicate watch ID provided on the WatchStream',
-};
-const overLimit: LocalResponse = { kind: 'rejected', reason: refusals['watch-limit'].text };
-
 type CreateDecision = 'over limit' | 'duplicate' | 'rejected by etcd' | 'compacted' | 'watching';
 
-export class WatchStream extends CallLayer<'tenant', 'tenant'> {
+export class DirectStream extends CallLayer<'tenant', 'tenant'> {
   readonly #floor: CompactionFloor;
   readonly #limits: WatchLimits;
   readonly #ids = new WatchIds();
@@ -127,10 +112,10 @@ export class WatchStream extends CallLayer<'tenant', 'tenant'> {
         break;
       }
       case 'watching': {
-        const watcher = this.#ids.take(create.watchId, false);
+        const taken = this.#ids.take(create.watchId, false);
         // proto3 cannot carry the ID 0. It is the first ID that etcd allocates, and no other create lets etcd allocate one.
-        const hasId = create.watchId !== 0n || watcher.id === 0n;
-        this.#sendCreate(hasId ? message : withWatchId(message, reader, watcher.id), watcher);
+        const hasId = create.watchId !== 0n || taken.id === 0n;
+        this.#sendCreate(hasId ? message : withWatchId(message, reader, taken.id), taken);
         break;
       }
       default:
@@ -166,9 +151,9 @@ export class WatchStream extends CallLayer<'tenant', 'tenant'> {
     else this.requests.send(message);
   }
 
-  #sendCreate(message: Message<'tenant'>, watcher: Watcher | null): void {
+  #sendCreate(message: Message<'tenant'>, watchId: WatchId | null): void {
     // Queued before it is sent: the response may arrive before `send` returns.
-    this.#queue.pushExpected(watcher);
+    this.#queue.pushExpected(watchId);
     this.requests.send(message);
   }
 
@@ -190,7 +175,7 @@ export class WatchStream extends CallLayer<'tenant', 'tenant'> {
     if (first === null) return;
     const id = varintField(created, 2);
     const isHeld = !isRejected && typeof id === 'bigint';
-    this.#ids.settle(first.watcher, isHeld ? id : null);
+    this.#ids.settle(first.watchId, isHeld ? id : null);
   }
 
   #flush(): void {

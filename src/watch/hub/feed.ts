@@ -1,0 +1,388 @@
+/**
+ * One upstream watch of a tenant's range, and everything that shares it: history, views and the rounds that deliver to live
+ * watchers. A feed never goes back: events at or below its position are dropped, also after it has resumed on a member that
+ * lags behind.
+ *
+ *   opening ─in sync─▶ live ─upstream lost─▶ broken ─backoff, reopened─▶ live
+ *      │                 │                      │
+ *      └─────────────────┴──compacted, cancelled, unused──▶ closed
+ */
+import type { KeyRange } from '../../etcd/key-range.ts';
+import type { Status } from '../../grpc/status.ts';
+import type { CancelTimer } from '../../runtime/clock.ts';
+import type { EventFilter } from '../stream/messages.ts';
+import { History } from './history.ts';
+import type { HubContext } from './hub-context.ts';
+import { RevisionAssembler } from './revision-assembler.ts';
+import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
+import { View } from './view.ts';
+import type { WatchResponse } from './watch-response.ts';
+import { type Watcher, WatcherState } from './watcher.ts';
+
+/** What a feed needs of the tenant's hub. */
+export interface FeedHost {
+  readonly context: HubContext;
+  watchUpstream(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch;
+  /** Whether an upstream stream that ended like this ends the streams of its watchers too. */
+  endsClientStreams(status: Status): boolean;
+  /** The feed is live: `waiting` watchers may continue. */
+  onFeedLive(feed: Feed): void;
+  /** The feed is closed for good. `watchers` were live, in the future or waiting; they are no longer part of it. */
+  onFeedClosed(feed: Feed, watchers: readonly Watcher[], why: FeedEnd): void;
+}
+
+export type FeedEnd =
+  | { readonly why: 'compacted'; readonly response: WatchResponse }
+  | { readonly why: 'canceled'; readonly response: WatchResponse }
+  | { readonly why: 'ended'; readonly status: Status }
+  | { readonly why: 'unused' };
+
+type FeedState = 'opening' | 'live' | 'broken' | 'closed';
+
+export class Feed implements UpstreamWatchOwner {
+  readonly range: KeyRange;
+  readonly prevKv: boolean;
+  readonly history: History;
+  readonly views = new Map<string, View>();
+  state: FeedState = 'opening';
+  /** Everything up to this revision has been delivered to live watchers. */
+  rounded: number;
+  /** Watchers that wait until the feed is live. */
+  readonly waiting = new Set<Watcher>();
+  /** Watchers of this feed in any state but `ended`. */
+  watchers = 0;
+  readonly #host: FeedHost;
+  readonly #assembler: RevisionAssembler;
+  #upstream: UpstreamWatch | null = null;
+  readonly #future = new Set<Watcher>();
+  readonly #positionWaiters = new Set<PositionWaiter>();
+  #isRoundDue = false;
+  #backoffMs = 0;
+  #cancelLinger: CancelTimer = () => {};
+  #cancelReopen: CancelTimer = () => {};
+  #cancelSyncTimer: CancelTimer = () => {};
+  #cancelProgressTimer: CancelTimer | null = null;
+  /** The newest header field from upstream, with its tag. */
+  header: Uint8Array = new Uint8Array(0);
+
+  /** Starts at `startRevision`, which etcd must still have. */
+  constructor(host: FeedHost, range: KeyRange, prevKv: boolean, startRevision: number) {
+    this.#host = host;
+    this.range = range;
+    this.prevKv = prevKv;
+    this.rounded = startRevision - 1;
+    this.#assembler = new RevisionAssembler(startRevision - 1);
+    this.history = new History(startRevision, host.context.limits.history);
+  }
+
+  /** Everything up to this revision has arrived. */
+  get position(): number {
+    return this.#assembler.position;
+  }
+
+  open(): void {
+    const { range, prevKv, position } = this;
+    this.#upstream = this.#host.watchUpstream({ range, prevKv, startRevision: position + 1 }, this);
+  }
+
+  view(filter: EventFilter): View {
+    const key = `${filter.noPut} ${filter.noDelete}`;
+    let view = this.views.get(key);
+    if (view === undefined) {
+      view = new View(filter);
+      this.views.set(key, view);
+    }
+    return view;
+  }
+
+  /** Makes `watcher` one of this feed. It is not live yet. */
+  attach(watcher: Watcher): void {
+    watcher.feed = this;
+    watcher.view = this.view(watcher.spec.filter);
+    this.watchers += 1;
+    this.#cancelLinger();
+  }
+
+  /** Makes a watcher live whose next revision is the next one to be delivered, or lets it wait for a later one. */
+  admit(watcher: Watcher): void {
+    if (watcher.next > this.rounded + 1) {
+      watcher.state = WatcherState.FUTURE;
+      this.#future.add(watcher);
+    } else watcher.view?.add(watcher);
+  }
+
+  /** Whether the history reaches back to the watcher's next revision. */
+  hasHistoryFor(watcher: Watcher): boolean {
+    return watcher.next >= this.history.start;
+  }
+
+  /**
+   * Delivers what the history has from the watcher's next revision on. Returns false if its stream was paused before the end;
+   * the watcher is not live then.
+   */
+  catchUp(watcher: Watcher): boolean {
+    const { stats } = this.#host.context;
+    const batches = this.history.between(watcher.next, this.rounded);
+    for (const chunk of watcher.view?.encode(batches) ?? []) {
+      if (watcher.stream.isPaused) return false;
+      watcher.next = chunk.revision + 1;
+      stats.deliveredEvents += chunk.count;
+      watcher.stream.deliverChunk(watcher, chunk);
+      if (watcher.state === WatcherState.ENDED) return true;
+    }
+    watcher.next = Math.max(watcher.next, this.rounded + 1);
+    return true;
+  }
+
+  /** Takes a watcher out of the feed, whatever its state. */
+  remove(watcher: Watcher): void {
+    watcher.view?.remove(watcher);
+    this.#future.delete(watcher);
+    this.waiting.delete(watcher);
+    this.watchers -= 1;
+    if (this.watchers > 0 || this.state === 'closed') return;
+    const { clock, limits } = this.#host.context;
+    this.#cancelLinger();
+    this.#cancelLinger = clock.after(limits.lingerMs, () => this.#onLinger());
+  }
+
+  /** Calls `reached` once everything up to `revision` was delivered to live watchers; `lost` if the feed closes before. */
+  whenAt(revision: number, reached: () => void, lost: () => void): void {
+    if (this.rounded >= revision) {
+      reached();
+      return;
+    }
+    this.#positionWaiters.add({ revision, reached, lost });
+    this.#requestProgress();
+  }
+
+  close(why: FeedEnd = { why: 'unused' }): void {
+    if (this.state === 'closed') return;
+    this.state = 'closed';
+    this.#cancelLinger();
+    this.#cancelReopen();
+    this.#cancelSyncTimer();
+    this.#cancelProgressTimer?.();
+    this.#upstream?.close();
+    this.#upstream = null;
+    const left: Watcher[] = [...this.#future, ...this.waiting];
+    for (const view of this.views.values()) {
+      for (const watcher of [...view.live]) {
+        watcher.next = Math.max(watcher.next, this.rounded + 1);
+        view.remove(watcher);
+        left.push(watcher);
+      }
+    }
+    this.#future.clear();
+    this.waiting.clear();
+    this.#host.context.stats.historyBytes -= this.history.bytes;
+    this.history.clear();
+    const waiters = [...this.#positionWaiters];
+    this.#positionWaiters.clear();
+    this.#host.onFeedClosed(this, left, why);
+    for (const waiter of waiters) waiter.lost();
+  }
+
+  // ---- From the upstream watch ----
+
+  onCreated(response: WatchResponse): void {
+    this.header = Uint8Array.from(response.header);
+    if (this.state === 'closed' || this.state === 'live') return;
+    this.#backoffMs = 0;
+    if (this.state === 'broken') {
+      this.#becomeLive();
+      return;
+    }
+    // A compaction between the fence and the create would cancel the watch now, while no client has a response yet. etcd
+    // responds to a progress request once the watch is in sync; an old release may not, so the wait is bounded.
+    this.#upstream?.requestProgress();
+    const { clock, limits } = this.#host.context;
+    this.#cancelSyncTimer = clock.after(limits.syncTimeoutMs, () => this.#becomeLive());
+  }
+
+  onEvents(response: WatchResponse): void {
+    if (this.state === 'closed') return;
+    const isNotification = response.events === 0 && !response.isFragment;
+    const batches = this.#assembler.take(response);
+    if (response.header.length > 0) this.header = Uint8Array.from(response.header);
+    if (batches.length > 0) {
+      const { stats } = this.#host.context;
+      const before = this.history.bytes;
+      this.history.append(batches);
+      stats.historyBytes += this.history.bytes - before;
+      for (const batch of batches) stats.upstreamEvents += batch.count;
+    }
+    this.#scheduleRound();
+    if (this.state === 'opening') this.#becomeLive();
+    if (isNotification) this.notifyPosition();
+  }
+
+  onProgress(response: WatchResponse): void {
+    if (this.state === 'closed') return;
+    this.header = Uint8Array.from(response.header);
+    this.#assembler.take(response);
+    this.#scheduleRound();
+    if (this.state === 'opening') this.#becomeLive();
+  }
+
+  onCanceled(response: WatchResponse): void {
+    this.#upstream = null;
+    if (this.state === 'closed') return;
+    if (response.compactRevision > 0) this.close({ why: 'compacted', response });
+    else if (isStaleToken(response.cancelReason)) this.#reopenLater();
+    else this.close({ why: 'canceled', response });
+  }
+
+  onLost(status: Status): void {
+    this.#upstream = null;
+    if (this.state === 'closed') return;
+    if (this.#host.endsClientStreams(status)) this.close({ why: 'ended', status });
+    else this.#reopenLater();
+  }
+
+  // ---- Rounds ----
+
+  /** Delivers everything that has arrived since the last round: one response per watcher, however many events. */
+  round(): void {
+    this.#isRoundDue = false;
+    if (this.state === 'closed') return;
+    const from = this.rounded + 1;
+    const to = this.position;
+    if (to < from) return;
+    const batches = this.history.between(from, to);
+    this.rounded = to;
+    if (batches.length > 0) {
+      this.#host.context.stats.rounds += 1;
+      for (const view of this.views.values()) this.#deliver(view, batches, from);
+      const { stats } = this.#host.context;
+      const before = this.history.bytes;
+      this.history.trim();
+      stats.historyBytes += this.history.bytes - before;
+    }
+    for (const watcher of this.#future) if (watcher.next <= to + 1) this.#promote(watcher);
+    for (const waiter of this.#positionWaiters) {
+      if (waiter.revision > to) continue;
+      this.#positionWaiters.delete(waiter);
+      waiter.reached();
+    }
+  }
+
+  /** Backwards, so that watchers which end during the round do not make it skip or repeat another one. */
+  #deliver(view: View, batches: Parameters<View['encode']>[0], from: number): void {
+    if (view.live.length === 0) return;
+    const chunks = view.encode(batches);
+    if (chunks.length === 0) return;
+    const { stats } = this.#host.context;
+    const { live } = view;
+    for (let i = live.length - 1; i >= 0; i--) {
+      const watcher = live[i];
+      if (watcher === undefined) continue;
+      for (const chunk of chunks) {
+        if (chunk.revision < watcher.next) continue;
+        if (watcher.stream.isPaused) {
+          this.#detach(watcher, from);
+          break;
+        }
+        watcher.next = chunk.revision + 1;
+        stats.deliveredEvents += chunk.count;
+        watcher.stream.deliverChunk(watcher, chunk);
+        if (watcher.state !== WatcherState.LIVE) break;
+      }
+    }
+  }
+
+  #detach(watcher: Watcher, from: number): void {
+    watcher.next = Math.max(watcher.next, from);
+    watcher.view?.remove(watcher);
+    this.#suspend(watcher);
+  }
+
+  /** A watcher that started in the future has been reached. */
+  #promote(watcher: Watcher): void {
+    this.#future.delete(watcher);
+    if (this.catchUp(watcher)) {
+      if (watcher.state !== WatcherState.ENDED) watcher.view?.add(watcher);
+    } else this.#suspend(watcher);
+  }
+
+  #suspend(watcher: Watcher): void {
+    watcher.state = WatcherState.DETACHED;
+    watcher.stream.onDetached(watcher);
+  }
+
+  /** Reports the position to live watchers that asked for it and had no events since the last time. */
+  notifyPosition(): void {
+    const { header } = this;
+    for (const view of this.views.values()) {
+      for (const watcher of [...view.live]) {
+        if (!watcher.spec.hasProgressNotify) continue;
+        if (!(watcher.isActive || watcher.stream.isPaused)) {
+          watcher.stream.deliverPosition(watcher, header);
+        }
+        watcher.isActive = false;
+      }
+    }
+  }
+
+  #scheduleRound(): void {
+    if (this.#isRoundDue) return;
+    this.#isRoundDue = true;
+    this.#host.context.defer(() => this.round());
+  }
+
+  // ---- State ----
+
+  #becomeLive(): void {
+    if (this.state === 'live' || this.state === 'closed') return;
+    this.state = 'live';
+    this.#cancelSyncTimer();
+    if (this.#positionWaiters.size > 0) this.#requestProgress();
+    this.#host.onFeedLive(this);
+  }
+
+  #reopenLater(): void {
+    if (this.state === 'live') this.state = 'broken';
+    this.#cancelSyncTimer();
+    const { clock, limits, random } = this.#host.context;
+    const delayMs =
+      this.#backoffMs === 0 ? 0 : random.integer(this.#backoffMs >> 1, this.#backoffMs + 1);
+    this.#backoffMs = Math.min(
+      Math.max(this.#backoffMs * 2, limits.backoffMsMin),
+      limits.backoffMsMax,
+    );
+    this.#cancelReopen();
+    this.#cancelReopen = clock.after(delayMs, () => {
+      if (this.state !== 'closed' && this.#upstream === null) this.open();
+    });
+  }
+
+  #onLinger(): void {
+    if (this.watchers === 0) this.close();
+  }
+
+  /** Repeated while a position is waited for: etcd does not respond while a watch of the stream is not in sync. */
+  #requestProgress(): void {
+    if (this.#cancelProgressTimer !== null || this.state !== 'live') return;
+    this.#upstream?.requestProgress();
+    const { clock, limits } = this.#host.context;
+    this.#cancelProgressTimer = clock.after(limits.progressRetryMs, () => {
+      this.#cancelProgressTimer = null;
+      if (this.#positionWaiters.size > 0) this.#requestProgress();
+    });
+  }
+}
+
+interface PositionWaiter {
+  readonly revision: number;
+  readonly reached: () => void;
+  readonly lost: () => void;
+}
+
+/** etcd reports a stale token of the proxy's own login in the response to a create. Clients must not see it. */
+function isStaleToken(reason: string): boolean {
+  return (
+    reason.includes('invalid auth token') ||
+    reason.includes('revision of auth store is old') ||
+    reason.includes('user name is empty')
+  );
+}

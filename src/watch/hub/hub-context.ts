@@ -1,0 +1,60 @@
+/** What all feeds of a process share: clock, bounds and counters. */
+import type { Clock } from '../../runtime/clock.ts';
+import type { Random } from '../../runtime/random.ts';
+import type { Defer } from '../../runtime/turn.ts';
+import type { HistoryLimits } from './history.ts';
+
+export interface HubLimits {
+  readonly history: HistoryLimits;
+  /** A feed without watchers is kept for this long. */
+  readonly lingerMs: number;
+  /** A new feed waits at most this long for etcd to report that it is in sync. */
+  readonly syncTimeoutMs: number;
+  readonly progressRetryMs: number;
+  readonly backoffMsMin: number;
+  readonly backoffMsMax: number;
+  /** A join that etcd has not responded to for this long ends its client stream with Unavailable. */
+  readonly joinTimeoutMs: number;
+  /** A new feed starts at the revision a client asks for if it is at most this far behind; else that client catches up privately. */
+  readonly backlogRevisionsMax: number;
+  /** Watches on one upstream stream; beyond it another stream is opened. */
+  readonly watchesPerStreamMax: number;
+}
+
+/** Counters for metrics. */
+export class HubStats {
+  feeds = 0;
+  watchers = 0;
+  historyBytes = 0;
+  rounds = 0;
+  upstreamEvents = 0;
+  deliveredEvents = 0;
+  fences = 0;
+  joinsFromHistory = 0;
+  joinsNow = 0;
+  joinsPrivate = 0;
+  /** Watchers that are detached or catch up privately. */
+  laggingWatchers = 0;
+}
+
+export interface HubContext {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly defer: Defer;
+  readonly limits: HubLimits;
+  readonly stats: HubStats;
+  /** Receives bugs that were hit outside any client's call. */
+  readonly onFault: (error: unknown) => void;
+}
+
+export const hubLimits: HubLimits = {
+  history: { bytesMax: 2 << 20, batchesMax: 4_096 },
+  lingerMs: 10_000,
+  syncTimeoutMs: 150,
+  progressRetryMs: 100,
+  backoffMsMin: 50,
+  backoffMsMax: 3_000,
+  joinTimeoutMs: 10_000,
+  backlogRevisionsMax: 1_000,
+  watchesPerStreamMax: 512,
+};

@@ -1,0 +1,77 @@
+/** The feeds of all tenants of the process. Each tenant's feeds are part of its state, which survives a reload. */
+import type { Etcd } from '../../call/call.ts';
+import { StatePart } from '../../tenant/state.ts';
+import type { Tenant } from '../../tenant/tenant.ts';
+import type { HubContext, HubStats } from './hub-context.ts';
+import { TenantHub } from './tenant-hub.ts';
+
+/** One feed as operators see it. Keys are the tenant's. */
+export interface FeedSnapshot {
+  readonly tenant: string;
+  readonly key: string;
+  readonly end: string;
+  readonly state: string;
+  readonly revision: number;
+  readonly watchers: number;
+  readonly historyBytes: number;
+}
+
+/** Streams that require a leader are ended by etcd while it has none, so their feeds are separate. */
+interface TenantHubs {
+  ordinary: TenantHub | null;
+  requiringLeader: TenantHub | null;
+}
+
+export class WatchHub {
+  readonly #context: HubContext;
+  readonly #part = new StatePart<TenantHubs>(() => ({ ordinary: null, requiringLeader: null }));
+  readonly #hubs = new Set<TenantHub>();
+  #next: Etcd<'tenant'> | null = null;
+
+  constructor(context: HubContext) {
+    this.#context = context;
+  }
+
+  get stats(): HubStats {
+    return this.#context.stats;
+  }
+
+  /** Sets the layer that feeds call. Once, when the pipeline is composed. */
+  connect(next: Etcd<'tenant'>): void {
+    this.#next = next;
+  }
+
+  of(tenant: Tenant, requiresLeader: boolean): TenantHub {
+    const hubs = tenant.state.get(this.#part);
+    const kind = requiresLeader ? 'requiringLeader' : 'ordinary';
+    const hub = hubs[kind] ?? this.#newHub(tenant, requiresLeader);
+    hubs[kind] = hub;
+    hub.tenant = tenant;
+    return hub;
+  }
+
+  snapshot(): readonly FeedSnapshot[] {
+    return [...this.#hubs].flatMap((hub) =>
+      Array.from(hub.feeds, (feed) => ({
+        tenant: hub.tenant.name,
+        key: Buffer.from(feed.range.key).toString('utf8'),
+        end: Buffer.from(feed.range.end).toString('utf8'),
+        state: feed.state,
+        revision: feed.position,
+        watchers: feed.watchers,
+        historyBytes: feed.history.bytes,
+      })),
+    );
+  }
+
+  close(): void {
+    for (const hub of this.#hubs) hub.close();
+  }
+
+  #newHub(tenant: Tenant, requiresLeader: boolean): TenantHub {
+    if (this.#next === null) throw new Error('the hub is not connected to a pipeline');
+    const hub = new TenantHub({ context: this.#context, next: this.#next, requiresLeader }, tenant);
+    this.#hubs.add(hub);
+    return hub;
+  }
+}

@@ -1,0 +1,341 @@
+/**
+ * The feeds of one tenant, and how a watcher joins one without missing or repeating an event:
+ *
+ * - A fence reads the current revision R after the create has arrived, and `created` carries R. A watch that starts "now" gets
+ *   the events after R, from the history of the feed if the feed is already past R.
+ * - A watch that starts at an older revision gets its history from the feed if that reaches back far enough, else through a
+ *   private watch until it has caught up.
+ */
+import { Call, type Etcd } from '../../call/call.ts';
+import { type Method, method } from '../../etcd/methods.ts';
+import type { Status } from '../../grpc/status.ts';
+import type { Peer } from '../../grpc/transport.ts';
+import type { Tenant } from '../../tenant/tenant.ts';
+import { contentOf, revisionOf } from '../stream/messages.ts';
+import { CatchUp, type CatchUpHost } from './catch-up.ts';
+import { Feed, type FeedEnd, type FeedHost } from './feed.ts';
+import { Fence, type FencePoint } from './fence.ts';
+import type { HubContext } from './hub-context.ts';
+import { UpstreamStream } from './upstream-stream.ts';
+import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
+import type { WatchResponse } from './watch-response.ts';
+import { type Watcher, type WatcherSpec, WatcherState } from './watcher.ts';
+
+const watchMethod = method('etcdserverpb.Watch/Watch');
+/** Feeds run under the proxy's own identity at etcd: no listener passes credentials for them. */
+const ownPeer: Peer = { listener: '', remote: '', certificate: null };
+const noBytes: Uint8Array = new Uint8Array(0);
+const noLeaderText = 'etcdserver: no leader';
+
+export interface TenantHubOptions {
+  readonly context: HubContext;
+  readonly next: Etcd<'tenant'>;
+  /** Streams that require a leader end while etcd has none, so they have feeds of their own. */
+  readonly requiresLeader: boolean;
+}
+
+export class TenantHub implements FeedHost, CatchUpHost {
+  readonly context: HubContext;
+  readonly fence: Fence;
+  /** The tenant of the newest join: a reload replaces the object, but never the keys. */
+  tenant: Tenant;
+  readonly #options: TenantHubOptions;
+  readonly #feeds = new Map<string, Feed>();
+  #feedStreams: UpstreamStream[] = [];
+  #catchUpStreams: UpstreamStream[] = [];
+  readonly #catchUps = new Map<Watcher, CatchUp>();
+  /** Fence points of watchers that wait for their feed. */
+  readonly #points = new Map<Watcher, FencePoint>();
+  /** The newest header of a fence or a private create. */
+  #header: Uint8Array = noBytes;
+  #headerRevision = 0;
+
+  constructor(options: TenantHubOptions, tenant: Tenant) {
+    this.#options = options;
+    this.context = options.context;
+    this.tenant = tenant;
+    this.fence = new Fence(options.next, (fenceMethod) => {
+      this.context.stats.fences += 1;
+      return this.#newCall(fenceMethod);
+    });
+  }
+
+  /** The content of a ResponseHeader with the newest revision known for `watcher` and its tenant. Empty if none is known. */
+  headerFor(watcher: Watcher | null): Uint8Array {
+    const field = watcher?.feed?.header ?? noBytes;
+    if (field.length === 0) return this.#header;
+    const header = contentOf(field);
+    return revisionOf(header) >= this.#headerRevision ? header : this.#header;
+  }
+
+  get feeds(): Iterable<Feed> {
+    return this.#feeds.values();
+  }
+
+  /** Begins a join. The watcher's stream is called when it can be created, or when it cannot. */
+  join(watcher: Watcher): void {
+    this.context.stats.watchers += 1;
+    const { spec } = watcher;
+    if (spec.isEmpty || spec.startRevision < 0) {
+      watcher.next = spec.startRevision;
+      this.#openCatchUp(watcher);
+    } else this.#fenceJoin(watcher);
+  }
+
+  /** The stream has responded to the create of `watcher`. Events may be delivered from here on. */
+  start(watcher: Watcher): void {
+    watcher.isCreated = true;
+    if (watcher.state === WatcherState.JOINING) this.#place(watcher, true);
+  }
+
+  /** The stream takes responses again. */
+  resume(watcher: Watcher): void {
+    if (watcher.state === WatcherState.DETACHED) this.#place(watcher, false);
+  }
+
+  /** The client has cancelled the watch, or its stream has ended. */
+  leave(watcher: Watcher): void {
+    if (watcher.state === WatcherState.ENDED) return;
+    watcher.state = WatcherState.ENDED;
+    this.context.stats.watchers -= 1;
+    this.#points.delete(watcher);
+    this.#closeCatchUp(watcher);
+    watcher.feed?.remove(watcher);
+    watcher.feed = null;
+  }
+
+  close(): void {
+    for (const feed of [...this.#feeds.values()]) feed.close();
+    for (const stream of [...this.#feedStreams, ...this.#catchUpStreams]) stream.close();
+  }
+
+  // ---- Joining ----
+
+  /** Without a fence, for example while the cluster has no quorum, etcd itself begins the watch: a member can do that alone. */
+  #fenceJoin(watcher: Watcher): void {
+    this.fence.wait((point) => {
+      if (watcher.state === WatcherState.ENDED) return;
+      if (point !== null) this.#onFence(watcher, point);
+      else {
+        watcher.next = watcher.spec.startRevision;
+        this.#openCatchUp(watcher);
+      }
+    });
+  }
+
+  #noteHeader(header: Uint8Array): Uint8Array {
+    const copy = Uint8Array.from(header);
+    const revision = revisionOf(copy);
+    if (revision >= this.#headerRevision) {
+      this.#header = copy;
+      this.#headerRevision = revision;
+    }
+    return copy;
+  }
+
+  #onFence(watcher: Watcher, point: FencePoint): void {
+    this.#noteHeader(point.header);
+    const { startRevision } = watcher.spec;
+    watcher.next = startRevision > 0 ? startRevision : point.revision + 1;
+    this.#points.set(watcher, point);
+    const backlog = point.revision - watcher.next;
+    const isNear = backlog < this.context.limits.backlogRevisionsMax;
+    this.#attach(watcher, isNear ? Math.min(watcher.next, point.revision + 1) : point.revision + 1);
+  }
+
+  /** Attaches the watcher to the feed of its range. A new feed starts at `startRevision`. */
+  #attach(watcher: Watcher, startRevision: number): void {
+    const feed = this.#feedFor(watcher.spec, startRevision);
+    feed.attach(watcher);
+    if (feed.state === 'live') this.#onAttached(watcher);
+    else feed.waiting.add(watcher);
+  }
+
+  /** The feed of the watcher is live. */
+  #onAttached(watcher: Watcher): void {
+    if (watcher.isCreated) {
+      this.#place(watcher, false);
+      return;
+    }
+    const point = this.#points.get(watcher);
+    this.#points.delete(watcher);
+    if (point !== undefined) watcher.stream.onReady(watcher, point.header);
+  }
+
+  #feedFor(spec: WatcherSpec, startRevision: number): Feed {
+    const key = feedKey(spec);
+    const known = this.#feeds.get(key);
+    if (known !== undefined) return known;
+    const feed = new Feed(this, spec.range, spec.prevKv, startRevision);
+    this.#feeds.set(key, feed);
+    this.context.stats.feeds += 1;
+    feed.open();
+    return feed;
+  }
+
+  /** Finds the place of a created watcher: its feed, the history of the feed, or a private watch. */
+  #place(watcher: Watcher, isJoin: boolean): void {
+    const { feed } = watcher;
+    const { stats } = this.context;
+    if (feed === null || feed.state === 'closed') {
+      this.#reattach(watcher);
+    } else if (!feed.hasHistoryFor(watcher)) {
+      if (isJoin) stats.joinsPrivate += 1;
+      this.#openCatchUp(watcher);
+    } else {
+      if (isJoin && watcher.next <= feed.rounded) stats.joinsFromHistory += 1;
+      else if (isJoin) stats.joinsNow += 1;
+      if (!feed.catchUp(watcher)) {
+        watcher.state = WatcherState.DETACHED;
+        watcher.stream.onDetached(watcher);
+      } else if (watcher.state !== WatcherState.ENDED) feed.admit(watcher);
+    }
+  }
+
+  /** The feed of a created watcher has closed under it. */
+  #reattach(watcher: Watcher): void {
+    watcher.feed?.remove(watcher);
+    watcher.feed = null;
+    watcher.state = WatcherState.JOINING;
+    // A watcher whose create etcd judged has no feed, and none of its range exists.
+    if (watcher.spec.isEmpty || watcher.spec.startRevision < 0) this.#openCatchUp(watcher);
+    else this.#attach(watcher, watcher.next);
+  }
+
+  // ---- FeedHost ----
+
+  endsClientStreams(status: Status): boolean {
+    return this.#options.requiresLeader && status.text === noLeaderText;
+  }
+
+  watchUpstream(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch {
+    return this.#streamFrom(this.#feedStreams).watch(spec, owner);
+  }
+
+  onFeedLive(feed: Feed): void {
+    const waiting = [...feed.waiting];
+    feed.waiting.clear();
+    for (const watcher of waiting) {
+      if (watcher.state !== WatcherState.ENDED) this.#onAttached(watcher);
+    }
+  }
+
+  onFeedClosed(feed: Feed, watchers: readonly Watcher[], end: FeedEnd): void {
+    const key = feedKey(feed);
+    if (this.#feeds.get(key) === feed) this.#feeds.delete(key);
+    this.context.stats.feeds -= 1;
+    for (const watcher of watchers) {
+      if (watcher.state === WatcherState.ENDED) continue;
+      switch (end.why) {
+        case 'compacted':
+          this.#onCompacted(watcher, end.response);
+          break;
+        case 'canceled':
+          watcher.stream.onWatchEnded(watcher, end.response);
+          break;
+        case 'ended':
+          watcher.stream.onStreamEnded(end.status);
+          break;
+        case 'unused':
+          this.#reattach(watcher);
+          break;
+        default:
+          end satisfies never;
+      }
+    }
+  }
+
+  #onCompacted(watcher: Watcher, response: WatchResponse): void {
+    const isLost = watcher.next < response.compactRevision;
+    if (watcher.isCreated) {
+      if (isLost) watcher.stream.onWatchEnded(watcher, response);
+      else this.#reattach(watcher);
+      return;
+    }
+    // The client has no response yet. A watch that starts now starts again; etcd itself responds to an older one.
+    watcher.feed?.remove(watcher);
+    watcher.feed = null;
+    this.#points.delete(watcher);
+    if (watcher.spec.startRevision === 0 || !isLost) this.#fenceJoin(watcher);
+    else this.#openCatchUp(watcher);
+  }
+
+  // ---- CatchUpHost ----
+
+  watchPrivately(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch {
+    return this.#streamFrom(this.#catchUpStreams).watch(spec, owner);
+  }
+
+  onCatchUpCreated(catchUp: CatchUp, response: WatchResponse): void {
+    const { watcher } = catchUp;
+    // A watch that starts now without a fence: etcd says where that is, and the feed of the range can begin there.
+    if (watcher.next === 0) catchUp.startAt(response.revision + 1);
+    if (watcher.feed === null && watcher.next > 0 && !watcher.spec.isEmpty) {
+      this.#feedFor(watcher.spec, watcher.next).attach(watcher);
+    }
+    if (!watcher.isCreated)
+      watcher.stream.onReady(watcher, this.#noteHeader(contentOf(response.header)));
+  }
+
+  onCaughtUp({ watcher }: CatchUp): void {
+    this.#catchUps.delete(watcher);
+    this.#place(watcher, false);
+  }
+
+  onCatchUpCanceled({ watcher }: CatchUp, response: WatchResponse): void {
+    this.#catchUps.delete(watcher);
+    watcher.stream.onWatchEnded(watcher, response);
+  }
+
+  onCatchUpLost({ watcher }: CatchUp, status: Status): void {
+    this.#catchUps.delete(watcher);
+    if (!watcher.isCreated || this.endsClientStreams(status)) {
+      watcher.stream.onStreamEnded(status);
+      return;
+    }
+    watcher.state = WatcherState.DETACHED;
+    this.context.clock.after(this.context.limits.backoffMsMin, () => this.resume(watcher));
+  }
+
+  #openCatchUp(watcher: Watcher): void {
+    watcher.state = WatcherState.PRIVATE;
+    const catchUp = new CatchUp(this, watcher);
+    this.#catchUps.set(watcher, catchUp);
+    catchUp.open();
+  }
+
+  #closeCatchUp(watcher: Watcher): void {
+    this.#catchUps.get(watcher)?.close();
+    this.#catchUps.delete(watcher);
+  }
+
+  // ---- Upstream streams ----
+
+  #streamFrom(streams: UpstreamStream[]): UpstreamStream {
+    const { watchesPerStreamMax } = this.context.limits;
+    const known = streams.find((stream) => !stream.isEnded && stream.size < watchesPerStreamMax);
+    if (known !== undefined) return known;
+    const stream = new UpstreamStream((ended) => {
+      const index = streams.indexOf(ended);
+      if (index >= 0) streams.splice(index, 1);
+    });
+    streams.push(stream);
+    stream.open((responses) => this.#options.next.stream(this.#newCall(watchMethod), responses));
+    return stream;
+  }
+
+  #newCall(ofMethod: Method): Call {
+    const metadata = this.#options.requiresLeader ? ['hasleader', 'true'] : [];
+    const deadlineMs = Number.POSITIVE_INFINITY;
+    const call = new Call({ method: ofMethod, metadata, deadlineMs, peer: ownPeer });
+    call.tenant = this.tenant;
+    call.faultHandler = this.context;
+    return call;
+  }
+}
+
+function feedKey({ range, prevKv }: Pick<WatcherSpec, 'range' | 'prevKv'>): string {
+  const key = Buffer.from(range.key).toString('latin1');
+  const end = Buffer.from(range.end).toString('latin1');
+  return `${prevKv ? 'p' : '-'}${key.length}:${key}${end}`;
+}

@@ -1,0 +1,188 @@
+/**
+ * One watch stream to etcd that carries many watches of a tenant. The stream assigns the watch IDs, so a response finds its
+ * owner without a search; only a rejected create has none, and etcd responds to creates in order.
+ */
+import { builtMessage, type OwnedMessage, type Requests, type Responses } from '../../call/call.ts';
+import { endedCall } from '../../grpc/call.ts';
+import { Code, type Status, status } from '../../grpc/status.ts';
+import { Writer } from '../../protobuf/writer.ts';
+import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
+import { WatchResponse } from './watch-response.ts';
+
+const progressRequest = new Writer().message(3, new Uint8Array(0)).finish();
+
+/** Starts the stream's call. */
+export type OpenCall = (responses: Responses<'tenant'>) => Requests<'tenant'>;
+
+export class UpstreamStream implements Responses<'tenant'> {
+  /** Called once, when the stream has ended by itself. */
+  readonly #onEnded: (stream: UpstreamStream, status: Status) => void;
+  #requests: Requests<'tenant'> = endedCall;
+  readonly #watches = new Map<number, StreamWatch>();
+  /** Creates that etcd has not responded to, oldest first. */
+  #creating: StreamWatch[] = [];
+  #nextId = 1;
+  #isEnded = false;
+  /** The upstream applies backpressure: requests wait here. */
+  #isPaused = false;
+  #waiting: Uint8Array[] = [];
+  readonly #response = new WatchResponse();
+
+  constructor(onEnded: (stream: UpstreamStream, status: Status) => void) {
+    this.#onEnded = onEnded;
+  }
+
+  get size(): number {
+    return this.#watches.size;
+  }
+
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  open(openCall: OpenCall): void {
+    const requests = openCall(this);
+    if (this.#isEnded) return;
+    this.#requests = requests;
+    this.#sendWaiting();
+  }
+
+  watch(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch {
+    const watch = new StreamWatch(this, this.#nextId, owner);
+    this.#nextId += 1;
+    this.#watches.set(watch.id, watch);
+    this.#creating.push(watch);
+    this.#send(createRequest(spec, watch.id));
+    return watch;
+  }
+
+  requestProgress(): void {
+    this.#send(progressRequest);
+  }
+
+  /** A watch that is not created yet is cancelled once it is: etcd ignores the cancel of an unknown ID. */
+  cancelWatch(watch: StreamWatch): void {
+    this.#watches.delete(watch.id);
+    if (!this.#creating.includes(watch)) this.#sendCancel(watch.id);
+  }
+
+  /** Ends the stream without notice to the owners of its watches. */
+  close(): void {
+    if (this.#isEnded) return;
+    this.#isEnded = true;
+    this.#watches.clear();
+    this.#requests.cancel();
+  }
+
+  deliver(message: OwnedMessage<'tenant'>): void {
+    if (this.#isEnded) return;
+    const response = this.#response;
+    if (!response.read(message)) {
+      this.close();
+      this.end(status(Code.INTERNAL, 'malformed watch response', 'lost'));
+      return;
+    }
+    if (response.isCreated) this.#onCreated(response);
+    else if (response.watchId < 0) {
+      for (const watch of this.#watches.values()) watch.owner.onProgress(response);
+    } else {
+      const watch = this.#watches.get(response.watchId);
+      if (watch === undefined) return;
+      if (response.isCanceled) {
+        this.#watches.delete(watch.id);
+        watch.owner.onCanceled(response);
+      } else watch.owner.onEvents(response);
+    }
+  }
+
+  deliverShared(head: Uint8Array, tail: Uint8Array): void {
+    this.deliver(Buffer.concat([head, tail]) as unknown as OwnedMessage<'tenant'>);
+  }
+
+  end(ended: Status): void {
+    const wasOpen = !this.#isEnded;
+    this.#isEnded = true;
+    const watches = [...this.#watches.values()];
+    this.#watches.clear();
+    this.#creating = [];
+    if (wasOpen || watches.length > 0) this.#onEnded(this, ended);
+    for (const watch of watches) watch.owner.onLost(ended);
+  }
+
+  pauseRequests(): void {
+    this.#isPaused = true;
+  }
+
+  resumeRequests(): void {
+    this.#isPaused = false;
+    this.#sendWaiting();
+  }
+
+  #onCreated(response: WatchResponse): void {
+    const watch = this.#creating.shift();
+    if (watch === undefined) return;
+    const isWanted = this.#watches.get(watch.id) === watch;
+    if (!isWanted) {
+      if (!response.isCanceled) this.#sendCancel(watch.id);
+    } else if (response.isCanceled) {
+      this.#watches.delete(watch.id);
+      watch.owner.onCanceled(response);
+    } else watch.owner.onCreated(response);
+  }
+
+  #sendCancel(id: number): void {
+    this.#send(new Writer().message(2, new Writer().varint(1, id).finish()).finish());
+  }
+
+  #send(request: Uint8Array): void {
+    if (this.#isEnded) return;
+    if (this.#isPaused || this.#requests === endedCall) this.#waiting.push(request);
+    else this.#requests.send(builtMessage(Buffer.from(request) as never));
+  }
+
+  #sendWaiting(): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const request of waiting) this.#send(request);
+  }
+}
+
+class StreamWatch implements UpstreamWatch {
+  readonly id: number;
+  readonly owner: UpstreamWatchOwner;
+  readonly #stream: UpstreamStream;
+  #isClosed = false;
+
+  constructor(stream: UpstreamStream, id: number, owner: UpstreamWatchOwner) {
+    this.#stream = stream;
+    this.id = id;
+    this.owner = owner;
+  }
+
+  requestProgress(): void {
+    if (!this.#isClosed) this.#stream.requestProgress();
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#stream.cancelWatch(this);
+  }
+}
+
+/** Fragments bound the size of a message; progress notifications keep the position of an idle watch current. */
+function createRequest(
+  { range, startRevision, prevKv }: UpstreamWatchSpec,
+  id: number,
+): Uint8Array {
+  const create = new Writer()
+    .bytes(1, range.key)
+    .bytes(2, range.end)
+    .varint(3, startRevision)
+    .bool(4, true)
+    .bool(6, prevKv)
+    .varint(7, id)
+    .bool(8, true)
+    .finish();
+  return new Writer().message(1, create).finish();
+}

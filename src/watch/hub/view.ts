@@ -1,0 +1,64 @@
+/**
+ * The live watchers of a feed that see the same events: same filters. A round encodes a response once per view, and each
+ * watcher adds its watch ID.
+ */
+import { Reader } from '../../protobuf/reader.ts';
+import type { EventFilter } from '../stream/messages.ts';
+import { type Batch, type Chunk, chunksOf } from './batch.ts';
+import { type Watcher, WatcherState } from './watcher.ts';
+
+/** Event.type, field 1: absent or 0 is PUT, 1 is DELETE. */
+const typeField = 1;
+
+export class View {
+  readonly filter: EventFilter;
+  /** In no particular order: removal moves the last one into the gap. */
+  readonly live: Watcher[] = [];
+
+  constructor(filter: EventFilter) {
+    this.filter = filter;
+  }
+
+  add(watcher: Watcher): void {
+    watcher.state = WatcherState.LIVE;
+    watcher.liveIndex = this.live.length;
+    this.live.push(watcher);
+  }
+
+  /** Does nothing if the watcher is not live. Its state is the caller's to set. */
+  remove(watcher: Watcher): void {
+    const index = watcher.liveIndex;
+    if (index < 0) return;
+    watcher.liveIndex = -1;
+    const last = this.live.pop() as Watcher;
+    if (last === watcher) return;
+    last.liveIndex = index;
+    this.live[index] = last;
+  }
+
+  /** What watchers of this view receive of `batches`. */
+  encode(batches: readonly Batch[]): readonly Chunk[] {
+    const { noPut, noDelete } = this.filter;
+    if (!(noPut || noDelete)) return chunksOf(batches);
+    return chunksOf(batches.flatMap((batch) => this.#filtered(batch) ?? []));
+  }
+
+  #filtered(batch: Batch): Batch | null {
+    const { noPut, noDelete } = this.filter;
+    const kept: Uint8Array[] = [];
+    const reader = new Reader(batch.events);
+    while (reader.next()) {
+      const isDelete = isDeleteEvent(reader.message());
+      if (!(isDelete ? noDelete : noPut)) kept.push(reader.raw());
+    }
+    if (kept.length === 0) return null;
+    if (kept.length === batch.count) return batch;
+    return { ...batch, events: Buffer.concat(kept), count: kept.length };
+  }
+}
+
+function isDeleteEvent(event: Reader): boolean {
+  let type = 0;
+  while (event.next()) if (event.field === typeField) type = event.number();
+  return type === 1;
+}

@@ -1,0 +1,87 @@
+/**
+ * One watch of a client.
+ *
+ *   joining ─created─▶ live ⇄ detached ─history evicted─▶ private ─caught up─▶ live
+ *      │                 ▲
+ *      │  ├─▶ future ────┘ when its start revision is reached
+ *      └──┴─▶ private
+ *   any ─cancelled, compacted, stream ended─▶ ended
+ */
+import type { KeyRange } from '../../etcd/key-range.ts';
+import type { Status } from '../../grpc/status.ts';
+import type { EventFilter } from '../stream/messages.ts';
+import type { Chunk } from './batch.ts';
+import type { Feed } from './feed.ts';
+import type { View } from './view.ts';
+import type { WatchResponse } from './watch-response.ts';
+
+export const WatcherState = {
+  /** Waits for a fence, a feed, or the responses to earlier creates of its stream. */
+  JOINING: 0,
+  /** Has everything that its feed has delivered. */
+  LIVE: 1,
+  /** Its stream applied backpressure. Continues from the history of the feed. */
+  DETACHED: 2,
+  /** Starts at a revision that the feed has not reached. */
+  FUTURE: 3,
+  /** Catches up through a watch of its own. */
+  PRIVATE: 4,
+  ENDED: 5,
+} as const;
+
+/** The client stream of a watcher. */
+export interface WatcherStream {
+  /** The client applies backpressure. */
+  readonly isPaused: boolean;
+  /**
+   * The watch can be created. The stream responds in the order of its creates and then calls `TenantHub.start`. `header` is
+   * the content of a ResponseHeader.
+   */
+  onReady(watcher: Watcher, header: Uint8Array): void;
+  deliverChunk(watcher: Watcher, chunk: Chunk): void;
+  /** An empty response with the watcher's ID. `header` is the `header` field with its tag. */
+  deliverPosition(watcher: Watcher, header: Uint8Array): void;
+  /** `TenantHub.resume` is to be called once the client takes responses again. */
+  onDetached(watcher: Watcher): void;
+  /** The watch has ended, or its create was rejected. `response` says why and is valid until the call returns. */
+  onWatchEnded(watcher: Watcher, response: WatchResponse): void;
+  /** The whole stream has to end. */
+  onStreamEnded(status: Status): void;
+}
+
+/** What a client asked for. */
+export interface WatcherSpec {
+  readonly range: KeyRange;
+  /** 0: from the next revision on. */
+  readonly startRevision: number;
+  /** The range cannot contain a key: etcd rejects the create. */
+  readonly isEmpty: boolean;
+  readonly prevKv: boolean;
+  readonly filter: EventFilter;
+  readonly hasFragments: boolean;
+  readonly hasProgressNotify: boolean;
+}
+
+export class Watcher {
+  readonly spec: WatcherSpec;
+  readonly stream: WatcherStream;
+  /** The `watch_id` field, encoded. */
+  readonly idField: Uint8Array;
+  state: number = WatcherState.JOINING;
+  /** The client has the response to its create. */
+  isCreated = false;
+  /** The next revision to deliver. For a live watcher the feed's cursor counts if it is higher. */
+  next = 0;
+  feed: Feed | null = null;
+  view: View | null = null;
+  /** Index among the live watchers of its view, -1 if it is not live. */
+  liveIndex = -1;
+  /** A response has been delivered since the last progress notification. */
+  isActive = false;
+
+  constructor(spec: WatcherSpec, stream: WatcherStream, idField: Uint8Array) {
+    this.spec = spec;
+    this.stream = stream;
+    this.idField = idField;
+  }
+}

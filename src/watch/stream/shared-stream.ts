@@ -1,0 +1,320 @@
+/**
+ * A watch stream of a client whose watchers join feeds. It keeps the protocol that the client sees: watch IDs, the order of
+ * responses to creates, cancels, progress, fragments. It has no stream to etcd of its own.
+ */
+import { builtMessage, type Message, type Requests, type Responses } from '../../call/call.ts';
+import { refusal } from '../../call/refusals.ts';
+import { Code, type Status, status } from '../../grpc/status.ts';
+import { Reader } from '../../protobuf/reader.ts';
+import { varintField } from '../../protobuf/varint-field.ts';
+import { Writer } from '../../protobuf/writer.ts';
+import type { CancelTimer } from '../../runtime/clock.ts';
+import { asOwned, type OwnedBytes } from '../../runtime/owned-bytes.ts';
+import type { CompactionFloor } from '../../tenant/compaction-floor.ts';
+import type { Chunk } from '../hub/batch.ts';
+import { ProgressRequests } from '../hub/progress-requests.ts';
+import type { TenantHub } from '../hub/tenant-hub.ts';
+import type { WatchResponse } from '../hub/watch-response.ts';
+import { Watcher, type WatcherStream } from '../hub/watcher.ts';
+import { fragmentsOf, headOf, mustFragment } from './event-response.ts';
+import {
+  type CreateRequest,
+  cancelField,
+  createField,
+  duplicateId,
+  type LocalResponse,
+  overLimit,
+  progressField,
+  readCreate,
+  writeEnd,
+  writeProgress,
+  writeResponse,
+} from './messages.ts';
+import { type WatchId, WatchIds } from './watch-ids.ts';
+import type { WatchLimits } from './watch-limits.ts';
+
+/** A create whose response is due, in the order of the creates. */
+interface PendingCreate {
+  /** Null for a create that the proxy rejects or that is compacted. */
+  readonly watcher: Watcher | null;
+  readonly watchId: WatchId | null;
+  /** Null until the watch can be created. */
+  response: OwnedBytes | null;
+  /** etcd rejected the create, or the client has cancelled the watch since. */
+  mustStart: boolean;
+}
+
+const joinTimedOut = status(Code.UNAVAILABLE, 'etcd did not respond to a watch in time', 'lost');
+
+export class SharedStream implements Requests<'tenant'>, WatcherStream {
+  isPaused = false;
+  readonly watchers = new Map<Watcher, WatchId>();
+  readonly #above: Responses<'tenant'>;
+  readonly #hub: TenantHub;
+  readonly #floor: CompactionFloor;
+  readonly #limits: WatchLimits;
+  readonly #ids = new WatchIds();
+  readonly #byId = new Map<bigint, Watcher>();
+  readonly #progress: ProgressRequests;
+  #pending: PendingCreate[] = [];
+  #detached: Watcher[] = [];
+  /** Creates over a limit, to be rejected once no create is pending. Counted, so that they cost no memory. */
+  #overLimit = 0;
+  #cancelJoinTimer: CancelTimer | null = null;
+  #isEnded = false;
+
+  constructor(
+    above: Responses<'tenant'>,
+    hub: TenantHub,
+    floor: CompactionFloor,
+    limits: WatchLimits,
+  ) {
+    this.#above = above;
+    this.#hub = hub;
+    this.#floor = floor;
+    this.#limits = limits;
+    this.#progress = new ProgressRequests(hub, this);
+  }
+
+  // ---- From the client ----
+
+  /** Other request types, which a later etcd may add, are ignored as etcd ignores those that it does not know. */
+  send(message: Message<'tenant'>): void {
+    if (this.#isEnded) return;
+    const reader = new Reader(message);
+    while (reader.next()) {
+      if (reader.field === createField) this.#create(readCreate(reader.message()));
+      else if (reader.field === cancelField) this.#cancelWatch(reader.bytes());
+      else if (reader.field === progressField) this.#progress.request();
+      if (this.#isEnded) return;
+    }
+    if (reader.malformed) this.onStreamEnded(refusal('malformed'));
+  }
+
+  /** Events continue until the client resets the stream. */
+  halfClose(): void {}
+
+  cancel(): void {
+    this.#close();
+  }
+
+  pauseResponses(): void {
+    this.isPaused = true;
+  }
+
+  resumeResponses(): void {
+    this.isPaused = false;
+    this.#flush();
+    const detached = this.#detached;
+    this.#detached = [];
+    for (const [i, watcher] of detached.entries()) {
+      if (this.isPaused) {
+        this.#detached.push(...detached.slice(i));
+        return;
+      }
+      this.#hub.resume(watcher);
+    }
+    this.#progress.flush();
+  }
+
+  // ---- From the hub ----
+
+  onReady(watcher: Watcher, header: Uint8Array): void {
+    const pending = this.#pending.find((each) => each.watcher === watcher);
+    const id = this.watchers.get(watcher)?.id;
+    if (pending === undefined || id === undefined) return;
+    pending.response = writeResponse({ kind: 'created', id }, header);
+    this.#flush();
+  }
+
+  deliverChunk(watcher: Watcher, chunk: Chunk): void {
+    watcher.isActive = true;
+    if (watcher.spec.hasFragments && mustFragment(chunk)) {
+      const pieces = fragmentsOf(chunk);
+      for (const [i, piece] of pieces.entries()) {
+        const head = headOf(chunk.header, watcher.idField, i + 1 < pieces.length);
+        this.#above.deliverShared(head, piece as Message<'tenant'>);
+      }
+    } else {
+      const head = headOf(chunk.header, watcher.idField, false);
+      this.#above.deliverShared(head, chunk.events as Message<'tenant'>);
+    }
+  }
+
+  deliverPosition(watcher: Watcher, header: Uint8Array): void {
+    const message = new Writer().raw(header).raw(watcher.idField).finish();
+    this.#above.deliver(builtMessage(message));
+  }
+
+  deliverProgress(header: Uint8Array): void {
+    this.#above.deliver(builtMessage(writeProgress(header)));
+  }
+
+  onDetached(watcher: Watcher): void {
+    if (this.isPaused) this.#detached.push(watcher);
+    else this.#hub.resume(watcher);
+  }
+
+  onWatchEnded(watcher: Watcher, response: WatchResponse): void {
+    const watchId = this.watchers.get(watcher);
+    if (watchId === undefined) return;
+    this.watchers.delete(watcher);
+    this.#byId.delete(watchId.id);
+    this.#hub.leave(watcher);
+    if (watcher.isCreated) {
+      // The ID stays in use until the client cancels it, as in etcd.
+      const { header, compactRevision, cancelReason } = response;
+      const end = writeEnd(header, watchId.id, compactRevision, cancelReason);
+      this.#above.deliver(builtMessage(end));
+      return;
+    }
+    this.#ids.settle(watchId, null);
+    const pending = this.#pending.find((each) => each.watcher === watcher);
+    if (pending === undefined) return;
+    pending.response = asOwned(Buffer.from(response.message));
+    pending.mustStart = false;
+    this.#flush();
+  }
+
+  onStreamEnded(ended: Status): void {
+    if (this.#isEnded) return;
+    this.#close();
+    this.#above.end(ended);
+  }
+
+  // ---- Creates and cancels ----
+
+  #create(create: CreateRequest | null): void {
+    if (create === null) {
+      this.onStreamEnded(refusal('malformed'));
+      return;
+    }
+    const { watchersMax, createsPendingMax } = this.#limits;
+    const isUsed = create.watchId !== 0n && this.#ids.holder(create.watchId) !== null;
+    if (this.#overLimit > 0 || this.#pending.length >= createsPendingMax) this.#rejectOverLimit();
+    else if (create.isEmpty) this.#join(create, null);
+    else if (isUsed) this.#respond(duplicateId);
+    else if (this.#ids.size >= watchersMax) this.#rejectOverLimit();
+    else if (this.#floor.isAbove(create.startRevision)) {
+      const { id } = this.#ids.take(create.watchId, true);
+      this.#respond({ kind: 'created', id });
+      this.#respond({ kind: 'compacted', id, revision: this.#floor.revision });
+    } else this.#join(create, this.#ids.take(create.watchId, false));
+  }
+
+  /** `watchId` is null if etcd is certain to reject the create. */
+  #join(create: CreateRequest, watchId: WatchId | null): void {
+    const id = watchId?.id ?? 0n;
+    const watcher = new Watcher(specOf(create), this, new Writer().varint(2, id).finish());
+    this.watchers.set(watcher, watchId ?? rejectedId);
+    if (watchId !== null) this.#byId.set(id, watcher);
+    this.#pending.push({ watcher, watchId, response: null, mustStart: true });
+    this.#cancelJoinTimer ??= this.#startJoinTimer();
+    this.#hub.join(watcher);
+  }
+
+  #rejectOverLimit(): void {
+    this.#overLimit += 1;
+    this.#flush();
+  }
+
+  #respond(response: LocalResponse): void {
+    const header = this.#headerFor(null);
+    const message = writeResponse(response, header);
+    this.#pending.push({ watcher: null, watchId: null, response: message, mustStart: false });
+    this.#flush();
+  }
+
+  /** etcd does not respond to the cancel of an ID that is not in use. */
+  #cancelWatch(request: Uint8Array): void {
+    const id = varintField(request, 1);
+    if (typeof id === 'string') {
+      this.onStreamEnded(refusal(id));
+      return;
+    }
+    if (this.#ids.holder(id) === null) return;
+    const watcher = this.#byId.get(id) ?? null;
+    const header = this.#headerFor(watcher);
+    const pending = watcher && this.#pending.find((each) => each.watcher === watcher);
+    if (pending) {
+      pending.mustStart = false;
+      if (pending.response === null) {
+        pending.response = writeResponse({ kind: 'created', id }, header);
+      }
+    }
+    this.#ids.release(id);
+    if (watcher !== null) this.#remove(watcher, id);
+    this.#respond({ kind: 'canceled', id });
+  }
+
+  #remove(watcher: Watcher, id: bigint): void {
+    this.watchers.delete(watcher);
+    this.#byId.delete(id);
+    this.#hub.leave(watcher);
+  }
+
+  #headerFor(watcher: Watcher | null): Uint8Array {
+    const header = this.#hub.headerFor(watcher);
+    return header.length > 0 ? header : this.#floor.header;
+  }
+
+  /** Responds to creates in order, as far as their responses are known. */
+  #flush(): void {
+    while (!(this.isPaused || this.#isEnded)) {
+      const [pending] = this.#pending;
+      if (pending?.response == null) break;
+      // Removed first: what follows may flush again.
+      this.#pending.shift();
+      this.#above.deliver(builtMessage(pending.response));
+      if (pending.mustStart && pending.watcher !== null) this.#hub.start(pending.watcher);
+    }
+    if (this.#pending.length > 0) return;
+    this.#cancelJoinTimer?.();
+    this.#cancelJoinTimer = null;
+    while (this.#overLimit > 0 && !(this.isPaused || this.#isEnded)) {
+      this.#overLimit -= 1;
+      this.#above.deliver(builtMessage(writeResponse(overLimit, this.#headerFor(null))));
+    }
+  }
+
+  #startJoinTimer(): CancelTimer {
+    const { clock, limits } = this.#hub.context;
+    const [oldest] = this.#pending;
+    return clock.after(limits.joinTimeoutMs, () => {
+      this.#cancelJoinTimer = null;
+      const [first] = this.#pending;
+      if (first === undefined) return;
+      if (first === oldest && first.response === null) this.onStreamEnded(joinTimedOut);
+      else this.#cancelJoinTimer = this.#startJoinTimer();
+    });
+  }
+
+  #close(): void {
+    this.#isEnded = true;
+    this.#cancelJoinTimer?.();
+    this.#progress.close();
+    for (const watcher of this.watchers.keys()) this.#hub.leave(watcher);
+    this.watchers.clear();
+    this.#byId.clear();
+    this.#pending = [];
+    this.#detached = [];
+  }
+}
+
+/** Stands for the ID of a create that etcd is certain to reject. */
+const rejectedId: WatchId = { id: -1n, isLocal: false, drawnAt: null };
+
+function specOf(create: CreateRequest): Watcher['spec'] {
+  const { range, startRevision, isEmpty, prevKv, filter, hasFragments, hasProgressNotify } = create;
+  // The range is a view of the request, and a watcher lives long.
+  const { key, end } = range;
+  return {
+    range: { key: Uint8Array.from(key), end: Uint8Array.from(end) },
+    startRevision,
+    isEmpty,
+    prevKv,
+    filter,
+    hasFragments,
+    hasProgressNotify,
+  };
+}
