@@ -147,7 +147,7 @@ class LogIn implements CallHandle {
   #onCompared(user: string, hash: PasswordHash | undefined): void {
     const { users } = this.#options.directory.current;
     // A reload may have changed the password meanwhile.
-    if (hash === undefined || users.get(user) !== hash) {
+    if (hash === undefined || users.get(user)?.text !== hash.text) {
       this.refuse('authentication-failed');
       return;
     }

@@ -33,15 +33,15 @@ class Session {
   readonly token: string;
   readonly user: string;
   readonly identity: string;
-  /** The hash that its password was compared with: another one for the same user, and the session is over. */
-  readonly hash: PasswordHash;
+  /** Text of the hash that the password was compared with. The session ends when the user has another hash. */
+  readonly hashText: string;
   usedMs: number;
 
   constructor(token: string, user: string, hash: PasswordHash, nowMs: number) {
     this.token = token;
     this.user = user;
     this.identity = `user:${user}`;
-    this.hash = hash;
+    this.hashText = hash.text;
     this.usedMs = nowMs;
   }
 }
@@ -88,7 +88,7 @@ export class Sessions {
     if (session === undefined || !isEqual(session.token, token)) return null;
     const nowMs = this.#clock.nowMs();
     const isIdle = nowMs - session.usedMs > this.#limits.idleMsMax;
-    if (isIdle || directory.users.get(session.user) !== session.hash) {
+    if (isIdle || directory.users.get(session.user)?.text !== session.hashText) {
       this.#end(session);
       return null;
     }

@@ -17,6 +17,7 @@ import type { CallHandler } from '../grpc/transport.ts';
 import { Breakers } from '../guard/breaker/breakers.ts';
 import { Hold } from '../guard/hold.ts';
 import { RetryBudget } from '../guard/retry-budget.ts';
+import { BearerTokens } from '../identity/bearer.ts';
 import { byCertificate } from '../identity/certificate.ts';
 import { HashingGate } from '../identity/hashing-gate.ts';
 import { byListener } from '../identity/identify.ts';
@@ -98,7 +99,7 @@ class Assembly implements RunningProxy {
 
   constructor(config: Config, surroundings: Surroundings, makeTransport: MakeTransport) {
     const { logger, clock = systemClock, random = systemRandom } = surroundings;
-    const directory = buildDirectory(config, clock);
+    const directory = buildDirectory(config);
     if (!(directory instanceof Directory)) throw new Error(directory.map((p) => p.what).join('; '));
     this.#config = config;
     this.#logger = logger;
@@ -198,7 +199,7 @@ class Assembly implements RunningProxy {
       return;
     }
     const before = this.#directory.current;
-    const directory = buildDirectory(config, this.#clock, before);
+    const directory = buildDirectory(config, before);
     if (!(directory instanceof Directory)) {
       this.#keep(directory.map(formatProblem));
       return;
@@ -288,7 +289,7 @@ class Assembly implements RunningProxy {
       identify: {
         directory,
         // As in etcd a token goes before a certificate. Who shows neither is whom the listener is for.
-        resolvers: [byToken(sessions), byCertificate(), byListener],
+        resolvers: [byToken(sessions, new BearerTokens(this.#clock)), byCertificate(), byListener],
         onUnidentified: (_call, why) => this.#metrics.refused(why),
       },
     };

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import type { ListenerConfig, TenantConfig } from '../../../src/config/config.ts';
 import { derivedLeaseTag } from '../../../src/etcd/key-space.ts';
 import { buildDirectory, checkTenants, type Directory } from '../../../src/tenant/directory.ts';
-import { ManualClock } from '../../support/manual-clock.ts';
 import {
   directoryConfig,
   directoryOf,
@@ -38,7 +37,6 @@ describe('a directory', () => {
     const a = built.byName('a');
     expect(Buffer.from(a?.keySpace.prefix ?? []).toString()).toBe('game-a/');
     expect(a?.keySpace.leaseTag).toBe(derivedLeaseTag(Buffer.from('game-a/')));
-    expect([...built.tenants].map(({ name }) => name)).toEqual(['a', 'b']);
   });
 
   test('neighbours that do not overlap are accepted', () => {
@@ -117,17 +115,51 @@ describe('a directory', () => {
 
   test('a listener of nobody is a problem', () => {
     const config = { tenants: [tenant('a', 'a/')], listeners: [listener('l', 'x')] };
-    const built = buildDirectory(directoryConfig(config), new ManualClock());
+    const built = buildDirectory(directoryConfig(config));
     expect(built).toEqual([{ where: 'listener l', what: 'there is no tenant "x"' }]);
   });
 
-  test('a reload takes unchanged tenants over, with their compaction floor', () => {
+  test('a reload keeps unchanged tenants as the same objects, with their compaction floor', () => {
     const before = directory([tenant('a', 'a/'), tenant('b', 'b/')]);
-    before.byName('a')?.floor.raise(42, new Uint8Array(0));
+    before.byName('a')?.state.floor.raise(42, new Uint8Array(0));
     const after = directory([tenant('a', 'a/'), tenant('b', 'other/')], [], before);
     expect(after.byName('a')).toBe(before.byName('a'));
     expect(after.byName('b')).not.toBe(before.byName('b'));
+    expect(after.byName('b')?.state).not.toBe(before.byName('b')?.state);
     expect(before.byName('b')?.keySpace.prefix).toEqual(new Uint8Array(Buffer.from('b/')));
+  });
+
+  test('a reload that leaves the stored keys of a tenant keeps its state, whatever else changes', () => {
+    const before = directory([tenant('a', 'a/')]);
+    const changes = [
+      tenant('a', 'a/', { access: 'read-only' }),
+      tenant('a', 'a/', { identities: ['user:x'] }),
+    ];
+    for (const changed of changes) {
+      const after = directory([changed], [], before);
+      expect(after.byName('a')).not.toBe(before.byName('a'));
+      expect(after.byName('a')?.state).toBe(before.byName('a')?.state);
+    }
+    const retagged = directory([tenant('a', 'a/', { leaseTag: 7 })], [], before);
+    expect(retagged.byName('a')?.state).not.toBe(before.byName('a')?.state);
+  });
+
+  test('a reload that changes the password of a user changes its tenant, and no other one', () => {
+    const tenants = [tenant('a', 'a/'), tenant('b', 'b/')];
+    const withPassword = (salt: string, previous: Directory | null = null) => {
+      const hash = (text: string) => ({ kind: 'bcrypt', text }) as const;
+      const users = new Map([
+        ['a', hash(salt)],
+        ['b', hash('same')],
+      ]);
+      return directoryOf({ tenants, users }, { previous });
+    };
+    const before = withPassword('old');
+    const after = withPassword('new', before);
+    expect(after.byName('a')).not.toBe(before.byName('a'));
+    expect(after.byName('a')?.state).toBe(before.byName('a')?.state);
+    expect(after.byName('b')).toBe(before.byName('b'));
+    expect(withPassword('new', after).byName('a')).toBe(after.byName('a'));
   });
 
   test('ten thousand tenants are checked within a moment', () => {
