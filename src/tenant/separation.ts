@@ -3,6 +3,7 @@
  * whole isolation rests on these two checks, so nothing is served before they have passed.
  */
 import type { Problem } from '../config/problem.ts';
+import { startsWith } from '../etcd/key-range.ts';
 import { tenantWhere } from './build-tenant.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -48,10 +49,4 @@ function checkLeaseTags(tenants: readonly Tenant[], problems: Problem[]): void {
       });
     }
   }
-}
-
-function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
-  return (
-    bytes.length >= prefix.length && Buffer.compare(bytes.subarray(0, prefix.length), prefix) === 0
-  );
 }
