@@ -3,7 +3,9 @@
  * identifies its clients. A reload builds a new snapshot that replaces this one as a whole. Calls in flight keep the tenant
  * they began with.
  */
-import type { Config, ListenerConfig, TenantConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { ListenerConfig } from '../config/sections/listeners.ts';
+import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { Problem } from '../config/problem.ts';
 import type { BearerConfig } from '../config/sections/bearer.ts';
 import type { PasswordHash } from '../config/sections/users.ts';

@@ -5,7 +5,8 @@
  */
 import { isOpenEnd, startsWith } from '../../src/etcd/key-range.ts';
 import type { KeySpace } from '../../src/etcd/key-space.ts';
-import { comparedId, isVisibleId, namedId, storedId, visibleId } from '../../src/etcd/lease-id.ts';
+import { isVisibleId, storedId, visibleId } from '../../src/etcd/lease-id.ts';
+import { comparedId, namedId } from './lease-id-oracle.ts';
 import type { WireFault } from '../../src/rewrite/fault.ts';
 import {
   type MessageFields,
