@@ -2,16 +2,14 @@
  * Identifies a call by the token it presents: a session token of the proxy, or a bearer token. An invalid token ends the
  * call; the identity sources after this one are not tried.
  */
-import type { RefusalName } from '../call/refusals.ts';
 import type { Directory } from '../tenant/directory.ts';
-import type { Tenant } from '../tenant/tenant.ts';
 import type { BearerTokens } from './bearer.ts';
 import type { VerificationResult } from './bearer-verifier.ts';
 import { credentialOf } from './credential.ts';
-import type { Resolver } from './identify.ts';
+import type { Identification, IdentitySource } from './identify.ts';
 import type { Sessions } from './sessions.ts';
 
-export function byToken(sessions: Sessions, bearerTokens: BearerTokens): Resolver {
+export function byToken(sessions: Sessions, bearerTokens: BearerTokens): IdentitySource {
   return ({ metadata, peer }, directory) => {
     const token = credentialOf(metadata);
     if (token === undefined) return null;
@@ -32,12 +30,12 @@ export function byToken(sessions: Sessions, bearerTokens: BearerTokens): Resolve
   };
 }
 
-function tenantOfResult(result: VerificationResult, directory: Directory): Tenant | RefusalName {
+function tenantOfResult(result: VerificationResult, directory: Directory): Identification {
   if (result === 'invalid') return 'token-invalid';
   if (result === 'busy') return 'authentication-limit';
   return tenantOf(result.identity, directory);
 }
 
-function tenantOf(identity: string, directory: Directory): Tenant | RefusalName {
+function tenantOf(identity: string, directory: Directory): Identification {
   return directory.byIdentity(identity) ?? 'tenant-unknown';
 }

@@ -6,8 +6,8 @@ import { createHash } from 'node:crypto';
 import { InForce } from '../admin/active-configuration.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import { Call, type Etcd, type Message } from '../call/call.ts';
-import type { Config } from '../config/config.ts';
 import { certificateExpiries } from '../config/certificate-expiry.ts';
+import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { type Method, methodsByPath } from '../etcd/methods.ts';
@@ -138,7 +138,7 @@ class Assembly implements RunningProxy {
     const top: Etcd<'client'> = pipeline({
       rescue: (call, error) => this.#onFault(error, call),
       health: this.#lifecycle,
-      ...this.#whoCalls(new Sessions(clock, random)),
+      ...this.#identification(new Sessions(clock, random)),
       observe: {
         clock,
         counters: this.#metrics.calls,
@@ -275,8 +275,8 @@ class Assembly implements RunningProxy {
     return { clock, random, onFault, http1 };
   }
 
-  /** The two layers that tell tenants apart. Tokens that one hands out, the other takes. */
-  #whoCalls(sessions: Sessions): Pick<Parts, 'authenticate' | 'identify'> {
+  /** The two layers that identify calls. One issues the session tokens that the other accepts. */
+  #identification(sessions: Sessions): Pick<Parts, 'authenticate' | 'identify'> {
     const directory = this.#directory;
     return {
       authenticate: {
@@ -284,13 +284,13 @@ class Assembly implements RunningProxy {
         sessions,
         passwords: this.#passwords,
         gate: new HashingGate(),
-        onAnswer: (_call, why) => this.#metrics.authenticated(why ?? 'token'),
+        onOutcome: (_call, reason) => this.#metrics.authenticated(reason ?? 'token'),
       },
       identify: {
         directory,
-        // As in etcd a token goes before a certificate. Who shows neither is whom the listener is for.
-        resolvers: [byToken(sessions, new BearerTokens(this.#clock)), byCertificate(), byListener],
-        onUnidentified: (_call, why) => this.#metrics.refused(why),
+        // As in etcd, a token takes precedence over a certificate.
+        sources: [byToken(sessions, new BearerTokens(this.#clock)), byCertificate(), byListener],
+        onRejected: (_call, reason) => this.#metrics.calls.refused(reason),
       },
     };
   }

@@ -2,8 +2,9 @@
  * From a tenant as configured to the tenant that calls carry. Looks at one tenant by itself; whether several get along is
  * separation.ts's to say.
  */
-import type { TenantConfig } from '../config/sections/tenants.ts';
+
 import type { Problem } from '../config/problem.ts';
+import type { TenantConfig } from '../config/sections/tenants.ts';
 import { KeySpaceError, keySpace } from '../etcd/key-space.ts';
 import { TenantState } from './state.ts';
 import type { Tenant } from './tenant.ts';

@@ -4,10 +4,10 @@
  * they began with.
  */
 import type { Config } from '../config/config.ts';
-import type { ListenerConfig } from '../config/sections/listeners.ts';
-import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { Problem } from '../config/problem.ts';
 import type { BearerConfig } from '../config/sections/bearer.ts';
+import type { ListenerConfig } from '../config/sections/listeners.ts';
+import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { PasswordHash } from '../config/sections/users.ts';
 import type { KeySpace } from '../etcd/key-space.ts';
 import { buildTenant } from './build-tenant.ts';

@@ -17,9 +17,9 @@ const logInMethod = 'etcdserverpb.Auth/Authenticate';
 const statusMethod = 'etcdserverpb.Auth/AuthStatus';
 
 class SlowPasswords extends Passwords {
-  answers: ((isRight: boolean) => void)[] = [];
+  answers: ((matches: boolean) => void)[] = [];
 
-  override isRight(): Promise<boolean> {
+  override matches(): Promise<boolean> {
     return new Promise((resolve) => this.answers.push(resolve));
   }
 }
@@ -45,13 +45,13 @@ function start() {
   const passwords = new SlowPasswords();
   const sessions = new Sessions(new ManualClock(), systemRandom);
   const below = new EtcdBelow<'client'>();
-  const answers: (RefusalName | null)[] = [];
+  const outcomes: (RefusalName | null)[] = [];
   const etcd = authenticate({
     directory,
     sessions,
     passwords,
     gate: new HashingGate(),
-    onAnswer: (_call, why) => void answers.push(why),
+    onOutcome: (_call, reason) => void outcomes.push(reason),
   })(below);
   const ask = (listener: string, user = 'red', name: 'log in' | 'status' = 'log in') => {
     const above = new CallerAbove<'client'>();
@@ -60,28 +60,28 @@ function start() {
     const ongoing = etcd.unary(call, request, above);
     return { above, ongoing };
   };
-  return { directory, passwords, sessions, below, answers, ask };
+  return { directory, passwords, sessions, below, outcomes, ask };
 }
 
 describe('Authenticate', () => {
   test('answers the right password with a token, and is not heard below', async () => {
-    const { passwords, sessions, below, answers, ask } = start();
+    const { passwords, sessions, below, outcomes, ask } = start();
     const { above } = ask('by user');
     passwords.answers[0]?.(true);
     await turn();
     expect(above.status?.code).toBe(0);
     expect(above.messages[0]?.slice(-59)).toMatch(/^[\w-]{59}$/);
-    expect([sessions.count, below.attempts, answers]).toEqual([1, [], [null]]);
+    expect([sessions.count, below.attempts, outcomes]).toEqual([1, [], [null]]);
   });
 
   test('takes as long for a user who does not exist, and says no more', async () => {
-    const { passwords, ask, answers } = start();
+    const { passwords, ask, outcomes } = start();
     const { above } = ask('by user', 'ghost');
     expect(passwords.answers).toHaveLength(1);
     passwords.answers[0]?.(true);
     await turn();
     expect(above.status).toBe(refusal('authentication-failed'));
-    expect(answers).toEqual(['authentication-failed']);
+    expect(outcomes).toEqual(['authentication-failed']);
   });
 
   test('refuses a password that was changed while it was being compared', async () => {
@@ -125,18 +125,18 @@ describe('a hash', () => {
     const passwords = new Passwords();
     const hash = parsePasswordHash(await hashPassword(Buffer.from('secret')));
     if (typeof hash === 'string') throw new Error(hash);
-    expect(await passwords.isRight(Buffer.from('secret'), hash)).toBe(true);
-    expect(await passwords.isRight(Buffer.from('secret '), hash)).toBe(false);
-    expect(await passwords.isRight(Buffer.alloc(1_025), hash)).toBe(false);
+    expect(await passwords.matches(Buffer.from('secret'), hash)).toBe(true);
+    expect(await passwords.matches(Buffer.from('secret '), hash)).toBe(false);
+    expect(await passwords.matches(Buffer.alloc(1_025), hash)).toBe(false);
   });
 
   test('of bcrypt is compared in a worker, which goes when it is closed', async () => {
     const passwords = new Passwords();
     const hash = parsePasswordHash('$2b$04$DXz3bnuWgvX6FnxVXyaxG.HVkfdmKX1L4T5Q5xZ3wOSrKLKdqZ9XK');
     if (typeof hash === 'string') throw new Error(hash);
-    expect(await passwords.isRight(Buffer.from('wrong'), hash)).toBe(false);
-    const unanswered = passwords.isRight(Buffer.from('wrong'), hash);
+    expect(await passwords.matches(Buffer.from('wrong'), hash)).toBe(false);
+    const unanswered = passwords.matches(Buffer.from('wrong'), hash);
     passwords.close();
-    await expect(unanswered).rejects.toThrow('has ended');
+    await expect(unanswered).rejects.toThrow('the bcrypt worker has ended');
   });
 });

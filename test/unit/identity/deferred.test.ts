@@ -12,8 +12,8 @@ function start() {
   const below = new EtcdBelow<'tenant'>();
   const etcd = identify({
     directory: holder,
-    resolvers: [() => verified.promise],
-    onUnidentified: null,
+    sources: [() => verified.promise],
+    onRejected: null,
   })(below);
   const red = holder.current.byName('red') as Tenant;
   const resolve = async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { refusal } from '../../../src/call/refusals.ts';
 import type { Directory } from '../../../src/tenant/directory.ts';
-import { byListener, identify, type Resolver } from '../../../src/identity/identify.ts';
+import { byListener, identify, type IdentitySource } from '../../../src/identity/identify.ts';
 import { CallerAbove, callOf, EtcdBelow } from '../../support/neighbours.ts';
 import { directoryOf, listenerConfig, tenantConfig } from '../../support/tenancy.ts';
 
@@ -15,15 +15,15 @@ function knowing(name: string): Directory {
   });
 }
 
-function identified(resolvers: readonly Resolver[], directory = { current: known }) {
+function identified(sources: readonly IdentitySource[], directory = { current: known }) {
   const below = new EtcdBelow<'tenant'>();
-  const refused: string[] = [];
+  const rejected: string[] = [];
   const etcd = identify({
     directory,
-    resolvers,
-    onUnidentified: (_call, why) => void refused.push(why),
+    sources,
+    onRejected: (_call, reason) => void rejected.push(reason),
   })(below);
-  return { etcd, below, refused };
+  return { etcd, below, rejected };
 }
 
 describe('identify', () => {
@@ -42,7 +42,7 @@ describe('identify', () => {
   });
 
   test('refuses who is nobody, and nothing below hears of it', () => {
-    const { etcd, below, refused } = identified([byListener]);
+    const { etcd, below, rejected } = identified([byListener]);
     const above = new CallerAbove<'client'>();
     const elsewhere = { listener: 'for nobody' };
     etcd.unary(callOf('etcdserverpb.KV/Put', elsewhere), Buffer.from('x'), above).cancel();
@@ -51,7 +51,7 @@ describe('identify', () => {
     etcd.stream(callOf('etcdserverpb.Watch/Watch', elsewhere), second).send(Buffer.from('x'));
     expect(second.status).toBe(refusal('tenant-unknown'));
     expect(below.attempts).toEqual([]);
-    expect(refused).toEqual(['tenant-unknown', 'tenant-unknown']);
+    expect(rejected).toEqual(['tenant-unknown', 'tenant-unknown']);
   });
 
   test('has clients of a listener that is going away come again', () => {
@@ -63,7 +63,7 @@ describe('identify', () => {
   });
 
   test('asks further ways only where the first has nothing to say', () => {
-    const bad: Resolver = (call) => (call.peer.listener === 'here' ? null : 'method-denied');
+    const bad: IdentitySource = (call) => (call.peer.listener === 'here' ? null : 'method-denied');
     const { etcd, below } = identified([bad, byListener]);
     etcd.unary(callOf('etcdserverpb.KV/Put'), Buffer.from('x'), new CallerAbove<'client'>());
     expect(below.last.call.tenant).toBe(known.byName('game-1'));

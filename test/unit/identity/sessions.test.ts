@@ -23,7 +23,7 @@ function start(limits: Partial<SessionLimits> = {}) {
       ['blue', hash],
     ]),
   });
-  const begin = (user = 'red') => sessions.begin(user, hash) ?? '';
+  const begin = (user = 'red') => sessions.create(user, hash) ?? '';
   return { clock, sessions, directory, begin };
 }
 
