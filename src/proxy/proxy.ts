@@ -290,7 +290,7 @@ class Assembly implements RunningProxy {
         directory,
         // As in etcd, a token takes precedence over a certificate.
         sources: [byToken(sessions, new BearerTokens(this.#clock)), byCertificate(), byListener],
-        onRejected: (_call, reason) => this.#metrics.calls.refused(reason),
+        onRejected: (_call, reason) => this.#metrics.calls.rejected(reason),
       },
     };
   }

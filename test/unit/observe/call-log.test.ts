@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import type { LogLevel } from '../../../src/config/schema.ts';
 import type { Etcd } from '../../../src/call/call.ts';
 import { refusal } from '../../../src/call/refusals.ts';
+import type { LogLevel } from '../../../src/config/schema.ts';
 import { CallCounters } from '../../../src/observe/call-counters.ts';
 import { callLog } from '../../../src/observe/call-log.ts';
 import { noCallEvents } from '../../../src/observe/events.ts';
@@ -92,14 +92,14 @@ describe('at info', () => {
     for (let i = 0; i < 5; i++) top.unary(put(), Buffer.from('r'), new Heard());
     expect(lines()).toHaveLength(1);
     expect(lines()[0]).toMatchObject({
-      event: 'call refused',
+      event: 'call rejected',
       reason: 'breaker-open',
       method: 'etcdserverpb.KV/Put',
       tenant: tenant.name,
     });
     clock.advance(10_000);
     top.unary(put(), Buffer.from('r'), new Heard());
-    expect(lines()[1]).toMatchObject({ reason: 'breaker-open', heldBack: 4 });
+    expect(lines()[1]).toMatchObject({ reason: 'breaker-open', suppressed: 4 });
   });
 
   test('another reason is told at once', () => {

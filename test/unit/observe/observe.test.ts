@@ -27,7 +27,7 @@ function setup() {
       told.push(`ended ${record.call.method.rpc} ${record.code}`);
       records.push(record);
     },
-    refused: (record, reason) => told.push(`refused ${record.call.method.rpc} ${reason}`),
+    rejected: (record, reason) => told.push(`rejected ${record.call.method.rpc} ${reason}`),
   };
   const top: Etcd<'tenant'> = observe({ clock, counters, events, keyOf: null })(
     etcd as unknown as Etcd<'tenant'>,
@@ -83,8 +83,8 @@ describe('a unary call', () => {
     etcd.call.finish(refusal('breaker-open'));
     top.unary(put(), Buffer.from('r'), new Heard());
     etcd.call.fail(Code.UNAVAILABLE, 'etcdserver: unhealthy cluster');
-    expect(told).toEqual(['refused Put breaker-open', 'ended Put 14', 'ended Put 14']);
-    expect([...counters.refusals]).toEqual([['breaker-open', 1]]);
+    expect(told).toEqual(['rejected Put breaker-open', 'ended Put 14', 'ended Put 14']);
+    expect([...counters.rejections]).toEqual([['breaker-open', 1]]);
   });
 
   test('shows its key only to those who may see keys', () => {

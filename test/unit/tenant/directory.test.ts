@@ -27,7 +27,7 @@ function problems(...tenants: readonly TenantConfig[]): string[] {
 }
 
 describe('a directory', () => {
-  test('knows tenants by name and by listener', () => {
+  test('finds tenants by name and by listener', () => {
     const built = directory(
       [tenant('a', 'game-a/'), tenant('b', 'game-b/')],
       [listener('127.0.0.1:2379', 'a'), listener('127.0.0.1:2389', 'b')],
@@ -40,7 +40,7 @@ describe('a directory', () => {
     expect(a?.keySpace.leaseTag).toBe(derivedLeaseTag(Buffer.from('game-a/')));
   });
 
-  test('neighbours that do not overlap are accepted', () => {
+  test('adjacent namespaces that do not overlap are accepted', () => {
     expect(
       problems(
         tenant('1', 't1/'),
@@ -52,7 +52,7 @@ describe('a directory', () => {
     ).toEqual([]);
   });
 
-  test('every namespace within another one is reported, not only neighbours', () => {
+  test('every namespace within another one is reported, not only adjacent ones', () => {
     expect(
       problems(
         tenant('outer', 'a/'),
@@ -81,7 +81,7 @@ describe('a directory', () => {
     ]);
   });
 
-  test('a namespace ends in a delimiter unless its owner vouches for it', () => {
+  test('a namespace must end in a delimiter, unless that is allowed explicitly', () => {
     expect(problems(tenant('a', 'game'))).toHaveLength(1);
     expect(problems(tenant('a', 'game', { allowUndelimited: true }))).toEqual([]);
     expect(
@@ -92,17 +92,17 @@ describe('a directory', () => {
     ).toHaveLength(1);
   });
 
-  test('lease tags must differ, also where one was derived', () => {
+  test('lease tags must differ, also if one is derived', () => {
     const derived = derivedLeaseTag(Buffer.from('a/'));
     expect(problems(tenant('a', 'a/'), tenant('b', 'b/', { leaseTag: derived }))).toEqual([
-      `tenant "b": its lease tag ${derived} is that of tenant "a"; set another "lease-tag"`,
+      `tenant "b": its lease tag ${derived} is also that of tenant "a"; set another "lease-tag"`,
     ]);
     expect(
       problems(tenant('a', 'a/', { leaseTag: 7 }), tenant('b', 'b/', { leaseTag: 8 })),
     ).toEqual([]);
   });
 
-  test('everything that is wrong is reported at once', () => {
+  test('all problems are reported at once', () => {
     const found = problems(
       tenant('a', 'a'),
       tenant('b', 'b/', { leaseTag: 0xffff_ffff }),
@@ -114,7 +114,7 @@ describe('a directory', () => {
     expect([...'abcde'].map((name) => named(name).length)).toEqual([1, 1, 0, 2, 1]);
   });
 
-  test('a listener of nobody is a problem', () => {
+  test('a listener of an unknown tenant is a problem', () => {
     const config = { tenants: [tenant('a', 'a/')], listeners: [listener('l', 'x')] };
     const built = buildDirectory(directoryConfig(config));
     expect(built).toEqual([{ where: 'listener l', what: 'there is no tenant "x"' }]);
@@ -163,7 +163,7 @@ describe('a directory', () => {
     expect(withPassword('new', after).byName('a')).toBe(after.byName('a'));
   });
 
-  test('ten thousand tenants are checked within a moment', () => {
+  test('ten thousand tenants are checked within two seconds', () => {
     const many = Array.from({ length: 10_000 }, (_, i) =>
       tenant(`t${i}`, `games/t${i}/`, { leaseTag: i + 1 }),
     );
