@@ -3,7 +3,7 @@
  * opposite order. Nothing else constructs parts or knows how they are wired; which way a call takes is pipeline.ts's.
  */
 import { createHash } from 'node:crypto';
-import { InForce } from '../admin/active-configuration.ts';
+import { ActiveConfiguration } from '../admin/active-configuration.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import { Call, type Etcd, type Message } from '../call/call.ts';
 import { certificateExpiries } from '../config/certificate-expiry.ts';
@@ -94,7 +94,7 @@ class Assembly implements RunningProxy {
   readonly #streams: OpenStreams;
   readonly #metrics: Metrics;
   readonly #listeners: Listeners;
-  readonly #inForce: InForce;
+  readonly #activeConfiguration: ActiveConfiguration;
   #admin: Admin | null = null;
 
   constructor(config: Config, surroundings: Surroundings, makeTransport: MakeTransport) {
@@ -120,7 +120,7 @@ class Assembly implements RunningProxy {
       keepaliveTimeoutMs: config.keepaliveTimeoutMs,
     });
     this.#metrics = new Metrics(() => this.#upstream.snapshot());
-    this.#inForce = new InForce(config, clock.epochMs());
+    this.#activeConfiguration = new ActiveConfiguration(config, clock.epochMs());
     this.#metrics.reloaded(clock.epochMs() / 1_000, certificateExpiries(config));
     this.#streams = new OpenStreams(clock);
     const deadlines = new Deadlines(clock);
@@ -184,7 +184,7 @@ class Assembly implements RunningProxy {
         address: adminAddress,
         lifecycle: this.#lifecycle,
         version,
-        configuration: () => this.#inForce.report,
+        configuration: () => this.#activeConfiguration.report,
         upstream: () => this.#upstream.snapshot(),
         metrics: () => this.#metrics.exposition(),
       });
@@ -218,9 +218,9 @@ class Assembly implements RunningProxy {
     const bindAnew = this.#listeners.commit(config, maxMs);
     void this.#streams.endWhere(isOver(before, directory), windowMs);
     const nowMs = this.#clock.epochMs();
-    this.#inForce.replace(config, nowMs, bindAnew);
+    this.#activeConfiguration.apply(config, nowMs, bindAnew);
     this.#metrics.reloaded(nowMs / 1_000, certificateExpiries(config));
-    this.#logger.info('reloaded', { needRestart: this.#inForce.report.needRestart });
+    this.#logger.info('reloaded', { needRestart: this.#activeConfiguration.report.needRestart });
   }
 
   async drain(): Promise<number> {
@@ -245,11 +245,11 @@ class Assembly implements RunningProxy {
     await this.#admin?.close();
   }
 
-  /** What was loaded is wrong: the configuration in force stays. */
+  /** The active configuration stays, because the new one has problems. */
   #keep(problems: readonly string[]): void {
-    this.#inForce.refuse(problems);
+    this.#activeConfiguration.reject(problems);
     this.#metrics.reloadFailed();
-    this.#logger.error('the configuration is wrong; the one before it stays in force', {
+    this.#logger.error('reload failed; the previous configuration stays active', {
       problems,
     });
   }
