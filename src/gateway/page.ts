@@ -1,16 +1,16 @@
-/** What a page of the gateway says, before it is written out. */
+/** An HTTP response of the gateway, before it is written. */
 
-export interface Answer {
+export interface Page {
   readonly code: number;
   readonly type: string;
   readonly body: string;
 }
 
-export function text(code: number, line: string): Answer {
+export function text(code: number, line: string): Page {
   return { code, type: 'text/plain; charset=utf-8', body: `${line}\n` };
 }
 
-/** Without spaces and without a line end, as etcd writes it: some clients compare texts. */
-export function json(code: number, value: unknown): Answer {
+/** Without spaces and line end, as etcd writes JSON: some clients compare the text. */
+export function json(code: number, value: unknown): Page {
   return { code, type: 'application/json', body: JSON.stringify(value) };
 }
