@@ -1,6 +1,6 @@
 /**
- * What a served call costs, and what its messages cost by how DATA is cut: medians over many short rounds, in one process,
- * without I/O. Run it on an idle machine:
+ * The cost of a served call, and of its messages for different splits of DATA: medians over many short rounds, in one
+ * process, without I/O. Run it on an idle machine:
  *
  *   node bench/micro/grpc.bench.ts
  */
@@ -34,7 +34,7 @@ const requestFields = [
 // Delivered again and again: it is too small for its memory to be released.
 const answer = asOwned(Buffer.alloc(20, 7));
 
-/** Answers each call at once. */
+/** Responds to each call at once. */
 class Answering implements CallHandler<ServedMethod> {
   readonly methods = new Map([[path, put]]);
   requestBytes = 0;
@@ -71,7 +71,7 @@ function clientOf(data: readonly Buffer[]): RepeatingClient {
   return new RepeatingClient(connection, requestFields, data);
 }
 
-heading('unary calls: 256 B in, 20 B out, answered at once');
+heading('unary calls: 256 B in, 20 B out, immediate response');
 const request = framed(256);
 const whole = clientOf([request]);
 const cut = clientOf([request.subarray(0, 100), request.subarray(100)]);
@@ -126,7 +126,7 @@ function feedLarge(into: MessageReader, to: typeof sink): void {
 }
 const believing = new MessageReader(messageBytesMax, budget, messageBytesMax);
 const room = Buffer.alloc(large.length);
-measure('its memory left to the collector', large.length, () => feedLarge(reader, sink));
-measure('its memory given back', large.length, () => feedLarge(reader, givingBack));
-measure('given back, its length believed', large.length, () => feedLarge(believing, givingBack));
+measure('its memory left to garbage collection', large.length, () => feedLarge(reader, sink));
+measure('its memory released', large.length, () => feedLarge(reader, givingBack));
+measure('released, its length trusted', large.length, () => feedLarge(believing, givingBack));
 measure('  one copy of it into memory that is there', large.length, () => room.set(large));

@@ -1,6 +1,6 @@
 /**
- * What the engine's parts cost per frame, header block and stream, each beside the plain way of doing the same, and what
- * they cost together per exchange: medians over many short rounds, in one process, without I/O. Run it on an idle machine:
+ * The cost of the engine's parts per frame, header block and stream, each compared with a plain implementation, and the
+ * cost of a whole exchange: medians over many short rounds, in one process, without I/O. Run it on an idle machine:
  *
  *   node bench/micro/http2.bench.ts
  */
@@ -28,7 +28,7 @@ const requestFields = [
   ...['user-agent', 'grpc-go/1.71.1', 'te', 'trailers'],
 ];
 
-/** Answers each request as soon as it has ended. */
+/** Responds to each request as soon as it has ended. */
 class Answering extends Stream {
   override onHeaders(): void {}
   override onData(_: Buffer, __: number, ___: number, ended: boolean): void {
@@ -43,7 +43,7 @@ class Answering extends Stream {
   override onDrained(): void {}
 }
 
-// The parts are warmed with whole exchanges first, so that no case is measured on code that has seen one shape only.
+// Whole exchanges first, so that no case is measured with code that was optimized for one shape only.
 const connection = servedConnection((from) => new Answering(from));
 const client = new RepeatingClient(connection, requestFields, [Buffer.alloc(256, 7)]);
 for (let i = 0; i < 20_000; i++) client.send();
@@ -56,7 +56,7 @@ interface PlainFrame {
   readonly payload: Buffer;
 }
 
-/** An object and a view for each frame; what the end of a read cuts through is joined with the next. */
+/** The plain implementation: an object and a view per frame; a frame split between two reads is joined. */
 class PlainReader {
   readonly #onFrame: (frame: PlainFrame) => void;
   #bytes: Buffer = nothing;
@@ -119,7 +119,7 @@ const requestHead = new HeaderTemplate(requestFields, true);
 const filling = Buffer.from(clientEncoder.encode(requestHead));
 decoder.decode(filling, 0, filling.length);
 const indexes = Buffer.from(clientEncoder.encode(requestHead));
-// The table's size is announced to be what it is, which changes nothing but that the block is not kept.
+// Announces the unchanged table size, which only prevents that the block is cached.
 const unkept = Buffer.concat([Buffer.from([0x3f, 0xe1, 0x1f]), indexes]);
 const timeouts = Array.from({ length: 1_000 }, (_, i) =>
   Buffer.concat([indexes, literalField('grpc-timeout', `${4_000_000 + i}u`)]),
@@ -135,10 +135,10 @@ measure('with a timeout of its own', timeouts[0]?.length ?? 0, () => {
   decode(timeouts[nextTimeout] ?? nothing);
 });
 
-heading('header blocks written: the head of an answer');
+heading('header blocks written: the head of a response');
 const encoder = new HpackEncoder(limits.headerTableBytesMax);
 const template = new HeaderTemplate(replyFields, true);
-// The first block fills the table; the second is all indexes, and kept.
+// The first block fills the table; the second contains only indexes and is cached.
 encoder.encode(template);
 const replyBytes = encoder.encode(template).length;
 measure('a template', replyBytes, () => {

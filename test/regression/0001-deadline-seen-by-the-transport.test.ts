@@ -5,7 +5,7 @@
  */
 import { expect, test } from 'vitest';
 import { reasonTrailer } from '../../src/call/refusals.ts';
-import type { BreakerConfig } from '../../src/config/config.ts';
+import type { BreakerConfig } from '../../src/config/sections/breaker.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
 import { Code, status } from '../../src/grpc/status.ts';
 import { Breakers } from '../../src/guard/breaker/breakers.ts';

@@ -2,7 +2,7 @@
 import { createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Call } from '../../../src/call/call.ts';
-import type { EndpointConfig } from '../../../src/config/config.ts';
+import type { EndpointConfig } from '../../../src/config/sections/endpoints.ts';
 import { type MethodName, method } from '../../../src/etcd/methods.ts';
 import { GrpcJsClientTransport } from '../../../src/grpc/grpc-js/client.ts';
 import { Code, type Status } from '../../../src/grpc/status.ts';

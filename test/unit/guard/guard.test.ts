@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { reasonTrailer } from '../../../src/call/refusals.ts';
-import type { BreakerConfig } from '../../../src/config/config.ts';
+import type { BreakerConfig } from '../../../src/config/sections/breaker.ts';
 import type { MethodName } from '../../../src/etcd/methods.ts';
 import { metadataValue } from '../../../src/grpc/metadata.ts';
 import { Code, type Origin, type Status, status } from '../../../src/grpc/status.ts';
