@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ListenerConfig } from '../../../src/config/sections/listeners.ts';
 import type { TenantConfig } from '../../../src/config/sections/tenants.ts';
+import { parsePasswordHash } from '../../../src/config/sections/users.ts';
 import { derivedLeaseTag } from '../../../src/etcd/key-space.ts';
 import { buildDirectory, checkTenants, type Directory } from '../../../src/tenant/directory.ts';
 import {
@@ -120,47 +121,59 @@ describe('a directory', () => {
     expect(built).toEqual([{ where: 'listener l', what: 'there is no tenant "x"' }]);
   });
 
-  test('a reload keeps unchanged tenants as the same objects, with their compaction floor', () => {
-    const before = directory([tenant('a', 'a/'), tenant('b', 'b/')]);
-    before.byName('a')?.state.floor.raise(42, new Uint8Array(0));
-    const after = directory([tenant('a', 'a/'), tenant('b', 'other/')], [], before);
-    expect(after.byName('a')).toBe(before.byName('a'));
-    expect(after.byName('b')).not.toBe(before.byName('b'));
-    expect(after.byName('b')?.state).not.toBe(before.byName('b')?.state);
-    expect(before.byName('b')?.keySpace.prefix).toEqual(new Uint8Array(Buffer.from('b/')));
-  });
+  describe('after a reload', () => {
+    const compacted = (tenants: readonly TenantConfig[]) => {
+      const before = directory(tenants);
+      before.byName('a')?.state.floor.raise(42, new Uint8Array(0));
+      return before;
+    };
 
-  test('a reload that leaves the stored keys of a tenant keeps its state, whatever else changes', () => {
-    const before = directory([tenant('a', 'a/')]);
-    const changes = [
-      tenant('a', 'a/', { access: 'read-only' }),
-      tenant('a', 'a/', { identities: ['user:x'] }),
-    ];
-    for (const changed of changes) {
-      const after = directory([changed], [], before);
+    test('an unchanged tenant is the same object', () => {
+      const before = compacted([tenant('a', 'a/'), tenant('b', 'b/')]);
+      const after = directory([tenant('a', 'a/'), tenant('b', 'other/')], [], before);
+      expect(after.byName('a')).toBe(before.byName('a'));
+      expect(after.byName('b')).not.toBe(before.byName('b'));
+      expect(before.byName('b')?.keySpace.prefix).toEqual(new Uint8Array(Buffer.from('b/')));
+    });
+
+    test.each<[string, Partial<TenantConfig>]>([
+      ['access', { access: 'read-only' }],
+      ['identities', { identities: ['x509:CN=other'] }],
+      ['methods', { owns: ['etcdserverpb.Maintenance/Defragment'] }],
+    ])('a tenant with other %s is another object with the same state', (_what, changes) => {
+      const before = compacted([tenant('a', 'a/')]);
+      const after = directory([tenant('a', 'a/', changes)], [], before);
       expect(after.byName('a')).not.toBe(before.byName('a'));
       expect(after.byName('a')?.state).toBe(before.byName('a')?.state);
-    }
-    const retagged = directory([tenant('a', 'a/', { leaseTag: 7 })], [], before);
-    expect(retagged.byName('a')?.state).not.toBe(before.byName('a')?.state);
-  });
+    });
 
-  test('a reload that changes the password of a user changes its tenant, and no other one', () => {
-    const tenants = [tenant('a', 'a/'), tenant('b', 'b/')];
-    const withPassword = (salt: string, previous: Directory | null = null) => {
-      const hash = (text: string) => ({ kind: 'bcrypt', text }) as const;
-      const users = new Map([
-        ['a', hash(salt)],
-        ['b', hash('same')],
-      ]);
-      return directoryOf({ tenants, users }, { previous });
-    };
-    const before = withPassword('old');
-    const after = withPassword('new', before);
-    expect(after.byName('a')).not.toBe(before.byName('a'));
-    expect(after.byName('a')?.state).toBe(before.byName('a')?.state);
-    expect(after.byName('b')).toBe(before.byName('b'));
-    expect(withPassword('new', after).byName('a')).toBe(after.byName('a'));
+    test('a tenant whose password has changed is another object with the same state', () => {
+      const tenants = [tenant('a', 'a/', { identities: ['user:mary'] })];
+      const users = (salt: string) => {
+        const hash = parsePasswordHash(`$2b$04$${salt.repeat(53)}`);
+        if (typeof hash === 'string') throw new Error(hash);
+        return new Map([['mary', hash]]);
+      };
+      const before = directoryOf({ tenants, users: users('a') });
+      const same = directoryOf({ tenants, users: users('a') }, { previous: before });
+      expect(same.byName('a')).toBe(before.byName('a'));
+      const after = directoryOf({ tenants, users: users('b') }, { previous: before });
+      expect(after.byName('a')).not.toBe(before.byName('a'));
+      expect(after.byName('a')?.state).toBe(before.byName('a')?.state);
+    });
+
+    test.each<[string, TenantConfig]>([
+      ['name', tenant('b', 'a/')],
+      ['prefix', tenant('a', 'b/')],
+      ['lease tag', tenant('a', 'a/', { leaseTag: 7 })],
+    ])('a tenant with another %s starts with empty state', (_what, changed) => {
+      const before = compacted([tenant('a', 'a/')]);
+      const after = directory([changed], [], before);
+      const built = after.byName(changed.name);
+      expect(built?.state).not.toBe(before.byName('a')?.state);
+      expect(built?.state.floor.revision).toBe(0);
+      expect(built?.state.tenantName).toBe(changed.name);
+    });
   });
 
   test('ten thousand tenants are checked within two seconds', () => {
