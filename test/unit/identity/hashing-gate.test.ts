@@ -6,14 +6,14 @@ function peer() {
   return { listener: 'l', remote: '', certificate: null };
 }
 
-/** Hashes that end when the test says so. */
+/** Hashes that the test completes. */
 function hashes() {
   const running: ((value: string) => void)[] = [];
   const hash = () => new Promise<string>((resolve) => running.push(resolve));
   return { running, hash };
 }
 
-test('so many are hashed at a time, and the others in turn', async () => {
+test('hashes run up to the limit, and the others in order', async () => {
   const gate = new HashingGate({ runningMax: 2, waitingMax: 10, perConnectionMax: 10 });
   const { running, hash } = hashes();
   const client = peer();
@@ -27,13 +27,13 @@ test('so many are hashed at a time, and the others in turn', async () => {
   await turn();
   for (const end of running.splice(0)) end('last');
   expect(await results[3]).toBe('last');
-  // All are through: there is room for two at once again.
+  // All have ended, so two can run again.
   void gate.run(client, hash);
   void gate.run(client, hash);
   expect(running).toHaveLength(2);
 });
 
-test('beyond what may wait they are turned away, and one connection does not take every place', async () => {
+test('a full queue rejects hashes, and one connection cannot fill it', async () => {
   const gate = new HashingGate({ runningMax: 1, waitingMax: 2, perConnectionMax: 2 });
   const { running, hash } = hashes();
   const [greedy, other, third] = [peer(), peer(), peer()];
@@ -45,7 +45,7 @@ test('beyond what may wait they are turned away, and one connection does not tak
   expect(gate.run(greedy, hash)).not.toBeNull();
 });
 
-test('a hash that fails makes room as well', async () => {
+test('a hash that fails frees its place', async () => {
   const gate = new HashingGate({ runningMax: 1, waitingMax: 1, perConnectionMax: 5 });
   const client = peer();
   const failing = gate.run(client, () => Promise.reject(new Error('no memory')));
