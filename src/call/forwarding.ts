@@ -15,6 +15,8 @@ import type { Status } from '../grpc/status.ts';
 import { asOwned } from '../runtime/owned-bytes.ts';
 import {
   builtMessage,
+  type Call,
+  type Etcd,
   type Message,
   type OwnedMessage,
   type Requests,
@@ -29,6 +31,23 @@ import {
 export const contractChecks: { onViolation: ((what: string) => void) | null } = {
   onViolation: null,
 };
+
+/** The base of a layer that handles some calls itself. All others pass to the layer below. */
+export class ForwardingEtcd<S extends Space> implements Etcd<S> {
+  readonly #next: Etcd<S>;
+
+  constructor(next: Etcd<S>) {
+    this.#next = next;
+  }
+
+  unary(call: Call, request: Message<S>, responses: Responses<S>): CallHandle {
+    return this.#next.unary(call, request, responses);
+  }
+
+  stream(call: Call, responses: Responses<S>): Requests<S> {
+    return this.#next.stream(call, responses);
+  }
+}
 
 export abstract class ResponseLayer<Below extends Space, Above extends Space>
   implements Responses<Below>
@@ -50,7 +69,7 @@ export abstract class ResponseLayer<Below extends Space, Above extends Space>
 
   end(status: Status): void {
     if (this.isEnded) {
-      contractChecks.onViolation?.('a second end');
+      this.reportViolation('a second end');
       return;
     }
     this.isEnded = true;
@@ -64,16 +83,20 @@ export abstract class ResponseLayer<Below extends Space, Above extends Space>
   resumeRequests(): void {
     if (!this.isEnded) this.above.resumeRequests();
   }
+
+  protected reportViolation(what: string): void {
+    contractChecks.onViolation?.(what);
+  }
 }
 
 export class ForwardingResponses<S extends Space> extends ResponseLayer<S, S> {
   override deliver(message: OwnedMessage<S>): void {
-    if (this.isEnded) contractChecks.onViolation?.('a message after the end');
+    if (this.isEnded) this.reportViolation('a message after the end');
     else this.above.deliver(message);
   }
 
   override deliverShared(head: Uint8Array, tail: Message<S>): void {
-    if (this.isEnded) contractChecks.onViolation?.('a message after the end');
+    if (this.isEnded) this.reportViolation('a message after the end');
     else this.above.deliverShared(head, tail);
   }
 }
@@ -114,6 +137,11 @@ export abstract class UnaryLayer<Below extends Space, Above extends Space>
   resumeResponses(): void {
     if (!this.isEnded) this.handle.resumeResponses();
   }
+
+  /** A layer below that has not returned yet cannot have been cancelled, so its events are no violation. */
+  protected override reportViolation(what: string): void {
+    if (!(this.#isAborted && this.handle === endedCall)) super.reportViolation(what);
+  }
 }
 
 export abstract class CallLayer<Above extends Space, Below extends Space>
@@ -141,12 +169,12 @@ export class ForwardingCall<S extends Space> extends CallLayer<S, S> {
   }
 
   override deliver(message: OwnedMessage<S>): void {
-    if (this.isEnded) contractChecks.onViolation?.('a message after the end');
+    if (this.isEnded) this.reportViolation('a message after the end');
     else this.above.deliver(message);
   }
 
   override deliverShared(head: Uint8Array, tail: Message<S>): void {
-    if (this.isEnded) contractChecks.onViolation?.('a message after the end');
+    if (this.isEnded) this.reportViolation('a message after the end');
     else this.above.deliverShared(head, tail);
   }
 }

@@ -117,6 +117,11 @@ export class Upstream implements Etcd<'store'> {
     return attempt;
   }
 
+  /** Whether the version of every endpoint is known and passes `test`. */
+  everyVersion(test: (version: string) => boolean): boolean {
+    return this.#endpoints.every(({ health }) => test(health.version));
+  }
+
   snapshot(): readonly EndpointSnapshot[] {
     return this.#endpoints.map(snapshotOf);
   }

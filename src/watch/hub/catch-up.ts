@@ -85,6 +85,8 @@ export class CatchUp implements UpstreamWatchOwner {
   }
 
   onProgress(response: WatchResponse): void {
+    // Without ordered progress only an event shows how far the watch is. The next one lets the watcher join its feed.
+    if (!this.#host.context.ordersProgress()) return;
     this.#assembler.take(response);
     this.#afterEvents();
   }

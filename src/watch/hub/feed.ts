@@ -54,6 +54,8 @@ export class Feed implements UpstreamWatchOwner {
   readonly #host: FeedHost;
   readonly #assembler: RevisionAssembler;
   #upstream: UpstreamWatch | null = null;
+  /** What an etcd without ordered progress has reported. */
+  #unorderedPosition = 0;
   readonly #future = new Set<Watcher>();
   readonly #positionWaiters = new Set<PositionWaiter>();
   #isRoundDue = false;
@@ -148,7 +150,7 @@ export class Feed implements UpstreamWatchOwner {
 
   /** Calls `reached` once everything up to `revision` was delivered to live watchers; `lost` if the feed closes before. */
   whenAt(revision: number, reached: () => void, lost: () => void): void {
-    if (this.rounded >= revision) {
+    if (this.hasReached(revision)) {
       reached();
       return;
     }
@@ -220,8 +222,14 @@ export class Feed implements UpstreamWatchOwner {
   onProgress(response: WatchResponse): void {
     if (this.state === 'closed') return;
     this.header = Uint8Array.from(response.header);
-    this.#assembler.take(response);
-    this.#scheduleRound();
+    const { revision } = response;
+    const { context } = this.#host;
+    if (context.ordersProgress()) {
+      this.#assembler.take(response);
+      this.#scheduleRound();
+    } else {
+      context.clock.after(context.limits.progressGraceMs, () => this.#onUnorderedProgress(revision));
+    }
     if (this.state === 'opening') this.#becomeLive();
   }
 
@@ -260,11 +268,26 @@ export class Feed implements UpstreamWatchOwner {
       stats.historyBytes += this.history.bytes - before;
     }
     for (const watcher of this.#future) if (watcher.next <= to + 1) this.#promote(watcher);
+    this.#notifyPositionWaiters();
+  }
+
+  /** Whether live watchers have everything up to `revision`. */
+  hasReached(revision: number): boolean {
+    return revision <= Math.max(this.rounded, this.#unorderedPosition);
+  }
+
+  #notifyPositionWaiters(): void {
     for (const waiter of this.#positionWaiters) {
-      if (waiter.revision > to) continue;
+      if (!this.hasReached(waiter.revision)) continue;
       this.#positionWaiters.delete(waiter);
       waiter.reached();
     }
+  }
+
+  /** Good enough to respond to a progress request as that etcd itself does, but not to drop events. */
+  #onUnorderedProgress(revision: number): void {
+    this.#unorderedPosition = Math.max(this.#unorderedPosition, revision);
+    this.#notifyPositionWaiters();
   }
 
   /** Backwards, so that watchers which end during the round do not make it skip or repeat another one. */

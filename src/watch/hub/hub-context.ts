@@ -11,6 +11,8 @@ export interface HubLimits {
   /** A new feed waits at most this long for etcd to report that it is in sync. */
   readonly syncTimeoutMs: number;
   readonly progressRetryMs: number;
+  /** Events that an etcd without ordered progress may still have in flight get this long to arrive. */
+  readonly progressGraceMs: number;
   readonly backoffMsMin: number;
   readonly backoffMsMax: number;
   /** A join that etcd has not responded to for this long ends its client stream with Unavailable. */
@@ -43,6 +45,11 @@ export interface HubContext {
   readonly defer: Defer;
   readonly limits: HubLimits;
   readonly stats: HubStats;
+  /**
+   * Whether progress responses of a whole stream come after all events up to their revision. Before 3.4.25 and 3.5.8 etcd
+   * responds at once, even past events of a watch that is still catching up.
+   */
+  readonly ordersProgress: () => boolean;
   /** Receives bugs that were hit outside any client's call. */
   readonly onFault: (error: unknown) => void;
 }
@@ -52,6 +59,7 @@ export const hubLimits: HubLimits = {
   lingerMs: 10_000,
   syncTimeoutMs: 150,
   progressRetryMs: 100,
+  progressGraceMs: 20,
   backoffMsMin: 50,
   backoffMsMax: 3_000,
   joinTimeoutMs: 10_000,

@@ -90,7 +90,7 @@ export class ProgressRequests {
     // Watchers may have fallen behind or joined since the fence.
     for (const { state, feed } of this.#stream.watchers.keys()) {
       const isInSync = state === WatcherState.LIVE && feed !== null;
-      if (!isInSync || feed.rounded < point.revision) return;
+      if (!isInSync || !feed.hasReached(point.revision)) return;
     }
     this.#stream.deliverProgress(point.header);
   }
