@@ -165,7 +165,7 @@ measure('  the plain way: a Buffer each, joined', written.length, () => {
 
 heading('streams: 1,000 are open, one opens, is found and closes per step');
 function openStream(id: number): Answering {
-  const stream = new Answering(connection);
+  const stream = new Answering(connection.core);
   stream.id = id;
   return stream;
 }
@@ -194,13 +194,13 @@ measure('Map', 0, () => {
 heading('DATA sent: a message of 20 B behind a prefix of 5');
 const lead = Buffer.alloc(5);
 const sending = servedConnection((from) => new Answering(from));
-const opened: Stream = new Answering(sending);
+const opened: Stream = new Answering(sending.core);
 opened.id = 1;
 measure('at once', 25, () => opened.sendData(lead, answer, false));
 measure('through a queue and the line', 25, () => {
   opened.queue = new SendQueue();
   opened.queue.push(lead, answer, false, false);
-  sending.sender.line(opened);
+  sending.core.sender.enqueue(opened);
 });
 if (opened.queue !== null) throw new Error('the window was exhausted');
 

@@ -14,10 +14,10 @@ export interface KeepAliveOptions {
 export interface KeepAliveOwner {
   readonly openStreams: number;
   sendKeepAlive(): void;
-  onSilence(): void;
+  onKeepAliveTimeout(): void;
 }
 
-/** dormant ─begin()→ listening ─interval without a byte→ pinging ─a byte→ listening; pinging ─timeout→ onSilence */
+/** dormant ─begin()→ listening ─interval without a byte→ pinging ─a byte→ listening; pinging ─timeout→ onKeepAliveTimeout */
 export class KeepAlive {
   readonly #clock: Clock;
   readonly #options: KeepAliveOptions;
@@ -33,7 +33,7 @@ export class KeepAlive {
   }
 
   /** Something came from the peer. Called per read, so it does as little as possible. */
-  heard(): void {
+  onBytes(): void {
     this.#heard = true;
   }
 
@@ -58,7 +58,7 @@ export class KeepAlive {
     const wasHeard = this.#heard;
     this.#heard = false;
     if (!wasHeard && this.#isPinging) {
-      this.#owner.onSilence();
+      this.#owner.onKeepAliveTimeout();
       return;
     }
     this.#isPinging = false;

@@ -24,7 +24,7 @@ export const limits = {
   /** What a peer may send on all streams of a connection ahead of the window updates that answer it at once. */
   connectionWindowBytes: 67_108_864,
   /** Bytes that arrived on streams whose reading is stopped. Over it such a stream is reset: ENHANCE_YOUR_CALM. */
-  stoppedBytesMax: 33_554_432,
+  pausedBytesMax: 33_554_432,
   /** Bytes that wait for a stream's window before its producer is asked to pause until all have left. */
   streamQueueBytesMax: 262_144,
   /** Bytes of one turn that are handed to the socket before the turn is over. */

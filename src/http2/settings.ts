@@ -27,6 +27,8 @@ export class PeerSettings {
   headerTableBytes = 4_096;
   streamsMax = Number.POSITIVE_INFINITY;
   initialWindowBytes = 65_535;
+  /** The first SETTINGS frame was applied. */
+  isReceived = false;
 
   /** Applies a payload in order; returns the error code of the first illegal value, or NO_ERROR. */
   apply(payload: Uint8Array, start: number, end: number): number {

@@ -3,10 +3,9 @@
  * (trailers, a reset, the deadline, the caller) ends it once.
  */
 
-import type { Connection } from '../../http2/connection.ts';
 import { ErrorCode } from '../../http2/frame.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
-import { Stream } from '../../http2/stream.ts';
+import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import { Deadline, type Deadlines } from '../../runtime/deadlines.ts';
 import type { Reply, Requests } from '../call.ts';
 import {
@@ -17,8 +16,8 @@ import {
   messagePrefix,
   prefixBytes,
 } from '../message-framing.ts';
-import { plainHttpStatus, resetStatus, statusOf } from './status.ts';
 import { Code, type Status, status } from '../status.ts';
+import { plainHttpStatus, resetStatus, statusOf } from './status.ts';
 
 /** etcd's answers have no limit of their own; this is the largest that a Buffer and a length prefix agree on. */
 const answerBytesMax = 0x7fff_ffff;
@@ -63,7 +62,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
   #hasHalfClosed = false;
   #hasPaused = false;
 
-  constructor(connection: Connection, calling: Calling, reply: Reply, isUnary: boolean) {
+  constructor(connection: StreamConnection, calling: Calling, reply: Reply, isUnary: boolean) {
     super(connection);
     this.#calling = calling;
     this.#reply = reply;
@@ -114,11 +113,11 @@ export class ClientCall extends Stream implements Requests, MessageSink {
   }
 
   pause(): void {
-    this.stopReading();
+    this.pauseReading();
   }
 
   resume(): void {
-    this.continueReading();
+    this.resumeReading();
   }
 
   // ---- From the connection ----

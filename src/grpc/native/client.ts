@@ -10,9 +10,6 @@ import { jittered, type Random } from '../../runtime/random.ts';
 import { hostPort } from '../acceptor.ts';
 import { type Ongoing, type Reply, type Requests, settled } from '../call.ts';
 import { AssemblyBudget } from '../message-framing.ts';
-import { type Calling, ClientCall } from './client-call.ts';
-import { type Dialling, dialSocket } from './dial.ts';
-import { RequestTemplates, timeoutField } from './request.ts';
 import { Code, status } from '../status.ts';
 import type {
   Channel,
@@ -21,6 +18,9 @@ import type {
   DialOptions,
   RequestHead,
 } from '../transport.ts';
+import { type Calling, ClientCall } from './client-call.ts';
+import { type Dialling, dialSocket } from './dial.ts';
+import { RequestTemplates, timeoutField } from './request.ts';
 
 const reconnectMsMin = 100;
 const reconnectMsMax = 3_000;
@@ -114,7 +114,7 @@ class NativeChannel implements Channel, ClientConnectionOwner {
 
   #open(head: RequestHead, reply: Reply, isUnary: boolean): ClientCall | null {
     const connection = this.#connection;
-    if (this.state !== 'ready' || connection === null || !connection.takesStreams) {
+    if (this.state !== 'ready' || connection === null || !connection.canOpen) {
       const why = this.failure === '' ? this.state : this.failure;
       reply.end(status(Code.UNAVAILABLE, `no connection: ${why}`, 'unsent'));
       return null;
@@ -124,7 +124,7 @@ class NativeChannel implements Channel, ClientConnectionOwner {
       reply.end(status(Code.INTERNAL, 'metadata that cannot stand in a header'));
       return null;
     }
-    const call = new ClientCall(connection, this.#calling, reply, isUnary);
+    const call = new ClientCall(connection.core, this.#calling, reply, isUnary);
     const { timeoutMs } = head;
     if (timeoutMs !== Number.POSITIVE_INFINITY) call.limit(this.#options.clock.nowMs() + timeoutMs);
     connection.open(call, template, timeoutField(timeoutMs), false);

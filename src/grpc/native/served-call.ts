@@ -6,10 +6,10 @@
  *
  *   reading the request ─▶ with the handler ─end()─▶ ended;  any ─reset, lost─▶ ended, the handler cancelled
  */
-import type { HeaderList } from '../../http2/hpack/header-list.ts';
+
 import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
-import type { ServerConnection } from '../../http2/server-connection.ts';
-import { Stream } from '../../http2/stream.ts';
+import type { HeaderList } from '../../http2/hpack/header-list.ts';
+import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { isLarge } from '../../runtime/large-memory.ts';
 import type { Ongoing, Reply, Requests } from '../call.ts';
@@ -22,10 +22,10 @@ import {
   prefixBytes,
 } from '../message-framing.ts';
 import { type Metadata, noMetadata } from '../metadata.ts';
-import { type RequestHeadRead, requestHead } from './head.ts';
 import { percentEncode } from '../percent-encoding.ts';
 import { Code, type Status, status } from '../status.ts';
 import type { CallHandler, Incoming, Peer, ServedMethod } from '../transport.ts';
+import { type RequestHeadRead, requestHead } from './head.ts';
 
 /** What all calls of a connection share. */
 export interface Serving<M extends ServedMethod> {
@@ -65,7 +65,7 @@ export class ServedCall<M extends ServedMethod>
   #hasEnded = false;
   #hasPaused = false;
 
-  constructor(connection: ServerConnection, serving: Serving<M>) {
+  constructor(connection: StreamConnection, serving: Serving<M>) {
     super(connection);
     this.#serving = serving;
   }
@@ -233,11 +233,11 @@ export class ServedCall<M extends ServedMethod>
   }
 
   pause(): void {
-    this.stopReading();
+    this.pauseReading();
   }
 
   resume(): void {
-    this.continueReading();
+    this.resumeReading();
   }
 
   #sendHead(): void {

@@ -7,12 +7,11 @@ import type { Socket } from 'node:net';
 import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import { type PrefaceHandler, readPreface } from '../../http2/preface.ts';
 import { ServerConnection, type StreamAcceptor } from '../../http2/server-connection.ts';
+import type { StreamConnection } from '../../http2/stream.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { AcceptedListener } from '../accepted-listener.ts';
 import { Acceptor } from '../acceptor.ts';
 import { AssemblyBudget } from '../message-framing.ts';
-import { Http1Connections } from './http1.ts';
-import { ServedCall, type Serving } from './served-call.ts';
 import type {
   CallHandler,
   Listener,
@@ -21,6 +20,8 @@ import type {
   ServedMethod,
   ServerTransport,
 } from '../transport.ts';
+import { Http1Connections } from './http1.ts';
+import { ServedCall, type Serving } from './served-call.ts';
 
 /** As etcd: embed/config.go, DefaultGRPCKeepAliveInterval and …Timeout. */
 const keepAlive = { intervalMs: 7_200_000, timeoutMs: 20_000, whenIdle: true };
@@ -63,7 +64,7 @@ class Calls<M extends ServedMethod> implements StreamAcceptor {
     this.#onClosed = onClosed;
   }
 
-  accept(connection: ServerConnection): ServedCall<M> {
+  accept(connection: StreamConnection): ServedCall<M> {
     return new ServedCall(connection, this.#serving);
   }
 

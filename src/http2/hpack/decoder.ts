@@ -10,8 +10,8 @@
 import { HeaderCache } from './header-cache.ts';
 import { HeaderField } from './header-field.ts';
 import { HeaderList } from './header-list.ts';
-import { DynamicTable, firstDynamicIndex, staticTable } from './table.ts';
 import { huffmanDecode } from './huffman.ts';
+import { DynamicTable, firstDynamicIndex, staticTable } from './table.ts';
 
 // Longest Huffman string: the shortest code has five bits, so a block of n bytes holds at most 1.6 n characters. The
 // scratch space is shared by all decoders, which is safe because a decode never yields. It grows to the largest block.

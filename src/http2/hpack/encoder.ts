@@ -7,8 +7,8 @@
  * that repeats, 0.23 µs as a fresh list.
  */
 import { HeaderField } from './header-field.ts';
-import { DynamicTable, firstDynamicIndex, staticTable } from './table.ts';
 import { huffmanEncode, huffmanLength } from './huffman.ts';
+import { DynamicTable, firstDynamicIndex, staticTable } from './table.ts';
 
 /** Credentials never enter a table (RFC 7541, section 7.1.3); intermediaries are told the same. */
 const secretNames = new Set([

@@ -13,7 +13,6 @@ import { ServedCall } from '../../../src/grpc/native/served-call.ts';
 import { ok, status } from '../../../src/grpc/status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../../../src/grpc/transport.ts';
 import { ClientConnection } from '../../../src/http2/client-connection.ts';
-import type { Connection } from '../../../src/http2/connection.ts';
 import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
@@ -134,7 +133,11 @@ function feed(socket: FakeSocket, frames: Buffer[], random: Seeded): void {
   }
 }
 
-function finish(connection: Connection, socket: FakeSocket, clock: ManualClock): void {
+function finish(
+  connection: ClientConnection | ServerConnection,
+  socket: FakeSocket,
+  clock: ManualClock,
+): void {
   socket.emit('close');
   assert.equal(connection.openStreams, 0, 'streams left');
   assert.equal(clock.pendingTimers, 0, 'timers left');
@@ -192,9 +195,9 @@ function fuzzClient(random: Seeded): number {
     owner: {
       onReady: (ready) => {
         const head = [':method', 'POST', ':scheme', 'http', ':path', '/t.S/Chat'];
-        for (let i = 0; i < 15 && ready.takesStreams; i++) {
+        for (let i = 0; i < 15 && ready.canOpen; i++) {
           const reply = new CountingReply();
-          const call = new ClientCall(ready, calling, reply, i % 2 === 0);
+          const call = new ClientCall(ready.core, calling, reply, i % 2 === 0);
           replies.push(reply);
           ready.open(call, new HeaderTemplate(head, true), null, false);
           call.message(Buffer.alloc(random.below(2_000)));

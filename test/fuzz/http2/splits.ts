@@ -169,7 +169,7 @@ function serve(pieces: Pieces, resets: ReadonlySet<number>): Heard {
   for (const piece of pieces) socket.emit('data', piece);
   socket.emit('data', openWindows);
   hear(heard, 'connection', `${connection.openStreams} open ${connection.failure}`);
-  connection.output.flush();
+  connection.core.output.flush();
   new Written(heard).read(Buffer.concat(socket.written));
   // How much of an answer had left before its stream was reset is a matter of the pieces.
   for (const stream of resets) heard.delete(`answer ${stream}`);
@@ -225,7 +225,7 @@ function dial(pieces: Pieces): Heard {
       onReady: (ready) => {
         const head = [':method', 'POST', ':scheme', 'http', ':path', chat.path];
         for (const [i, reply] of replies.entries()) {
-          const call = new ClientCall(ready, calling, reply, i > 7);
+          const call = new ClientCall(ready.core, calling, reply, i > 7);
           ready.open(call, new HeaderTemplate(head, true), null, false);
           call.message(Buffer.alloc(i * 100));
         }

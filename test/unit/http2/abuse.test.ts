@@ -123,7 +123,7 @@ describe('a peer that does not read', () => {
       await settle();
     }
     expect(server.peer.wire.writableNeedDrain).toBe(true);
-    const { socket } = server.connection;
+    const { socket } = server.connection.core;
     expect(socket.writableLength).toBeLessThan(limits.socketBacklogBytesMax);
     clock.advance(limits.emptyFramesWindowMs);
     server.peer.wire.resume();
@@ -217,7 +217,7 @@ describe('windows', () => {
 
   test('a client that ignores our windows is cut off', async () => {
     const server = new ServerUnderTest(new ManualClock());
-    server.onOpen = (stream) => stream.stopReading();
+    server.onOpen = (stream) => stream.pauseReading();
     server.begin();
     server.peer.send(server.peer.request(1, false));
     const full = frame(FrameType.DATA, 0, 1, Buffer.alloc(16_384));
@@ -229,7 +229,7 @@ describe('windows', () => {
 
   test('stopped streams hold a bounded number of bytes between them', async () => {
     const server = new ServerUnderTest(new ManualClock());
-    server.onOpen = (stream) => stream.stopReading();
+    server.onOpen = (stream) => stream.pauseReading();
     server.begin();
     const full = Buffer.alloc(16_384);
     for (let id = 1; id < 100; id += 2) {
@@ -238,7 +238,7 @@ describe('windows', () => {
       await settle();
     }
     const held = server.streams.filter((stream) => !stream.isClosed);
-    expect(held.length * 1_048_576).toBeLessThanOrEqual(limits.stoppedBytesMax);
+    expect(held.length * 1_048_576).toBeLessThanOrEqual(limits.pausedBytesMax);
     expect(server.peer.goAwayCode).toBeNull();
   });
 });
@@ -311,7 +311,7 @@ describe('silence', () => {
     await settle();
     expect(server.peer.of(FrameType.PING)).toHaveLength(1);
     clock.advance(20_001);
-    expect(server.streams[0]!.lost).toBe('keepalive ping was not answered in time');
+    expect(server.streams[0]!.lost).toBe('keepalive ping was not acknowledged in time');
     expect(server.closed).toBe(1);
   });
 });

@@ -50,7 +50,7 @@ async function dial(...settings: [number, number][]) {
   peer.send(settingsFrame(settings));
   await settle();
   const open = (ended = true): Asked => {
-    const stream = new Asked(connection);
+    const stream = new Asked(connection.core);
     const fields = [':method', 'POST', ':scheme', 'http', ':path', '/', ':authority', 'x'];
     connection.open(stream, new HeaderTemplate(fields, true), null, ended);
     return stream;
@@ -70,7 +70,7 @@ describe('GOAWAY', () => {
     await settle();
     expect(second.outcome).toBe('unsent: bye');
     expect(first.outcome).toBe('');
-    expect(connection.takesStreams).toBe(false);
+    expect(connection.canOpen).toBe(false);
     expect(log).toEqual(['ready', 'going away: 0 bye']);
     peer.send(frame(FrameType.HEADERS, 5, 1, Buffer.from([0x88])));
     await settle();
@@ -107,10 +107,10 @@ describe('the concurrency limit of a server', () => {
   test('has a bound on how many wait', async () => {
     const { open, connection } = await dial([SettingId.MAX_CONCURRENT_STREAMS, 0]);
     for (let i = 0; i < limits.waitingStreamsMax; i++) {
-      expect(connection.takesStreams).toBe(true);
+      expect(connection.canOpen).toBe(true);
       open();
     }
-    expect(connection.takesStreams).toBe(false);
+    expect(connection.canOpen).toBe(false);
   });
 
   test('and those that wait when the server goes away were never sent', async () => {
@@ -156,8 +156,8 @@ describe('keepalive', () => {
     const { clock, open, log } = await dial();
     const call = open();
     clock.advance(15_000);
-    expect(call.outcome).toBe('lost: keepalive ping was not answered in time');
-    expect(log.at(-1)).toBe('closed: keepalive ping was not answered in time');
+    expect(call.outcome).toBe('lost: keepalive ping was not acknowledged in time');
+    expect(log.at(-1)).toBe('closed: keepalive ping was not acknowledged in time');
     expect(clock.pendingTimers).toBeLessThanOrEqual(1);
   });
 });

@@ -10,11 +10,11 @@ import {
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ClientConnection } from '../../../src/http2/client-connection.ts';
-import type { HeaderList } from '../../../src/http2/hpack/header-list.ts';
 import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
+import type { HeaderList } from '../../../src/http2/hpack/header-list.ts';
 import { readPreface } from '../../../src/http2/preface.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
-import { Stream } from '../../../src/http2/stream.ts';
+import { Stream, type StreamConnection } from '../../../src/http2/stream.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 
 const nothing = Buffer.alloc(0);
@@ -40,14 +40,14 @@ class Echo extends Stream {
     this.sendData(nothing, bytes.subarray(start, end), ended);
     if (!this.mustWait()) return;
     this.isPaused = true;
-    this.stopReading();
+    this.pauseReading();
   }
   override onTrailers(list: HeaderList): void {
     this.sendTrailers(new HeaderTemplate(list.fields, false));
   }
   override onDrained(): void {
     this.isPaused = false;
-    this.continueReading();
+    this.resumeReading();
   }
   override onReset(): void {}
   override onLost(): void {}
@@ -59,7 +59,7 @@ async function listening(server: Server | Http2Server): Promise<number> {
 }
 
 async function echoServer(
-  accept: (from: ServerConnection) => Stream = (from) => new Echo(from),
+  accept: (from: StreamConnection) => Stream = (from) => new Echo(from),
 ): Promise<{ port: number; connections: ServerConnection[] }> {
   const connections: ServerConnection[] = [];
   const server = createServer((socket) => {
@@ -264,7 +264,7 @@ async function nodeServer(
 }
 
 function ask(connection: ClientConnection, path: string, body: Buffer): Asked {
-  const stream = new Asked(connection);
+  const stream = new Asked(connection.core);
   const fields = [':method', 'POST', ':scheme', 'http', ':path', path, ':authority', 'localhost'];
   connection.open(stream, new HeaderTemplate(fields, true), null, false);
   stream.sendData(nothing, body, true);
@@ -282,7 +282,7 @@ describe('memory that nobody else has', () => {
     readonly #pieces: readonly Buffer[];
     readonly #isOwn: boolean;
 
-    constructor(connection: ServerConnection, bulk: readonly Buffer[], isOwn: boolean) {
+    constructor(connection: StreamConnection, bulk: readonly Buffer[], isOwn: boolean) {
       super(connection);
       this.#pieces = bulk;
       this.#isOwn = isOwn;
@@ -394,7 +394,7 @@ describe("Node's server", () => {
     const asked = await ask(connection, '/', nothing).done();
     expect(Buffer.concat(asked.body).toString()).toBe('last words');
     expect(log[0]).toBe('going away 0');
-    expect(connection.takesStreams).toBe(false);
+    expect(connection.canOpen).toBe(false);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(log).toContain('closed');
   });
