@@ -34,7 +34,7 @@ class Answering extends Stream {
   override onData(_: Buffer, __: number, ___: number, ended: boolean): void {
     if (!ended) return;
     this.sendHeaders(replyHead, false);
-    this.sendData(nothing, answer, false);
+    this.sendData(nothing, answer, false, false);
     this.sendTrailers(trailers);
   }
   override onTrailers(): void {}
@@ -196,7 +196,7 @@ const lead = Buffer.alloc(5);
 const sending = servedConnection((from) => new Answering(from));
 const opened: Stream = new Answering(sending.core);
 opened.id = 1;
-measure('at once', 25, () => opened.sendData(lead, answer, false));
+measure('at once', 25, () => opened.sendData(lead, answer, false, false));
 measure('through a queue and the line', 25, () => {
   opened.queue = new SendQueue();
   opened.queue.push(lead, answer, false, false);

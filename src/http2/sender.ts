@@ -153,7 +153,7 @@ export class Sender implements StreamSender {
     for (let rest = bytes; rest > 0; ) {
       const piece = queue.take(rest);
       output.append(piece);
-      if (queue.spent !== null) output.giveBack(queue.spent);
+      if (queue.finished !== null) output.releaseAfterWrite(queue.finished);
       rest -= piece.length;
     }
     this.#onSent(stream, bytes, ended);

@@ -131,13 +131,13 @@ export abstract class Stream {
 
   /**
    * Sends `lead` and `body` as consecutive DATA, now if the windows allow it, otherwise when they do. `lead` is copied and may
-   * be reused.
+   * be reused. `body` may be kept by reference and must not change until it is sent.
    *
-   * `isOwned` is the caller's statement about `body`. True: nothing else uses the memory that `body` lies in, and that memory
-   * is released (runtime/large-memory.ts) once the socket has taken it. False: `body` is shared. It is never written to and
-   * its memory is never released here, but it must not change until it is sent; it may be queued on many streams.
+   * `isOwned` is the caller's statement about `body`. True: the caller gives up all the memory that `body` lies in, which may be
+   * released after sending (runtime/large-memory.ts). False: `body` is shared. It may be queued on any number of streams,
+   * and its memory is never written to or released.
    */
-  sendData(lead: Uint8Array, body: Uint8Array, ended: boolean, isOwned = false): void {
+  sendData(lead: Uint8Array, body: Uint8Array, ended: boolean, isOwned: boolean): void {
     if (this.isClosed) return;
     const { sender } = this.connection;
     if (this.queue === null) {

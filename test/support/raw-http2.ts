@@ -168,7 +168,7 @@ export class RecordedStream extends Stream {
   }
   answer(body: Buffer, ended = true): void {
     this.sendHeaders(new HeaderTemplate([':status', '200'], false), false);
-    this.sendData(Buffer.alloc(0), body, ended);
+    this.sendData(Buffer.alloc(0), body, ended, false);
   }
 }
 

@@ -94,7 +94,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
 
   #send(bytes: Uint8Array, ended: boolean): void {
     if (this.#hasEnded) return;
-    this.sendData(messagePrefix(bytes.length), bytes, ended);
+    this.sendData(messagePrefix(bytes.length), bytes, ended, false);
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
     this.#reply.pause();
@@ -103,7 +103,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
   end(): void {
     if (this.#hasEnded || this.#hasHalfClosed) return;
     this.#hasHalfClosed = true;
-    this.sendData(nothing, nothing, true);
+    this.sendData(nothing, nothing, true, false);
   }
 
   cancel(): void {

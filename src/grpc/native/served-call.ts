@@ -11,7 +11,6 @@ import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { isLarge } from '../../runtime/large-memory.ts';
 import type { Ongoing, Reply, Requests } from '../call.ts';
 import {
   type AssemblyBudget,
@@ -210,7 +209,7 @@ export class ServedCall<M extends ServedMethod>
     if (this.#hasEnded) return;
     this.#sendHead();
     // An answer is its receiver's alone.
-    this.sendData(messagePrefix(bytes.length), bytes, false, isLarge(bytes));
+    this.sendData(messagePrefix(bytes.length), bytes, false, true);
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
     this.#ongoing?.pause();
@@ -259,7 +258,7 @@ export class ServedCall<M extends ServedMethod>
     this.#hasEnded = true;
     const fields = [':status', '415', 'content-type', 'text/plain; charset=utf-8'];
     this.sendHeaders(new HeaderTemplate(fields, false), false);
-    this.sendData(noMessage, Buffer.from('gRPC requests only\n'), true);
+    this.sendData(noMessage, Buffer.from('gRPC requests only\n'), true, false);
   }
 
   /** Nobody waits for the answer any more. */

@@ -146,7 +146,7 @@ describe('a peer that does not read', () => {
     stream.answer(Buffer.alloc(0), false);
     let sent = 0;
     while (!stream.mustWait() && sent < 1_000) {
-      stream.sendData(Buffer.alloc(0), Buffer.alloc(16_384), false);
+      stream.sendData(Buffer.alloc(0), Buffer.alloc(16_384), false, false);
       sent += 1;
       await settle();
     }
@@ -355,7 +355,7 @@ describe('pings, as etcd polices them', () => {
     for (let i = 0; i < 50; i++) {
       server.peer.send(ping);
       await settle();
-      server.streams[0]!.sendData(Buffer.alloc(0), Buffer.from('x'), false);
+      server.streams[0]!.sendData(Buffer.alloc(0), Buffer.from('x'), false, false);
     }
     expect(server.peer.goAwayCode).toBeNull();
   });

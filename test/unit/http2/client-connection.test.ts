@@ -125,7 +125,7 @@ describe('the concurrency limit of a server', () => {
     const { peer, open } = await dial([SettingId.MAX_CONCURRENT_STREAMS, 1]);
     open();
     const waiting = open(false);
-    waiting.sendData(nothing, Buffer.from('body'), true);
+    waiting.sendData(nothing, Buffer.from('body'), true, false);
     peer.send(frame(FrameType.HEADERS, 5, 1, Buffer.from([0x88])));
     await settle();
     expect(peer.dataBytes(3)).toBe(4);

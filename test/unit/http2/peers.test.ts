@@ -8,6 +8,7 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { crc32 } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ClientConnection } from '../../../src/http2/client-connection.ts';
 import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
@@ -16,6 +17,7 @@ import { readPreface } from '../../../src/http2/preface.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { Stream, type StreamConnection } from '../../../src/http2/stream.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
+import { allocateMemory } from '../../../src/runtime/large-memory.ts';
 
 const nothing = Buffer.alloc(0);
 const closers: (() => void)[] = [];
@@ -37,7 +39,7 @@ class Echo extends Stream {
     this.sendHeaders(new HeaderTemplate(fields, list.path === '/repeats'), ended);
   }
   override onData(bytes: Buffer, start: number, end: number, ended: boolean): void {
-    this.sendData(nothing, bytes.subarray(start, end), ended);
+    this.sendData(nothing, bytes.subarray(start, end), ended, false);
     if (!this.mustWait()) return;
     this.isPaused = true;
     this.pauseReading();
@@ -267,62 +269,66 @@ function ask(connection: ClientConnection, path: string, body: Buffer): Asked {
   const stream = new Asked(connection.core);
   const fields = [':method', 'POST', ':scheme', 'http', ':path', path, ':authority', 'localhost'];
   connection.open(stream, new HeaderTemplate(fields, true), null, false);
-  stream.sendData(nothing, body, true);
+  stream.sendData(nothing, body, true, false);
   return stream;
 }
 
-describe('memory that nobody else has', () => {
-  /** More than the system takes of a connection that is not read. */
-  const pieces = () => Array.from({ length: 24 }, (_, i) => Buffer.alloc(1_000_000, i + 1));
-  const freed = (of: readonly Buffer[]) =>
-    of.filter(({ buffer }) => buffer.byteLength === 0).length;
+/** More than the operating system buffers for a connection that is not read. */
+function ownedPieces(): Buffer[] {
+  return Array.from({ length: 24 }, (_, i) => allocateMemory(1_000_000).fill(i + 1));
+}
 
-  /** Answers every request with the same pieces. */
-  class Bulk extends Echo {
-    readonly #pieces: readonly Buffer[];
-    readonly #isOwn: boolean;
+function countDetached(pieces: readonly Buffer[]): number {
+  return pieces.filter(({ buffer }) => buffer.byteLength === 0).length;
+}
 
-    constructor(connection: StreamConnection, bulk: readonly Buffer[], isOwn: boolean) {
-      super(connection);
-      this.#pieces = bulk;
-      this.#isOwn = isOwn;
-    }
+/** Responds to every request with the same pieces. */
+class Bulk extends Echo {
+  readonly #pieces: readonly Buffer[];
+  readonly #isOwned: boolean;
 
-    override onHeaders(): void {
-      this.sendHeaders(new HeaderTemplate([':status', '200'], false), false);
-      for (const piece of this.#pieces) this.sendData(nothing, piece, false, this.#isOwn);
-      this.sendTrailers(new HeaderTemplate(['x-end', 'yes'], false));
-    }
-    override onDrained(): void {}
+  constructor(connection: StreamConnection, pieces: readonly Buffer[], isOwned: boolean) {
+    super(connection);
+    this.#pieces = pieces;
+    this.#isOwned = isOwned;
   }
 
-  test('is given back when the socket has taken it, and not before', async () => {
-    const own = pieces();
-    const { port } = await echoServer((from) => new Bulk(from, own, true));
+  override onHeaders(): void {
+    this.sendHeaders(new HeaderTemplate([':status', '200'], false), false);
+    for (const piece of this.#pieces) this.sendData(nothing, piece, false, this.#isOwned);
+    this.sendTrailers(new HeaderTemplate(['x-end', 'yes'], false));
+  }
+  override onDrained(): void {}
+}
+
+describe('an owned body', () => {
+  test('is released when the socket has taken it, and not before', async () => {
+    const owned = ownedPieces();
+    const { port } = await echoServer((from) => new Bulk(from, owned, true));
     const stream = nodeClient(port).request({ ':method': 'POST', ':path': '/' });
     stream.pause();
     await new Promise((resolve) => stream.once('response', resolve));
     await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(freed(own)).toBeLessThan(own.length);
+    expect(countDetached(owned)).toBeLessThan(owned.length);
     const received: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => received.push(chunk));
     stream.resume();
     await new Promise((resolve) => stream.on('end', resolve));
-    expect(Buffer.concat(received).equals(Buffer.concat(pieces()))).toBe(true);
-    await expect.poll(() => freed(own)).toBe(own.length);
+    expect(Buffer.concat(received).equals(Buffer.concat(ownedPieces()))).toBe(true);
+    await expect.poll(() => countDetached(owned)).toBe(owned.length);
   });
 
-  test('is left alone where somebody else may have it', async () => {
-    const shared = pieces();
-    const { port } = await echoServer((from) => new Bulk(from, shared, false));
+  test('whose memory was not allocated for release is left alone', async () => {
+    const foreign = Array.from({ length: 4 }, (_, i) => Buffer.alloc(1_000_000, i + 1));
+    const { port } = await echoServer((from) => new Bulk(from, foreign, true));
     const { body } = await request(nodeClient(port), { ':path': '/' }, nothing);
-    expect(body.equals(Buffer.concat(shared))).toBe(true);
-    expect(freed(shared)).toBe(0);
+    expect(body.equals(Buffer.concat(foreign))).toBe(true);
+    expect(countDetached(foreign)).toBe(0);
   });
 
-  test('does no harm when the connection breaks amid it', async () => {
-    const own = pieces();
-    const { port } = await echoServer((from) => new Bulk(from, own.splice(0, 12), true));
+  test('does not corrupt others when its connection breaks', async () => {
+    const owned = ownedPieces();
+    const { port } = await echoServer((from) => new Bulk(from, owned.splice(0, 12), true));
     const session = nodeClient(port);
     const stream = session.request({ ':method': 'POST', ':path': '/' });
     stream.on('error', () => {});
@@ -331,7 +337,66 @@ describe('memory that nobody else has', () => {
     session.destroy();
     await new Promise((resolve) => session.on('close', resolve));
     const { body } = await request(nodeClient(port), { ':path': '/' }, nothing);
-    expect(body.equals(Buffer.concat(pieces().slice(12)))).toBe(true);
+    expect(body.equals(Buffer.concat(ownedPieces().slice(12)))).toBe(true);
+  });
+});
+
+describe('a shared body of 1 MiB', () => {
+  /** In memory that could be released, so that nothing but the statement of ownership protects it. */
+  function sharedBody(): Buffer {
+    const body = allocateMemory(1_048_576);
+    for (let i = 0; i < body.length; i++) body[i] = (i * 31) % 251;
+    return body;
+  }
+
+  async function expectIntact(body: Buffer, receive: (port: number) => Promise<Buffer[]>) {
+    const checksum = crc32(body);
+    const { port } = await echoServer((from) => new Bulk(from, [body], false));
+    const received = await receive(port);
+    expect(received.map((each) => each.length)).toEqual(new Array(100).fill(1_048_576));
+    expect(new Set(received.map((each) => crc32(each)))).toEqual(new Set([checksum]));
+    expect(crc32(body)).toBe(checksum);
+    expect(countDetached([body])).toBe(0);
+  }
+
+  test('arrives intact on 100 streams of one connection', async () => {
+    await expectIntact(sharedBody(), async (port) => {
+      const session = nodeClient(port);
+      const responses = Array.from({ length: 100 }, () =>
+        request(session, { ':path': '/' }, nothing),
+      );
+      return (await Promise.all(responses)).map(({ body }) => body);
+    });
+  });
+
+  test('arrives intact on 100 connections', async () => {
+    await expectIntact(sharedBody(), async (port) => {
+      const responses = Array.from({ length: 100 }, () =>
+        request(nodeClient(port), { ':path': '/' }, nothing),
+      );
+      return (await Promise.all(responses)).map(({ body }) => body);
+    });
+  });
+
+  test('is not released when an owned body on the same stream is', async () => {
+    const shared = sharedBody();
+    const owned = ownedPieces();
+    class Mixed extends Bulk {
+      override onHeaders(): void {
+        this.sendHeaders(new HeaderTemplate([':status', '200'], false), false);
+        for (const piece of owned) {
+          this.sendData(nothing, piece, false, true);
+          this.sendData(nothing, shared, false, false);
+        }
+        this.sendTrailers(new HeaderTemplate(['x-end', 'yes'], false));
+      }
+    }
+    const { port } = await echoServer((from) => new Mixed(from, [], false));
+    const { body } = await request(nodeClient(port), { ':path': '/' }, nothing);
+    const expected = ownedPieces().flatMap((piece) => [piece, shared]);
+    expect(body.equals(Buffer.concat(expected))).toBe(true);
+    await expect.poll(() => countDetached(owned)).toBe(owned.length);
+    expect(countDetached([shared])).toBe(0);
   });
 });
 
