@@ -1,7 +1,6 @@
 /**
- * A server's connection without a network, for the benchmarks: its socket takes everything at once and keeps nothing. A
- * benchmark is one long turn of the event loop, so what the connection writes leaves whenever `limits.turnOutputBytesMax`
- * have come together.
+ * A server's connection without a network, for benchmarks: its socket takes every write at once and keeps nothing. A benchmark
+ * is one long turn of the event loop, so output is written whenever it reaches `limits.turnOutputBytesMax`.
  */
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
@@ -37,7 +36,7 @@ export function nullSocket(): Socket {
   return new NullSocket() as unknown as Socket;
 }
 
-/** A frame of its own memory. */
+/** A frame in memory of its own. */
 export function frame(type: number, flags: number, streamId: number, payload: Uint8Array): Buffer {
   const bytes = Buffer.alloc(frameHeaderBytes + payload.length);
   writeFrameHeader(bytes, 0, payload.length, type, flags, streamId);
@@ -45,7 +44,7 @@ export function frame(type: number, flags: number, streamId: number, payload: Ui
   return bytes;
 }
 
-/** A connection on which `accept` makes the streams, with windows that no benchmark exhausts. */
+/** A connection with windows that no benchmark exhausts. */
 export function servedConnection(accept: (from: StreamConnection) => Stream): ServerConnection {
   const connection = new ServerConnection({
     socket: nullSocket(),
@@ -64,11 +63,11 @@ export function servedConnection(accept: (from: StreamConnection) => Stream): Se
   return connection;
 }
 
-/** A client that makes the same request on stream after stream: a head that is all table indexes, and DATA to the end. */
+/** A client that repeats one request on successive streams: a head of table indexes, then DATA. */
 export class RepeatingClient {
   readonly request: Buffer;
   readonly #connection: ServerConnection;
-  /** Where a frame of the request says which stream it belongs to. */
+  /** Offsets of the stream IDs in the request's frames. */
   readonly #idsAt: number[] = [];
   #streamId = 1;
 
@@ -76,7 +75,7 @@ export class RepeatingClient {
     this.#connection = connection;
     const encoder = new HpackEncoder(4_096);
     const template = new HeaderTemplate(head, true);
-    // The first block fills the table; it goes out on a stream of its own, and what repeats is the second.
+    // The first block fills the table, on a stream of its own. The second one is repeated.
     const filling = frame(FrameType.HEADERS, Flag.END_HEADERS, 1, encoder.encode(template));
     connection.receive(Buffer.concat([filling, frame(FrameType.RST_STREAM, 0, 1, noError)]));
     const frames = [frame(FrameType.HEADERS, Flag.END_HEADERS, 1, encoder.encode(template))];
@@ -92,7 +91,7 @@ export class RepeatingClient {
     this.request = Buffer.concat(frames);
   }
 
-  /** Sends the request in one read, and returns when the connection has done with it. */
+  /** Sends the request in one read. It has been processed when this returns. */
   send(): void {
     this.#streamId += 2;
     for (const at of this.#idsAt) writeUint32(this.request, at, this.#streamId);

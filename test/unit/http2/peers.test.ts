@@ -1,4 +1,4 @@
-/** Both roles against an engine that is not ours: Node's own, over loopback. */
+/** Both roles against Node's own HTTP/2 implementation, over loopback. */
 import {
   type ClientHttp2Session,
   connect as connectHttp2,
@@ -30,7 +30,7 @@ const onBug = (bug: unknown) => {
   throw bug;
 };
 
-/** Sends back what it receives, head first; pauses with the way back. */
+/** Echoes head, DATA and trailers. Pauses reading while its send queue is full. */
 class Echo extends Stream {
   isPaused = false;
 
@@ -115,39 +115,39 @@ function request(session: ClientHttp2Session, headers: Record<string, string>, b
 }
 
 describe("Node's client", () => {
-  test('gets back its headers and bodies of any size', async () => {
+  test('gets its headers and bodies of any size echoed', async () => {
     const { port } = await echoServer();
     const session = nodeClient(port);
     for (const size of [0, 1, 16_383, 16_384, 16_385, 65_535, 1_000_000, 10_000_000]) {
       const body = Buffer.alloc(size, size % 251);
-      const answer = await request(session, { ':path': `/${size}`, 'x-size': `${size}` }, body);
-      expect(answer.headers).toMatchObject({ ':status': 200, 'x-path': `/${size}` });
-      expect(answer.headers['x-size']).toBe(`${size}`);
-      expect(answer.body.equals(body)).toBe(true);
+      const response = await request(session, { ':path': `/${size}`, 'x-size': `${size}` }, body);
+      expect(response.headers).toMatchObject({ ':status': 200, 'x-path': `/${size}` });
+      expect(response.headers['x-size']).toBe(`${size}`);
+      expect(response.body.equals(body)).toBe(true);
     }
   });
 
-  test('sends header blocks that span frames, and that repeat', async () => {
+  test('can send header blocks that span frames and repeat', async () => {
     const { port } = await echoServer();
     const session = nodeClient(port);
     const large = 'v'.repeat(20_000);
     for (let i = 0; i < 5; i++) {
-      const answer = await request(session, { ':path': '/repeats', 'x-large': large }, nothing);
-      expect(answer.headers['x-large']).toBe(large);
+      const response = await request(session, { ':path': '/repeats', 'x-large': large }, nothing);
+      expect(response.headers['x-large']).toBe(large);
     }
   });
 
-  test('runs a hundred streams at once, each with its own bytes', async () => {
+  test('gets the right bytes on each of a hundred concurrent streams', async () => {
     const { port } = await echoServer();
     const session = nodeClient(port);
     const bodies = Array.from({ length: 100 }, (_, i) => Buffer.alloc(50_000, i));
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       bodies.map((body, i) => request(session, { ':path': `/${i}` }, body)),
     );
-    expect(answers.every(({ body }, i) => body.equals(bodies[i]!))).toBe(true);
+    expect(responses.every(({ body }, i) => body.equals(bodies[i]!))).toBe(true);
   });
 
-  test('that stops reading stops our reading, and gets everything when it goes on', async () => {
+  test('that stops reading causes backpressure, and gets everything when it resumes', async () => {
     const { port } = await echoServer();
     const stream = nodeClient(port).request({ ':method': 'POST', ':path': '/slow' });
     let sent = 0;
@@ -173,7 +173,7 @@ describe("Node's client", () => {
     expect(received).toBe(sent);
   });
 
-  test('finishes its calls when we leave, and is told that we do', async () => {
+  test('gets GOAWAY when the server drains, and finishes its calls', async () => {
     const { port, connections } = await echoServer();
     const session = nodeClient(port);
     const stream = session.request({ ':method': 'POST', ':path': '/last' });
@@ -181,20 +181,20 @@ describe("Node's client", () => {
     const goAways: number[] = [];
     session.on('goaway', (_, lastStreamId) => goAways.push(lastStreamId));
     connections[0]!.drain();
-    const answer: Buffer[] = [];
-    stream.on('data', (chunk: Buffer) => answer.push(chunk));
+    const received: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => received.push(chunk));
     await new Promise((resolve) => setTimeout(resolve, 50));
     stream.end('still served');
     await new Promise((resolve) => stream.on('end', resolve));
-    expect(Buffer.concat(answer).toString()).toBe('still served');
+    expect(Buffer.concat(received).toString()).toBe('still served');
     expect(goAways[0]).toBe(0x7fff_ffff);
     expect(goAways[1]).toBe(1);
     await new Promise((resolve) => session.on('close', resolve));
   });
 });
 
-/** A request of ours that keeps its answer. */
-class Asked extends Stream {
+/** A request that records its response. */
+class Requested extends Stream {
   status = 0;
   fields: readonly string[] = [];
   trailers: readonly string[] = [];
@@ -265,8 +265,8 @@ async function nodeServer(
   return { connection, log, server };
 }
 
-function ask(connection: ClientConnection, path: string, body: Buffer): Asked {
-  const stream = new Asked(connection.core);
+function send(connection: ClientConnection, path: string, body: Buffer): Requested {
+  const stream = new Requested(connection.core);
   const fields = [':method', 'POST', ':scheme', 'http', ':path', path, ':authority', 'localhost'];
   connection.open(stream, new HeaderTemplate(fields, true), null, false);
   stream.sendData(nothing, body, true, false);
@@ -401,7 +401,7 @@ describe('a shared body of 1 MiB', () => {
 });
 
 describe("Node's server", () => {
-  test('answers requests of any size with headers, body and trailers', async () => {
+  test('responds to requests of any size with headers, body and trailers', async () => {
     const { connection } = await nodeServer((stream, headers) => {
       stream.respond(
         { ':status': 200, 'x-path': String(headers[':path']) },
@@ -411,16 +411,16 @@ describe("Node's server", () => {
       stream.pipe(stream);
     });
     for (const size of [0, 1, 16_385, 1_000_000, 10_000_000]) {
-      const asked = await ask(connection, `/${size}`, Buffer.alloc(size, 7)).done();
-      expect(asked.status).toBe(200);
-      expect(asked.fields).toContain(`/${size}`);
-      expect(Buffer.concat(asked.body).equals(Buffer.alloc(size, 7))).toBe(true);
-      expect(asked.trailers).toEqual(['x-end', 'yes']);
+      const requested = await send(connection, `/${size}`, Buffer.alloc(size, 7)).done();
+      expect(requested.status).toBe(200);
+      expect(requested.fields).toContain(`/${size}`);
+      expect(Buffer.concat(requested.body).equals(Buffer.alloc(size, 7))).toBe(true);
+      expect(requested.trailers).toEqual(['x-end', 'yes']);
     }
     expect(connection.openStreams).toBe(0);
   });
 
-  test('with a limit of streams makes the others wait for their turn', async () => {
+  test('with a stream limit makes further streams wait', async () => {
     let open = 0;
     let most = 0;
     const { connection } = await nodeServer(
@@ -437,35 +437,35 @@ describe("Node's server", () => {
       },
       { maxConcurrentStreams: 5 },
     );
-    const asked = Array.from({ length: 40 }, () => ask(connection, '/', Buffer.from('b')));
-    for (const each of asked) expect((await each.done()).outcome).toBe('ended');
+    const requested = Array.from({ length: 40 }, () => send(connection, '/', Buffer.from('b')));
+    for (const each of requested) expect((await each.done()).outcome).toBe('ended');
     expect(most).toBeLessThanOrEqual(5);
   });
 
-  test('that refuses a stream says so with the code of the RFC', async () => {
+  test('that rejects a stream resets it with REFUSED_STREAM', async () => {
     const { connection } = await nodeServer((stream) => {
       stream.on('error', () => {});
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
     });
-    expect((await ask(connection, '/', nothing).done()).outcome).toBe('reset 7');
+    expect((await send(connection, '/', nothing).done()).outcome).toBe('reset 7');
   });
 
-  test('that goes away finishes what it has, and the connection closes behind it', async () => {
+  test('that sends GOAWAY finishes open streams, and then the connection closes', async () => {
     const { connection, log } = await nodeServer((stream) => {
       stream.session?.close();
       stream.respond({ ':status': 200 });
       setTimeout(() => stream.end('last words'), 20);
     });
-    const asked = await ask(connection, '/', nothing).done();
-    expect(Buffer.concat(asked.body).toString()).toBe('last words');
+    const requested = await send(connection, '/', nothing).done();
+    expect(Buffer.concat(requested.body).toString()).toBe('last words');
     expect(log[0]).toBe('going away 0');
     expect(connection.canOpen).toBe(false);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(log).toContain('closed');
   });
 
-  test('that breaks the connection loses its streams', async () => {
+  test('that breaks the connection ends its streams', async () => {
     const { connection } = await nodeServer((stream) => stream.session?.destroy());
-    expect((await ask(connection, '/', nothing).done()).outcome).toMatch(/lost|unsent|reset/);
+    expect((await send(connection, '/', nothing).done()).outcome).toMatch(/lost|unsent|reset/);
   });
 });
