@@ -1,16 +1,16 @@
-/** One throw-away certificate for the loopback that signs itself, so that it serves as the authority as well. */
+/** A temporary self-signed certificate for the loopback addresses. It is its own CA certificate. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import type { Processes } from './processes.ts';
 
 export interface Certificate {
   readonly certificateFile: string;
   readonly keyFile: string;
-  /** Both in one file, as HAProxy wants them. */
+  /** Certificate and key in one file, as HAProxy requires. */
   readonly combinedFile: string;
   readonly pem: string;
 }
 
-/** Needs `openssl`; rejects when it is not there. */
+/** Needs `openssl`; rejects if it is not installed. */
 export async function makeCertificate(processes: Processes): Promise<Certificate> {
   const certificateFile = processes.newFile('certificate.pem');
   const keyFile = processes.newFile('key.pem');

@@ -1,11 +1,11 @@
-/** What a result depends on and does not say itself: machine, kernel, versions, date, commit. */
+/** The environment of a result: machine, kernel, versions, date, commit. */
 import { arch, availableParallelism, cpus, release, totalmem, type } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import type { Processes } from './processes.ts';
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
 
-/** The first line of what a command prints, or null where it is not installed. */
+/** The first line that a command prints, or null if it is not installed. */
 async function firstLine(
   processes: Processes,
   command: string,

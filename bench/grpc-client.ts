@@ -1,6 +1,6 @@
 /**
- * A small gRPC client over Node's HTTP/2: for the calls that check and prepare, never for those that are measured. It
- * carries bytes and demands success; it is not a client library.
+ * A small gRPC client over Node's HTTP/2, for calls that check and prepare, never for measured calls. It sends and
+ * receives bytes and rejects every status other than OK.
  */
 import { type ClientHttp2Session, type ClientHttp2Stream, connect } from 'node:http2';
 import { grpcFrame } from './messages.ts';
@@ -9,10 +9,10 @@ export class GrpcClient {
   readonly #session: ClientHttp2Session;
   #failure: Error | null = null;
 
-  /** `trusted` is the PEM text of a certificate authority, or null in the clear. */
+  /** `trusted` is the PEM text of a CA certificate, or null for a connection without TLS. */
   constructor(origin: string, trusted: string | null) {
     this.#session = connect(origin, trusted === null ? {} : { ca: trusted });
-    // The calls in flight get it as well; a session without a listener would end the process.
+    // Calls in flight receive the error as well. Without a listener it would end the process.
     this.#session.on('error', (error) => {
       this.#failure = error;
     });
@@ -30,7 +30,7 @@ export class GrpcClient {
     return stream;
   }
 
-  /** The answer to a unary call. Rejects when the status is another than OK, or there is no connection. */
+  /** The response of a unary call. Rejects if the status is not OK, or if there is no connection. */
   unary(path: string, message: Uint8Array): Promise<Uint8Array> {
     return new Promise((resolve, reject) => {
       if (this.#failure !== null) {

@@ -1,6 +1,6 @@
 /**
- * The load generator: nghttp2's h2load, which sends one recorded gRPC request over and over and costs little enough not
- * to be what is measured. It knows HTTP only: that the calls also succeeded as gRPC is checked by `measure.ts`.
+ * The load generator: nghttp2's h2load. It sends one recorded gRPC request repeatedly and uses little CPU. It sees HTTP
+ * statuses only; `measure-load.ts` checks that the calls also succeeded as gRPC.
  */
 import { readFile } from 'node:fs/promises';
 import type { Processes } from './processes.ts';
@@ -10,7 +10,7 @@ export interface Load {
   /** `http` or `https`, host and port, and the gRPC method. */
   readonly url: string;
   readonly bodyFile: string;
-  /** Written by h2load, one line per request. It appends: every run needs a file of its own. */
+  /** Written by h2load, one line per request. h2load appends, so every run needs its own file. */
   readonly logFile: string;
   readonly shape: Pick<LoadCase, 'connections' | 'inFlightPerConnection' | 'requests'>;
 }
@@ -44,7 +44,7 @@ function figure(output: string, pattern: RegExp): number {
   return Number(match[1]);
 }
 
-/** Reads the summary that h2load prints. Throws when it is not there: the run did not come to its end. */
+/** Parses the summary that h2load prints. Throws if it is missing, because the run was not completed. */
 export function parseSummary(output: string): LoadOutcome {
   return {
     succeeded: figure(output, /^status codes: (\d+) 2xx/m),

@@ -1,7 +1,7 @@
 /**
- * A program of its own: opens many connections to one address, one watch on each, says `ready` on standard output when
- * every watch is confirmed, and then only holds them until it is killed. Apart from the bench, so that the bench's
- * memory and event loop have no part in it.
+ * A separate program: opens many connections to one address with one watch each, prints `ready` when every watch is
+ * confirmed, and keeps them open until it is killed. It is separate so that the memory and the event loop of the benchmark
+ * do not influence the result.
  *
  * Usage: node bench/idle-watches.ts ORIGIN CONNECTIONS KEY_PREFIX same|own
  */

@@ -1,6 +1,6 @@
 /**
  * `npm run bench -- [options] SCENARIO…`: etcd, its own proxies, HAProxy and etcd-bulkhead, side by side in one run on
- * this machine. Proportions are the result; absolute times are the machine's. The method is in docs/performance.md.
+ * this machine. The result is ratios; absolute times depend on the machine. The method is in docs/performance.md.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
@@ -21,7 +21,7 @@ Scenarios: ${[...scenarios.keys()].join(', ')}
 
   --targets A,B   only these of: ${targetNames.join(', ')}
   --rounds N      how often each target is measured (default 5)
-  --quick         one short round, to see that everything works; its figures mean nothing
+  --quick         one short round, as a smoke test; its figures mean nothing
   --save          write bench/results/SCENARIO.json, to be committed, instead of bench/results/local/
   --help
 `;
@@ -49,7 +49,7 @@ function isTargetName(name: string): name is TargetName {
   return targetNames.some((known) => known === name);
 }
 
-/** Resolves to whether etcd-bulkhead was measured, where it was asked for. */
+/** Resolves to false if etcd-bulkhead was requested and not measured. */
 async function runScenario(
   scenario: Scenario,
   run: Run,
@@ -81,7 +81,7 @@ async function runScenario(
     console.log(`${name} is not in this comparison: ${reason}`);
   }
   if (run.isQuick) {
-    console.log('A quick run: that it worked is its only result.');
+    console.log('A quick run is a smoke test; its figures mean nothing.');
   }
   const folder = `${repository}bench/results/${run.isSaved ? '' : 'local/'}`;
   mkdirSync(folder, { recursive: true });
@@ -94,7 +94,7 @@ async function runScenario(
   return !names.some(isOurs) || names.some((name) => isOurs(name) && !absent.has(name));
 }
 
-/** What the bench cannot do without and this machine does not have, or null. */
+/** A requirement of the benchmark that this machine does not meet, or null. */
 function missingFor(environment: Environment): string | null {
   if (process.platform !== 'linux') {
     return 'The bench reads CPU time and memory from /proc, which only Linux has.';
@@ -103,7 +103,7 @@ function missingFor(environment: Environment): string | null {
   return isAbsent ? 'The bench needs etcd and h2load. Debian: etcd-server, nghttp2-client.' : null;
 }
 
-/** Resolves to the exit code: 1 when etcd-bulkhead was asked for and not measured. A peer may be missing. */
+/** Resolves to the exit code: 1 if etcd-bulkhead was requested and not measured. Other targets may be missing. */
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
     allowPositionals: true,

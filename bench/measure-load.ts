@@ -1,7 +1,7 @@
 /**
- * Measures one load case: rounds of h2load against each target in turn. A figure counts only if the calls did what they
- * say: every round of puts must have moved etcd's revision by exactly their number, and every round of reads must have
- * brought exactly their number of answers of the known size, since h2load itself sees HTTP statuses only.
+ * Measures one load case: rounds of h2load against each target in turn. h2load sees HTTP statuses only, so every round is
+ * validated: a round of puts must raise etcd's revision by exactly its number of puts, and a round of reads must return
+ * exactly its number of responses of the known size.
  */
 import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -21,10 +21,10 @@ const value = Buffer.alloc(256, 'v');
 const key = 'key';
 const rangeKeyCount = 10_000;
 const concurrentSeedsMax = 100;
-/** Lets work that was put off, such as closing connections and collecting garbage, be charged to who caused it. */
+/** Waits for deferred work, such as closing connections and garbage collection, so that it counts for its round. */
 const settleMs = 100;
 
-/** One target of this case, with the request that it is sent and the size of the answer that it must give. */
+/** One target of this case, with the request that h2load sends and the size of the expected response. */
 interface Contender {
   readonly target: Target;
   readonly bodyFile: string;
@@ -35,7 +35,7 @@ export interface Measured extends CaseResult {
   readonly absent: ReadonlyMap<TargetName, string>;
 }
 
-/** Rejects when a target answers wrongly: a wrong answer is no figure, however fast it was. */
+/** Rejects if a target returns a wrong response. */
 export async function measureLoad(
   subject: LoadCase,
   options: {
@@ -56,7 +56,7 @@ export async function measureLoad(
   }
   const samples: Partial<Record<TargetName, Sample[]>> = {};
   for (const contender of contenders) {
-    // A whole round, since compilers that work at run time take thousands of calls to come to rest.
+    // A whole round, because a just-in-time compiler needs thousands of calls to settle.
     await sampleOnce(world, etcd, contender, subject);
     samples[contender.target.name] = [];
   }
@@ -94,7 +94,7 @@ function requestOf(subject: LoadCase, keyPrefix: string): Buffer {
   }
 }
 
-/** Sees a value of its own arrive in etcd under the stored key and come back, then writes the request for h2load. */
+/** Puts a value through the target, checks it in etcd and reads it back, then writes the request for h2load. */
 async function prepare(
   world: World,
   etcd: GrpcClient,

@@ -1,6 +1,6 @@
 /**
- * Measures what open watches cost in memory while nothing happens. Every round starts everything anew: a process keeps
- * the pages that it once needed, so that a second round in the same process would measure the first.
+ * Measures the memory of open watches without events. Every round starts new processes, because a process keeps the pages
+ * that it once used, and a second round in the same process would measure the first.
  */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { rotated } from './statistics.ts';
 import { type Target, World } from './world.ts';
 
 const program = fileURLToPath(new URL('./idle-watches.ts', import.meta.url));
-/** Long enough for collectors that run when a process comes to rest. */
+/** Long enough for garbage collection that runs in an idle process. */
 const settleMs = 3000;
 
 /** Rejects when a target does not confirm every watch, or does not keep one. */
@@ -60,7 +60,7 @@ async function sampleOnce(world: World, target: Target, subject: WatchCase): Pro
   await Promise.race([sleep(settleMs), ended]);
   const memory = readMemory(target.pid);
   ended.catch(() => {
-    // From here on its end is our own doing.
+    // From here on the benchmark ends the process itself.
   });
   await world.processes.kill(holder);
   return {

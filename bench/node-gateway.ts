@@ -1,6 +1,6 @@
 /**
- * A program of its own: forwards TCP in Node and looks at nothing, as `etcd gateway` does in Go. What it costs, every proxy
- * in Node costs before it has done anything.
+ * A separate program: forwards TCP bytes in Node, as `etcd gateway` does in Go. Its cost is the lower bound for every proxy
+ * in Node.
  *
  * Usage: node bench/node-gateway.ts PORT ETCD_PORT
  */

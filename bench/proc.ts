@@ -1,15 +1,15 @@
 /**
- * CPU time and memory of processes as Linux counts them, under `/proc`. The kernel's text is parsed by pure functions;
- * what reads it stands below them. Elsewhere than on Linux there is nothing to read, and the bench says so.
+ * CPU time and memory of processes from Linux's `/proc`. Pure functions parse the kernel's text; the functions that read
+ * it follow below. On other systems the benchmark reports that it cannot run.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 
-/** Linux reports CPU time to user space in hundredths of a second, whatever the kernel's own tick is. */
+/** Linux reports CPU time to user space in hundredths of a second, independent of the kernel's own tick. */
 const nsPerClockTick = 1e7;
 
-/** utime + stime of `/proc/<pid>/stat`, in nanoseconds (in steps of 10 ms). Threads that have ended are in it. */
+/** utime + stime of `/proc/<pid>/stat`, in nanoseconds (in steps of 10 ms). Ended threads are included. */
 export function parseStatCpuNs(stat: string): number {
-  // The second field is the program's name in parentheses and may hold anything, spaces and parentheses included.
+  // The second field is the program's name in parentheses and may contain any character, including spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
   const ticks = Number(fields[11]) + Number(fields[12]);
   if (!Number.isFinite(ticks)) {
@@ -39,7 +39,7 @@ export function parseStatusMemory(status: string): { residentMiB: number; peakMi
   return { residentMiB: kib('VmRSS') / 1024, peakMiB: kib('VmHWM') / 1024 };
 }
 
-/** What the processes had used at one moment. Only the difference of two of them means something. */
+/** CPU time used up to one moment. Only the difference of two readings is meaningful. */
 export interface CpuReading {
   readonly statNs: number;
   /** By `pid/tid`. */
@@ -47,8 +47,8 @@ export interface CpuReading {
 }
 
 /**
- * CPU time between two readings, in nanoseconds. Exact where every thread of the first still ran at the second;
- * otherwise from the coarser figures, in which threads that have ended are kept.
+ * CPU time between two readings, in nanoseconds. Exact if every thread of the first reading still runs at the second;
+ * otherwise computed from the coarser figures, which include ended threads.
  */
 export function cpuBetweenNs(before: CpuReading, after: CpuReading): number {
   let threadsNs = 0;
@@ -64,7 +64,7 @@ export function cpuBetweenNs(before: CpuReading, after: CpuReading): number {
   return threadsNs;
 }
 
-/** The text of a file under `/proc`, or null when the thread or process that it spoke of has ended. */
+/** The text of a file under `/proc`, or null if its thread or process has ended. */
 function readIfAlive(path: string): string | null {
   try {
     return readFileSync(path, 'utf8');
@@ -77,7 +77,7 @@ function threadsOf(pid: number): readonly string[] {
   return readdirSync(`/proc/${pid}/task`);
 }
 
-/** A process and all that descend from it. */
+/** A process and all its descendants. */
 function familyOf(pid: number): readonly number[] {
   const children = threadsOf(pid).flatMap((tid) =>
     (readIfAlive(`/proc/${pid}/task/${tid}/children`) ?? '').split(' ').filter(Boolean),
@@ -85,7 +85,7 @@ function familyOf(pid: number): readonly number[] {
   return [pid, ...children.flatMap((child) => familyOf(Number(child)))];
 }
 
-/** Reads the CPU time of a process and its descendants. Throws when it has ended. */
+/** Reads the CPU time of a process and its descendants. Throws if the process has ended. */
 export function readCpu(pid: number): CpuReading {
   let statNs = 0;
   const threadNs = new Map<string, number>();
@@ -101,7 +101,7 @@ export function readCpu(pid: number): CpuReading {
   return { statNs, threadNs };
 }
 
-/** Resident memory of a process and its descendants, in MiB. Throws when it has ended. */
+/** Resident memory of a process and its descendants, in MiB. Throws if the process has ended. */
 export function readMemory(pid: number): { residentMiB: number; peakMiB: number } {
   let residentMiB = 0;
   let peakMiB = 0;

@@ -1,7 +1,6 @@
 /**
- * Every process that the bench starts, and the directory that they write to. Guarantees that none of them, and nothing
- * on the disk, outlives the bench: not after an error, not after Ctrl-C. All of them are throw-away, so they are killed
- * and not asked.
+ * Every process that the benchmark starts, and the directory that they write to. Guarantee: no process and no file is left
+ * when the benchmark ends, also after an error or Ctrl-C. The processes hold no data, so they are killed.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
@@ -12,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 const startTimeoutMs = 20_000;
 const startPollMs = 20;
-/** How much of a process's log stands in the error when it does not start. */
+/** How much of a process's log is included in the error if it does not start. */
 const logTailChars = 800;
 
 export interface Started {
@@ -20,7 +19,7 @@ export interface Started {
   readonly child: ChildProcess;
 }
 
-/** A TCP port of the loopback that is free now; whoever asks has to take it soon. */
+/** A loopback TCP port that is free now. The caller must bind it soon. */
 export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
@@ -45,14 +44,14 @@ function accepts(port: number): Promise<boolean> {
 }
 
 export class Processes {
-  /** A new directory below the system's temporary one, removed in the end. */
+  /** A new directory in the system's temporary directory, removed at the end. */
   readonly directory: string;
   readonly #live = new Set<ChildProcess>();
   readonly #nested = new Set<Processes>();
   readonly #parent: Processes | null;
   #count = 0;
 
-  /** With a parent: ends with it at the latest, and its directory lies in the parent's. */
+  /** A group with a parent ends with the parent at the latest, and its directory is in the parent's. */
   constructor(parent: Processes | null = null) {
     this.#parent = parent;
     this.directory = mkdtempSync(join(parent?.directory ?? tmpdir(), 'etcd-bulkhead-bench-'));
@@ -76,7 +75,7 @@ export class Processes {
 
   /**
    * Starts a long-lived process whose output goes to a log file, and waits until it accepts connections on `port`.
-   * Rejects, with the end of that log, when it ends before it does or takes too long.
+   * Rejects with the end of that log if the process ends first or takes too long.
    */
   async start(
     name: string,
@@ -108,7 +107,7 @@ export class Processes {
     throw new Error(`${name} ${why}${said === '' ? '' : `: ${said}`}`);
   }
 
-  /** Runs a command to its end and returns what it printed on standard output. Rejects when it fails. */
+  /** Runs a command and returns its standard output. Rejects if it fails. */
   async run(command: string, args: readonly string[], cwd?: string): Promise<string> {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], cwd });
     this.#adopt(child);
@@ -134,14 +133,14 @@ export class Processes {
     });
   }
 
-  /** Starts a process that talks to us over its standard output. It ends when it is killed, or with us. */
+  /** Starts a process that reports over its standard output. It ends when it is killed, or with the benchmark. */
   spawnTalking(command: string, args: readonly string[]): ChildProcess {
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     this.#adopt(child);
     return child;
   }
 
-  /** Kills one process and waits until it is gone. */
+  /** Kills one process and waits for its end. */
   async kill(child: ChildProcess): Promise<void> {
     if (child.exitCode === null && child.signalCode === null && child.pid !== undefined) {
       const gone = new Promise((resolve) => child.once('exit', resolve));
@@ -150,7 +149,7 @@ export class Processes {
     }
   }
 
-  /** Without waiting, for use when the bench itself is about to end. */
+  /** Does not wait; for use when the benchmark itself is about to end. */
   killAllNow(): void {
     for (const nested of this.#nested) {
       nested.killAllNow();

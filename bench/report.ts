@@ -1,4 +1,4 @@
-/** Turns samples into what is read: medians per target, proportions, bars met or missed, as tables and as JSON. */
+/** Turns samples into reports: medians per target, ratios, bars met or missed, as tables and as JSON. */
 import type { Bar, CaseResult, Measure, Sample, Scenario, TargetName } from './scenario.ts';
 import { targetNames } from './scenario.ts';
 import { median } from './statistics.ts';
@@ -16,7 +16,7 @@ const figures = [
 
 export type Medians = Readonly<Record<keyof Sample, number | null>>;
 
-/** Figure by figure, so that it need not be any one round's. */
+/** The median of each figure, so the figures may come from different rounds. */
 export function mediansOf(samples: readonly Sample[]): Medians {
   const middle = (figure: keyof Sample): number | null => {
     const values = samples.map((sample) => sample[figure]).filter((value) => value !== null);
@@ -50,7 +50,7 @@ function measureOf(measure: Measure, result: CaseResult, target: TargetName): nu
   return medians.p50Us === null || direct === null ? null : medians.p50Us - direct;
 }
 
-/** A bar and how one of our transports stands to it. `value` is null where a figure is missing. */
+/** A bar and the result of one transport of etcd-bulkhead. `value` is null if a figure is missing. */
 export interface Verdict extends Bar {
   readonly target: TargetName;
   readonly value: number | null;
@@ -79,8 +79,8 @@ function verdict(bar: Bar, target: TargetName, result: CaseResult): Verdict {
 }
 
 /**
- * One case: a line per target, with the proportions that matter beside the figures they are made of. Columns that this
- * kind of case leaves empty are left out.
+ * One case: a line per target, with the important ratios next to their figures. Columns that are empty for this kind of
+ * case are omitted.
  */
 export function renderCase(result: CaseResult): string {
   const present = targetNames.filter((name) => result.samples[name] !== undefined);
@@ -124,7 +124,7 @@ export function renderVerdicts(verdicts: readonly Verdict[]): string {
   );
 }
 
-/** What a results file holds, apart from the machine that it was measured on. */
+/** The content of a results file, except for the environment. */
 export function toJson(
   scenario: Scenario,
   results: readonly CaseResult[],
@@ -153,7 +153,7 @@ export function toJson(
   };
 }
 
-/** To a hundredth: what lies below is noise, and would only make results hard to compare by eye. */
+/** Rounded to a hundredth: smaller differences are noise. */
 function roundedFigures(sample: Medians): Medians {
   const rounded: Record<string, number | null> = {};
   for (const figure of figures) {

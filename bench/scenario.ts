@@ -1,12 +1,12 @@
 /**
- * What a scenario is: data only. A scenario names its cases (which load, in which shape) and its bars (which of our
- * figures must stand in which proportion to which peer's); the code that starts processes and measures is elsewhere,
- * so that a new row of the comparison is a new entry in one file of `scenarios/`.
+ * A scenario is data only. It lists its cases (the kind and shape of load) and its bars (the required ratio of a figure of
+ * etcd-bulkhead to that of another target). The code that starts processes and measures is elsewhere, so a new row of the
+ * comparison is a new entry in one file of `scenarios/`.
  */
 
 /**
- * Who is measured. `etcd` is no proxy at all, `node-gateway` the least that one in Node can do; the two `bulkhead` ones are the
- * same program on its two transports.
+ * What can be measured. `etcd` is etcd without a proxy, `node-gateway` the lower bound for a proxy in Node, and the two
+ * `bulkhead` targets are the same program on its two transports.
  */
 export const targetNames = [
   'etcd',
@@ -35,30 +35,30 @@ export interface WatchCase {
   readonly kind: 'idle-watches';
   readonly name: string;
   readonly connections: number;
-  /** Whether all watch the same key, as processes of one game do, or each its own. */
+  /** Whether all watches are on the same key, as for processes of one game, or each on its own key. */
   readonly keys: 'same' | 'own';
 }
 
 export type Case = LoadCase | WatchCase;
 
-/** One round's figures of one target. What a case does not yield is null. Memory is that of the target's processes. */
+/** One round's figures of one target. A figure that a case does not measure is null. Memory is that of the target's processes. */
 export interface Sample {
   /** CPU of the proxy and its children, microseconds per request. For the target `etcd`: etcd's own. */
   readonly cpuUs: number | null;
-  /** CPU of etcd, microseconds per request: a proxy can also make the cluster's work cheaper or dearer. */
+  /** CPU of etcd, microseconds per request: a proxy can make the cluster's work cheaper or more expensive. */
   readonly etcdCpuUs: number | null;
   readonly perSecond: number | null;
   readonly p50Us: number | null;
   readonly p99Us: number | null;
   readonly residentMiB: number;
-  /** The highest residence since the process started, VmHWM. */
+  /** Peak resident memory since the process started, VmHWM. */
   readonly peakMiB: number;
 }
 
-/** A figure that bars speak of: one of a sample's, or the p50 latency less that of etcd without any proxy. */
+/** A figure that a bar refers to: one of a sample, or the p50 latency minus that of etcd without a proxy. */
 export type Measure = keyof Sample | 'addedP50Us';
 
-/** `limit` is a proportion to the figure of `against`, or absolute where there is no `against`. */
+/** `limit` is a ratio to the figure of `against`, or absolute without `against`. */
 export interface Bar {
   readonly what: string;
   readonly case: string;
@@ -73,7 +73,7 @@ export interface Scenario {
   readonly title: string;
   /** TLS between client and proxy, and between proxy and etcd. */
   readonly tls: boolean;
-  /** Those that cannot do what the scenario asks. */
+  /** Targets that do not support the scenario. */
   readonly excludes: readonly TargetName[];
   readonly cases: readonly Case[];
   readonly bars: readonly Bar[];

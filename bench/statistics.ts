@@ -1,10 +1,10 @@
-/** The little arithmetic that results are made of. */
+/** The arithmetic of results: median and percentile. */
 
 function ascending(values: readonly number[]): readonly number[] {
   return [...values].sort((a, b) => a - b);
 }
 
-/** The middle value; of an even number of values, the mean of the middle two. Throws a RangeError when there is none. */
+/** The middle value; of an even number of values, the mean of the middle two. Throws a RangeError for an empty list. */
 export function median(values: readonly number[]): number {
   const sorted = ascending(values);
   const upper = sorted[Math.floor(sorted.length / 2)];
@@ -17,7 +17,7 @@ export function median(values: readonly number[]): number {
 
 /**
  * The smallest value that at least `share` (0 to 1) of all values do not exceed (nearest rank, no interpolation, so that
- * it is always a value that occurred). Throws a RangeError when there is none.
+ * it is always a value that occurred). Throws a RangeError for an empty list.
  */
 export function percentile(values: readonly number[], share: number): number {
   const sorted = ascending(values);
@@ -28,7 +28,7 @@ export function percentile(values: readonly number[], share: number): number {
   return value;
 }
 
-/** `items` from the `by`-th on, then those before it: each round begins with another target, and none always follows the same load. */
+/** `items` rotated by `by`, so that each round begins with another target. */
 export function rotated<T>(items: readonly T[], by: number): readonly T[] {
   const start = items.length === 0 ? 0 : by % items.length;
   return [...items.slice(start), ...items.slice(0, start)];

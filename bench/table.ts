@@ -1,4 +1,4 @@
-/** Plain text tables for a terminal: the first column to the left, figures to the right. */
+/** Plain text tables for a terminal: the first column is left-aligned, figures are right-aligned. */
 
 export function renderTable(head: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = head.map((cell, column) =>
@@ -16,7 +16,7 @@ export function renderTable(head: readonly string[], rows: readonly (readonly st
   return [line(head), rule, ...rows.map(line)].join('\n');
 }
 
-/** Three significant digits for what is small, whole numbers with separators for what is large, a dash for what is not known. */
+/** Three significant digits for small values, whole numbers with separators for large ones, a dash for missing ones. */
 export function formatFigure(value: number | null): string {
   if (value === null) {
     return '–';

@@ -1,27 +1,27 @@
 /**
- * How each of those compared is started. All of them get what an operator would give them and no more: defaults, the
- * address to listen on, etcd's address, a namespace where they know one, certificates where the scenario is over TLS.
+ * How each target is started: with its defaults, the address to listen on, etcd's address, a namespace if it supports one,
+ * and certificates if the scenario uses TLS.
  */
 import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Certificate } from './certificate.ts';
 import type { TargetName } from './scenario.ts';
 
-/** The namespace of those proxies that have one. The others are asked for the stored keys themselves. */
+/** The namespace of the targets that support one. The other targets get requests for the stored keys. */
 export const namespace = 'bench/';
 
 export interface Placement {
   readonly etcdPort: number;
   readonly port: number;
-  /** A second free port, for those that serve metrics and probes apart. */
+  /** A second free port, for targets with a separate address for metrics and probes. */
   readonly adminPort: number;
   readonly certificate: Certificate | null;
-  /** A path that may be written. */
+  /** A writable path. */
   readonly configFile: string;
 }
 
 export interface Blueprint {
-  /** What clients put before their keys to reach the same stored keys through every target. */
+  /** The prefix that clients add to their keys to reach the same stored keys through every target. */
   readonly keyPrefix: string;
   command(placement: Placement): readonly [command: string, ...args: string[]];
 }
@@ -34,7 +34,7 @@ function etcdUrl({ etcdPort, certificate }: Placement): string {
   return `${certificate === null ? 'http' : 'https'}://${address(etcdPort)}`;
 }
 
-/** The flags that etcd's proxy and ours share: which certificate to show to clients, and whom to trust as etcd. */
+/** Flags that `etcd grpc-proxy` and etcd-bulkhead share: the server certificate and the CA certificate for etcd. */
 function tlsFlags(certificate: Certificate | null): string[] {
   return certificate === null
     ? []
@@ -73,7 +73,7 @@ function bulkhead(transport: string): Blueprint {
     keyPrefix: '',
     command: (placement) => [
       process.execPath,
-      // As the image and the command's first line start it.
+      // The same flags as in the image and the command's first line.
       ...['--max-semi-space-size=8', '--single-threaded-gc', '--no-maglev'],
       entry,
       'run',
@@ -87,7 +87,7 @@ function bulkhead(transport: string): Blueprint {
   };
 }
 
-/** Those that are started beside etcd. `etcd` itself is measured as it stands behind all of them. */
+/** The targets that are started in addition to etcd. For the target `etcd`, the shared etcd itself is measured. */
 export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>> = {
   'grpc-proxy': {
     keyPrefix: '',

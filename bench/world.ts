@@ -1,6 +1,6 @@
 /**
- * One etcd and, side by side in front of it, every target that is to be compared. Each case gets a new one, so that no
- * case inherits another's store, heap or connections.
+ * One etcd and every target in front of it. Each case gets a new world, so that no case inherits the store, heap or
+ * connections of another.
  */
 import { type Certificate, makeCertificate } from './certificate.ts';
 import { GrpcClient } from './grpc-client.ts';
@@ -20,9 +20,9 @@ export class World {
   readonly processes: Processes;
   readonly trusted: string | null;
   readonly etcd: Target;
-  /** All that run, etcd first if it was asked for. */
+  /** All running targets; etcd is the first if it was requested. */
   readonly targets: readonly Target[];
-  /** Those that were asked for and do not run here, each with the reason. */
+  /** Requested targets that do not run here, each with the reason. */
   readonly absent: ReadonlyMap<TargetName, string>;
 
   private constructor(
@@ -40,7 +40,7 @@ export class World {
     this.absent = absent;
   }
 
-  /** Rejects when etcd itself does not start; any other target that does not is `absent`. */
+  /** Rejects if etcd does not start. Any other target that does not start is `absent`. */
   static async start(
     names: readonly TargetName[],
     isTls: boolean,
@@ -69,7 +69,7 @@ export class World {
     }
   }
 
-  /** A client of a target. Whoever asks has to close it. */
+  /** A client of a target. The caller must close it. */
   client(target: Target): GrpcClient {
     return new GrpcClient(target.origin, this.trusted);
   }
@@ -93,9 +93,9 @@ async function startEtcd(processes: Processes, certificate: Certificate | null):
     `--initial-cluster=default=http://127.0.0.1:${peerPort}`,
     '--logger=zap',
     '--log-level=warn',
-    // What is compared are proxies and not disks.
+    // The benchmark compares proxies and not disks.
     '--unsafe-no-fsync',
-    // Rounds of puts on a fast machine must not fill the store.
+    // Large enough for all puts of a fast machine.
     `--quota-backend-bytes=${8 * 1024 ** 3}`,
   ];
   if (certificate !== null) {

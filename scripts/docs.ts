@@ -1,23 +1,24 @@
 /**
- * `npm run docs:generate`: the parts of the documentation that follow from tables. A test calls `rendered` and fails when a
- * file on disk says something else, so tables and documentation cannot drift apart.
+ * `npm run docs:generate`: the parts of the documentation that are generated from tables. A test compares `rendered` with
+ * the files on disk, so tables and documentation cannot drift apart.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
-import { type Setting, schema } from '../src/config/schema.ts';
 import { refusals } from '../src/call/refusals.ts';
+import { type Setting, schema } from '../src/config/schema.ts';
 import { type Decision, type Method, methods } from '../src/etcd/methods.ts';
 import { Code } from '../src/grpc/status.ts';
+import { importRules } from './import-ranks.ts';
 
 const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code as number, name]));
 
-const becomes: { readonly [decision in Decision]: string } = {
-  namespaced: 'keys and leases are rewritten, both ways',
-  answered: 'answered by the proxy',
-  refused: 'refused, PermissionDenied',
+const handling: { readonly [decision in Decision]: string } = {
+  namespaced: 'forwarded; keys and lease IDs are rewritten in both directions',
+  answered: 'handled by the proxy',
+  refused: 'rejected, PermissionDenied',
 };
 
-/** What stands there in addition where the cluster's owner gets more. */
-const forOwner = '; for the owner of the cluster passed on as it is';
+/** Added where the owner of the cluster may call the method. */
+const forOwner = '; for the owner of the cluster forwarded unchanged';
 
 /** One row per service and decision, in the order of the table. */
 function methodsTable(): string {
@@ -28,19 +29,20 @@ function methodsTable(): string {
   }
   const rows = [...groups.values()].map((group) => {
     const [first] = group as [Method, ...Method[]];
-    return `| ${first.service} | ${group.map((m) => m.rpc).join(', ')} | ${becomes[first.decision]}${first.owner ? forOwner : ''} |`;
+    return `| ${first.service} | ${group.map((m) => m.rpc).join(', ')} | ${handling[first.decision]}${first.owner ? forOwner : ''} |`;
   });
-  return ['| service | methods | what becomes of it |', '| --- | --- | --- |', ...rows].join('\n');
+  return ['| service | methods | handling |', '| --- | --- | --- |', ...rows].join('\n');
 }
 
 function errorsPage(): string {
   const rows = Object.entries(refusals).map(
     ([name, r]) => `| \`${name}\` | ${codeNames.get(r.code)} | \`${r.text}\` | ${r.when} |`,
   );
-  return `# What the proxy refuses
-Every status that does not come from etcd carries the trailer \`etcd-bulkhead-reason\` with one of these names. Codes and texts
-are etcd's own wherever it has one, because client libraries compare whole messages. This page is made from
-[src/call/refusals.ts](../src/etcd/errors.ts) by \`npm run docs:generate\`.
+  return `# Refusals
+A refusal is a status that a layer of the proxy originates. It carries the trailer \`etcd-bulkhead-reason\` with one of
+the names below. Codes and texts are etcd's wherever etcd has one, because client libraries compare whole texts.
+Protocol errors that a transport reports, such as an unknown method, have gRPC's texts and no such trailer. This page is
+generated from [src/call/refusals.ts](../src/call/refusals.ts) by \`npm run docs:generate\`.
 
 | reason | code | text | when |
 | --- | --- | --- | --- |
@@ -52,22 +54,28 @@ function configPage(): string {
   const rows = Object.entries(schema as Record<string, Setting>).map(([name, setting]) => {
     const environment = `ETCD_BULKHEAD_${name.toUpperCase().replaceAll('-', '_')}`;
     const fallback = setting.default === '' ? '' : `\`${setting.default}\``;
-    return `| \`--${name}\` | \`${environment}\` | ${setting.kind} | ${fallback} | ${setting.doc} |`;
+    const kind = setting.choices?.map((choice) => `\`${choice}\``).join(', ') ?? setting.kind;
+    return `| \`--${name}\` | \`${environment}\` | ${kind} | ${fallback} | ${setting.reload} | ${setting.doc} |`;
   });
   return `# Settings
-Each is a flag, an environment variable, and under the flag's name a key of the file that \`--config\` names; a flag beats the
-environment, the environment beats the file. Every mistake of a configuration is reported at once, before a port is bound, and
-ends the program with 64. \`etcd-bulkhead print-config\` shows what is in force and where it came from. The file may also hold
-\`tenants\` and \`listeners\`, see [tenants.md](tenants.md). This page is made from [src/config/schema.ts](../src/config/schema.ts) by
-\`npm run docs:generate\`.
+Each setting is a flag, an environment variable, and a key of the YAML or JSON file that \`--config\` names. A flag overrides the
+environment, the environment overrides the file, and the file overrides the default. All problems of a configuration are reported
+at once, before a port is bound, and the exit code is then 64. \`etcd-bulkhead print-config\` prints the effective configuration
+with the origin of each value.
 
-| flag | environment | kind | default | meaning |
-| --- | --- | --- | --- | --- |
+The file may also contain the lists \`tenants\` and \`listeners\`; see [tenants.md](tenants.md). A reload (SIGHUP, or a change of a
+file) applies changes of both lists and of the settings marked \`applied\`. Other changes need a restart.
+
+Durations are written as in Go: \`500ms\`, \`5s\`, \`1m30s\`. Sizes are bytes, or have the unit KiB, MiB or GiB. This page is generated
+from [src/config/schema.ts](../src/config/schema.ts) by \`npm run docs:generate\`.
+
+| flag | environment | kind | default | reload | meaning |
+| --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 `;
 }
 
-/** Path → what the file has to say. */
+/** Path → generated content of the file. */
 export function rendered(): ReadonlyMap<string, string> {
   const readme = readFileSync('README.md', 'utf8').replace(
     /(<!-- methods: .* -->\n)[\s\S]*?(<!-- \/methods -->)/,
@@ -77,6 +85,7 @@ export function rendered(): ReadonlyMap<string, string> {
     ['README.md', readme],
     ['docs/errors.md', errorsPage()],
     ['docs/config.md', configPage()],
+    ['biome.imports.json', importRules()],
   ]);
 }
 

@@ -1,50 +1,65 @@
 /**
- * The straight line: the way of every request from the listener to etcd, and of its answer back. This list is the
- * architecture; each step is the folder of the same name, and no layer is wrapped anywhere else.
+ * The request path, from the listener to etcd; responses take it in reverse. This list is the architecture. Each step is the
+ * file of its name in the folder it is imported from, and no layer is composed anywhere else.
  */
+import { authorize } from './admission/authorize.ts';
 import type { Etcd, Layer, Space } from './call/call.ts';
+import { type OnFault, rescue } from './call/rescue.ts';
+import { guard } from './guard/guard.ts';
+import type { GuardParts } from './guard/guarded-call.ts';
+import { type AuthenticateOptions, authenticate } from './identity/authenticate.ts';
+import { type IdentifyOptions, identify } from './identity/identify.ts';
+import { drain, type OpenStreams } from './lifecycle/drain.ts';
+import { health } from './lifecycle/health.ts';
+import type { Lifecycle } from './lifecycle/lifecycle.ts';
+import type { NamespaceOptions } from './namespace/handler.ts';
+import { namespace } from './namespace/namespace.ts';
+import { type ObserveOptions, observe } from './observe/observe.ts';
+import type { WatchLimits } from './watch/stream/watch-stream.ts';
+import { watch } from './watch/watch.ts';
 
+/** What each step is made from. */
 export interface Parts {
-  readonly rescue: Layer<'client'>;
-  readonly health: Layer<'client'>;
-  readonly authenticate: Layer<'client'>;
-  readonly identify: Layer<'client', 'tenant'>;
-  readonly observe: Layer<'tenant'>;
-  readonly drain: Layer<'tenant'>;
-  readonly authorize: Layer<'tenant'>;
-  readonly namespace: Layer<'tenant', 'store'>;
-  readonly watchStreams: Layer<'store'>;
-  readonly guard: Layer<'store'>;
+  readonly rescue: OnFault;
+  readonly health: Lifecycle;
+  readonly authenticate: AuthenticateOptions;
+  readonly identify: IdentifyOptions;
+  readonly observe: ObserveOptions;
+  readonly drain: OpenStreams;
+  readonly watch: WatchLimits;
+  readonly namespace: NamespaceOptions;
+  readonly guard: GuardParts;
+  /** The end of the line: upstream/upstream.ts. */
   readonly upstream: Etcd<'store'>;
 }
 
 export function pipeline(parts: Parts): Etcd<'client'> {
   return (
     // Outermost: whatever is thrown below becomes one Internal status and one log line, for that call alone.
-    from(parts.rescue)
-      // Tells of this process and of no tenant's data, so probes need no identity.
-      .through(parts.health)
-      // A password → a token, for those who have none yet and are nobody until then.
-      .through(parts.authenticate)
-      // Connection or metadata → tenant: nothing below sees a call without one. Counts its own refusals.
-      .through(parts.identify)
-      // Sees what the tenant saw, refusals included.
-      .through(parts.observe)
-      // Holds the open streams, to end them one by one when the proxy goes away. Below observe: that end is seen too.
-      .through(parts.drain)
-      // Before anything that costs: methods that act on the whole cluster end here.
-      .through(parts.authorize)
-      // The tenant's keys and lease IDs → stored ones, and back. Nothing below knows tenants' names.
-      .through(parts.namespace)
-      // Watch IDs and compaction floors of a client's watch stream. Above the guard, whose retries it must not see.
-      .through(parts.watchStreams)
-      // Deadline, breaker, retry of reads, hold while nothing is connected. Innermost: judges single attempts.
-      .through(parts.guard)
+    from(rescue(parts.rescue))
+      // Reports the state of this process. Probes have no tenant, so it is above identify.
+      .through(health(parts.health))
+      // A user's password → a token. Above identify, because a client has no identity before it has the token.
+      .through(authenticate(parts.authenticate))
+      // Connection or metadata → tenant. Every layer below relies on the tenant. Counts the calls it rejects.
+      .through(identify(parts.identify))
+      // Sees what the client sees, so it is above every layer that can reject a call.
+      .through(observe(parts.observe))
+      // Registers open streams, to end them one by one while the process drains. Below observe, which records that end.
+      .through(drain(parts.drain))
+      // Rejects methods on the whole cluster and writes of read-only tenants, before a call costs anything.
+      .through(authorize())
+      // Watch IDs and compaction floor of client streams. Tenant space: IDs and floors are per tenant.
+      .through(watch(parts.watch))
+      // The tenant's keys and lease IDs → stored ones, and back. Layers below do not know tenants' names.
+      .through(namespace(parts.namespace))
+      // Deadline, breaker, hold and the one retry of reads. Innermost: it judges single attempts.
+      .through(guard(parts.guard))
       .into(parts.upstream)
   );
 }
 
-/** Layers so far, outermost first. The spaces of neighbours must meet, so a wrong order does not compile. */
+/** Layers so far, outermost first. The spaces of neighbours must match, so a wrong order does not compile. */
 interface Line<Top extends Space, Bottom extends Space> {
   through<Next extends Space>(layer: Layer<Bottom, Next>): Line<Top, Next>;
   into(etcd: Etcd<Bottom>): Etcd<Top>;

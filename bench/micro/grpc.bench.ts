@@ -1,11 +1,11 @@
 /**
- * What a served call costs, and what its messages cost by how DATA is cut: medians over many short rounds, in one process,
- * without I/O. Run it on an idle machine:
+ * The cost of a served call, and of its messages for different splits of DATA: medians over many short rounds, in one
+ * process, without I/O. Run it on an idle machine:
  *
  *   node bench/micro/grpc.bench.ts
  */
 import { Buffer } from 'node:buffer';
-import { type Ongoing, type Reply, settled } from '../../src/grpc/call.ts';
+import { type CallHandle, endedCall, type ResponseSink } from '../../src/grpc/call.ts';
 import {
   AssemblyBudget,
   isOneMessage,
@@ -20,6 +20,7 @@ import { HeaderTemplate } from '../../src/http2/hpack/encoder.ts';
 import { limits } from '../../src/http2/limits.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { releaseMemory } from '../../src/runtime/large-memory.ts';
+import { asOwned } from '../../src/runtime/owned-bytes.ts';
 import { heading, measure } from './measure.ts';
 import { RepeatingClient, servedConnection } from './served-connection.ts';
 
@@ -30,20 +31,21 @@ const requestFields = [
   ...[':method', 'POST', ':scheme', 'http', ':path', path, ':authority', '127.0.0.1:2379'],
   ...['content-type', 'application/grpc', 'user-agent', 'grpc-go/1.71.1', 'te', 'trailers'],
 ];
-const answer = Buffer.alloc(20, 7);
+// Delivered again and again: it is too small for its memory to be released.
+const answer = asOwned(Buffer.alloc(20, 7));
 
-/** Answers each call at once. */
+/** Responds to each call at once. */
 class Answering implements CallHandler<ServedMethod> {
   readonly methods = new Map([[path, put]]);
   requestBytes = 0;
-  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: Reply): Ongoing {
+  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
     this.requestBytes += request.length;
-    reply.message(answer);
+    reply.deliver(answer);
     reply.end(ok);
-    return settled;
+    return endedCall;
   }
   stream() {
-    return settled;
+    return endedCall;
   }
 }
 
@@ -69,7 +71,7 @@ function clientOf(data: readonly Buffer[]): RepeatingClient {
   return new RepeatingClient(connection, requestFields, data);
 }
 
-heading('unary calls: 256 B in, 20 B out, answered at once');
+heading('unary calls: 256 B in, 20 B out, immediate response');
 const request = framed(256);
 const whole = clientOf([request]);
 const cut = clientOf([request.subarray(0, 100), request.subarray(100)]);
@@ -124,7 +126,7 @@ function feedLarge(into: MessageReader, to: typeof sink): void {
 }
 const believing = new MessageReader(messageBytesMax, budget, messageBytesMax);
 const room = Buffer.alloc(large.length);
-measure('its memory left to the collector', large.length, () => feedLarge(reader, sink));
-measure('its memory given back', large.length, () => feedLarge(reader, givingBack));
-measure('given back, its length believed', large.length, () => feedLarge(believing, givingBack));
+measure('its memory left to garbage collection', large.length, () => feedLarge(reader, sink));
+measure('its memory released', large.length, () => feedLarge(reader, givingBack));
+measure('released, its length trusted', large.length, () => feedLarge(believing, givingBack));
 measure('  one copy of it into memory that is there', large.length, () => room.set(large));

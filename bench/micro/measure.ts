@@ -1,4 +1,4 @@
-/** Times a piece of work that takes no I/O: the median of many short rounds, each long enough for the clock. */
+/** Measures work without I/O: the median of many short rounds, each long enough for the clock's resolution. */
 
 const rounds = 31;
 const roundMs = 20;
@@ -7,7 +7,7 @@ export function heading(text: string): void {
   console.log(`\n${text}`);
 }
 
-/** Prints what one `run` takes. `bytes` is what it works on, for the reader. */
+/** Prints the time of one `run`. `bytes` is the size of its input, for the report. */
 export function measure(name: string, bytes: number, run: () => void): void {
   const nanoseconds: number[] = [];
   let perRound = 1;

@@ -1,6 +1,7 @@
 /**
- * A server's connection without a network, for benchmarks: its socket takes every write at once and keeps nothing. A benchmark
- * is one long turn of the event loop, so output is written whenever it reaches `limits.turnOutputBytesMax`.
+ * A server connection without a network, for the benchmarks: its socket accepts everything at once and stores nothing. A
+ * benchmark is one long turn of the event loop, so the connection writes whenever `limits.turnOutputBytesMax` bytes are
+ * queued.
  */
 import { EventEmitter } from 'node:events';
 import type { Socket } from 'node:net';
@@ -36,7 +37,7 @@ export function nullSocket(): Socket {
   return new NullSocket() as unknown as Socket;
 }
 
-/** A frame in memory of its own. */
+/** A frame with its own memory. */
 export function frame(type: number, flags: number, streamId: number, payload: Uint8Array): Buffer {
   const bytes = Buffer.alloc(frameHeaderBytes + payload.length);
   writeFrameHeader(bytes, 0, payload.length, type, flags, streamId);
@@ -44,7 +45,7 @@ export function frame(type: number, flags: number, streamId: number, payload: Ui
   return bytes;
 }
 
-/** A connection with windows that no benchmark exhausts. */
+/** A connection with streams from `accept` and windows that no benchmark exhausts. */
 export function servedConnection(accept: (from: StreamConnection) => Stream): ServerConnection {
   const connection = new ServerConnection({
     socket: nullSocket(),
@@ -63,11 +64,11 @@ export function servedConnection(accept: (from: StreamConnection) => Stream): Se
   return connection;
 }
 
-/** A client that repeats one request on successive streams: a head of table indexes, then DATA. */
+/** A client that sends the same request on every stream: a header block of table indexes only, and DATA until the end. */
 export class RepeatingClient {
   readonly request: Buffer;
   readonly #connection: ServerConnection;
-  /** Offsets of the stream IDs in the request's frames. */
+  /** Offset of the stream ID in each frame of the request. */
   readonly #idsAt: number[] = [];
   #streamId = 1;
 
@@ -75,7 +76,7 @@ export class RepeatingClient {
     this.#connection = connection;
     const encoder = new HpackEncoder(4_096);
     const template = new HeaderTemplate(head, true);
-    // The first block fills the table, on a stream of its own. The second one is repeated.
+    // The first block fills the table and uses a separate stream. The repeated block is the second one.
     const filling = frame(FrameType.HEADERS, Flag.END_HEADERS, 1, encoder.encode(template));
     connection.receive(Buffer.concat([filling, frame(FrameType.RST_STREAM, 0, 1, noError)]));
     const frames = [frame(FrameType.HEADERS, Flag.END_HEADERS, 1, encoder.encode(template))];
@@ -91,7 +92,7 @@ export class RepeatingClient {
     this.request = Buffer.concat(frames);
   }
 
-  /** Sends the request in one read. It has been processed when this returns. */
+  /** Sends the request in one read, and returns when the connection has processed it. */
   send(): void {
     this.#streamId += 2;
     for (const at of this.#idsAt) writeUint32(this.request, at, this.#streamId);

@@ -1,4 +1,4 @@
-/** Every scenario, by the name it has on the command line. */
+/** Every scenario by its name on the command line. */
 import type { Scenario } from '../scenario.ts';
 import { range10k } from './range-10k.ts';
 import { tls } from './tls.ts';

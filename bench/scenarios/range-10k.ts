@@ -1,4 +1,4 @@
-/** A read that returns 10,000 keys of 256 bytes, about 3 MB: what it costs to carry and to rewrite a long answer. */
+/** A read that returns 10,000 keys of 256 bytes, about 3 MB: the cost of forwarding and rewriting a large response. */
 import type { Scenario } from '../scenario.ts';
 
 const name = 'range of 10,000 keys 4x1';

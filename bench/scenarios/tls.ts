@@ -1,6 +1,6 @@
 /**
- * Puts of 256 bytes with TLS on both sides of the proxy. `etcd gateway` is not in it: it would carry the client's
- * own TLS through to etcd and encrypt nothing.
+ * Puts of 256 bytes with TLS on both sides of the proxy. `etcd gateway` is not included: it forwards the client's TLS bytes
+ * to etcd and encrypts nothing.
  */
 import type { Scenario } from '../scenario.ts';
 

@@ -1,6 +1,6 @@
 /**
- * Puts of 256 bytes and reads of one key: what almost every call of an etcd client is. Two widths of load for the cost
- * per request, and one call at a time for the latency that a proxy adds.
+ * Puts of 256 bytes and reads of one key, the most common calls of etcd clients. Two levels of concurrency for the cost per
+ * request, and one call at a time for the added latency.
  */
 import type { Bar, LoadCase, Scenario } from '../scenario.ts';
 

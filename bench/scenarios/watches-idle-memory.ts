@@ -1,4 +1,4 @@
-/** A thousand client connections that each hold one watch and hear nothing: what it costs to be kept waiting for. */
+/** A thousand client connections with one watch each and no events: the memory of idle watches. */
 import type { Bar, Scenario, WatchCase } from '../scenario.ts';
 
 const cases = (['same', 'own'] as const).map(

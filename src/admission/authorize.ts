@@ -9,13 +9,13 @@ import {
   isOwned,
   type Layer,
   type Message,
-  type Reply,
   type Requests,
+  type Responses,
   tenantOf,
 } from '../call/call.ts';
 import { hintTrailer, refusal, refusalWith } from '../call/refusals.ts';
 import { methods } from '../etcd/methods.ts';
-import { type Ongoing, settled } from '../grpc/call.ts';
+import { type CallHandle, endedCall } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
 import { effectOf } from './effect.ts';
 
@@ -24,7 +24,9 @@ const denials = methods.map(({ hint }) =>
   hint === '' ? refusal('method-denied') : refusalWith('method-denied', [hintTrailer, hint]),
 );
 
-export const authorize: Layer<'tenant'> = (next) => new Authorize(next);
+export function authorize(): Layer<'tenant'> {
+  return (next) => new Authorize(next);
+}
 
 class Authorize implements Etcd<'tenant'> {
   readonly #next: Etcd<'tenant'>;
@@ -33,18 +35,18 @@ class Authorize implements Etcd<'tenant'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Message<'tenant'>, reply: Reply<'tenant'>): Ongoing {
+  unary(call: Call, request: Message<'tenant'>, reply: Responses<'tenant'>): CallHandle {
     const refused = refusalOf(call, request);
     if (refused === null) return this.#next.unary(call, request, reply);
     reply.end(refused);
-    return settled;
+    return endedCall;
   }
 
-  stream(call: Call, reply: Reply<'tenant'>): Requests<'tenant'> {
+  stream(call: Call, reply: Responses<'tenant'>): Requests<'tenant'> {
     const refused = refusalOf(call, null);
     if (refused === null) return this.#next.stream(call, reply);
     reply.end(refused);
-    return settled;
+    return endedCall;
   }
 }
 

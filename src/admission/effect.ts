@@ -4,9 +4,9 @@
  * and whatever writes in any reading writes, also where a later field would replace it. Recursion is bounded.
  */
 import type { MethodName } from '../etcd/methods.ts';
+import { Reader } from '../protobuf/reader.ts';
 import type { WireFault } from '../rewrite/fault.ts';
 import { nestingMax } from '../rewrite/field-table.ts';
-import { Reader } from '../protobuf/reader.ts';
 
 export type RequestEffect = 'reads' | 'writes' | WireFault;
 

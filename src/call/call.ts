@@ -1,55 +1,64 @@
 /**
- * The contract of every layer of the pipeline: etcd, in message bytes. A layer takes what is below it and returns the
- * same shape. The type parameter says whose keys the bytes carry, so that a wrong order of layers, a missing namespace
- * or a double one does not compile.
+ * The contract of every layer of the pipeline: the etcd API in message bytes. A layer takes the layer below it and returns
+ * the same shape. The type parameter is the key space of the bytes, so that a wrong order of layers, a missing namespace or
+ * a doubled one does not compile.
  */
-import type { Reply as BytesReply, Requests as BytesRequests, Ongoing } from '../grpc/call.ts';
+import type { Method } from '../etcd/methods.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../grpc/call.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import type { Incoming, Peer } from '../grpc/transport.ts';
-import type { Method } from '../etcd/methods.ts';
+import type { OwnedBytes } from '../runtime/owned-bytes.ts';
 import type { Tenant } from '../tenant/tenant.ts';
 
-/** `client`: as sent, by nobody we know yet. `tenant`: visible keys of a known tenant. `store`: keys as etcd holds them. */
+/**
+ * `client`: as the client sent them, its tenant not yet known. `tenant`: visible keys of a known tenant. `store`: keys as
+ * etcd holds them.
+ */
 export type Space = 'client' | 'tenant' | 'store';
 
 declare const space: unique symbol;
-/** A whole protobuf message of the API. Casts between spaces stand in grpc's listener glue, tenant/, namespace/ and upstream/. */
-export type Message<S extends Space> = Uint8Array & { readonly [space]?: S };
 
-export interface Reply<S extends Space> extends BytesReply {
-  message(bytes: Message<S>): void;
-}
+/** A whole protobuf message of the API, shared. Only proxy/, identity/, namespace/ and `builtMessage` cast to it. */
+export type Message<S extends Space> = Uint8Array & { readonly [space]: S };
 
-export interface Requests<S extends Space> extends BytesRequests {
-  message(bytes: Message<S>): void;
-}
+/** A message whose receiver may rewrite it in place and release its memory. */
+export type OwnedMessage<S extends Space> = Message<S> & OwnedBytes;
+
+export type Requests<S extends Space> = RequestSink<Message<S>>;
+export type Responses<S extends Space> = ResponseSink<Message<S>>;
 
 export interface Etcd<S extends Space> {
   /** For methods that stream in neither direction. */
-  unary(call: Call, request: Message<S>, reply: Reply<S>): Ongoing;
-  /** For all others. */
-  stream(call: Call, reply: Reply<S>): Requests<S>;
+  unary(call: Call, request: Message<S>, responses: Responses<S>): CallHandle;
+  /** For all other methods. */
+  stream(call: Call, responses: Responses<S>): Requests<S>;
 }
 
 export type Layer<Above extends Space, Below extends Space = Above> = (
   next: Etcd<Below>,
 ) => Etcd<Above>;
 
-/** Takes what was thrown while a call was worked on: ends that call, and no other, and tells of it once. */
-export interface Rescuer {
+/** Declares a message that the proxy has built itself, with keys of space S or without any. */
+export function builtMessage<S extends Space>(bytes: OwnedBytes): OwnedMessage<S> {
+  return bytes as OwnedMessage<S>;
+}
+
+/** Ends the one call that a bug was hit in. Installed by the rescue layer. */
+export interface FaultHandler {
   onFault(error: unknown): void;
 }
 
-/** One call on its way down. Layers read it; only `rescue` and `identify` write it. */
+/** One call on the request path. Layers read it; only rescue and identify write it. */
 export class Call {
   readonly method: Method;
   readonly metadata: Metadata;
+  /** On the clock's monotonic scale; `Infinity` without a deadline. */
   readonly deadlineMs: number;
   readonly peer: Peer;
-  /** Null until `identify` has found it; every layer below may rely on it through `tenantOf`. */
+  /** Null until identify has found it. Layers below identify read it through `tenantOf`. */
   tenant: Tenant | null = null;
-  /** For code that sockets and timers enter directly, below `rescue`. Null for a call that no client began. */
-  rescuer: Rescuer | null = null;
+  /** Null for a call that did not come through the rescue layer. */
+  faultHandler: FaultHandler | null = null;
 
   constructor(incoming: Incoming<Method>) {
     this.method = incoming.method;
@@ -57,14 +66,32 @@ export class Call {
     this.deadlineMs = incoming.deadlineMs;
     this.peer = incoming.peer;
   }
+
+  /**
+   * Reports what was thrown while a socket, a timer or a promise drove this call. The call ends with Internal; no other call
+   * is affected. Throws `error` again if the call has no fault handler.
+   */
+  fault(error: unknown): void {
+    if (this.faultHandler === null) throw error;
+    this.faultHandler.onFault(error);
+  }
+
+  /** A call that the proxy itself makes on behalf of this one. A fault in it ends this call. */
+  derive(method: Method): Call {
+    const { metadata, deadlineMs, peer } = this;
+    const derived = new Call({ method, metadata, deadlineMs, peer });
+    derived.tenant = this.tenant;
+    derived.faultHandler = this.faultHandler;
+    return derived;
+  }
 }
 
-/** Whether the call is for the cluster as a whole, by the tenant that owns it: nothing of it is rewritten or hidden. */
+/** Whether the call acts on the whole cluster for the tenant that owns it. Such a call is neither rewritten nor filtered. */
 export function isOwned(call: Call): boolean {
   return call.method.owner && tenantOf(call).owns.has(call.method.name);
 }
 
-/** The call's tenant. Throws when a layer that needs one stands above `identify`: a mistake in the pipeline. */
+/** The call's tenant. Throws if a layer that needs one is above identify: a bug in the pipeline. */
 export function tenantOf(call: Call): Tenant {
   if (call.tenant === null) throw new Error(`${call.method.path} has no tenant`);
   return call.tenant;

@@ -1,25 +1,28 @@
 /**
- * The outermost layer: whatever is thrown below it ends the call it was thrown for with one Internal status, is told to a
- * hook once, and harms no other call. What is thrown is always a mistake of ours, since refusals are values. It catches
- * what comes from above by itself; code that is entered from a socket below or by a timer hands what it catches to
- * `rescueFrom`.
+ * The outermost layer. Whatever is thrown below it ends the call it was thrown for with one Internal status, is reported
+ * once, and affects no other call. A thrown error is always a bug of the proxy, because refusals are values. The layer
+ * catches what its caller causes; code that sockets, timers and promises enter directly passes errors to `call.fault`.
  */
-import type { Call, Etcd, Layer, Reply, Requests, Rescuer } from './call.ts';
-import { refusal } from './refusals.ts';
-import { type Ongoing, settled } from '../grpc/call.ts';
+import type { CallHandle } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
+import type {
+  Call,
+  Etcd,
+  FaultHandler,
+  Layer,
+  Message,
+  OwnedMessage,
+  Requests,
+  Responses,
+} from './call.ts';
+import { ForwardingCall } from './forwarding.ts';
+import { refusal } from './refusals.ts';
 
-/** Hears of every fault, for the log and a counter. Must not throw. */
+/** Receives every fault, for the log and a counter. Must not throw. */
 export type OnFault = (call: Call, error: unknown) => void;
 
 export function rescue(onFault: OnFault): Layer<'client'> {
   return (next) => new Rescue(next, onFault);
-}
-
-/** Hands on what was thrown while `call` was worked on. Throws it again where nobody waits for it. */
-export function rescueFrom(error: unknown, call: Call): void {
-  if (call.rescuer === null) throw error;
-  call.rescuer.onFault(error);
 }
 
 class Rescue implements Etcd<'client'> {
@@ -31,20 +34,20 @@ class Rescue implements Etcd<'client'> {
     this.#onFault = onFault;
   }
 
-  unary(call: Call, request: Uint8Array, reply: Reply<'client'>): Ongoing {
-    const rescued = new RescuedUnary(call, reply, this.#onFault);
+  unary(call: Call, request: Message<'client'>, responses: Responses<'client'>): CallHandle {
+    const rescued = new RescuedCall(call, responses, this.#onFault);
     try {
-      rescued.onStarted(this.#next.unary(call, request, rescued));
+      rescued.attach(this.#next.unary(call, request, rescued));
     } catch (error) {
       rescued.onFault(error);
     }
     return rescued;
   }
 
-  stream(call: Call, reply: Reply<'client'>): Requests<'client'> {
-    const rescued = new RescuedStream(call, reply, this.#onFault);
+  stream(call: Call, responses: Responses<'client'>): Requests<'client'> {
+    const rescued = new RescuedCall(call, responses, this.#onFault);
     try {
-      rescued.onStarted(this.#next.stream(call, new Answers(rescued, reply)));
+      rescued.attachStream(this.#next.stream(call, rescued));
     } catch (error) {
       rescued.onFault(error);
     }
@@ -52,140 +55,87 @@ class Rescue implements Etcd<'client'> {
   }
 }
 
-/** What both kinds of calls share. After its end nothing goes up or down any more. */
-abstract class Rescued<Below extends Ongoing> implements Rescuer {
-  protected readonly reply: Reply<'client'>;
-  protected below: Below | null = null;
-  protected isOver = false;
-  /** It ended by itself, so there is nothing to cancel. */
-  #isEndedBelow = false;
+/** Layers below may be faulty here, so events after the end are dropped and not reported as violations. */
+class RescuedCall extends ForwardingCall<'client'> implements FaultHandler {
   readonly #call: Call;
   readonly #onFault: OnFault;
 
-  constructor(call: Call, reply: Reply<'client'>, onFault: OnFault) {
+  constructor(call: Call, above: Responses<'client'>, onFault: OnFault) {
+    super(above);
     this.#call = call;
-    this.reply = reply;
     this.#onFault = onFault;
-    call.rescuer = this;
+    call.faultHandler = this;
   }
 
-  /** The call may be over by now, through an answer or a fault while it was being started. */
-  onStarted(below: Below): void {
-    this.below = below;
-    if (this.isOver) this.#cancelBelow();
+  /** A fault may have ended the call while it was being started. */
+  override attach(handle: CallHandle): void {
+    this.handle = handle;
+    if (this.isEnded) this.#cancelBelow();
   }
 
   onFault(error: unknown): void {
     this.#onFault(this.#call, error);
-    if (this.isOver) return;
-    this.isOver = true;
+    if (this.isEnded) return;
+    this.isEnded = true;
     this.#cancelBelow();
-    this.reply.end(refusal('proxy-fault'));
+    this.above.end(refusal('proxy-fault'));
   }
 
-  over(status: Status): void {
-    this.#isEndedBelow = true;
-    if (this.isOver) return;
-    this.isOver = true;
-    this.reply.end(status);
+  override deliver(message: OwnedMessage<'client'>): void {
+    if (!this.isEnded) this.above.deliver(message);
   }
 
-  cancel(): void {
-    if (this.isOver) return;
-    this.isOver = true;
+  override deliverShared(head: Uint8Array, tail: Message<'client'>): void {
+    if (!this.isEnded) this.above.deliverShared(head, tail);
+  }
+
+  override end(status: Status): void {
+    if (!this.isEnded) super.end(status);
+  }
+
+  override send(message: Message<'client'>): void {
+    try {
+      super.send(message);
+    } catch (error) {
+      this.onFault(error);
+    }
+  }
+
+  override halfClose(): void {
+    try {
+      super.halfClose();
+    } catch (error) {
+      this.onFault(error);
+    }
+  }
+
+  override cancel(): void {
+    if (this.isEnded) return;
+    this.isEnded = true;
     this.#cancelBelow();
+  }
+
+  override pauseResponses(): void {
+    try {
+      super.pauseResponses();
+    } catch (error) {
+      this.onFault(error);
+    }
+  }
+
+  override resumeResponses(): void {
+    try {
+      super.resumeResponses();
+    } catch (error) {
+      this.onFault(error);
+    }
   }
 
   #cancelBelow(): void {
-    if (this.#isEndedBelow) return;
     try {
-      this.below?.cancel();
+      this.handle.cancel();
     } catch (error) {
       this.#onFault(this.#call, error);
     }
-  }
-}
-
-/** One object on both ways. A single message each way leaves nothing to pause, in either sense of the word. */
-class RescuedUnary extends Rescued<Ongoing> implements Reply<'client'>, Ongoing {
-  message(bytes: Uint8Array): void {
-    if (!this.isOver) this.reply.message(bytes);
-  }
-
-  end(status: Status): void {
-    this.over(status);
-  }
-
-  pause(): void {}
-  resume(): void {}
-}
-
-class RescuedStream extends Rescued<Requests<'client'>> implements Requests<'client'> {
-  message(bytes: Uint8Array): void {
-    try {
-      this.#open.message(bytes);
-    } catch (error) {
-      this.onFault(error);
-    }
-  }
-
-  end(): void {
-    try {
-      this.#open.end();
-    } catch (error) {
-      this.onFault(error);
-    }
-  }
-
-  pause(): void {
-    try {
-      this.#open.pause();
-    } catch (error) {
-      this.onFault(error);
-    }
-  }
-
-  resume(): void {
-    try {
-      this.#open.resume();
-    } catch (error) {
-      this.onFault(error);
-    }
-  }
-
-  /** Whether answers still go up. */
-  get isOpen(): boolean {
-    return !this.isOver;
-  }
-
-  get #open(): Requests<'client'> {
-    return this.isOver || this.below === null ? settled : this.below;
-  }
-}
-
-/** The answers' half of a stream. */
-class Answers implements Reply<'client'> {
-  readonly #stream: RescuedStream;
-  readonly #reply: Reply<'client'>;
-
-  constructor(stream: RescuedStream, reply: Reply<'client'>) {
-    this.#stream = stream;
-    this.#reply = reply;
-  }
-
-  message(bytes: Uint8Array): void {
-    if (this.#stream.isOpen) this.#reply.message(bytes);
-  }
-
-  end(status: Status): void {
-    this.#stream.over(status);
-  }
-
-  pause(): void {
-    if (this.#stream.isOpen) this.#reply.pause();
-  }
-
-  resume(): void {
-    if (this.#stream.isOpen) this.#reply.resume();
   }
 }

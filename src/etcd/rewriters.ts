@@ -1,8 +1,13 @@
 /**
- * The rewriters of all messages and methods, compiled from the table once, when this module is loaded. One object per
+ * The rewriters of all messages and methods, compiled from the table of fields when this module is loaded. One object per
  * message and direction for the life of the process.
  */
-import { type Rewriter, requestRewriters, responseRewriters } from '../rewrite/rewriter.ts';
+import {
+  type RequestRewriter,
+  type ResponseRewriter,
+  requestRewriters,
+  responseRewriters,
+} from '../rewrite/rewriter.ts';
 import { type RequestName, type ResponseName, requests, responses } from './fields.ts';
 import { type Method, methods } from './methods.ts';
 
@@ -12,21 +17,21 @@ const ofRequests = methods.map((method) => applier(method.request));
 const ofResponses = methods.map((method) => stripper(method.response));
 
 /** Visible → stored, for the request messages of a method. */
-export function requestRewriter(method: Method): Rewriter {
-  return ofRequests[method.index] as Rewriter;
+export function requestRewriter(method: Method): RequestRewriter {
+  return ofRequests[method.index] as RequestRewriter;
 }
 
 /** Stored → visible, for the response messages of a method. */
-export function responseRewriter(method: Method): Rewriter {
-  return ofResponses[method.index] as Rewriter;
+export function responseRewriter(method: Method): ResponseRewriter {
+  return ofResponses[method.index] as ResponseRewriter;
 }
 
 /** Visible → stored, also for a message that is only part of a request, such as `WatchCreateRequest`. */
-export function applier(message: RequestName): Rewriter {
-  return applying.get(message) as Rewriter;
+export function applier(message: RequestName): RequestRewriter {
+  return applying.get(message) as RequestRewriter;
 }
 
 /** Stored → visible, also for a message that is only part of a response, such as `Event`. */
-export function stripper(message: ResponseName): Rewriter {
-  return stripping.get(message) as Rewriter;
+export function stripper(message: ResponseName): ResponseRewriter {
+  return stripping.get(message) as ResponseRewriter;
 }

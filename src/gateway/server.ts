@@ -5,8 +5,8 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { isLoopback } from '../config/address.ts';
 import type { Etcd } from '../call/call.ts';
+import { isLoopback } from '../config/address.ts';
 import type { Peer } from '../grpc/transport.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { type Answer, text } from './answer.ts';

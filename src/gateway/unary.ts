@@ -2,9 +2,10 @@
  * A unary call of the gateway's own making into the pipeline, with the identity of the connection that asks. It is one call
  * among the others: identified, counted, rewritten and guarded like those of clients.
  */
-import { Call, type Etcd, type Reply } from '../call/call.ts';
+import { Call, type Etcd, type Message } from '../call/call.ts';
 import type { Method } from '../etcd/methods.ts';
-import type { Ongoing } from '../grpc/call.ts';
+import type { CallHandle } from '../grpc/call.ts';
+import { CollectedResponse } from '../grpc/collected-response.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import type { Status } from '../grpc/status.ts';
 import type { Peer } from '../grpc/transport.ts';
@@ -29,40 +30,16 @@ export interface Answered {
 export function unary(asking: Asking, method: Method, request: Uint8Array): Promise<Answered> {
   const { etcd, peer, metadata, deadlineMs, signal } = asking;
   return new Promise((resolve) => {
-    const reply = new Collected(resolve);
-    const ongoing: Ongoing = etcd.unary(
+    const response = new CollectedResponse((status, message) => resolve({ status, message }));
+    const ongoing: CallHandle = etcd.unary(
       new Call({ method, metadata, deadlineMs, peer }),
-      request,
-      reply,
+      request as Message<'client'>,
+      response,
     );
     const cancel = () => {
-      if (!reply.hasEnded) ongoing.cancel();
+      if (!response.hasEnded) ongoing.cancel();
     };
     if (signal.aborted) cancel();
     else signal.addEventListener('abort', cancel, { once: true });
   });
-}
-
-class Collected implements Reply<'client'> {
-  hasEnded = false;
-  readonly #resolve: (answered: Answered) => void;
-  #message: Uint8Array | null = null;
-
-  constructor(resolve: (answered: Answered) => void) {
-    this.#resolve = resolve;
-  }
-
-  message(bytes: Uint8Array): void {
-    this.#message = bytes;
-  }
-
-  end(status: Status): void {
-    this.hasEnded = true;
-    this.#resolve({ status, message: this.#message });
-  }
-
-  // One message is all that comes.
-  pause(): void {}
-
-  resume(): void {}
 }

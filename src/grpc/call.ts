@@ -1,46 +1,58 @@
 /**
- * The two ends of a call, in bytes. The same shapes serve the listener, every layer of the pipeline and the upstream,
- * so that a layer with nothing to say on the way back hands its caller's reply down unchanged.
+ * The two directions of a gRPC call, in bytes. Transports, layers and the upstream implement the same interfaces, so a layer
+ * that does not change responses passes its caller's sink down unchanged.
  *
- * Rules that hold everywhere:
- * - Bytes handed on are never written again by who handed them on, and may be kept. A kept request pins the read buffer it
- *   came from, so who keeps it for long copies it. An answer is its receiver's alone, who may also write to it.
- * - A reply is called from the moment the call starts, also before the starting function has returned. After `end`, and
- *   after the caller's `cancel`, it is not called again.
- * - `pause` asks the other side to stop sending messages; what is already under way may still arrive. `resume` undoes it.
+ * Ownership of bytes:
+ * - A request message is shared. Neither side writes to it. A receiver may keep it, for example to repeat a call; it can lie
+ *   in the read buffer of a connection, so a receiver that keeps it for long copies it.
+ * - A response passed to `deliver` is owned by the receiver from then on. The receiver may rewrite it in place and release
+ *   its memory.
+ * - A response passed to `deliverShared` stays immutable. The same bytes may be queued on any number of connections.
+ *
+ * Order of calls:
+ * - Responses may arrive before the function that started the call has returned.
+ * - A response sink is not called after `end`, nor after its caller has called `cancel`.
+ * - `pause…` applies backpressure. Messages already in flight may still arrive.
  */
+import type { OwnedBytes } from '../runtime/owned-bytes.ts';
 import type { Status } from './status.ts';
 
-/** A call that was started, seen from above. */
-export interface Ongoing {
-  /** The caller lost interest. Stops the call as far down as it got; its reply hears nothing more. */
+/** A started call, as its caller sees it. After the end of the call its methods have no effect. */
+export interface CallHandle {
+  /** Aborts the call. Its response sink is not called again. */
   cancel(): void;
-  /** The caller cannot take more answers for now. */
-  pause(): void;
-  resume(): void;
+  /** The caller cannot take more responses for now. */
+  pauseResponses(): void;
+  resumeResponses(): void;
 }
 
-/** The sending half of a stream. After `end` or `cancel` it is not called again. */
-export interface Requests extends Ongoing {
-  message(bytes: Uint8Array): void;
-  /** Half-close. Answers keep flowing until the other side ends the call. */
-  end(): void;
+/** The request direction of a stream. `send` is not called after `halfClose`, and nothing is called after `cancel`. */
+export interface RequestSink<M extends Uint8Array = Uint8Array> extends CallHandle {
+  send(message: M): void;
+  /** No more requests follow. Responses continue until the peer ends the call. */
+  halfClose(): void;
 }
 
-/** Where answers go. A unary call gets at most one message, then `end`. */
-export interface Reply {
-  message(bytes: Uint8Array): void;
+/** The response direction of a call. A unary call delivers at most one message, then ends. */
+export interface ResponseSink<M extends Uint8Array = Uint8Array> {
+  /** Transfers the ownership of `message` to the sink. */
+  deliver(message: M & OwnedBytes): void;
+  /**
+   * One message in two pieces: a few bytes for this receiver, then bytes that many receivers share. `head` is borrowed: the
+   * sink copies it before it returns.
+   */
+  deliverShared(head: Uint8Array, tail: M): void;
   end(status: Status): void;
-  /** The way down is full: send no more requests for now. */
-  pause(): void;
-  resume(): void;
+  /** The request path is full: the caller must stop sending for now. */
+  pauseRequests(): void;
+  resumeRequests(): void;
 }
 
-/** What a layer returns for a call that it has already ended. */
-export const settled: Requests = {
+/** What a layer returns for a call that has already ended. */
+export const endedCall: RequestSink = {
   cancel() {},
-  pause() {},
-  resume() {},
-  message() {},
-  end() {},
+  pauseResponses() {},
+  resumeResponses() {},
+  send() {},
+  halfClose() {},
 };

@@ -34,6 +34,12 @@ export function messagePrefix(length: number): Buffer {
   return prefix;
 }
 
+/** The prefix of a message that begins with `head`, and `head` behind it. Valid until the next call. */
+export function messageLead(head: Uint8Array, tailBytes: number): Uint8Array {
+  const fixed = messagePrefix(head.length + tailBytes);
+  return head.length === 0 ? fixed : Buffer.concat([fixed, head]);
+}
+
 /** Whether `bytes[start..end)` is exactly one message, uncompressed and within the limit: the usual case. */
 export function isOneMessage(bytes: Buffer, start: number, end: number, bytesMax: number): boolean {
   const length = end - start - prefixBytes;

@@ -3,7 +3,7 @@
  * connections (`ClientTransport`); both sides carry message bytes, metadata and statuses and nothing of the library
  * underneath. There are two: `native` (our engine, over http2/) and `grpc-js`.
  */
-import type { Ongoing, Reply, Requests } from './call.ts';
+import type { CallHandle, RequestSink, ResponseSink } from './call.ts';
 import type { Metadata } from './metadata.ts';
 
 /** What a transport has to know of a method: its path, and whether the two sides may send more than one message. */
@@ -44,9 +44,9 @@ export interface Incoming<M extends ServedMethod> {
 export interface CallHandler<M extends ServedMethod> {
   readonly methods: ReadonlyMap<string, M>;
   /** Called for methods that stream in neither direction, with the whole request message. */
-  unary(incoming: Incoming<M>, request: Uint8Array, reply: Reply): Ongoing;
+  unary(incoming: Incoming<M>, request: Uint8Array, reply: ResponseSink): CallHandle;
   /** Called for all others, as soon as the head is there. */
-  stream(incoming: Incoming<M>, reply: Reply): Requests;
+  stream(incoming: Incoming<M>, reply: ResponseSink): RequestSink;
 }
 
 /** A TCP address (`port` 0 takes any free one) or the path of a Unix socket. */
@@ -135,8 +135,8 @@ export interface Channel {
   readonly failure: string;
   /** Called after every change of `state`. One listener: the endpoint that owns the channel. */
   onState: (() => void) | null;
-  unary(head: RequestHead, message: Uint8Array, reply: Reply): Ongoing;
-  stream(head: RequestHead, reply: Reply): Requests;
+  unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle;
+  stream(head: RequestHead, reply: ResponseSink): RequestSink;
   /** Open calls end with origin `lost`. */
   close(): void;
 }

@@ -2,8 +2,8 @@
  * The innermost layer, between the pipeline and the upstream: time limits, breakers, the hold and the one retry. It judges
  * single attempts; what a client sees of a failing cluster, and how soon, is decided here. Bytes pass unread.
  */
-import type { Call, Etcd, Layer, Message, Reply, Requests } from '../call/call.ts';
-import type { Ongoing } from '../grpc/call.ts';
+import type { Call, Etcd, Layer, Message, Requests, Responses } from '../call/call.ts';
+import type { CallHandle } from '../grpc/call.ts';
 import type { GuardParts } from './guarded-call.ts';
 import { GuardedStream } from './guarded-stream.ts';
 import { GuardedUnary } from './guarded-unary.ts';
@@ -21,13 +21,13 @@ class Guard implements Etcd<'store'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Message<'store'>, reply: Reply<'store'>): Ongoing {
+  unary(call: Call, request: Message<'store'>, reply: Responses<'store'>): CallHandle {
     const guarded = new GuardedUnary(this.#parts, this.#next, call, request, reply);
     guarded.begin(call.method.waits ? Number.POSITIVE_INFINITY : this.#parts.requestTimeoutMs);
     return guarded;
   }
 
-  stream(call: Call, reply: Reply<'store'>): Requests<'store'> {
+  stream(call: Call, reply: Responses<'store'>): Requests<'store'> {
     const guarded = new GuardedStream(this.#parts, this.#next, call, reply);
     // Streams live as long as their client wants them.
     guarded.begin(Number.POSITIVE_INFINITY);

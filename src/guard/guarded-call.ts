@@ -7,10 +7,10 @@
  *   ↑                             │
  *   └──── one more time ──────────┘
  */
-import { type Call, type Etcd, type Reply, tenantOf } from '../call/call.ts';
+import { type Call, type Etcd, type Responses, tenantOf } from '../call/call.ts';
 import { refusal, refusalWith } from '../call/refusals.ts';
 import { method } from '../etcd/methods.ts';
-import type { Ongoing } from '../grpc/call.ts';
+import type { CallHandle } from '../grpc/call.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Deadline, type Deadlines } from '../runtime/deadlines.ts';
@@ -18,7 +18,6 @@ import { type Breaker, refused, type Ticket } from './breaker/breaker.ts';
 import type { Breakers } from './breaker/breakers.ts';
 import { afterDeadline, classify, type Verdict } from './classify.ts';
 import type { Held, Hold } from './hold.ts';
-import { rescueFrom } from '../call/rescue.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
 export interface GuardParts {
@@ -41,16 +40,16 @@ const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
 
 type Stage = 'ready' | 'held' | 'sent' | 'over';
 
-export abstract class GuardedCall<Below extends Ongoing> extends Deadline implements Held {
+export abstract class GuardedCall<Below extends CallHandle> extends Deadline implements Held {
   protected readonly parts: GuardParts;
   protected readonly next: Etcd<'store'>;
   protected readonly call: Call;
-  protected readonly reply: Reply<'store'>;
+  protected readonly above: Responses<'store'>;
   protected stage: Stage = 'ready';
   /** Null until it was sent, and between two attempts. */
   protected below: Below | null = null;
   /** An answer went up: nothing may be repeated, and whether the call could be served is known. */
-  protected isAnswered = false;
+  protected hasResponse = false;
   readonly #breaker: Breaker | null;
   #ticket: Ticket = refused;
   /** Attempts sent so far: tells an attempt that is being started from one that replaced it meanwhile. */
@@ -64,20 +63,22 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
   #sentMs = 0;
   #holdUntilMs = 0;
 
-  constructor(parts: GuardParts, next: Etcd<'store'>, call: Call, reply: Reply<'store'>) {
+  constructor(parts: GuardParts, next: Etcd<'store'>, call: Call, above: Responses<'store'>) {
     super();
     this.parts = parts;
     this.next = next;
     this.call = call;
-    this.reply = reply;
+    this.above = above;
     this.#breaker =
-      call.method === keepAlive ? null : parts.breakers.of(tenantOf(call), call.method.breaker);
+      call.method === keepAlive
+        ? null
+        : parts.breakers.of(tenantOf(call).state, call.method.breaker);
   }
 
   /** Sends the request, all that is known of it. */
-  protected abstract send(): Below;
+  protected abstract startAttempt(): Below;
   /** The attempt is under way. */
-  protected abstract onSent(below: Below): void;
+  protected abstract onStarted(below: Below): void;
   /** The request is still known from its beginning. */
   protected abstract get isRepeatable(): boolean;
   /** Bytes that have to be kept while the call waits. */
@@ -106,7 +107,7 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
     try {
       this.#onDeadline(this.parts.clock.nowMs());
     } catch (error) {
-      rescueFrom(error, this.call);
+      this.call.fault(error);
     }
   }
 
@@ -115,14 +116,14 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
       this.#offersLeft = offersMax;
       this.#dispatch(this.parts.clock.nowMs());
     } catch (error) {
-      rescueFrom(error, this.call);
+      this.call.fault(error);
     }
   }
 
   /** An answer arrived. The first one of a stream says that it could be opened, which is all that its breaker asks. */
-  protected onAnswer(): void {
-    if (this.isAnswered) return;
-    this.isAnswered = true;
+  protected onResponse(): void {
+    if (this.hasResponse) return;
+    this.hasResponse = true;
     if (this.call.method.responseStream) this.#settle('success');
   }
 
@@ -172,7 +173,7 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
   }
 
   get #canRepeat(): boolean {
-    return !this.isAnswered && this.isRepeatable;
+    return !this.hasResponse && this.isRepeatable;
   }
 
   #attempt(nowMs: number): void {
@@ -205,12 +206,12 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
     this.parts.deadlines.add(this, this.#limitMs);
     this.#sends += 1;
     const attempt = this.#sends;
-    const below = this.send();
+    const below = this.startAttempt();
     // It may have ended meanwhile, and another attempt may have taken its place.
     if (attempt !== this.#sends || !this.#isOpenBelow) return;
     this.below = below;
     if (this.#isOver) this.#cancelBelow();
-    else this.onSent(below);
+    else this.onStarted(below);
   }
 
   #wait(nowMs: number): void {
@@ -271,7 +272,7 @@ export abstract class GuardedCall<Below extends Ongoing> extends Deadline implem
 
   #finish(status: Status): void {
     this.#leave();
-    this.reply.end(status);
+    this.above.end(status);
   }
 
   #leave(): void {

@@ -1,107 +1,115 @@
 /**
- * A stream under guard. Only its opening is guarded: until the first answer its requests are kept, so that a stream that
- * was never sent can be sent elsewhere; from then on everything passes through, without a time limit of ours.
+ * A stream under guard. Only its opening is guarded: requests are kept until the first response, so that a stream that was
+ * never sent can be sent to another endpoint. From the first response on everything passes without a time limit. One object
+ * is the request sink of the layer above and the response sink of each attempt.
  */
-import type { Call, Etcd, Message, Reply, Requests } from '../call/call.ts';
+import type { Call, Etcd, Message, OwnedMessage, Requests, Responses } from '../call/call.ts';
 import type { Status } from '../grpc/status.ts';
 import { GuardedCall, type GuardParts } from './guarded-call.ts';
-import { rescueFrom } from '../call/rescue.ts';
 
 /**
- * Requests of one stream that are kept before its first answer. A waiting client is paused beyond it; a stream that was
- * sent is no longer repeated.
+ * Requests of one stream that are kept before its first response. Beyond this a waiting client is paused, and a stream that
+ * was sent is no longer repeated.
  */
 const earlyBytesMax = 256 << 10;
 
-export class GuardedStream extends GuardedCall<Requests<'store'>> implements Requests<'store'> {
-  readonly #answers: Answers;
-  /** The stream below, once it was given everything that came before. */
+export class GuardedStream
+  extends GuardedCall<Requests<'store'>>
+  implements Requests<'store'>, Responses<'store'>
+{
+  /** The stream below, once all kept requests were passed to it. */
   #open: Requests<'store'> | null = null;
-  /** Requests from the first one on; null when they are no longer needed or were too many. */
+  /** Requests from the first one on. Null if they are no longer needed or were too many. */
   #early: Message<'store'>[] | null = [];
   #earlyBytes = 0;
   #isHalfClosed = false;
-  /** The client takes no answers. */
+  /** The client applies backpressure. */
   #isPausedAbove = false;
-  /** We or the upstream have asked the client to send no more. */
+  /** The guard or the upstream has paused the client. */
   #hasPausedClient = false;
   #isPausedBelow = false;
 
-  constructor(parts: GuardParts, next: Etcd<'store'>, call: Call, reply: Reply<'store'>) {
-    super(parts, next, call, reply);
-    this.#answers = new Answers(this);
+  constructor(parts: GuardParts, next: Etcd<'store'>, call: Call, above: Responses<'store'>) {
+    super(parts, next, call, above);
   }
 
-  message(bytes: Message<'store'>): void {
+  send(message: Message<'store'>): void {
     if (this.stage === 'over') return;
     const open = this.#open;
-    this.#keep(bytes);
-    open?.message(bytes);
+    this.#keep(message);
+    open?.send(message);
   }
 
-  end(): void {
+  halfClose(): void {
     if (this.stage === 'over') return;
     this.#isHalfClosed = true;
-    this.#open?.end();
+    this.#open?.halfClose();
   }
 
-  pause(): void {
+  pauseResponses(): void {
     this.#isPausedAbove = true;
-    this.below?.pause();
+    this.below?.pauseResponses();
   }
 
-  resume(): void {
+  resumeResponses(): void {
     this.#isPausedAbove = false;
-    this.below?.resume();
+    this.below?.resumeResponses();
   }
 
-  onMessageBelow(bytes: Message<'store'>): void {
+  deliver(message: OwnedMessage<'store'>): void {
     if (this.stage === 'over') return;
     try {
-      this.onAnswer();
-      if (this.#open !== null) this.#early = null;
-      this.reply.message(bytes);
+      this.#onMessage();
+      this.above.deliver(message);
     } catch (error) {
-      rescueFrom(error, this.call);
+      this.call.fault(error);
     }
   }
 
-  onEndBelow(status: Status): void {
+  deliverShared(head: Uint8Array, tail: Message<'store'>): void {
+    if (this.stage === 'over') return;
+    try {
+      this.#onMessage();
+      this.above.deliverShared(head, tail);
+    } catch (error) {
+      this.call.fault(error);
+    }
+  }
+
+  end(status: Status): void {
     try {
       this.#open = null;
       this.#isPausedBelow = false;
       this.onEnd(status);
     } catch (error) {
-      rescueFrom(error, this.call);
+      this.call.fault(error);
     }
   }
 
-  onPauseBelow(isPaused: boolean): void {
-    if (this.stage === 'over') return;
-    try {
-      this.#isPausedBelow = isPaused;
-      this.#pauseClient();
-    } catch (error) {
-      rescueFrom(error, this.call);
-    }
+  pauseRequests(): void {
+    this.#onPauseBelow(true);
   }
 
-  protected override send(): Requests<'store'> {
-    return this.next.stream(this.call, this.#answers);
+  resumeRequests(): void {
+    this.#onPauseBelow(false);
   }
 
-  /** Passes on what came before. Each step may end the stream, or add to what is to be passed on. */
-  protected override onSent(below: Requests<'store'>): void {
+  protected override startAttempt(): Requests<'store'> {
+    return this.next.stream(this.call, this);
+  }
+
+  /** Passes on the kept requests. Each step may end the stream, or add to the requests that are kept. */
+  protected override onStarted(below: Requests<'store'>): void {
     const early = this.#early ?? [];
     for (let i = 0; i < early.length && below === this.below; i++) {
-      const bytes = early[i];
-      if (bytes !== undefined) below.message(bytes);
+      const message = early[i];
+      if (message !== undefined) below.send(message);
     }
     if (below !== this.below) return;
     this.#open = below;
-    if (this.isAnswered) this.#early = null;
-    if (this.#isPausedAbove) below.pause();
-    if (this.#isHalfClosed) below.end();
+    if (this.hasResponse) this.#early = null;
+    if (this.#isPausedAbove) below.pauseResponses();
+    if (this.#isHalfClosed) below.halfClose();
     if (below === this.below) this.#pauseClient();
   }
 
@@ -113,11 +121,26 @@ export class GuardedStream extends GuardedCall<Requests<'store'>> implements Req
     return this.#earlyBytes;
   }
 
-  #keep(bytes: Message<'store'>): void {
+  #onMessage(): void {
+    this.onResponse();
+    if (this.#open !== null) this.#early = null;
+  }
+
+  #onPauseBelow(isPaused: boolean): void {
+    if (this.stage === 'over') return;
+    try {
+      this.#isPausedBelow = isPaused;
+      this.#pauseClient();
+    } catch (error) {
+      this.call.fault(error);
+    }
+  }
+
+  #keep(message: Message<'store'>): void {
     if (this.#early === null) return;
-    this.#earlyBytes += bytes.length;
-    this.#early.push(bytes);
-    if (this.stage === 'held' && !this.parts.hold.keep(this, bytes.length)) {
+    this.#earlyBytes += message.length;
+    this.#early.push(message);
+    if (this.stage === 'held' && !this.parts.hold.keep(this, message.length)) {
       this.onKeptTooMuch();
     } else if (this.#open !== null && this.#earlyBytes > earlyBytesMax) {
       this.#early = null;
@@ -126,38 +149,13 @@ export class GuardedStream extends GuardedCall<Requests<'store'>> implements Req
     }
   }
 
-  /** The client sends no more while the upstream cannot take it, or while it waits and has sent enough. */
+  /** Pauses the client while the upstream applies backpressure, or while the stream waits and the client has sent enough. */
   #pauseClient(): void {
     const mustPause =
       this.#isPausedBelow || (this.#open === null && this.#earlyBytes > earlyBytesMax);
     if (mustPause === this.#hasPausedClient) return;
     this.#hasPausedClient = mustPause;
-    if (mustPause) this.reply.pause();
-    else this.reply.resume();
-  }
-}
-
-/** The answers' half of the same stream. */
-class Answers implements Reply<'store'> {
-  readonly #stream: GuardedStream;
-
-  constructor(stream: GuardedStream) {
-    this.#stream = stream;
-  }
-
-  message(bytes: Message<'store'>): void {
-    this.#stream.onMessageBelow(bytes);
-  }
-
-  end(status: Status): void {
-    this.#stream.onEndBelow(status);
-  }
-
-  pause(): void {
-    this.#stream.onPauseBelow(true);
-  }
-
-  resume(): void {
-    this.#stream.onPauseBelow(false);
+    if (mustPause) this.above.pauseRequests();
+    else this.above.resumeRequests();
   }
 }

@@ -1,14 +1,16 @@
 /**
- * A unary call under guard: one object, the reply of the attempt below and the ongoing call of the layer above. Single
- * messages leave nothing to pause, in either sense of the word.
+ * A unary call under guard. One object: the response sink of each attempt and the handle of the layer above. With one message
+ * each way there is nothing to pause.
  */
-import type { Call, Etcd, Message, Reply } from '../call/call.ts';
-import type { Ongoing } from '../grpc/call.ts';
+import type { Call, Etcd, Message, OwnedMessage, Responses } from '../call/call.ts';
+import type { CallHandle } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
 import { GuardedCall, type GuardParts } from './guarded-call.ts';
-import { rescueFrom } from '../call/rescue.ts';
 
-export class GuardedUnary extends GuardedCall<Ongoing> implements Reply<'store'>, Ongoing {
+export class GuardedUnary
+  extends GuardedCall<CallHandle>
+  implements Responses<'store'>, CallHandle
+{
   readonly #request: Message<'store'>;
 
   constructor(
@@ -16,19 +18,29 @@ export class GuardedUnary extends GuardedCall<Ongoing> implements Reply<'store'>
     next: Etcd<'store'>,
     call: Call,
     request: Message<'store'>,
-    reply: Reply<'store'>,
+    above: Responses<'store'>,
   ) {
-    super(parts, next, call, reply);
+    super(parts, next, call, above);
     this.#request = request;
   }
 
-  message(bytes: Message<'store'>): void {
+  deliver(message: OwnedMessage<'store'>): void {
     if (this.stage === 'over') return;
     try {
-      this.onAnswer();
-      this.reply.message(bytes);
+      this.onResponse();
+      this.above.deliver(message);
     } catch (error) {
-      rescueFrom(error, this.call);
+      this.call.fault(error);
+    }
+  }
+
+  deliverShared(head: Uint8Array, tail: Message<'store'>): void {
+    if (this.stage === 'over') return;
+    try {
+      this.onResponse();
+      this.above.deliverShared(head, tail);
+    } catch (error) {
+      this.call.fault(error);
     }
   }
 
@@ -36,18 +48,20 @@ export class GuardedUnary extends GuardedCall<Ongoing> implements Reply<'store'>
     try {
       this.onEnd(status);
     } catch (error) {
-      rescueFrom(error, this.call);
+      this.call.fault(error);
     }
   }
 
-  pause(): void {}
-  resume(): void {}
+  pauseRequests(): void {}
+  resumeRequests(): void {}
+  pauseResponses(): void {}
+  resumeResponses(): void {}
 
-  protected override send(): Ongoing {
+  protected override startAttempt(): CallHandle {
     return this.next.unary(this.call, this.#request, this);
   }
 
-  protected override onSent(): void {}
+  protected override onStarted(): void {}
 
   protected override get isRepeatable(): boolean {
     return true;

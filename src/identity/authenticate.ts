@@ -3,11 +3,20 @@
  * knows a password of the users' file, and AuthStatus. It says what an etcd without authentication says on every other
  * listener, and nothing at all where clients' credentials are etcd's to judge. It identifies nobody: identify.ts does.
  */
-import type { PasswordHash } from '../config/sections/users.ts';
-import type { Call, Etcd, Layer, Message, Reply, Requests } from '../call/call.ts';
+
+import {
+  builtMessage,
+  type Call,
+  type Etcd,
+  type Layer,
+  type Message,
+  type Requests,
+  type Responses,
+} from '../call/call.ts';
 import { type RefusalName, refusal } from '../call/refusals.ts';
+import type { PasswordHash } from '../config/sections/users.ts';
 import { method } from '../etcd/methods.ts';
-import { type Ongoing, settled } from '../grpc/call.ts';
+import { type CallHandle, endedCall } from '../grpc/call.ts';
 import { ok } from '../grpc/status.ts';
 import { Reader } from '../protobuf/reader.ts';
 import { Writer } from '../protobuf/writer.ts';
@@ -41,7 +50,7 @@ class Authenticate implements Etcd<'client'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Message<'client'>, reply: Reply<'client'>): Ongoing {
+  unary(call: Call, request: Message<'client'>, reply: Responses<'client'>): CallHandle {
     if (call.method !== authenticateMethod && call.method !== statusMethod) {
       return this.#next.unary(call, request, reply);
     }
@@ -51,34 +60,39 @@ class Authenticate implements Etcd<'client'> {
     }
     if (call.method === statusMethod) {
       if (isMessage(request)) {
-        reply.message(listener.byUser ? isEnabled : isDisabled);
+        reply.deliverShared(noHead, listener.byUser ? isEnabled : isDisabled);
         reply.end(ok);
       } else reply.end(refusal('malformed'));
-      return settled;
+      return endedCall;
     }
     const attempt = new LogIn(this.#options, call, reply);
     attempt.begin(request, listener.byUser);
     return attempt;
   }
 
-  stream(call: Call, reply: Reply<'client'>): Requests<'client'> {
+  stream(call: Call, reply: Responses<'client'>): Requests<'client'> {
     return this.#next.stream(call, reply);
   }
 }
 
+const noHead = new Uint8Array(0);
 const emptyHeader = new Uint8Array(0);
 /** AuthStatusResponse: header, enabled, authRevision. etcd's own begins at 1. */
-const isEnabled = new Writer().message(1, emptyHeader).bool(2, true).varint(3, 1).finish();
-const isDisabled = new Writer().message(1, emptyHeader).varint(3, 1).finish();
+const isEnabled: Message<'client'> = builtMessage(
+  new Writer().message(1, emptyHeader).bool(2, true).varint(3, 1).finish(),
+);
+const isDisabled: Message<'client'> = builtMessage(
+  new Writer().message(1, emptyHeader).varint(3, 1).finish(),
+);
 
 /** One Authenticate, from its request to a token or a refusal. */
-class LogIn implements Ongoing {
+class LogIn implements CallHandle {
   readonly #options: AuthenticateOptions;
   readonly #call: Call;
-  readonly #reply: Reply<'client'>;
+  readonly #reply: Responses<'client'>;
   #isCancelled = false;
 
-  constructor(options: AuthenticateOptions, call: Call, reply: Reply<'client'>) {
+  constructor(options: AuthenticateOptions, call: Call, reply: Responses<'client'>) {
     this.#options = options;
     this.#call = call;
     this.#reply = reply;
@@ -111,7 +125,7 @@ class LogIn implements Ongoing {
     }
     void right.then(
       (isRight) => this.#answer(() => this.#onCompared(asked.name, isRight ? hash : undefined)),
-      (error: unknown) => this.#answer(() => this.#onFault(error)),
+      (error: unknown) => this.#answer(() => this.#call.fault(error)),
     );
   }
 
@@ -125,9 +139,9 @@ class LogIn implements Ongoing {
   }
 
   // One small answer: there is nothing to hold back.
-  pause(): void {}
+  pauseResponses(): void {}
 
-  resume(): void {}
+  resumeResponses(): void {}
 
   /** `hash` is the one that the password is right for, if it is. */
   #onCompared(user: string, hash: PasswordHash | undefined): void {
@@ -143,7 +157,8 @@ class LogIn implements Ongoing {
       return;
     }
     this.#options.onAnswer?.(this.#call, null);
-    this.#reply.message(new Writer().message(1, emptyHeader).string(2, token).finish());
+    const response = new Writer().message(1, emptyHeader).string(2, token).finish();
+    this.#reply.deliver(builtMessage(response));
     this.#reply.end(ok);
   }
 
@@ -153,13 +168,8 @@ class LogIn implements Ongoing {
     try {
       step();
     } catch (error) {
-      this.#onFault(error);
+      this.#call.fault(error);
     }
-  }
-
-  #onFault(error: unknown): void {
-    if (this.#call.rescuer === null) throw error;
-    this.#call.rescuer.onFault(error);
   }
 }
 

@@ -3,9 +3,9 @@
  * names a tenant must name the same one; a certificate that is two tenants is none.
  */
 import type { RefusalName } from '../call/refusals.ts';
-import type { Tenant } from '../tenant/tenant.ts';
 import type { Peer, PeerCertificate } from '../grpc/transport.ts';
 import type { Directory } from '../tenant/directory.ts';
+import type { Tenant } from '../tenant/tenant.ts';
 import type { Resolver } from './identify.ts';
 
 /** What a connection's certificate came to, and in which snapshot: it is looked at once per connection and reload. */

@@ -2,28 +2,28 @@
  * A call whose tenant is not known yet, because its token is being verified. What the client does meanwhile is kept and
  * done once it is: it may send a bounded number of bytes, pause, resume, half-close, or go away.
  */
-import type { Call, Reply, Requests } from '../call/call.ts';
+import type { Call, Message, Requests, Responses } from '../call/call.ts';
 import type { RefusalName } from '../call/refusals.ts';
+import type { CallHandle } from '../grpc/call.ts';
 import type { Tenant } from '../tenant/tenant.ts';
-import type { Ongoing } from '../grpc/call.ts';
 
 type Outcome = Tenant | RefusalName;
 
 /** Requests of one stream before its client is asked to wait. */
 const earlyBytesMax = 64 << 10;
 
-export class DeferredUnary implements Ongoing {
-  #below: Ongoing | null = null;
+export class DeferredUnary implements CallHandle {
+  #below: CallHandle | null = null;
   #isCancelled = false;
   #isPaused = false;
 
   /** `start` begins the call, or ends it. `outcome` never rejects. */
-  constructor(call: Call, outcome: Promise<Outcome>, start: (outcome: Outcome) => Ongoing) {
+  constructor(call: Call, outcome: Promise<Outcome>, start: (outcome: Outcome) => CallHandle) {
     void outcome.then((found) => {
       if (this.#isCancelled) return;
-      inRescue(call, () => {
+      guarded(call, () => {
         this.#below = start(found);
-        if (this.#isPaused) this.#below.pause();
+        if (this.#isPaused) this.#below.pauseResponses();
       });
     });
   }
@@ -33,21 +33,21 @@ export class DeferredUnary implements Ongoing {
     this.#below?.cancel();
   }
 
-  pause(): void {
+  pauseResponses(): void {
     this.#isPaused = true;
-    this.#below?.pause();
+    this.#below?.pauseResponses();
   }
 
-  resume(): void {
+  resumeResponses(): void {
     this.#isPaused = false;
-    this.#below?.resume();
+    this.#below?.resumeResponses();
   }
 }
 
 export class DeferredStream implements Requests<'client'> {
-  readonly #reply: Reply<'client'>;
+  readonly #reply: Responses<'client'>;
   #below: Requests<'client'> | null = null;
-  #early: Uint8Array[] = [];
+  #early: Message<'client'>[] = [];
   #earlyBytes = 0;
   #isHalfClosed = false;
   #isCancelled = false;
@@ -56,31 +56,31 @@ export class DeferredStream implements Requests<'client'> {
 
   constructor(
     call: Call,
-    reply: Reply<'client'>,
+    reply: Responses<'client'>,
     outcome: Promise<Outcome>,
     start: (outcome: Outcome) => Requests<'client'>,
   ) {
     this.#reply = reply;
     void outcome.then((found) => {
-      if (!this.#isCancelled) inRescue(call, () => this.#begin(start(found)));
+      if (!this.#isCancelled) guarded(call, () => this.#begin(start(found)));
     });
   }
 
-  message(bytes: Uint8Array): void {
+  send(message: Message<'client'>): void {
     if (this.#below !== null) {
-      this.#below.message(bytes);
+      this.#below.send(message);
       return;
     }
-    this.#early.push(bytes);
-    this.#earlyBytes += bytes.length;
+    this.#early.push(message);
+    this.#earlyBytes += message.length;
     if (this.#earlyBytes <= earlyBytesMax || this.#hasPausedClient) return;
     this.#hasPausedClient = true;
-    this.#reply.pause();
+    this.#reply.pauseRequests();
   }
 
-  end(): void {
+  halfClose(): void {
     this.#isHalfClosed = true;
-    this.#below?.end();
+    this.#below?.halfClose();
   }
 
   cancel(): void {
@@ -89,34 +89,33 @@ export class DeferredStream implements Requests<'client'> {
     this.#below?.cancel();
   }
 
-  pause(): void {
+  pauseResponses(): void {
     this.#isPaused = true;
-    this.#below?.pause();
+    this.#below?.pauseResponses();
   }
 
-  resume(): void {
+  resumeResponses(): void {
     this.#isPaused = false;
-    this.#below?.resume();
+    this.#below?.resumeResponses();
   }
 
   /** A stream that was refused, or that ends while its requests are passed on, ignores the rest. */
   #begin(below: Requests<'client'>): void {
     this.#below = below;
-    if (this.#isPaused) below.pause();
-    for (const bytes of this.#early) if (!this.#isCancelled) below.message(bytes);
+    if (this.#isPaused) below.pauseResponses();
+    for (const message of this.#early) if (!this.#isCancelled) below.send(message);
     this.#early = [];
     if (this.#isCancelled) return;
-    if (this.#isHalfClosed) below.end();
-    if (this.#hasPausedClient) this.#reply.resume();
+    if (this.#isHalfClosed) below.halfClose();
+    if (this.#hasPausedClient) this.#reply.resumeRequests();
   }
 }
 
-/** What goes wrong in a promise's turn ends this call and no other. */
-function inRescue(call: Call, step: () => void): void {
+/** Runs a step that a promise drives, so that a fault ends this call and no other. */
+function guarded(call: Call, step: () => void): void {
   try {
     step();
   } catch (error) {
-    if (call.rescuer === null) throw error;
-    call.rescuer.onFault(error);
+    call.fault(error);
   }
 }

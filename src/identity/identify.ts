@@ -2,17 +2,12 @@
  * The layer that finds out whose call it is. Above it a call is anybody's; below it every call has a tenant, and the bytes
  * it carries are that tenant's. Who cannot be identified is refused here, and nothing below hears of it.
  */
-import type { Call, Etcd, Layer, Reply, Requests } from '../call/call.ts';
+import type { Call, Etcd, Layer, Message, Requests, Responses } from '../call/call.ts';
 import { type RefusalName, refusal } from '../call/refusals.ts';
-import type { Tenant } from '../tenant/tenant.ts';
-import {
-  type Reply as BytesReply,
-  type Requests as BytesRequests,
-  type Ongoing,
-  settled,
-} from '../grpc/call.ts';
-import { DeferredStream, DeferredUnary } from './deferred.ts';
+import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../grpc/call.ts';
 import type { CurrentDirectory, Directory } from '../tenant/directory.ts';
+import type { Tenant } from '../tenant/tenant.ts';
+import { DeferredStream, DeferredUnary } from './deferred.ts';
 
 /**
  * One way to tell who calls: a tenant, the name of a refusal where an identity was shown and is bad, or null where this way
@@ -53,7 +48,7 @@ class Identify implements Etcd<'client'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Uint8Array, reply: Reply<'client'>): Ongoing {
+  unary(call: Call, request: Message<'client'>, reply: Responses<'client'>): CallHandle {
     const found = this.#resolve(call);
     if (!(found instanceof Promise)) return this.#unary(call, request, reply, found);
     return new DeferredUnary(call, found, (late) =>
@@ -61,7 +56,7 @@ class Identify implements Etcd<'client'> {
     );
   }
 
-  stream(call: Call, reply: Reply<'client'>): Requests<'client'> {
+  stream(call: Call, reply: Responses<'client'>): Requests<'client'> {
     const found = this.#resolve(call);
     if (!(found instanceof Promise)) return this.#stream(call, reply, found);
     return new DeferredStream(call, reply, found, (late) =>
@@ -71,23 +66,22 @@ class Identify implements Etcd<'client'> {
 
   #unary(
     call: Call,
-    request: Uint8Array,
-    reply: Reply<'client'>,
+    request: Message<'client'>,
+    reply: Responses<'client'>,
     found: Tenant | RefusalName,
-  ): Ongoing {
-    if (!this.#hasTenant(call, reply, found)) return settled;
-    return this.#next.unary(call, request, reply as BytesReply);
+  ): CallHandle {
+    if (!this.#hasTenant(call, reply, found)) return endedCall;
+    return this.#next.unary(call, asTenantMessage(request), reply as ResponseSink);
   }
 
-  #stream(call: Call, reply: Reply<'client'>, found: Tenant | RefusalName): Requests<'client'> {
-    if (!this.#hasTenant(call, reply, found)) return settled;
+  #stream(call: Call, reply: Responses<'client'>, found: Tenant | RefusalName): Requests<'client'> {
+    if (!this.#hasTenant(call, reply, found)) return endedCall;
     // The client's bytes are the tenant's from here on, and the tenant's are what the client may see.
-    const below: BytesRequests = this.#next.stream(call, reply as BytesReply);
-    return below;
+    return this.#next.stream(call, reply as ResponseSink) as RequestSink;
   }
 
   /** Gives the call its tenant, or ends it. */
-  #hasTenant(call: Call, reply: Reply<'client'>, found: Tenant | RefusalName): boolean {
+  #hasTenant(call: Call, reply: Responses<'client'>, found: Tenant | RefusalName): boolean {
     if (typeof found !== 'string') {
       call.tenant = found;
       return true;
@@ -111,4 +105,9 @@ class Identify implements Etcd<'client'> {
     }
     return 'tenant-unknown';
   }
+}
+
+/** A client's message becomes its tenant's once the tenant is known. */
+function asTenantMessage(message: Message<'client'>): Message<'tenant'> {
+  return message as Uint8Array as Message<'tenant'>;
 }

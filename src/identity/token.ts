@@ -3,10 +3,10 @@
  * A token that is shown and no good ends the call; it is never ignored in favour of who the caller might be otherwise.
  */
 import type { RefusalName } from '../call/refusals.ts';
+import type { Directory } from '../tenant/directory.ts';
 import type { Tenant } from '../tenant/tenant.ts';
 import type { Verified } from './bearer.ts';
 import { credentialOf } from './credential.ts';
-import type { Directory } from '../tenant/directory.ts';
 import type { Resolver } from './identify.ts';
 import type { Sessions } from './sessions.ts';
 

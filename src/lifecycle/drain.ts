@@ -1,14 +1,20 @@
 /**
- * The registry of open streams, and how they end when the proxy goes away, or when a reload has made something else of
- * their tenant. Watch streams never end by themselves, so waiting for the last one would take for ever; ending them all at
- * once would bring every client back in one burst. Unary calls finish by themselves and are not kept here, but for those
- * that wait for other clients, such as Lock: they are streams that happen to have one answer.
+ * The registry of open streams, and how the proxy ends them when it drains or when a reload has changed their tenant. Watch
+ * streams do not end by themselves, so a drain cannot wait for them; ending all of them at once would make every client
+ * reconnect at the same time. Unary calls finish by themselves and are not registered, except those that wait for other
+ * clients, such as Lock.
  */
-import type { Call, Etcd, Layer, Message, Reply, Requests } from '../call/call.ts';
+import type { Call, Etcd, Layer, Message, Requests, Responses } from '../call/call.ts';
+import { ForwardingCall } from '../call/forwarding.ts';
 import { type RefusalName, refusal } from '../call/refusals.ts';
-import { type Ongoing, settled } from '../grpc/call.ts';
+import { type CallHandle, endedCall } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
+
+/** Registers every stream and waiting call in `streams`. */
+export function drain(streams: OpenStreams): Layer<'tenant'> {
+  return (next) => new Drain(streams, next);
+}
 
 export class OpenStreams {
   readonly #clock: Clock;
@@ -24,44 +30,42 @@ export class OpenStreams {
     return this.#open.size;
   }
 
-  readonly layer: Layer<'tenant'> = (next) => new Registered(this, next);
-
-  /** False once nothing is accepted any more that would not end by itself. */
+  /** Returns false while the proxy drains: it accepts no new streams then. */
   add(open: OpenCall): boolean {
     if (!this.#closed) this.#open.add(open);
     return !this.#closed;
   }
 
-  forget(open: OpenCall): void {
+  remove(open: OpenCall): void {
     this.#open.delete(open);
   }
 
   /**
-   * Refuses new streams and ends the open ones with Unavailable "server stopped", evenly spread over `windowMs`.
-   * Keepalive streams go last, since their clients hold leases. Resolves when all have been ended.
+   * Rejects new streams and ends the open ones with Unavailable "server stopped", evenly spread over `windowMs`. Keepalive
+   * streams end last, because their clients hold leases. Resolves when all streams have ended.
    */
   async endAll(windowMs: number): Promise<void> {
     this.#closed = true;
     await this.#end([...this.#open], 'draining', windowMs);
   }
 
-  /** The same for those streams alone that `isOver` is true for; new ones are still accepted. */
-  async endWhere(isOver: (call: Call) => boolean, windowMs: number): Promise<void> {
-    const streams = [...this.#open].filter(({ call }) => isOver(call));
+  /** Ends the open streams that `mustEnd` selects, spread in the same way. New streams are still accepted. */
+  async endWhere(mustEnd: (call: Call) => boolean, windowMs: number): Promise<void> {
+    const streams = [...this.#open].filter(({ call }) => mustEnd(call));
     await this.#end(streams, 'tenant-changed', windowMs);
   }
 
   async #end(streams: OpenCall[], why: RefusalName, windowMs: number): Promise<void> {
     streams.sort((a, b) => a.drainRank - b.drainRank);
-    // Many streams in a short window end in batches, one per step of the clock that is worth waiting for.
+    // Many streams in a short window end in batches, at least one clock step apart.
     const steps = Math.max(1, Math.floor(windowMs / stepMsMin));
     const batchSize = Math.max(1, Math.ceil(streams.length / steps));
     const batches = Math.ceil(streams.length / batchSize);
     for (let i = 0; i < batches; i++) {
       if (i > 0) await this.#pause(windowMs / batches);
       for (const stream of streams.slice(i * batchSize, (i + 1) * batchSize)) {
-        // One may have ended by itself since this began.
-        if (this.#open.has(stream)) stream.stop(why);
+        // A stream may have ended by itself meanwhile.
+        if (this.#open.has(stream)) stream.abort(refusal(why));
       }
     }
   }
@@ -76,7 +80,7 @@ export class OpenStreams {
 /** Batches are at least this far apart. */
 const stepMsMin = 10;
 
-class Registered implements Etcd<'tenant'> {
+class Drain implements Etcd<'tenant'> {
   readonly #streams: OpenStreams;
   readonly #next: Etcd<'tenant'>;
 
@@ -85,107 +89,53 @@ class Registered implements Etcd<'tenant'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Message<'tenant'>, reply: Reply<'tenant'>): Ongoing {
-    if (!call.method.waits) return this.#next.unary(call, request, reply);
-    const waiting = new OpenCall(this.#streams, call, reply);
-    if (!this.#streams.add(waiting)) return refuse(reply);
-    waiting.below = this.#next.unary(call, request, waiting.answers);
+  unary(call: Call, request: Message<'tenant'>, responses: Responses<'tenant'>): CallHandle {
+    if (!call.method.waits) return this.#next.unary(call, request, responses);
+    const waiting = new OpenCall(this.#streams, call, responses);
+    if (!this.#streams.add(waiting)) return reject(responses);
+    waiting.attach(this.#next.unary(call, request, waiting));
     return waiting;
   }
 
-  stream(call: Call, reply: Reply<'tenant'>): Requests<'tenant'> {
-    const stream = new OpenStream(this.#streams, call, reply);
-    if (!this.#streams.add(stream)) return refuse(reply);
-    stream.attach(this.#next.stream(call, stream.answers));
+  stream(call: Call, responses: Responses<'tenant'>): Requests<'tenant'> {
+    const stream = new OpenCall(this.#streams, call, responses);
+    if (!this.#streams.add(stream)) return reject(responses);
+    stream.attachStream(this.#next.stream(call, stream));
     return stream;
   }
 }
 
-function refuse(reply: Reply<'tenant'>): Requests<'tenant'> {
-  reply.end(refusal('draining'));
-  return settled;
+function reject(responses: Responses<'tenant'>): Requests<'tenant'> {
+  responses.end(refusal('draining'));
+  return endedCall;
 }
 
-/** A call seen from above, and what ends it from the middle. */
-class OpenCall implements Ongoing {
+/** A registered call, which the proxy can end from here. */
+class OpenCall extends ForwardingCall<'tenant'> {
   readonly call: Call;
+  /** Calls with a lower rank end first. */
   readonly drainRank: number;
-  readonly answers: Answers;
-  below: Ongoing = settled;
   readonly #streams: OpenStreams;
 
-  constructor(streams: OpenStreams, call: Call, reply: Reply<'tenant'>) {
+  constructor(streams: OpenStreams, call: Call, above: Responses<'tenant'>) {
+    super(above);
     this.#streams = streams;
     this.call = call;
-    this.answers = new Answers(this, reply);
     this.drainRank = call.method.breaker === 'lease' ? 1 : 0;
   }
 
-  stop(why: RefusalName): void {
-    this.below.cancel();
-    this.answers.end(refusal(why));
+  override abort(status: Status): void {
+    this.#streams.remove(this);
+    super.abort(status);
   }
 
-  over(): void {
-    this.#streams.forget(this);
+  override end(status: Status): void {
+    this.#streams.remove(this);
+    super.end(status);
   }
 
-  cancel(): void {
-    this.over();
-    this.below.cancel();
-  }
-
-  pause(): void {
-    this.below.pause();
-  }
-
-  resume(): void {
-    this.below.resume();
-  }
-}
-
-/** The requests' half of a stream. */
-class OpenStream extends OpenCall implements Requests<'tenant'> {
-  #requests: Requests<'tenant'> = settled;
-
-  attach(requests: Requests<'tenant'>): void {
-    this.below = requests;
-    this.#requests = requests;
-  }
-
-  message(bytes: Message<'tenant'>): void {
-    this.#requests.message(bytes);
-  }
-
-  end(): void {
-    this.#requests.end();
-  }
-}
-
-/** The answers of the same call, on their way up. */
-class Answers implements Reply<'tenant'> {
-  readonly #open: OpenCall;
-  readonly #reply: Reply<'tenant'>;
-
-  constructor(open: OpenCall, reply: Reply<'tenant'>) {
-    this.#open = open;
-    this.#reply = reply;
-  }
-
-  message(bytes: Uint8Array): void {
-    this.#reply.message(bytes);
-  }
-
-  end(status: Status): void {
-    this.#open.over();
-    this.#reply.end(status);
-  }
-
-  pause(): void {
-    this.#reply.pause();
-  }
-
-  resume(): void {
-    this.#reply.resume();
+  override cancel(): void {
+    this.#streams.remove(this);
+    super.cancel();
   }
 }

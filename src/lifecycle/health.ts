@@ -3,10 +3,18 @@
  * stands above identification, so that probes need no tenant. It behaves as grpc-go's own health server does
  * (https://github.com/grpc/grpc-go/blob/master/health/server.go), which is the one inside of etcd.
  */
-import type { Call, Etcd, Layer, Message, Reply, Requests } from '../call/call.ts';
+import {
+  builtMessage,
+  type Call,
+  type Etcd,
+  type Layer,
+  type Message,
+  type Requests,
+  type Responses,
+} from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import { method } from '../etcd/methods.ts';
-import { type Ongoing, settled } from '../grpc/call.ts';
+import { type CallHandle, endedCall } from '../grpc/call.ts';
 import { Code, ok, type Status, status } from '../grpc/status.ts';
 import { Reader } from '../protobuf/reader.ts';
 import { Writer } from '../protobuf/writer.ts';
@@ -20,10 +28,15 @@ const serviceField = 1;
 
 /** HealthCheckResponse by its only field, `status`. */
 const answers = {
-  SERVING: new Writer().varint(1, 1).finish(),
-  NOT_SERVING: new Writer().varint(1, 2).finish(),
-  SERVICE_UNKNOWN: new Writer().varint(1, 3).finish(),
+  SERVING: statusMessage(1),
+  NOT_SERVING: statusMessage(2),
+  SERVICE_UNKNOWN: statusMessage(3),
 } as const;
+const noHead = new Uint8Array(0);
+
+function statusMessage(status: number): Message<'client'> {
+  return builtMessage(new Writer().varint(1, status).finish());
+}
 
 const unknownService = status(Code.NOT_FOUND, 'unknown service');
 
@@ -40,19 +53,19 @@ class Health implements Etcd<'client'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Message<'client'>, reply: Reply<'client'>): Ongoing {
+  unary(call: Call, request: Message<'client'>, reply: Responses<'client'>): CallHandle {
     if (call.method !== check) return this.#next.unary(call, request, reply);
     const service = requestedService(request);
     if (service === null) reply.end(refusal('malformed'));
     else if (service !== wholeServer) reply.end(unknownService);
     else {
-      reply.message(answerFor(this.#lifecycle));
+      reply.deliverShared(noHead, answerFor(this.#lifecycle));
       reply.end(ok);
     }
-    return settled;
+    return endedCall;
   }
 
-  stream(call: Call, reply: Reply<'client'>): Requests<'client'> {
+  stream(call: Call, reply: Responses<'client'>): Requests<'client'> {
     if (call.method !== watch) return this.#next.stream(call, reply);
     return new HealthWatch(this.#lifecycle, reply);
   }
@@ -71,7 +84,7 @@ function requestedService(request: Uint8Array): string | null {
   return reader.malformed ? null : service;
 }
 
-function answerFor(lifecycle: Lifecycle): Uint8Array {
+function answerFor(lifecycle: Lifecycle): Message<'client'> {
   return lifecycle.isReady ? answers.SERVING : answers.NOT_SERVING;
 }
 
@@ -81,40 +94,42 @@ type Asked = 'nothing' | 'server' | 'unknown';
 /** One Watch: the state at once, every change after it, and the end when the process stops. */
 class HealthWatch implements Requests<'client'> {
   readonly #lifecycle: Lifecycle;
-  readonly #reply: Reply<'client'>;
+  readonly #reply: Responses<'client'>;
   readonly #unsubscribe: () => void;
   #asked: Asked = 'nothing';
 
-  constructor(lifecycle: Lifecycle, reply: Reply<'client'>) {
+  constructor(lifecycle: Lifecycle, reply: Responses<'client'>) {
     this.#lifecycle = lifecycle;
     this.#reply = reply;
     this.#unsubscribe = lifecycle.onChange((phase) => this.#onPhase(phase));
   }
 
   /** The method takes one request; whatever a client sends after it changes nothing. */
-  message(bytes: Message<'client'>): void {
+  send(bytes: Message<'client'>): void {
     if (this.#asked !== 'nothing') return;
     const service = requestedService(bytes);
     this.#asked = service === wholeServer ? 'server' : 'unknown';
     if (service === null) this.#over(refusal('malformed'));
-    else if (this.#asked === 'server') this.#reply.message(answerFor(this.#lifecycle));
-    else this.#reply.message(answers.SERVICE_UNKNOWN);
+    else if (this.#asked === 'server')
+      this.#reply.deliverShared(noHead, answerFor(this.#lifecycle));
+    else this.#reply.deliverShared(noHead, answers.SERVICE_UNKNOWN);
   }
 
-  end(): void {}
+  halfClose(): void {}
 
   cancel(): void {
     this.#unsubscribe();
   }
 
   // Answers are two bytes and few: there is nothing to hold back.
-  pause(): void {}
+  pauseResponses(): void {}
 
-  resume(): void {}
+  resumeResponses(): void {}
 
   #onPhase(phase: Phase): void {
     if (phase === 'stopping') this.#over(refusal('draining'));
-    else if (this.#asked === 'server') this.#reply.message(answerFor(this.#lifecycle));
+    else if (this.#asked === 'server')
+      this.#reply.deliverShared(noHead, answerFor(this.#lifecycle));
   }
 
   #over(as: Status): void {

@@ -1,15 +1,14 @@
-/** The shape of what handles one method in this layer, and what all of them may use. Made once per method at start-up. */
+/** The shape of a handler of one method in this layer, and what all handlers share. Made once per method at start-up. */
 import type { Etcd } from '../call/call.ts';
 import type { Random } from '../runtime/random.ts';
+import type { ProxyMember } from './cluster/proxy-member.ts';
 import type { NamespaceHooks } from './hooks.ts';
-import type { Self } from './cluster/member-list.ts';
 
 export interface NamespaceOptions {
-  /** Draws the IDs of leases: they must not be guessable. */
+  /** Draws lease IDs, which must not be predictable. */
   readonly random: Random;
   readonly hooks: NamespaceHooks;
-  /** What MemberList says. */
-  readonly self: Self;
+  readonly self: ProxyMember;
 }
 
 export type UnaryHandler = Etcd<'tenant'>['unary'];

@@ -1,22 +1,23 @@
 /**
- * Between a tenant's keys and the stored ones: the prefix and the lease tag go onto every request and come off every
- * answer. Above it nobody sees a stored key, below it nobody knows tenants' names. It does not decide who may do what; it
- * guarantees that no byte of a request names, and no byte of an answer shows, a key or a lease of somebody else.
+ * Between a tenant's keys and the stored ones: adds the prefix and the lease tag to every request and removes them from every
+ * response. Layers above never see a stored key, layers below never see a tenant's name. It does not decide which tenant may
+ * do what. It guarantees that no request names, and no response shows, a key or a lease of another tenant.
  */
-import { type Call, isOwned, type Layer, type Reply, type Requests } from '../call/call.ts';
+import { type Call, isOwned, type Layer, type Requests } from '../call/call.ts';
 import { type Method, type MethodName, methods } from '../etcd/methods.ts';
+import type { RequestSink } from '../grpc/call.ts';
 import { alarm, ownersAlarm } from './cluster/alarm.ts';
-import { compact } from './compaction/compact.ts';
-import { isRangeBelow, isTxnBelow } from './compaction/floor.ts';
-import type { NamespaceOptions, ToStream, ToUnary } from './handler.ts';
-import { keepAlive } from './leases/keep-alive.ts';
-import { timeToLive } from './leases/lease-echo.ts';
-import { leaseGrant } from './leases/lease-grant.ts';
 import { memberList } from './cluster/member-list.ts';
-import { rewrittenStream } from './requests.ts';
+import { memberStatus } from './cluster/member-status.ts';
+import { compact } from './compaction/compact.ts';
+import { isRangeBelow, isTxnBelow } from './compaction/floor-check.ts';
+import type { NamespaceOptions, ToStream, ToUnary } from './handler.ts';
+import { leaseGrant } from './leases/grant.ts';
+import { timeToLive } from './leases/id-echo.ts';
+import { keepAlive } from './leases/keep-alive.ts';
 import { leaseOfLeader, leaseOfRequest, withSession } from './leases/session.ts';
-import { memberStatus } from './cluster/status.ts';
-import { passed, rewritten } from './unary.ts';
+import { rewrittenStream } from './namespaced-call.ts';
+import { asStoredSink, passed, rewritten } from './unary.ts';
 
 /** Methods that need more than the rewriting that the table of fields describes. */
 const unaries: { readonly [name in MethodName]?: ToUnary } = {
@@ -28,7 +29,7 @@ const unaries: { readonly [name in MethodName]?: ToUnary } = {
   'etcdserverpb.Cluster/MemberList': memberList,
   'etcdserverpb.Maintenance/Status': memberStatus,
   'etcdserverpb.Maintenance/Alarm': alarm,
-  // They get here only where the client's credentials are etcd's to judge.
+  // They reach this layer only on listeners that pass the client's credentials to etcd.
   'etcdserverpb.Auth/AuthStatus': rewritten(null),
   'etcdserverpb.Auth/Authenticate': rewritten(null),
   'v3lockpb.Lock/Lock': withSession(leaseOfRequest),
@@ -36,7 +37,7 @@ const unaries: { readonly [name in MethodName]?: ToUnary } = {
   'v3electionpb.Election/Proclaim': withSession(leaseOfLeader),
 };
 
-/** Methods that are not passed on to the cluster as they are when its owner calls them. */
+/** Methods that are not passed on unchanged if the owner of the cluster calls them. */
 const ownersUnaries: { readonly [name in MethodName]?: ToUnary } = {
   'etcdserverpb.Maintenance/Alarm': ownersAlarm,
 };
@@ -52,12 +53,12 @@ export function namespace(options: NamespaceOptions): Layer<'tenant', 'store'> {
     const stream = methods.map((m) => toStream(m)?.(next, options) ?? null);
     const ownersUnary = methods.map((m) => (ownersUnaries[m.name] ?? passed)(next, options));
     return {
-      unary: (call, request, reply) =>
-        handlerOf(isOwned(call) ? ownersUnary : unary, call)(call, request, reply),
-      stream: (call, reply) =>
+      unary: (call, request, responses) =>
+        handlerOf(isOwned(call) ? ownersUnary : unary, call)(call, request, responses),
+      stream: (call, responses) =>
         isOwned(call)
-          ? (next.stream(call, reply as Reply<never>) as Requests<never>)
-          : handlerOf(stream, call)(call, reply),
+          ? asVisible(next.stream(call, asStoredSink(responses)))
+          : handlerOf(stream, call)(call, responses),
     };
   };
 }
@@ -72,9 +73,14 @@ function toStream(m: Method): ToStream | null {
   return streams[m.name] ?? (m.decision === 'namespaced' ? rewrittenStream(null) : null);
 }
 
-/** Throws for a method that a layer above has to refuse or answer: passing it on would reach past the namespace. */
+/** Throws for a method that a layer above must reject or serve: passing it on would bypass the namespace. */
 function handlerOf<Handler>(handlers: readonly (Handler | null)[], call: Call): Handler {
   const handler = handlers[call.method.index] ?? null;
   if (handler === null) throw new Error(`${call.method.path} must not get as far as namespace/`);
   return handler;
+}
+
+/** A sink for messages that are the same in both spaces. */
+function asVisible(requests: Requests<'store'>): Requests<'tenant'> {
+  return requests as RequestSink;
 }

@@ -1,60 +1,66 @@
 /**
- * The handler that most methods share: rewrite the request or refuse it, pass it down, rewrite the answer. Nothing has
- * reached the cluster when a request is refused.
+ * The handler that most unary methods share: rewrite the request or reject it, pass it on, rewrite the response. A rejected
+ * request has not reached the cluster.
  */
-import { type Call, type Etcd, type Message, type Reply, tenantOf } from '../call/call.ts';
+import { type Call, type Etcd, type Message, type Responses, tenantOf } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
-import { requestRewriter } from '../etcd/rewriters.ts';
-import { type Ongoing, settled } from '../grpc/call.ts';
+import { type CallHandle, endedCall, type ResponseSink } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
 import type { WireFault } from '../rewrite/fault.ts';
-import type { FloorCheck } from './compaction/floor.ts';
+import type { FloorCheck } from './compaction/floor-check.ts';
 import type { ToUnary } from './handler.ts';
 import type { NamespaceHooks } from './hooks.ts';
-import { StrippingReply } from './reply.ts';
+import { applyNamespace } from './key-rewriting.ts';
+import { NamespacedCall } from './namespaced-call.ts';
 
 /** `isBelowFloor` for methods that can read at a revision, null for all others. */
 export function rewritten(isBelowFloor: FloorCheck | null): ToUnary {
   return (next, { hooks }) =>
-    (call, request, reply) => {
-      const { keySpace, floor } = tenantOf(call);
-      const stored = requestRewriter(call.method).rewrite(request, keySpace);
-      if (typeof stored === 'string') {
-        reply.end(faultRefusal(call, stored));
-        return settled;
-      }
-      if (floor.revision > 0 && isBelowFloor?.(stored, floor.revision)) {
-        reply.end(refusal('compacted'));
-        return settled;
-      }
-      return send(next, hooks, call, stored, reply);
+    (call, request, responses) => {
+      const { keySpace, state } = tenantOf(call);
+      const stored = applyNamespace(call.method, request, keySpace);
+      if (typeof stored === 'string') return rejected(responses, faultStatus(call, stored));
+      if (isBelowFloor?.(stored, state.floor)) return rejected(responses, refusal('compacted'));
+      return send(next, hooks, call, stored, responses);
     };
 }
 
-/** For what concerns the cluster as a whole, asked by its owner: neither way is anything rewritten. */
-export const passed: ToUnary = (next) => (call, request, reply) =>
-  next.unary(call, request as Message<never>, asStored(reply));
+/** For calls on the whole cluster by its owner: neither direction is rewritten. */
+export const passed: ToUnary = (next) => (call, request, responses) =>
+  next.unary(call, asStored(request), asStoredSink(responses));
 
-/** Sends a request that has been rewritten; its answer is rewritten on the way back. */
+/** Sends a request that is already rewritten. Its response is rewritten unless the method's responses carry no keys. */
 export function send(
   next: Etcd<'store'>,
   hooks: NamespaceHooks,
   call: Call,
   stored: Message<'store'>,
-  reply: Reply<'tenant'>,
-): Ongoing {
-  if (call.method.response === 'Plain') return next.unary(call, stored, asStored(reply));
-  const stripping = new StrippingReply(call, reply, hooks);
-  return stripping.attach(next.unary(call, stored, stripping));
+  responses: Responses<'tenant'>,
+): CallHandle {
+  if (call.method.response === 'Plain') return next.unary(call, stored, asStoredSink(responses));
+  const namespaced = new NamespacedCall(call, responses, hooks);
+  namespaced.attach(next.unary(call, stored, namespaced));
+  return namespaced;
 }
 
-/** What a request is refused with that could not be rewritten. */
-export function faultRefusal({ method }: Call, fault: WireFault): Status {
+/** Ends a call that has not been passed on. */
+export function rejected(responses: Responses<'tenant'>, status: Status): CallHandle {
+  responses.end(status);
+  return endedCall;
+}
+
+/** The status for a request that cannot be rewritten. */
+export function faultStatus({ method }: Call, fault: WireFault): Status {
   const isUnknown = fault === 'key-empty' && method.failsAsUnknown;
   return refusal(isUnknown ? 'lock-key-empty' : fault);
 }
 
-/** A reply to which only messages will come that may be shown as they are. */
-function asStored(reply: Reply<'tenant'>): Reply<'store'> {
-  return reply as Reply<never>;
+/** A message without keys and leases, which is the same in both spaces. */
+export function asStored(request: Message<'tenant'>): Message<'store'> {
+  return request as Uint8Array as Message<'store'>;
+}
+
+/** A sink that receives only messages that are the same in both spaces. */
+export function asStoredSink(responses: Responses<'tenant'>): Responses<'store'> {
+  return responses as ResponseSink;
 }

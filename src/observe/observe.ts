@@ -1,10 +1,19 @@
 /**
- * The layer that sees what the tenant saw: every call from its start to its end, refusals of the layers below included.
- * It changes nothing. One object per unary call, which is the record as well; a stream, whose messages go both ways, has two.
+ * The layer that observes calls as the tenant sees them: every call from its start to its end, including refusals by the
+ * layers below. It changes nothing. One object per call is both the forwarder and the record.
  */
-import type { Call, Etcd, Layer, Message, Reply, Requests } from '../call/call.ts';
+import type {
+  Call,
+  Etcd,
+  Layer,
+  Message,
+  OwnedMessage,
+  Requests,
+  Responses,
+} from '../call/call.ts';
+import { ForwardingCall } from '../call/forwarding.ts';
 import { hintTrailer, reasonTrailer } from '../call/refusals.ts';
-import { type Ongoing, settled } from '../grpc/call.ts';
+import type { CallHandle } from '../grpc/call.ts';
 import { metadataValue } from '../grpc/metadata.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -15,15 +24,15 @@ export interface ObserveOptions {
   readonly clock: Clock;
   readonly counters: CallCounters;
   readonly events: CallEvents;
-  /** The key that a unary request is about, printable. Null unless keys may be logged. */
+  /** The printable key of a unary request. Null unless keys may be logged. */
   readonly keyOf: ((call: Call, request: Message<'tenant'>) => string) | null;
 }
 
 export function observe(options: ObserveOptions): Layer<'tenant'> {
-  return (next) => new Observed(options, next);
+  return (next) => new Observe(options, next);
 }
 
-class Observed implements Etcd<'tenant'> {
+class Observe implements Etcd<'tenant'> {
   readonly #options: ObserveOptions;
   readonly #next: Etcd<'tenant'>;
 
@@ -32,26 +41,25 @@ class Observed implements Etcd<'tenant'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Message<'tenant'>, reply: Reply<'tenant'>): Ongoing {
-    const observed = new ObservedUnary(this.#options, call, reply);
-    observed.received(request);
+  unary(call: Call, request: Message<'tenant'>, responses: Responses<'tenant'>): CallHandle {
+    const observed = new ObservedCall(this.#options, call, responses);
+    observed.countRequest(request);
     const { keyOf } = this.#options;
     if (keyOf !== null) observed.key = keyOf(call, request);
-    observed.below = this.#next.unary(call, request, observed);
+    observed.attach(this.#next.unary(call, request, observed));
     return observed;
   }
 
-  stream(call: Call, reply: Reply<'tenant'>): Requests<'tenant'> {
-    const observed = new ObservedStream(this.#options, call, reply);
+  stream(call: Call, responses: Responses<'tenant'>): Requests<'tenant'> {
+    const observed = new ObservedCall(this.#options, call, responses);
     this.#options.events.opened?.(observed);
-    const above = new Above(observed);
-    above.below = this.#next.stream(call, observed);
-    return above;
+    observed.attachStream(this.#next.stream(call, observed));
+    return observed;
   }
 }
 
-/** The reply, as the layers below see it, and the record. */
-abstract class ObservedCall implements CallRecord {
+/** The call between its neighbours in the pipeline, and its record. */
+class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
   readonly call: Call;
   durationMs = 0;
   code = -1;
@@ -62,113 +70,65 @@ abstract class ObservedCall implements CallRecord {
   responseMessages = 0;
   responseBytes = 0;
   key = '';
-  protected readonly reply: Reply<'tenant'>;
   readonly #options: ObserveOptions;
   readonly #startMs: number;
 
-  constructor(options: ObserveOptions, call: Call, reply: Reply<'tenant'>) {
+  constructor(options: ObserveOptions, call: Call, above: Responses<'tenant'>) {
+    super(above);
     this.call = call;
     this.#options = options;
-    this.reply = reply;
     this.#startMs = options.clock.nowMs();
     options.counters.started(call.method);
   }
 
-  received(bytes: Uint8Array): void {
+  countRequest(message: Message<'tenant'>): void {
     this.requestMessages += 1;
-    this.requestBytes += bytes.length;
+    this.requestBytes += message.length;
   }
 
-  message(bytes: Message<'tenant'>): void {
+  override send(message: Message<'tenant'>): void {
+    this.countRequest(message);
+    super.send(message);
+  }
+
+  override deliver(message: OwnedMessage<'tenant'>): void {
     this.responseMessages += 1;
-    this.responseBytes += bytes.length;
-    this.reply.message(bytes);
+    this.responseBytes += message.length;
+    super.deliver(message);
   }
 
-  end(status: Status): void {
-    if (this.code >= 0) return;
+  override deliverShared(head: Uint8Array, tail: Message<'tenant'>): void {
+    this.responseMessages += 1;
+    this.responseBytes += head.length + tail.length;
+    super.deliverShared(head, tail);
+  }
+
+  override end(status: Status): void {
+    if (this.isEnded) return;
     this.text = status.text;
-    if (status.origin === 'proxy' && status.code !== Code.OK) this.#refused(status);
-    this.#over(status.code);
-    this.reply.end(status);
+    if (status.origin === 'proxy' && status.code !== Code.OK) this.#reportRefusal(status);
+    this.#record(status.code);
+    super.end(status);
   }
 
-  /** The client went away. */
-  cancelled(): void {
+  override cancel(): void {
+    if (this.isEnded) return;
     this.isCancelled = true;
-    this.#over(Code.CANCELLED);
+    this.#record(Code.CANCELLED);
+    super.cancel();
   }
 
-  #refused(status: Status): void {
+  #reportRefusal(status: Status): void {
     const reason = metadataValue(status.trailers, reasonTrailer);
     if (reason === undefined) return;
     this.#options.counters.refused(reason);
     this.#options.events.refused?.(this, reason, metadataValue(status.trailers, hintTrailer));
   }
 
-  #over(code: number): void {
+  #record(code: number): void {
     this.code = code;
     this.durationMs = this.#options.clock.nowMs() - this.#startMs;
     this.#options.counters.ended(this.call.method, code, this.durationMs);
     this.#options.events.ended?.(this);
-  }
-}
-
-/** Seen from above it is the ongoing call. A single message each way leaves nothing to pause, in either sense of the word. */
-class ObservedUnary extends ObservedCall implements Reply<'tenant'>, Ongoing {
-  /** `settled` while the layer below is still starting it. */
-  below: Ongoing = settled;
-
-  cancel(): void {
-    if (this.code >= 0) return;
-    this.cancelled();
-    this.below.cancel();
-  }
-
-  pause(): void {}
-  resume(): void {}
-}
-
-class ObservedStream extends ObservedCall implements Reply<'tenant'> {
-  pause(): void {
-    this.reply.pause();
-  }
-
-  resume(): void {
-    this.reply.resume();
-  }
-}
-
-/** The requests' way down, as the layers above see it. */
-class Above implements Requests<'tenant'> {
-  /** `settled` while the layer below is still starting it. */
-  below: Requests<'tenant'> = settled;
-  readonly #observed: ObservedStream;
-
-  constructor(observed: ObservedStream) {
-    this.#observed = observed;
-  }
-
-  message(bytes: Message<'tenant'>): void {
-    this.#observed.received(bytes);
-    this.below.message(bytes);
-  }
-
-  end(): void {
-    this.below.end();
-  }
-
-  cancel(): void {
-    if (this.#observed.code >= 0) return;
-    this.#observed.cancelled();
-    this.below.cancel();
-  }
-
-  pause(): void {
-    this.below.pause();
-  }
-
-  resume(): void {
-    this.below.resume();
   }
 }

@@ -1,34 +1,43 @@
 /**
- * Reading and replacing one varint field of a message, for the few values that no table can map because they depend on
- * more than the message: the ID of a grant that the proxy draws, the ID that an answer has to echo.
+ * Reads and replaces one varint field of a message. For the few values that no table can map, because they depend on more
+ * than the message: the lease ID that the proxy draws for a grant, the lease ID that a response has to echo.
  */
-import type { WireFault } from '../rewrite/fault.ts';
+import { asOwned, type OwnedBytes } from '../runtime/owned-bytes.ts';
 import { Reader, WireType } from './reader.ts';
 import { int64Varint } from './varint.ts';
 import { Writer } from './writer.ts';
 
-/** The int64 at `field`, 0n when absent. A second occurrence is a fault, as everywhere that IDs stand. */
-export function varintField(source: Uint8Array, field: number): bigint | WireFault {
+/** Why a field cannot be read or replaced. */
+export type FieldFault = 'malformed' | 'field-duplicate';
+
+/** The int64 at `field`, 0n if absent. A second occurrence of the field is a fault. */
+export function varintField(source: Uint8Array, field: number): bigint | FieldFault {
   const reader = find(source, field);
   if (typeof reader === 'string') return reader;
   return reader === null ? 0n : reader.int64();
 }
 
-/** A copy of the message with the int64 at `field` set to `value`: in place where it stands, else appended. */
+/** A copy of the message with the int64 at `field` set to `value`. The field is appended if it is absent. */
 export function replaceVarintField(
   source: Uint8Array,
   field: number,
   value: bigint,
-): Uint8Array | WireFault {
+): OwnedBytes | FieldFault {
   const reader = find(source, field);
   if (typeof reader === 'string') return reader;
-  if (reader === null) return Buffer.concat([source, new Writer().varint(field, value).finish()]);
-  const before = source.subarray(0, reader.valueStart);
-  return Buffer.concat([before, int64Varint(value), source.subarray(reader.fieldEnd)]);
+  const parts =
+    reader === null
+      ? [source, new Writer().varint(field, value).finish()]
+      : [
+          source.subarray(0, reader.valueStart),
+          int64Varint(value),
+          source.subarray(reader.fieldEnd),
+        ];
+  return asOwned(Buffer.concat(parts));
 }
 
-/** A reader that stands on the only occurrence of `field`, or null where there is none. Walks the whole message first. */
-function find(source: Uint8Array, field: number): Reader | null | WireFault {
+/** A reader positioned at the only occurrence of `field`, or null if it is absent. Checks the whole message first. */
+function find(source: Uint8Array, field: number): Reader | null | FieldFault {
   const reader = new Reader(source);
   let start = -1;
   let isDuplicate = false;

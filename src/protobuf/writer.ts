@@ -1,7 +1,8 @@
 /**
- * Builds one message, for answers that the proxy makes itself. Not for the data path: it collects pieces and joins them.
- * Views handed in are read when `finish` is called, so they must still be valid then.
+ * Builds one message, for requests and responses that originate in the proxy. Not for the data path: it collects pieces and
+ * joins them. `finish` reads the views that were passed in, so they must still be valid then.
  */
+import { asOwned, type OwnedBytes } from '../runtime/owned-bytes.ts';
 import { int64Varint } from './varint.ts';
 
 export class Writer {
@@ -41,8 +42,8 @@ export class Writer {
     return this;
   }
 
-  finish(): Uint8Array {
-    return Buffer.concat(this.#parts);
+  finish(): OwnedBytes {
+    return asOwned(Buffer.concat(this.#parts));
   }
 }
 

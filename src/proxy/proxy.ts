@@ -3,51 +3,44 @@
  * opposite order. Nothing else constructs parts or knows how they are wired; which way a call takes is pipeline.ts's.
  */
 import { createHash } from 'node:crypto';
-import { health } from '../lifecycle/health.ts';
 import { InForce } from '../admin/active-configuration.ts';
-import { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
+import { Call, type Etcd, type Message } from '../call/call.ts';
 import type { Config } from '../config/config.ts';
-import { certificateExpiries } from '../config/expiry.ts';
-import type { Loaded } from '../config/load.ts';
+import { certificateExpiries } from '../config/certificate-expiry.ts';
+import type { LoadResult } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
-import { Call, type Etcd } from '../call/call.ts';
 import { type Method, methodsByPath } from '../etcd/methods.ts';
 import { printableKey } from '../etcd/request-key.ts';
 import { gateway } from '../gateway/server.ts';
 import type { CallHandler } from '../grpc/transport.ts';
-import { Listeners } from './listeners.ts';
-import type { NamespaceHooks } from '../namespace/hooks.ts';
-import { namespace } from '../namespace/namespace.ts';
-import type { Self } from '../namespace/cluster/member-list.ts';
-import { callLog } from '../observe/call-log.ts';
-import type { Logger } from '../observe/logger.ts';
-import { Metrics } from '../observe/metrics.ts';
-import { observe } from '../observe/observe.ts';
-import { version } from '../observe/version.ts';
-import { type Parts, pipeline } from '../pipeline.ts';
-import { authorize } from '../admission/authorize.ts';
 import { Breakers } from '../guard/breaker/breakers.ts';
-import { OpenStreams } from '../lifecycle/drain.ts';
-import { guard } from '../guard/guard.ts';
 import { Hold } from '../guard/hold.ts';
-import { rescue } from '../call/rescue.ts';
 import { RetryBudget } from '../guard/retry-budget.ts';
-import { type Clock, systemClock } from '../runtime/clock.ts';
-import { Deadlines } from '../runtime/deadlines.ts';
-import { type Random, systemRandom } from '../runtime/random.ts';
-import { authenticate } from '../identity/authenticate.ts';
 import { byCertificate } from '../identity/certificate.ts';
-import { isOver } from '../lifecycle/streams-to-end.ts';
-import { buildDirectory, Directory } from '../tenant/directory.ts';
 import { HashingGate } from '../identity/hashing-gate.ts';
-import { byListener, identify } from '../identity/identify.ts';
+import { byListener } from '../identity/identify.ts';
 import { Passwords } from '../identity/password.ts';
 import { Sessions } from '../identity/sessions.ts';
 import { byToken } from '../identity/token.ts';
-import { type Edge, loadTransport, type MakeTransport } from './transports.ts';
+import { OpenStreams } from '../lifecycle/drain.ts';
+import { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { isOver } from '../lifecycle/streams-to-end.ts';
+import type { ProxyMember } from '../namespace/cluster/proxy-member.ts';
+import type { NamespaceHooks } from '../namespace/hooks.ts';
+import { callLog } from '../observe/call-log.ts';
+import type { Logger } from '../observe/logger.ts';
+import { Metrics } from '../observe/metrics.ts';
+import { version } from '../observe/version.ts';
+import { type Parts, pipeline } from '../pipeline.ts';
+import { type Clock, systemClock } from '../runtime/clock.ts';
+import { Deadlines } from '../runtime/deadlines.ts';
+import { type Random, systemRandom } from '../runtime/random.ts';
+import { buildDirectory, Directory } from '../tenant/directory.ts';
 import { Upstream } from '../upstream/upstream.ts';
-import { watchStreamLimits, watchStreams } from '../watch/stream/watch-requests.ts';
+import { watchLimits } from '../watch/stream/watch-stream.ts';
+import { Listeners } from './listeners.ts';
+import { type Edge, loadTransport, type MakeTransport } from './transports.ts';
 
 export interface Surroundings {
   readonly logger: Logger;
@@ -64,7 +57,7 @@ export interface RunningProxy {
    * Puts another configuration in force, as far as that takes no restart, and reports it. One that is wrong, or whose
    * listeners cannot be bound, changes nothing, and is reported too. Not to be called again before it has resolved.
    */
-  reload(loaded: Pick<Loaded, 'config' | 'problems'>): Promise<void>;
+  reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<void>;
   /** Goes away as the configuration says. Resolves with the number of calls that had to be cut off. */
   drain(): Promise<number>;
 }
@@ -142,20 +135,19 @@ class Assembly implements RunningProxy {
     });
 
     const top: Etcd<'client'> = pipeline({
-      rescue: rescue((call, error) => this.#onFault(error, call)),
-      health: health(this.#lifecycle),
+      rescue: (call, error) => this.#onFault(error, call),
+      health: this.#lifecycle,
       ...this.#whoCalls(new Sessions(clock, random)),
-      observe: observe({
+      observe: {
         clock,
         counters: this.#metrics.calls,
         events: callLog(logger, clock),
         keyOf: config.logKeys ? (call, request) => printableKey(call.method, request) : null,
-      }),
-      drain: this.#streams.layer,
-      authorize,
-      namespace: namespace({ random, hooks: this.#namespaceHooks(), self: this.#self() }),
-      watchStreams: watchStreams(watchStreamLimits),
-      guard: guard({
+      },
+      drain: this.#streams,
+      watch: watchLimits,
+      namespace: { random, hooks: this.#namespaceHooks(), self: this.#self() },
+      guard: {
         clock,
         deadlines,
         breakers: this.#breakers,
@@ -163,13 +155,14 @@ class Assembly implements RunningProxy {
         hold: new Hold(this.#upstream),
         holdMs: config.holdMs,
         requestTimeoutMs: config.requestTimeoutMs,
-      }),
+      },
       upstream: this.#upstream,
     });
     const handler: CallHandler<Method> = {
       methods: methodsByPath,
-      unary: (incoming, request, reply) => top.unary(new Call(incoming), request, reply),
-      stream: (incoming, reply) => top.stream(new Call(incoming), reply),
+      unary: (incoming, request, responses) =>
+        top.unary(new Call(incoming), request as Message<'client'>, responses),
+      stream: (incoming, responses) => top.stream(new Call(incoming), responses),
     };
     this.#listeners = new Listeners({
       server,
@@ -199,7 +192,7 @@ class Assembly implements RunningProxy {
     this.#lifecycle.move('serving');
   }
 
-  async reload({ config, problems }: Pick<Loaded, 'config' | 'problems'>): Promise<void> {
+  async reload({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
     if (config === null) {
       this.#keep(problems.map(formatProblem));
       return;
@@ -285,19 +278,19 @@ class Assembly implements RunningProxy {
   #whoCalls(sessions: Sessions): Pick<Parts, 'authenticate' | 'identify'> {
     const directory = this.#directory;
     return {
-      authenticate: authenticate({
+      authenticate: {
         directory,
         sessions,
         passwords: this.#passwords,
         gate: new HashingGate(),
         onAnswer: (_call, why) => this.#metrics.authenticated(why ?? 'token'),
-      }),
-      identify: identify({
+      },
+      identify: {
         directory,
         // As in etcd a token goes before a certificate. Who shows neither is whom the listener is for.
         resolvers: [byToken(sessions), byCertificate(), byListener],
         onUnidentified: (_call, why) => this.#metrics.refused(why),
-      }),
+      },
     };
   }
 
@@ -316,7 +309,7 @@ class Assembly implements RunningProxy {
   }
 
   /** The proxy as a member of the cluster: always the same for the same address. */
-  #self(): Self {
+  #self(): ProxyMember {
     const { advertiseClientUrls: advertised } = this.#config;
     return {
       name: 'etcd-bulkhead',

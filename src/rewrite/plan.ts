@@ -7,9 +7,10 @@
  *   source   ….[ removed ]……………[ removed ]…
  *   output   ….[ literal ]……………[ literal ]…
  */
+
+import { varintBytes, writeVarint } from '../protobuf/varint.ts';
 import type { Mapping } from './mapping.ts';
 import { storedLeaseBytes, writeStoredLease } from './stored-lease.ts';
-import { varintBytes, writeVarint } from '../protobuf/varint.ts';
 
 /** What stands in place of the removed bytes. `value` is the fourth integer of the change. */
 export const Literal = {

@@ -22,13 +22,14 @@
  * 2026-11), writing included: a get 0.1 µs, a put of 256 B 0.15 µs, 10,000 keys of 256 B 1.1 ms.
  * Oracle: test/support/slow-rewriter.ts.
  */
+
+import { Int64 } from '../protobuf/int64.ts';
+import { varintBytes, varintEnd } from '../protobuf/varint.ts';
 import { Action, type CompiledMessage, Want } from './compiled.ts';
 import type { WireFault } from './fault.ts';
 import { nestingMax } from './field-table.ts';
-import { Int64 } from '../protobuf/int64.ts';
 import type { Mapping } from './mapping.ts';
 import { Literal, literalBytes, Plan } from './plan.ts';
-import { varintBytes, varintEnd } from '../protobuf/varint.ts';
 
 /** Faults that are etcd's own checks, small integers so that the scan compares no strings. */
 const Check = { PASSED: 0, KEY: 1, OPERATION: 2, SORT: 3, NESTED: 4 } as const;

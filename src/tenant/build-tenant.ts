@@ -2,10 +2,11 @@
  * From a tenant as configured to the tenant that calls carry. Looks at one tenant by itself; whether several get along is
  * separation.ts's to say.
  */
-import type { TenantConfig } from '../config/config.ts';
+import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { Problem } from '../config/problem.ts';
 import { KeySpaceError, keySpace } from '../etcd/key-space.ts';
-import { CompactionFloor, type Tenant } from './tenant.ts';
+import { TenantState } from './state.ts';
+import type { Tenant } from './tenant.ts';
 
 /**
  * What a namespace ends in. Without it the keys of `game-1` and of `game-10` cannot be told apart by anybody who looks at
@@ -21,6 +22,7 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
   if (!isDelimited) {
     problems.push({
       where,
+      tenant: config.name,
       what: `the namespace "${namespace}" must end in "${delimiter}", or "allow-undelimited" be set`,
     });
   }
@@ -30,14 +32,14 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
       ? {
           name: config.name,
           keySpace: space,
-          floor: new CompactionFloor(),
+          state: new TenantState(config.name),
           access: config.access,
           owns: new Set(config.owns),
         }
       : null;
   } catch (error) {
     if (!(error instanceof KeySpaceError)) throw error;
-    problems.push({ where, what: error.message });
+    problems.push({ where, tenant: config.name, what: error.message });
     return null;
   }
 }

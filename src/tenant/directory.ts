@@ -2,14 +2,16 @@
  * Who there is, who connects where, and what proves it: one immutable snapshot of the configuration. A reload builds another
  * one and puts it in the place of this; calls under way keep the tenant that they began with.
  */
-import type { Config, ListenerConfig, TenantConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { ListenerConfig } from '../config/sections/listeners.ts';
+import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { Problem } from '../config/problem.ts';
 import type { PasswordHash } from '../config/sections/users.ts';
-import type { Tenant } from './tenant.ts';
-import type { Clock } from '../runtime/clock.ts';
 import { BearerTokens, isSameBearer } from '../identity/bearer.ts';
-import { checkSeparation } from './separation.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { buildTenant } from './build-tenant.ts';
+import { checkSeparation } from './separation.ts';
+import type { Tenant } from './tenant.ts';
 import { compileUriPattern, type NameOf } from './uri-pattern.ts';
 
 /** How a listener tells who connects. */
@@ -187,7 +189,7 @@ function takeOver(
     return users.get(user) === previous.users.get(user);
   });
   const isSame = hasSamePasswords && JSON.stringify(config) === JSON.stringify(knownConfig);
-  return isSame ? known : { ...tenant, floor: known.floor };
+  return isSame ? known : { ...tenant, state: known.state };
 }
 
 /** Hashes that are the same are the same objects: sessions compare them. */

@@ -5,17 +5,18 @@
  *
  * none ─endpoint there→ asking ─token→ ready ─etcd refuses the token→ asking;  asking ─refused→ waiting ─pause→ asking
  */
-import type { LoginConfig } from '../config/config.ts';
+
 import type { Call } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
+import type { LoginConfig } from '../config/sections/login.ts';
 import { method } from '../etcd/methods.ts';
-import type { Reply } from '../grpc/call.ts';
+import { CollectedResponse } from '../grpc/collected-response.ts';
 import { type Metadata, metadataValue, noMetadata } from '../grpc/metadata.ts';
 import { Code, type Status, status } from '../grpc/status.ts';
-import type { CancelTimer, Clock } from '../runtime/clock.ts';
-import { jittered, type Random } from '../runtime/random.ts';
 import { Reader } from '../protobuf/reader.ts';
 import { Writer } from '../protobuf/writer.ts';
+import type { CancelTimer, Clock } from '../runtime/clock.ts';
+import { jittered, type Random } from '../runtime/random.ts';
 import type { Endpoint } from './endpoint.ts';
 
 const { path: authenticatePath } = method('etcdserverpb.Auth/Authenticate');
@@ -54,17 +55,16 @@ export interface LoginParts {
 /** A watch stream that was opened with a token. etcd looks at it again with every create. */
 export interface OpenedWithToken {
   readonly metadata: Metadata;
-  /** Ends it, so that its client opens another one. */
-  lose(): void;
+  /** Ends the stream, so that its client opens another one. */
+  abort(status: Status): void;
 }
 
-export class Login implements Reply {
+export class Login {
   readonly #parts: LoginParts;
   #config: LoginConfig | null;
   #isReady: boolean;
   #metadata: Metadata = noMetadata;
   #isAsking = false;
-  #answer: Uint8Array | null = null;
   #pauseMs = pauseMsMin;
   #cancelPause: CancelTimer = () => {};
   #cancelUse: CancelTimer = () => {};
@@ -130,14 +130,10 @@ export class Login implements Reply {
     this.#cancelUse();
   }
 
-  message(bytes: Uint8Array): void {
-    this.#answer = bytes;
-  }
-
-  end(ended: Status): void {
+  #onResponse(ended: Status, response: Uint8Array | null): void {
     this.#isAsking = false;
     if (this.#isClosed || this.#config === null) return;
-    const token = this.#answer === null ? '' : tokenIn(this.#answer);
+    const token = response === null ? '' : tokenIn(response);
     if (ended.code === Code.OK && token !== '') this.#become(['token', token]);
     // As every client of etcd does: then nobody asks for a token. Should that change, etcd will say so.
     else if (ended.text === authenticationIsOff) this.#become(noMetadata);
@@ -148,10 +144,6 @@ export class Login implements Reply {
       this.#cancelPause = this.#parts.clock.after(delayMs, () => this.#ask());
     }
   }
-
-  pause(): void {}
-
-  resume(): void {}
 
   #refused(metadata: Metadata): void {
     // Whoever was sent with an older token says nothing about the one that there is now.
@@ -168,10 +160,10 @@ export class Login implements Reply {
     if (endpoint === null) return;
     const { user, password } = this.#config;
     this.#isAsking = true;
-    this.#answer = null;
     const head = { path: authenticatePath, metadata: noMetadata, timeoutMs };
     const request = new Writer().string(1, user).string(2, password).finish();
-    endpoint.channel('unary').unary(head, request, this);
+    const response = new CollectedResponse((ended, message) => this.#onResponse(ended, message));
+    endpoint.channel('unary').unary(head, request, response);
   }
 
   #become(metadata: Metadata): void {
@@ -181,7 +173,7 @@ export class Login implements Reply {
     this.#cancelUse();
     if (metadata.length > 0) this.#useLater();
     for (const stream of [...this.#streams]) {
-      if (!carries(stream.metadata, metadata)) stream.lose();
+      if (!carries(stream.metadata, metadata)) stream.abort(outdated);
     }
     this.#parts.onToken();
   }
@@ -194,31 +186,15 @@ export class Login implements Reply {
         if (isTokenRefusal(ended)) this.#refused(metadata);
       };
       for (const endpoint of this.#parts.endpoints()) {
-        if (endpoint.isReady('unary')) endpoint.channel('unary').unary(head, use, new Use(onEnd));
+        if (!endpoint.isReady('unary')) continue;
+        endpoint.channel('unary').unary(head, use, new CollectedResponse(onEnd));
       }
       this.#useLater();
     });
   }
 }
 
-/** Hears how one use of the token went. */
-class Use implements Reply {
-  readonly #onEnd: (ended: Status) => void;
-
-  constructor(onEnd: (ended: Status) => void) {
-    this.#onEnd = onEnd;
-  }
-
-  message(): void {}
-
-  end(ended: Status): void {
-    this.#onEnd(ended);
-  }
-
-  pause(): void {}
-
-  resume(): void {}
-}
+const outdated = status(Code.UNAVAILABLE, 'opened with a token that was replaced', 'lost');
 
 function isTokenRefusal({ origin, text }: Status): boolean {
   return origin === 'peer' && tokenRefusals.has(text);

@@ -3,12 +3,11 @@
  * has to work. Learns its version and whether it knows a leader, and lets an ejected endpoint back in. It never judges
  * a call of a client.
  */
-import { fileURLToPath } from 'node:url';
-import { loadSync, type ServiceDefinition } from '@grpc/proto-loader';
 import { method } from '../etcd/methods.ts';
-import type { Reply } from '../grpc/call.ts';
+import { CollectedResponse } from '../grpc/collected-response.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import { Code, type Status } from '../grpc/status.ts';
+import { Reader } from '../protobuf/reader.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { jittered, type Random } from '../runtime/random.ts';
 import type { Endpoint, EndpointParts, Health } from './endpoint.ts';
@@ -20,21 +19,19 @@ const timeoutMs = 2_000;
 const { path } = method('etcdserverpb.Maintenance/Status');
 const request = new Uint8Array(0);
 
-/** What is read of etcd's StatusResponse. */
+/** The fields of etcd's StatusResponse that a probe reads. */
 interface MemberStatus {
   readonly version: string;
-  /** Member ID as a decimal string; `0` while there is no leader. */
-  readonly leader: string;
+  readonly hasLeader: boolean;
 }
 
-export class Prober implements Reply {
+export class Prober {
   readonly #endpoint: Endpoint;
   readonly #clock: Clock;
   readonly #random: Random;
   /** The proxy's own credentials: with authentication on, newer releases tell their status to users only. */
   readonly #metadata: () => Metadata;
   #cancelTimer: CancelTimer = () => {};
-  #answer: Uint8Array | null = null;
   #wasReady = false;
   #wasOut = false;
   #isAsking = false;
@@ -67,22 +64,14 @@ export class Prober implements Reply {
     this.#cancelTimer();
   }
 
-  message(bytes: Uint8Array): void {
-    this.#answer = bytes;
-  }
-
-  end(ended: Status): void {
+  #onResponse(ended: Status, response: Uint8Array | null): void {
     this.#isAsking = false;
     if (this.#isClosed) return;
-    this.#endpoint.probed(healthFrom(ended, this.#answer, this.#endpoint.health));
+    this.#endpoint.probed(healthFrom(ended, response, this.#endpoint.health));
     const { isOut, penaltyMs } = this.#endpoint.accrual;
     // An ejected endpoint that keeps failing is asked when its next penalty is over, and not before.
     this.#askIn(isOut ? penaltyMs : jittered(this.#random, everyMs, spread));
   }
-
-  pause(): void {}
-
-  resume(): void {}
 
   #askIn(delayMs: number): void {
     if (this.#isAsking || this.#isClosed) return;
@@ -92,37 +81,31 @@ export class Prober implements Reply {
 
   #ask(): void {
     this.#isAsking = true;
-    this.#answer = null;
     const head = { path, metadata: this.#metadata(), timeoutMs };
-    this.#endpoint.channel('unary').unary(head, request, this);
+    const response = new CollectedResponse((ended, message) => this.#onResponse(ended, message));
+    this.#endpoint.channel('unary').unary(head, request, response);
   }
 }
 
-function healthFrom(ended: Status, answer: Uint8Array | null, before: Health): Health {
-  if (ended.code === Code.OK && answer !== null) {
-    const member = decode(answer);
+function healthFrom(ended: Status, response: Uint8Array | null, before: Health): Health {
+  if (ended.code === Code.OK && response !== null) {
+    const member = readStatus(response);
     if (member === null) return { ...before, failure: 'its status is not a protobuf message' };
-    return { version: member.version, hasLeader: member.leader !== '0', failure: '' };
+    return { ...member, failure: '' };
   }
   // Who refuses is alive: without a user of its own the proxy may be nobody to the member.
   const isAlive = ended.origin === 'peer' && ended.code !== Code.UNAVAILABLE;
   return { ...before, failure: isAlive ? '' : ended.text };
 }
 
-const definitions = loadSync('etcdserverpb/maintenance.proto', {
-  includeDirs: [fileURLToPath(new URL('../../proto', import.meta.url))],
-  keepCase: true,
-  longs: String,
-  defaults: true,
-});
-
-/** Null when the bytes are no StatusResponse. */
-function decode(answer: Uint8Array): MemberStatus | null {
-  const { Status: definition } = definitions['etcdserverpb.Maintenance'] as ServiceDefinition;
-  if (definition === undefined) throw new Error('proto/ does not define Maintenance.Status');
-  try {
-    return definition.responseDeserialize(Buffer.from(answer)) as MemberStatus;
-  } catch {
-    return null;
+/** Null if the bytes are not a StatusResponse. Its field 2 is the version, field 4 the ID of the leader, 0 if there is none. */
+function readStatus(response: Uint8Array): MemberStatus | null {
+  const reader = new Reader(response);
+  let version = '';
+  let hasLeader = false;
+  while (reader.next()) {
+    if (reader.field === 2) version = Buffer.from(reader.bytes()).toString('utf8');
+    else if (reader.field === 4) hasLeader = reader.int64() !== 0n;
   }
+  return reader.malformed ? null : { version, hasLeader };
 }

@@ -3,14 +3,16 @@
  * with origin `unsent`; waiting for an endpoint and trying another is resilience/'s part. Guarantee: nothing of a
  * client's metadata but what etcd understands leaves the process.
  */
-import type { EndpointConfig, LoginConfig } from '../config/config.ts';
-import type { Call, Etcd, Message, Reply, Requests } from '../call/call.ts';
+
+import type { Call, Etcd, Message, Requests, Responses } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
+import type { EndpointConfig } from '../config/sections/endpoints.ts';
+import type { LoginConfig } from '../config/sections/login.ts';
 import type { Method } from '../etcd/methods.ts';
-import { type Ongoing, settled } from '../grpc/call.ts';
+import { type CallHandle, endedCall } from '../grpc/call.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import { Code, status } from '../grpc/status.ts';
-import { AttemptRequests, StreamAttempt, UnaryAttempt } from './attempt.ts';
+import { StreamAttempt, UnaryAttempt } from './attempt.ts';
 import { type ChannelClass, channelClasses, Endpoint, type EndpointParts } from './endpoint.ts';
 import { forwarded } from './forwarded-metadata.ts';
 import { Login } from './login.ts';
@@ -92,7 +94,7 @@ export class Upstream implements Etcd<'store'> {
     return () => this.#listeners.delete(listener);
   }
 
-  unary(call: Call, request: Message<'store'>, reply: Reply<'store'>): Ongoing {
+  unary(call: Call, request: Message<'store'>, reply: Responses<'store'>): CallHandle {
     const endpoint = this.#picker.next('unary');
     const timeoutMs = this.#timeoutOf(call);
     if (endpoint === null || timeoutMs <= 0) return refused(endpoint, reply);
@@ -102,7 +104,7 @@ export class Upstream implements Etcd<'store'> {
     return endpoint.channel('unary').unary(attempt, request, attempt);
   }
 
-  stream(call: Call, reply: Reply<'store'>): Requests<'store'> {
+  stream(call: Call, reply: Responses<'store'>): Requests<'store'> {
     const channelClass = classOf(call.method);
     const endpoint = this.#picker.leastStreams(channelClass);
     const timeoutMs = this.#timeoutOf(call);
@@ -110,10 +112,9 @@ export class Upstream implements Etcd<'store'> {
     const login = this.#loginFor(call);
     const metadata = metadataOf(call, login);
     const attempt = new StreamAttempt(endpoint, call, login, metadata, timeoutMs, reply);
-    attempt.opened(channelClass);
-    const requests = endpoint.channel(channelClass).stream(attempt, attempt);
-    attempt.requests = requests;
-    return new AttemptRequests(attempt, requests);
+    attempt.open(channelClass);
+    attempt.attachStream(endpoint.channel(channelClass).stream(attempt, attempt));
+    return attempt;
   }
 
   snapshot(): readonly EndpointSnapshot[] {
@@ -196,9 +197,9 @@ function joined(selected: Metadata, own: Metadata): Metadata {
   return selected.length === 0 ? own : [...selected, ...own];
 }
 
-function refused(endpoint: Endpoint | null, reply: Reply<'store'>): Requests<'store'> {
+function refused(endpoint: Endpoint | null, reply: Responses<'store'>): Requests<'store'> {
   reply.end(endpoint === null ? noEndpoint : refusal('deadline-passed'));
-  return settled;
+  return endedCall;
 }
 
 /** Unary lease methods are ordinary calls: only the stream of keepalives must not wait behind anything. */

@@ -6,7 +6,7 @@
  */
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
-import { settled } from '../../src/grpc/call.ts';
+import { endedCall } from '../../src/grpc/call.ts';
 import { NativeServerTransport } from '../../src/grpc/native/server.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 
@@ -30,7 +30,7 @@ const listener = await transport.listen(
     messageBytesMax: 2_097_152,
     streamsMax,
   },
-  { methods: new Map(), unary: () => settled, stream: () => settled },
+  { methods: new Map(), unary: () => endedCall, stream: () => endedCall },
 );
 const port = listener.address.slice(listener.address.lastIndexOf(':') + 1);
 

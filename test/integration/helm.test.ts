@@ -1,7 +1,7 @@
 /**
- * Renders the chart with Helm itself and looks at what Kubernetes would get. Helm comes from the path, or is built
- * once, by Go from Helm's own module, into the user's cache. Without Helm and Go these tests do not run; what can be said
- * of the chart without them is checked by test/unit/helm.
+ * Renders the chart with Helm and checks the resulting Kubernetes objects. Helm is taken from the PATH, or built once by
+ * Go, from Helm's module, into the user's cache. Without Helm and Go these tests are skipped; test/unit/helm checks what
+ * needs neither.
  */
 import { execFile, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
 
 const helmVersion = 'v3.19.0';
-/** Helm built from its module believes in Kubernetes 1.20, unless told. */
+/** Helm built from its module assumes Kubernetes 1.20 unless this flag is set. */
 const kubeVersion = '--kube-version=1.31.0';
 const buildTimeoutMs = 300_000;
 const chart = fileURLToPath(new URL('../../helm/etcd-bulkhead', import.meta.url));
@@ -32,7 +32,7 @@ async function succeeds(
   }
 }
 
-/** The command that runs Helm, or null. */
+/** The command that runs Helm, or null if there is neither Helm nor Go. */
 async function findHelm(): Promise<string | null> {
   if (await succeeds('helm', ['version'])) {
     return 'helm';
@@ -45,7 +45,7 @@ async function findHelm(): Promise<string | null> {
   return isThere ? built : null;
 }
 
-// Awaited and not run synchronously: a build takes a minute, in which the test runner wants answers.
+// Not run synchronously: a build takes a minute, and the test runner must stay responsive.
 const helm = await findHelm();
 
 function run(...args: string[]): { readonly status: number | null; readonly output: string } {
@@ -84,7 +84,7 @@ const sidecar = {
   terminationMessagePolicy: 'FallbackToLogsOnError',
 };
 
-describe.skipIf(helm === null)('the chart, rendered by Helm', () => {
+describe.skipIf(helm === null)('the chart rendered by Helm', () => {
   let parent = '';
 
   beforeAll(() => {
@@ -110,11 +110,11 @@ describe.skipIf(helm === null)('the chart, rendered by Helm', () => {
     },
   );
 
-  test('renders nothing of its own unless asked', () => {
+  test('renders nothing by default', () => {
     expect(rendered(chart)).toEqual([]);
   });
 
-  test('puts the sidecar first into the example', () => {
+  test('makes the sidecar the first init container of the example', () => {
     const [deployment, ...others] = rendered(chart, '--set', 'example.enabled=true');
     expect(others).toEqual([]);
     expect(deployment).toMatchObject({
@@ -127,7 +127,7 @@ describe.skipIf(helm === null)('the chart, rendered by Helm', () => {
     expect(deployment).not.toHaveProperty('spec.template.spec.initContainers.0.readinessProbe');
   });
 
-  test('mounts what the flags name', () => {
+  test('mounts the files that the flags name', () => {
     const everything = join(chart, 'ci/everything-values.yaml');
     const [configMap, pod] = rendered(chart, '-f', everything);
     expect(configMap).toMatchObject({
@@ -172,22 +172,22 @@ describe.skipIf(helm === null)('the chart, rendered by Helm', () => {
 
   test.each([
     ['a misspelt value', 'nmespace=game-1/'],
-    ['a misspelt value further down', 'etcd.tls.secret=x'],
+    ['a misspelt nested value', 'etcd.tls.secret=x'],
     ['no namespace', 'namespace='],
     ['an unknown log level', 'log.level=loud'],
-  ])('refuses %s', (_, assignment) => {
+  ])('rejects %s', (_, assignment) => {
     const { status, output } = run('template', 'demo', chart, kubeVersion, '--set', assignment);
     expect(status).not.toBe(0);
     expect(output).toContain("don't meet the specifications of the schema");
   });
 
-  test('refuses a Kubernetes that knows no native sidecars', () => {
+  test('rejects a Kubernetes version without native sidecars', () => {
     const { status, output } = run('template', 'demo', chart, '--kube-version=1.28.0');
     expect(status).not.toBe(0);
     expect(output).toContain('kubeVersion');
   });
 
-  test('can be included by the chart of a game server, twice under two names', () => {
+  test('can be a dependency of a game server chart, twice with two aliases', () => {
     const dependency = (alias: string) =>
       `  - { name: etcd-bulkhead, version: 0.1.0, alias: ${alias}, repository: "file://${chart}" }\n`;
     const container = (alias: string) =>

@@ -7,7 +7,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Ongoing, Reply, Requests } from '../../src/grpc/call.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../../src/grpc/call.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
 import { Code, ok, type Status, status } from '../../src/grpc/status.ts';
 import type {
@@ -22,6 +22,7 @@ import type {
   ServerTransport,
 } from '../../src/grpc/transport.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { asOwned } from '../../src/runtime/owned-bytes.ts';
 import { CertificateAuthority, type KeyPair } from './certificates.ts';
 import { TemporaryDirectory } from './temporary-directory.ts';
 
@@ -60,24 +61,27 @@ async function until(what: string, condition: () => boolean): Promise<void> {
 }
 
 /** A reply that remembers. */
-class Heard implements Reply {
+class Heard implements ResponseSink {
   readonly messages: Uint8Array[] = [];
   status: Status | null = null;
   pauses = 0;
   resumes = 0;
   statuses = 0;
 
-  message(message: Uint8Array): void {
+  deliver(message: Uint8Array): void {
     this.messages.push(message);
+  }
+  deliverShared(head: Uint8Array, tail: Uint8Array): void {
+    this.deliver(Buffer.concat([head, tail]));
   }
   end(ended: Status): void {
     this.status = ended;
     this.statuses += 1;
   }
-  pause(): void {
+  pauseRequests(): void {
     this.pauses += 1;
   }
-  resume(): void {
+  resumeRequests(): void {
     this.resumes += 1;
   }
   async ended(): Promise<Status> {
@@ -87,34 +91,38 @@ class Heard implements Reply {
 }
 
 /** A call as a handler sees it, remembered. */
-class Served implements Requests {
+class Served implements RequestSink {
   readonly incoming: Incoming<ServedMethod>;
-  readonly reply: Reply;
+  readonly reply: ResponseSink;
   readonly messages: Uint8Array[] = [];
   ends = 0;
   cancels = 0;
   pauses = 0;
   resumes = 0;
 
-  constructor(incoming: Incoming<ServedMethod>, reply: Reply) {
+  constructor(incoming: Incoming<ServedMethod>, reply: ResponseSink) {
     this.incoming = incoming;
     this.reply = reply;
   }
-  message(message: Uint8Array): void {
+  send(message: Uint8Array): void {
     this.messages.push(message);
     if (text(message) === 'throw') throw new Error('a layer broke');
   }
-  end(): void {
+  halfClose(): void {
     this.ends += 1;
   }
   cancel(): void {
     this.cancels += 1;
   }
-  pause(): void {
+  pauseResponses(): void {
     this.pauses += 1;
   }
-  resume(): void {
+  resumeResponses(): void {
     this.resumes += 1;
+  }
+  /** Delivers a copy, which the transport owns. */
+  deliver(message: Uint8Array): void {
+    this.reply.deliver(asOwned(Buffer.from(message)));
   }
 }
 
@@ -124,14 +132,14 @@ class Handler implements CallHandler<ServedMethod> {
   readonly calls: Served[] = [];
   onCall: (call: Served) => void = () => {};
 
-  unary(incoming: Incoming<ServedMethod>, request: Uint8Array, reply: Reply): Ongoing {
+  unary(incoming: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
     const call = new Served(incoming, reply);
     call.messages.push(request);
     this.calls.push(call);
     this.onCall(call);
     return call;
   }
-  stream(incoming: Incoming<ServedMethod>, reply: Reply): Requests {
+  stream(incoming: Incoming<ServedMethod>, reply: ResponseSink): RequestSink {
     const call = new Served(incoming, reply);
     this.calls.push(call);
     this.onCall(call);
@@ -189,7 +197,7 @@ class Loop implements AsyncDisposable {
     const channel = await ready(pair.client.dial({ ...dialOptions, address, ...dial }));
     return new Loop(pair, handler, listener, channel);
   }
-  unary(message = 'hello', head = {}): Heard & { call: Ongoing } {
+  unary(message = 'hello', head = {}): Heard & { call: CallHandle } {
     const heard = new Heard();
     const call = this.channel.unary(
       { path: unaryMethod.path, metadata: [], timeoutMs: Infinity, ...head },
@@ -198,7 +206,7 @@ class Loop implements AsyncDisposable {
     );
     return Object.assign(heard, { call });
   }
-  stream(method = bidi, head = {}): Heard & { call: Requests } {
+  stream(method = bidi, head = {}): Heard & { call: RequestSink } {
     const heard = new Heard();
     const call = this.channel.stream(
       { path: method.path, metadata: [], timeoutMs: Infinity, ...head },
@@ -271,7 +279,7 @@ export function transportSuite(
       await using loop = await Loop.open(makePair());
       const everyByte = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
       loop.handler.onCall = (call) => {
-        call.reply.message(call.messages[0] ?? bytes(''));
+        call.deliver(call.messages[0] ?? bytes(''));
         call.reply.end(ok);
       };
       const heard = new Heard();
@@ -284,7 +292,7 @@ export function transportSuite(
     test('an empty message and one of 1.4 MB arrive whole', async () => {
       await using loop = await Loop.open(makePair());
       loop.handler.onCall = (call) => {
-        call.reply.message(call.messages[0] ?? bytes('missing'));
+        call.deliver(call.messages[0] ?? bytes('missing'));
         call.reply.end(ok);
       };
       for (const message of ['', 'x'.repeat(1_400_000)]) {
@@ -321,7 +329,7 @@ export function transportSuite(
       ];
       loop.handler.onCall = (call) => {
         const isFine = text(call.messages[0]) === 'fine';
-        if (isFine) call.reply.message(bytes('x'));
+        if (isFine) call.deliver(bytes('x'));
         call.reply.end(
           isFine ? { ...ok, trailers } : status(Code.UNAVAILABLE, 'no', 'proxy', trailers),
         );
@@ -397,7 +405,7 @@ export function transportSuite(
       heard.call.cancel();
       heard.call.cancel();
       await until('the handler to be cancelled', () => call.cancels === 1);
-      call.reply.message(bytes('too late'));
+      call.deliver(bytes('too late'));
       call.reply.end(ok);
       loop.unary().call.cancel();
       expect(heard.messages).toEqual([]);
@@ -407,7 +415,7 @@ export function transportSuite(
     test('a finished call is never cancelled', async () => {
       await using loop = await Loop.open(makePair());
       loop.handler.onCall = (call) => {
-        call.reply.message(bytes('x'));
+        call.deliver(bytes('x'));
         call.reply.end(ok);
       };
       for (let i = 0; i < 20; i += 1) await loop.unary().ended();
@@ -417,7 +425,7 @@ export function transportSuite(
     test('a hundred calls at once on one connection keep apart', async () => {
       await using loop = await Loop.open(makePair());
       loop.handler.onCall = (call) => {
-        call.reply.message(call.messages[0] ?? bytes(''));
+        call.deliver(call.messages[0] ?? bytes(''));
         call.reply.end(ok);
       };
       const calls = Array.from({ length: 100 }, (_, i) => loop.unary(`call ${i}`));
@@ -469,10 +477,10 @@ export function transportSuite(
       const heard = loop.stream();
       const call = await loop.handler.call();
       for (let i = 0; i < 50; i += 1) {
-        heard.call.message(bytes(`up ${i}`));
-        call.reply.message(bytes(`down ${i}`));
+        heard.call.send(bytes(`up ${i}`));
+        call.deliver(bytes(`down ${i}`));
       }
-      heard.call.end();
+      heard.call.halfClose();
       await until('half-close', () => call.ends === 1);
       call.reply.end(status(Code.OK, ''));
       expect((await heard.ended()).code).toBe(Code.OK);
@@ -484,12 +492,12 @@ export function transportSuite(
     test('after half-close answers keep flowing', async () => {
       await using loop = await Loop.open(makePair());
       const heard = loop.stream();
-      heard.call.message(bytes('watch'));
-      heard.call.end();
+      heard.call.send(bytes('watch'));
+      heard.call.halfClose();
       const call = await loop.handler.call();
       await until('half-close', () => call.ends === 1);
       for (let i = 0; i < 3; i += 1) {
-        call.reply.message(bytes(`event ${i}`));
+        call.deliver(bytes(`event ${i}`));
         await until(`event ${i}`, () => heard.messages.length === i + 1);
       }
       expect(heard.status).toBeNull();
@@ -500,16 +508,16 @@ export function transportSuite(
     test('a stream of answers to one request', async () => {
       await using loop = await Loop.open(makePair());
       loop.handler.onCall = (call) => {
-        call.reply.message(bytes('1'));
-        call.reply.message(bytes('2'));
+        call.deliver(bytes('1'));
+        call.deliver(bytes('2'));
       };
       const heard = loop.stream(serverStream);
-      heard.call.message(bytes('list'));
-      heard.call.end();
+      heard.call.send(bytes('list'));
+      heard.call.halfClose();
       const call = await loop.handler.call();
       await until('the whole request', () => call.ends === 1);
       expect(call.messages.map(text)).toEqual(['list']);
-      call.reply.message(bytes('3'));
+      call.deliver(bytes('3'));
       call.reply.end(ok);
       await heard.ended();
       expect(heard.messages.map(text)).toEqual(['1', '2', '3']);
@@ -519,7 +527,7 @@ export function transportSuite(
       await using loop = await Loop.open(makePair());
       const heard = loop.stream();
       const call = await loop.handler.call();
-      for (let i = 0; i < 10; i += 1) call.reply.message(bytes(`${i}`));
+      for (let i = 0; i < 10; i += 1) call.deliver(bytes(`${i}`));
       call.reply.end(status(Code.UNAVAILABLE, 'end'));
       expect((await heard.ended()).text).toBe('end');
       expect(heard.messages).toHaveLength(10);
@@ -529,12 +537,12 @@ export function transportSuite(
     test(`messages that wait for a paused caller ${dropped ? 'are dropped by' : 'arrive before'} a failing status`, async () => {
       await using loop = await Loop.open(makePair());
       const heard = loop.stream();
-      heard.call.pause();
+      heard.call.pauseResponses();
       const call = await loop.handler.call();
-      for (let i = 0; i < 10; i += 1) call.reply.message(bytes(`${i}`));
+      for (let i = 0; i < 10; i += 1) call.deliver(bytes(`${i}`));
       call.reply.end(status(Code.UNAVAILABLE, 'end'));
       await new Promise((resolve) => setTimeout(resolve, 50));
-      heard.call.resume();
+      heard.call.resumeResponses();
       expect((await heard.ended()).text).toBe('end');
       if (dropped) expect(heard.messages.length).toBeLessThan(10);
       else expect(heard.messages).toHaveLength(10);
@@ -545,8 +553,8 @@ export function transportSuite(
       loop.handler.onCall = (call) => call.reply.end(status(Code.PERMISSION_DENIED, 'no'));
       const heard = loop.stream();
       expect(await heard.ended()).toMatchObject({ code: Code.PERMISSION_DENIED, text: 'no' });
-      heard.call.message(bytes('into the void'));
-      heard.call.end();
+      heard.call.send(bytes('into the void'));
+      heard.call.halfClose();
       expect((await loop.handler.call()).cancels).toBe(0);
     });
 
@@ -556,7 +564,7 @@ export function transportSuite(
       const [cancelled, alive] = [await loop.handler.call(0), await loop.handler.call(1)];
       first.call.cancel();
       await until('the cancellation', () => cancelled.cancels === 1);
-      alive.reply.message(bytes('still here'));
+      alive.deliver(bytes('still here'));
       await until('a message', () => second.messages.length === 1);
       expect(alive.cancels).toBe(0);
       expect(first.status).toBeNull();
@@ -566,7 +574,7 @@ export function transportSuite(
       await using loop = await Loop.open(makePair());
       for (let i = 0; i < 10; i += 1) {
         const heard = loop.stream();
-        heard.call.message(bytes('create'));
+        heard.call.send(bytes('create'));
         heard.call.cancel();
       }
       loop.unary();
@@ -581,8 +589,8 @@ export function transportSuite(
       const pair = makePair();
       await using loop = await Loop.open(pair);
       const [broken, fine] = [loop.stream(), loop.stream()];
-      broken.call.message(bytes('throw'));
-      fine.call.message(bytes('x'));
+      broken.call.send(bytes('throw'));
+      fine.call.send(bytes('x'));
       expect((await broken.ended()).code).toBe(Code.INTERNAL);
       const call = await loop.handler.call(1);
       await until('the other stream', () => call.messages.length === 1);
@@ -594,16 +602,16 @@ export function transportSuite(
       const pair = makePair();
       await using loop = await Loop.open(pair);
       const heard = new Heard();
-      heard.message = () => {
+      heard.deliver = () => {
         throw new Error('a layer broke');
       };
       loop.channel.stream({ path: bidi.path, metadata: [], timeoutMs: Infinity }, heard);
       const other = loop.stream();
       const [call, otherCall] = [await loop.handler.call(0), await loop.handler.call(1)];
-      call.reply.message(bytes('x'));
+      call.deliver(bytes('x'));
       expect((await heard.ended()).code).toBe(Code.INTERNAL);
       await until('the handler to be cancelled', () => call.cancels === 1);
-      otherCall.reply.message(bytes('y'));
+      otherCall.deliver(bytes('y'));
       await until('the other stream', () => other.messages.length === 1);
       expect(pair.faults).toHaveLength(1);
     });
@@ -615,17 +623,17 @@ export function transportSuite(
     test('a caller that pauses makes the handler pause, and all arrives after it resumes', async () => {
       await using loop = await Loop.open(makePair());
       const heard = loop.stream();
-      heard.call.pause();
+      heard.call.pauseResponses();
       const call = await loop.handler.call();
       let sent = 0;
       while (call.pauses === 0 && sent < 1_000) {
-        call.reply.message(block);
+        call.deliver(block);
         sent += 1;
         await new Promise((resolve) => setImmediate(resolve));
       }
       expect(call.pauses).toBe(1);
       expect(heard.messages.length).toBeLessThan(sent);
-      heard.call.resume();
+      heard.call.resumeResponses();
       await until('the handler to be resumed', () => call.resumes === 1);
       await until('all messages', () => heard.messages.length === sent);
       expect(heard.messages.every((m) => m.length === block.length)).toBe(true);
@@ -635,16 +643,16 @@ export function transportSuite(
       await using loop = await Loop.open(makePair());
       const heard = loop.stream();
       const call = await loop.handler.call();
-      call.reply.pause();
+      call.reply.pauseRequests();
       let sent = 0;
       while (heard.pauses === 0 && sent < 1_000) {
-        heard.call.message(block);
+        heard.call.send(block);
         sent += 1;
         await new Promise((resolve) => setImmediate(resolve));
       }
       expect(heard.pauses).toBe(1);
       expect(call.messages.length).toBeLessThan(sent);
-      call.reply.resume();
+      call.reply.resumeRequests();
       await until('the caller to be resumed', () => heard.resumes === 1);
       await until('all messages', () => call.messages.length === sent);
     });
@@ -652,11 +660,11 @@ export function transportSuite(
     test('a stream that is paused does not hold up its neighbours on the connection', async () => {
       await using loop = await Loop.open(makePair());
       const heard = loop.stream();
-      heard.call.pause();
+      heard.call.pauseResponses();
       const call = await loop.handler.call();
-      for (let i = 0; i < 40; i += 1) call.reply.message(block);
+      for (let i = 0; i < 40; i += 1) call.deliver(block);
       loop.handler.onCall = (unary) => {
-        unary.reply.message(block);
+        unary.deliver(block);
         unary.reply.end(ok);
       };
       for (let i = 0; i < 10; i += 1) expect((await loop.unary().ended()).code).toBe(Code.OK);
@@ -733,7 +741,7 @@ export function transportSuite(
       channel.stream({ path: bidi.path, metadata: [], timeoutMs: Infinity }, stream);
       await loop.handler.call(1);
       for (const call of loop.handler.calls) {
-        if (call.incoming.method === bidi) call.reply.message(bytes('event'));
+        if (call.incoming.method === bidi) call.deliver(bytes('event'));
       }
       await until('an event', () => stream.messages.length === 1);
       wire.cut();
@@ -829,7 +837,7 @@ export function transportSuite(
       const call = await loop.handler.call();
       const drained = loop.listener.drain(5_000);
       await until('refused connections', () => /ECONNREFUSED/.test(loop.channel.failure));
-      call.reply.message(bytes('x'));
+      call.deliver(bytes('x'));
       call.reply.end(ok);
       expect((await heard.ended()).code).toBe(Code.OK);
       expect(await drained).toBe(0);

@@ -1,4 +1,4 @@
-{{/* The example's pod, whether it stands alone or in a Deployment. */}}
+{{/* The example pod, used for both kinds: Pod and Deployment. */}}
 
 {{- define "etcd-bulkhead.examplePod" -}}
 metadata:

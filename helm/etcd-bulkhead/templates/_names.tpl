@@ -1,4 +1,4 @@
-{{/* Names that several templates have to agree on. */}}
+{{/* Names that several templates use. */}}
 
 {{- define "etcd-bulkhead.image" -}}
 {{- with .Values.image -}}
@@ -11,7 +11,7 @@
 {{- end }}
 
 {{- define "etcd-bulkhead.configMapName" -}}
-{{- /* The chart's name is its alias where a chart depends on it twice. */ -}}
+{{- /* If a chart depends on this chart twice, .Chart.Name is the alias. */ -}}
 {{- printf "%s-%s" .Release.Name .Chart.Name | trunc 63 | trimSuffix "-" -}}
 {{- end }}
 
@@ -19,7 +19,7 @@
 {{- printf "%s-game-server" .Release.Name | trunc 63 | trimSuffix "-" -}}
 {{- end }}
 
-{{/* Not empty when the container mounts anything. */}}
+{{/* Not empty if the container has volume mounts. */}}
 {{- define "etcd-bulkhead.hasMounts" -}}
 {{- if or .Values.config .Values.etcd.tls.secretName .Values.clients.tls.secretName .Values.extraVolumeMounts -}}
 true

@@ -1,9 +1,9 @@
 {{/*
-The templates that other charts include. Each takes the context of this chart: `.` in it, and in a chart that depends on
-it `(index .Subcharts "etcd-bulkhead")`.
+The templates that other charts include. Each takes the context of this chart: `.` in this chart, and
+`(index .Subcharts "etcd-bulkhead")` in a chart that depends on it.
 
-  etcd-bulkhead.container       one entry for initContainers, to be the first: containers start in their order, and stop
-                                in the opposite one, so that the proxy is there for as long as anyone needs it
+  etcd-bulkhead.container       one entry for initContainers. It must be the first: containers start in this order
+                                and stop in reverse order, so the proxy runs before and after all other containers
   etcd-bulkhead.volumes         entries for volumes; may be empty
   etcd-bulkhead.podAnnotations  entries for the pod's annotations; may be empty
 */}}
@@ -57,7 +57,7 @@ it `(index .Subcharts "etcd-bulkhead")`.
   ports:
     - name: bulkhead-admin
       containerPort: {{ .Values.admin.port }}
-  # The next container starts when this has succeeded.
+  # The next container starts when this probe has succeeded.
   startupProbe:
     httpGet: { path: /startupz, port: bulkhead-admin }
     {{- toYaml .Values.probes.startup | nindent 4 }}
@@ -73,7 +73,7 @@ it `(index .Subcharts "etcd-bulkhead")`.
     {{- toYaml .Values.resources | nindent 4 }}
   securityContext:
     {{- toYaml .Values.securityContext | nindent 4 }}
-  # Whatever it said last stands in the pod's status.
+  # The last log lines are shown in the pod's status if the container fails.
   terminationMessagePolicy: FallbackToLogsOnError
   {{- if include "etcd-bulkhead.hasMounts" . }}
   volumeMounts:
@@ -112,7 +112,7 @@ it `(index .Subcharts "etcd-bulkhead")`.
 
 {{- define "etcd-bulkhead.podAnnotations" -}}
 {{- with .Values.config -}}
-# Another configuration makes another pod.
+# A changed configuration replaces the pod.
 etcd-bulkhead/config-checksum: {{ toYaml . | sha256sum }}
 {{- end }}
 {{- end }}

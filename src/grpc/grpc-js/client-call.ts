@@ -9,10 +9,11 @@ import type {
   InterceptingListener,
   StatusObject,
 } from '@grpc/grpc-js';
-import type { Reply, Requests } from '../call.ts';
+import { asOwned } from '../../runtime/owned-bytes.ts';
+import type { RequestSink, ResponseSink } from '../call.ts';
+import { Code, type Status, status } from '../status.ts';
 import { asBuffer } from './metadata.ts';
 import { fromGrpcStatus } from './status.ts';
-import { Code, type Status, status } from '../status.ts';
 
 export type GrpcCall = ReturnType<ChannelInterface['createCall']>;
 
@@ -40,9 +41,9 @@ const noBytes = new Uint8Array(0);
 
 type Entry = 'message' | 'pause' | 'resume' | 'end';
 
-export class ClientCall implements Requests, InterceptingListener {
+export class ClientCall implements RequestSink, InterceptingListener {
   readonly #call: GrpcCall;
-  readonly #reply: Reply;
+  readonly #reply: ResponseSink;
   readonly #isUnary: boolean;
   readonly #hooks: ClientCallHooks;
   readonly #sent = { callback: () => this.#onSent() };
@@ -59,7 +60,7 @@ export class ClientCall implements Requests, InterceptingListener {
   #hasMessage = false;
   #isOver = false;
 
-  constructor(call: GrpcCall, reply: Reply, isUnary: boolean, hooks: ClientCallHooks) {
+  constructor(call: GrpcCall, reply: ResponseSink, isUnary: boolean, hooks: ClientCallHooks) {
     this.#call = call;
     this.#reply = reply;
     this.#isUnary = isUnary;
@@ -71,7 +72,7 @@ export class ClientCall implements Requests, InterceptingListener {
     this.#read();
   }
 
-  message(bytes: Uint8Array): void {
+  send(bytes: Uint8Array): void {
     if (this.#isOver) return;
     this.#queue.push(asBuffer(bytes));
     this.#queueBytes += bytes.length;
@@ -81,7 +82,7 @@ export class ClientCall implements Requests, InterceptingListener {
     this.#enter('pause');
   }
 
-  end(): void {
+  halfClose(): void {
     this.#isEnding = true;
     if (!this.#isOver && this.#queue.length === 0) this.#call.halfClose();
   }
@@ -91,11 +92,11 @@ export class ClientCall implements Requests, InterceptingListener {
     this.#cancelCall();
   }
 
-  pause(): void {
+  pauseResponses(): void {
     this.#isPaused = true;
   }
 
-  resume(): void {
+  resumeResponses(): void {
     this.#isPaused = false;
     this.#read();
   }
@@ -186,13 +187,13 @@ export class ClientCall implements Requests, InterceptingListener {
     try {
       switch (entry) {
         case 'message':
-          this.#reply.message(bytes);
+          this.#reply.deliver(asOwned(bytes));
           break;
         case 'pause':
-          this.#reply.pause();
+          this.#reply.pauseRequests();
           break;
         case 'resume':
-          this.#reply.resume();
+          this.#reply.resumeRequests();
           break;
         case 'end':
           this.#reply.end(ended);

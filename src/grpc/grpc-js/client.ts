@@ -13,10 +13,7 @@ import {
   type StatusObject,
 } from '@grpc/grpc-js';
 import type { Clock } from '../../runtime/clock.ts';
-import { type Ongoing, type Reply, type Requests, settled } from '../call.ts';
-import { ClientCall, type ClientCallHooks } from './client-call.ts';
-import { DialCredentials, grpcTarget } from './credentials.ts';
-import { toGrpcMetadata } from './metadata.ts';
+import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../call.ts';
 import { Code, status } from '../status.ts';
 import type {
   Channel,
@@ -26,6 +23,9 @@ import type {
   DialOptions,
   RequestHead,
 } from '../transport.ts';
+import { ClientCall, type ClientCallHooks } from './client-call.ts';
+import { DialCredentials, grpcTarget } from './credentials.ts';
+import { toGrpcMetadata } from './metadata.ts';
 
 const reconnectMsMin = 100;
 const reconnectMsMax = 3_000;
@@ -95,14 +95,14 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
     this.#follow();
   }
 
-  unary(head: RequestHead, message: Uint8Array, reply: Reply): Ongoing {
+  unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle {
     const call = this.#open(head, reply, true);
-    call.message(message);
-    call.end();
+    call.send(message);
+    call.halfClose();
     return call;
   }
 
-  stream(head: RequestHead, reply: Reply): Requests {
+  stream(head: RequestHead, reply: ResponseSink): RequestSink {
     return this.#open(head, reply, false);
   }
 
@@ -124,18 +124,18 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
     this.#onFault(fault);
   }
 
-  #open(head: RequestHead, reply: Reply, isUnary: boolean): Requests {
+  #open(head: RequestHead, reply: ResponseSink, isUnary: boolean): RequestSink {
     if (this.state !== 'ready') {
       const why = this.failure === '' ? this.state : this.failure;
       reply.end(status(Code.UNAVAILABLE, `no connection: ${why}`, 'unsent'));
-      return settled;
+      return endedCall;
     }
     let metadata: GrpcMetadata;
     try {
       metadata = toGrpcMetadata(head.metadata);
     } catch {
       reply.end(status(Code.INTERNAL, 'metadata that cannot stand in a header'));
-      return settled;
+      return endedCall;
     }
     const deadlineAt =
       head.timeoutMs > timerMsMax ? Infinity : this.#clock.epochMs() + head.timeoutMs;

@@ -3,10 +3,11 @@
  * enter the pipeline through this transport; whatever is thrown below ends this call alone, with Internal.
  */
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
-import { type Ongoing, type Reply, type Requests, settled } from '../call.ts';
-import { asBuffer, toGrpcMetadata } from './metadata.ts';
+import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
+import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../call.ts';
 import { Code, type Status, status } from '../status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../transport.ts';
+import { asBuffer, toGrpcMetadata } from './metadata.ts';
 
 export type ServerStream =
   | ServerWritableStream<Buffer, Buffer>
@@ -25,14 +26,14 @@ const noBytes = new Uint8Array(0);
 
 type Entry = 'start' | 'message' | 'end' | 'cancel' | 'pause' | 'resume';
 
-export class ServedCall<M extends ServedMethod> implements Reply {
+export class ServedCall<M extends ServedMethod> implements ResponseSink {
   readonly #stream: ServerStream;
   readonly #handler: CallHandler<M>;
   readonly #incoming: Incoming<M>;
   readonly #hooks: ServedCallHooks;
-  #ongoing: Ongoing = settled;
+  #ongoing: CallHandle = endedCall;
   /** The same object as `#ongoing` where the client may send more than one message. */
-  #requests: Requests = settled;
+  #requests: RequestSink = endedCall;
   /** The status is on its way, or nobody waits for one any more. */
   #isOver = false;
   /** grpc-js holds as many answers as it wants to: the handler was asked to pause. */
@@ -73,7 +74,15 @@ export class ServedCall<M extends ServedMethod> implements Reply {
     });
   }
 
-  message(bytes: Uint8Array): void {
+  deliver(message: OwnedBytes): void {
+    this.#write(message);
+  }
+
+  deliverShared(head: Uint8Array, tail: Uint8Array): void {
+    this.#write(head.length === 0 ? tail : Buffer.concat([head, tail]));
+  }
+
+  #write(bytes: Uint8Array): void {
     if (this.#isOver) return;
     const hasRoom = this.#stream.write(asBuffer(bytes));
     if (hasRoom || this.#isFull) return;
@@ -92,11 +101,11 @@ export class ServedCall<M extends ServedMethod> implements Reply {
     });
   }
 
-  pause(): void {
+  pauseRequests(): void {
     if ('pause' in this.#stream) this.#stream.pause();
   }
 
-  resume(): void {
+  resumeRequests(): void {
     if ('resume' in this.#stream) this.#stream.resume();
   }
 
@@ -121,19 +130,19 @@ export class ServedCall<M extends ServedMethod> implements Reply {
           this.#start(bytes);
           break;
         case 'message':
-          this.#requests.message(bytes);
+          this.#requests.send(bytes);
           break;
         case 'end':
-          this.#requests.end();
+          this.#requests.halfClose();
           break;
         case 'cancel':
           this.#ongoing.cancel();
           break;
         case 'pause':
-          this.#ongoing.pause();
+          this.#ongoing.pauseResponses();
           break;
         case 'resume':
-          this.#ongoing.resume();
+          this.#ongoing.resumeResponses();
           break;
         default:
           entry satisfies never;
@@ -154,7 +163,7 @@ export class ServedCall<M extends ServedMethod> implements Reply {
       this.#ongoing = this.#handler.unary(this.#incoming, request, this);
     }
     // Answers may have come before there was anybody to pause.
-    if (this.#isFull && !this.#isOver) this.#ongoing.pause();
+    if (this.#isFull && !this.#isOver) this.#ongoing.pauseResponses();
   }
 }
 

@@ -20,8 +20,6 @@ import {
 import type { Clock } from '../../runtime/clock.ts';
 import { AcceptedListener } from '../accepted-listener.ts';
 import { Acceptor } from '../acceptor.ts';
-import { fromGrpcMetadata } from './metadata.ts';
-import { ServedCall, type ServedCallHooks, type ServerStream } from './served-call.ts';
 import { Code } from '../status.ts';
 import type {
   CallHandler,
@@ -32,6 +30,8 @@ import type {
   ServedMethod,
   ServerTransport,
 } from '../transport.ts';
+import { fromGrpcMetadata } from './metadata.ts';
+import { ServedCall, type ServedCallHooks, type ServerStream } from './served-call.ts';
 
 /** As etcd: embed/config.go, DefaultGRPCKeepAliveInterval and …Timeout. Clients' own pings are not policed at all. */
 const pingEveryMs = 7_200_000;

@@ -13,8 +13,8 @@
  * otherwise reach clients as Canceled or Internal, on which some of them send again what may have been done.
  */
 import type { StatusObject } from '@grpc/grpc-js';
-import { fromGrpcMetadata } from './metadata.ts';
 import { Code, type Origin, ok, type Status, status } from '../status.ts';
+import { fromGrpcMetadata } from './metadata.ts';
 
 interface LocalStatus {
   readonly code: number;

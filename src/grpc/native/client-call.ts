@@ -7,7 +7,8 @@ import { ErrorCode } from '../../http2/frame.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import { Deadline, type Deadlines } from '../../runtime/deadlines.ts';
-import type { Reply, Requests } from '../call.ts';
+import { asOwned } from '../../runtime/owned-bytes.ts';
+import type { RequestSink, ResponseSink } from '../call.ts';
 import {
   type AssemblyBudget,
   isOneMessage,
@@ -50,9 +51,9 @@ class CallDeadline extends Deadline {
   }
 }
 
-export class ClientCall extends Stream implements Requests, MessageSink {
+export class ClientCall extends Stream implements RequestSink, MessageSink {
   readonly #calling: Calling;
-  readonly #reply: Reply;
+  readonly #reply: ResponseSink;
   readonly #isUnary: boolean;
   #deadline: CallDeadline | null = null;
   #reader: MessageReader | null = null;
@@ -62,7 +63,12 @@ export class ClientCall extends Stream implements Requests, MessageSink {
   #hasHalfClosed = false;
   #hasPaused = false;
 
-  constructor(connection: StreamConnection, calling: Calling, reply: Reply, isUnary: boolean) {
+  constructor(
+    connection: StreamConnection,
+    calling: Calling,
+    reply: ResponseSink,
+    isUnary: boolean,
+  ) {
     super(connection);
     this.#calling = calling;
     this.#reply = reply;
@@ -82,7 +88,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
 
   // ---- Requests ----
 
-  message(bytes: Uint8Array): void {
+  send(bytes: Uint8Array): void {
     this.#send(bytes, false);
   }
 
@@ -97,10 +103,10 @@ export class ClientCall extends Stream implements Requests, MessageSink {
     this.sendData(messagePrefix(bytes.length), bytes, ended, false);
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
-    this.#reply.pause();
+    this.#reply.pauseRequests();
   }
 
-  end(): void {
+  halfClose(): void {
     if (this.#hasEnded || this.#hasHalfClosed) return;
     this.#hasHalfClosed = true;
     this.sendData(nothing, nothing, true, false);
@@ -112,11 +118,11 @@ export class ClientCall extends Stream implements Requests, MessageSink {
     this.reset(ErrorCode.CANCEL);
   }
 
-  pause(): void {
+  pauseResponses(): void {
     this.pauseReading();
   }
 
-  resume(): void {
+  resumeResponses(): void {
     this.resumeReading();
   }
 
@@ -168,7 +174,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
     if (!this.#hasPaused || this.#hasEnded) return;
     this.#hasPaused = false;
     try {
-      this.#reply.resume();
+      this.#reply.resumeRequests();
     } catch (fault) {
       this.#fail(fault);
     }
@@ -181,7 +187,7 @@ export class ClientCall extends Stream implements Requests, MessageSink {
       return false;
     }
     try {
-      this.#reply.message(bytes);
+      this.#reply.deliver(asOwned(bytes));
     } catch (fault) {
       this.#fail(fault);
     }

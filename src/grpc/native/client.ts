@@ -8,7 +8,7 @@ import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { Deadlines } from '../../runtime/deadlines.ts';
 import { jittered, type Random } from '../../runtime/random.ts';
 import { hostPort } from '../acceptor.ts';
-import { type Ongoing, type Reply, type Requests, settled } from '../call.ts';
+import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../call.ts';
 import { AssemblyBudget } from '../message-framing.ts';
 import { Code, status } from '../status.ts';
 import type {
@@ -91,14 +91,14 @@ class NativeChannel implements Channel, ClientConnectionOwner {
     this.#connect();
   }
 
-  unary(head: RequestHead, message: Uint8Array, reply: Reply): Ongoing {
+  unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle {
     const call = this.#open(head, reply, true);
     call?.onlyMessage(message);
-    return call ?? settled;
+    return call ?? endedCall;
   }
 
-  stream(head: RequestHead, reply: Reply): Requests {
-    return this.#open(head, reply, false) ?? settled;
+  stream(head: RequestHead, reply: ResponseSink): RequestSink {
+    return this.#open(head, reply, false) ?? endedCall;
   }
 
   close(): void {
@@ -112,7 +112,7 @@ class NativeChannel implements Channel, ClientConnectionOwner {
     this.#tell();
   }
 
-  #open(head: RequestHead, reply: Reply, isUnary: boolean): ClientCall | null {
+  #open(head: RequestHead, reply: ResponseSink, isUnary: boolean): ClientCall | null {
     const connection = this.#connection;
     if (this.state !== 'ready' || connection === null || !connection.canOpen) {
       const why = this.failure === '' ? this.state : this.failure;

@@ -11,12 +11,14 @@ import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { Ongoing, Reply, Requests } from '../call.ts';
+import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../call.ts';
 import {
   type AssemblyBudget,
   isOneMessage,
   MessageReader,
   type MessageSink,
+  messageLead,
   messagePrefix,
   prefixBytes,
 } from '../message-framing.ts';
@@ -47,7 +49,7 @@ const cardinalityMany =
 
 export class ServedCall<M extends ServedMethod>
   extends Stream
-  implements Incoming<M>, Reply, MessageSink
+  implements Incoming<M>, ResponseSink, MessageSink
 {
   metadata: Metadata = noMetadata;
   deadlineMs = Number.POSITIVE_INFINITY;
@@ -57,8 +59,8 @@ export class ServedCall<M extends ServedMethod>
   #request: Buffer | null = null;
   #reader: MessageReader | null = null;
   /** What the handler returned; `#requests` is the same object when requests stream. */
-  #ongoing: Ongoing | null = null;
-  #requests: Requests | null = null;
+  #ongoing: CallHandle | null = null;
+  #requests: RequestSink | null = null;
   #isPlainHttp = false;
   #hasSentHead = false;
   #hasEnded = false;
@@ -130,7 +132,7 @@ export class ServedCall<M extends ServedMethod>
     if (!this.#hasPaused || this.#hasEnded) return;
     this.#hasPaused = false;
     try {
-      this.#ongoing?.resume();
+      this.#ongoing?.resumeResponses();
     } catch (fault) {
       this.#fail(fault);
     }
@@ -141,7 +143,7 @@ export class ServedCall<M extends ServedMethod>
   onMessage(bytes: Buffer): boolean {
     if (this.#requests !== null) {
       try {
-        this.#requests.message(bytes);
+        this.#requests.send(bytes);
       } catch (fault) {
         this.#fail(fault);
       }
@@ -166,7 +168,7 @@ export class ServedCall<M extends ServedMethod>
       this.onBadMessage(Code.INTERNAL, 'unexpected EOF');
     } else if (this.#requests !== null) {
       try {
-        this.#requests.end();
+        this.#requests.halfClose();
       } catch (fault) {
         this.#fail(fault);
       }
@@ -194,25 +196,32 @@ export class ServedCall<M extends ServedMethod>
   }
 
   /** The handler may have answered, ended or filled the way down before it returned. */
-  #adopt(ongoing: Ongoing): void {
+  #adopt(ongoing: CallHandle): void {
     if (this.#hasEnded) {
       this.#settle();
       return;
     }
     this.#ongoing = ongoing;
-    if (this.#hasPaused) ongoing.pause();
+    if (this.#hasPaused) ongoing.pauseResponses();
   }
 
   // ---- Reply ----
 
-  message(bytes: Uint8Array): void {
+  deliver(message: OwnedBytes): void {
+    this.#sendMessage(messagePrefix(message.length), message, true);
+  }
+
+  deliverShared(head: Uint8Array, tail: Uint8Array): void {
+    this.#sendMessage(messageLead(head, tail.length), tail, false);
+  }
+
+  #sendMessage(lead: Uint8Array, body: Uint8Array, isOwned: boolean): void {
     if (this.#hasEnded) return;
     this.#sendHead();
-    // An answer is its receiver's alone.
-    this.sendData(messagePrefix(bytes.length), bytes, false, true);
+    this.sendData(lead, body, false, isOwned);
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
-    this.#ongoing?.pause();
+    this.#ongoing?.pauseResponses();
   }
 
   end(ended: Status): void {
@@ -231,11 +240,11 @@ export class ServedCall<M extends ServedMethod>
     this.sendTrailers(new HeaderTemplate(fields, false));
   }
 
-  pause(): void {
+  pauseRequests(): void {
     this.pauseReading();
   }
 
-  resume(): void {
+  resumeRequests(): void {
     this.resumeReading();
   }
 
@@ -277,7 +286,7 @@ export class ServedCall<M extends ServedMethod>
     this.#cancel(ongoing);
   }
 
-  #cancel(ongoing: Ongoing | null): void {
+  #cancel(ongoing: CallHandle | null): void {
     try {
       ongoing?.cancel();
     } catch (fault) {

@@ -7,9 +7,9 @@ import { STATUS_CODES } from 'node:http';
 import { ErrorCode, errorName } from '../../http2/frame.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import { metadataValue, noMetadata } from '../metadata.ts';
-import { isGrpcContentType } from './head.ts';
 import { percentDecode } from '../percent-encoding.ts';
 import { Code, ok, type Status, status } from '../status.ts';
+import { isGrpcContentType } from './head.ts';
 
 /** https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md */
 const codeOfHttp: Readonly<Record<number, number>> = {

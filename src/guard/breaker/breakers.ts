@@ -2,12 +2,12 @@
  * All breakers of the process: one per tenant and class, made when first asked for, never per method. One timer moves all
  * their windows on, and there is none while no window holds anything.
  */
-import type { BreakerConfig } from '../../config/config.ts';
+import type { BreakerConfig } from '../../config/sections/breaker.ts';
 import type { BreakerClass } from '../../etcd/methods.ts';
-import type { Tenant } from '../../tenant/tenant.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { Deadlines } from '../../runtime/deadlines.ts';
 import type { Random } from '../../runtime/random.ts';
+import { StatePart, type TenantState } from '../../tenant/state.ts';
 import { Breaker, type BreakerParts, type BreakerState, windowBuckets } from './breaker.ts';
 
 /** Hears of every change of state, for logs and metrics. */
@@ -25,13 +25,13 @@ export interface BreakersOptions {
   readonly onState: OnBreakerState | null;
 }
 
-type OfTenant = Partial<Record<BreakerClass, Breaker>>;
+type TenantBreakers = Partial<Record<BreakerClass, Breaker>>;
 
 export class Breakers {
   readonly #parts: BreakerParts;
   readonly #onState: OnBreakerState | null;
-  /** Weak: breakers go with the tenant when a reload has removed it and its last call is over. */
-  readonly #byTenant = new WeakMap<Tenant, OfTenant>();
+  /** Each tenant's breakers are part of its state, so they are collected with it. */
+  readonly #ofTenant = new StatePart<TenantBreakers>(() => ({}));
   readonly #live: LiveBreakers;
 
   constructor({ config, clock, random, deadlines, onState }: BreakersOptions) {
@@ -46,17 +46,13 @@ export class Breakers {
   }
 
   /** Null when breakers are switched off. */
-  of(tenant: Tenant, breakerClass: BreakerClass): Breaker | null {
+  of(state: TenantState, breakerClass: BreakerClass): Breaker | null {
     if (!this.#parts.config.enabled) return null;
-    let ofTenant = this.#byTenant.get(tenant);
-    if (ofTenant === undefined) {
-      ofTenant = {};
-      this.#byTenant.set(tenant, ofTenant);
-    }
-    ofTenant[breakerClass] ??= new Breaker(this.#parts, (state) =>
-      this.#onState?.(tenant.name, breakerClass, state),
+    const breakers = state.get(this.#ofTenant);
+    breakers[breakerClass] ??= new Breaker(this.#parts, (breakerState) =>
+      this.#onState?.(state.tenantName, breakerClass, breakerState),
     );
-    return ofTenant[breakerClass];
+    return breakers[breakerClass];
   }
 
   /** Ends all timers. Calls under way end without a vote. */

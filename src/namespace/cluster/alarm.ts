@@ -1,44 +1,45 @@
 /**
- * Maintenance.Alarm. For tenants, GET: which alarms are raised, because clients take a failure for a sick cluster and NOSPACE concerns
- * every tenant. Which members raised them is the owner's business: the proxy stands in for all of them. Raising and
- * disarming ends in policy/. The request is written anew, so that nothing but a GET can leave from here.
+ * Maintenance.Alarm. Tenants may GET which alarms are raised, because NOSPACE concerns every tenant and clients take a failed
+ * request for a sick cluster. The members that raised them are replaced by the proxy. Raising and disarming is rejected in
+ * admission/. The request is rebuilt, so that only a GET can leave from here.
  *
- * For the owner, all of it but what ends a member: etcd 3.4 panics at an action that it does not know, and at raising an
- * alarm of no kind also each time that it starts again, since the request stands in its log by then.
+ * The owner of the cluster may use all of it except what ends a member. etcd 3.4 panics on an unknown action. It also panics
+ * on raising an alarm of no kind, again at every start, since the request is in its log by then.
  */
-import type { Message, Reply } from '../../call/call.ts';
-import { type RefusalName, refusal } from '../../call/refusals.ts';
-import { type Ongoing, settled } from '../../grpc/call.ts';
+import { builtMessage } from '../../call/call.ts';
+import { refusal } from '../../call/refusals.ts';
 import { Reader } from '../../protobuf/reader.ts';
 import { Writer } from '../../protobuf/writer.ts';
+import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { ToUnary } from '../handler.ts';
-import { MappedReply } from '../mapped-reply.ts';
+import { MappedResponses } from '../mapped-responses.ts';
+import { asStored, asStoredSink, rejected } from '../unary.ts';
 
 export const alarm: ToUnary =
   (next, { self }) =>
-  (call, request, reply) => {
+  (call, request, responses) => {
     const reader = new Reader(request);
     let kind = 0n;
     while (reader.next()) if (reader.field === 3) kind = BigInt.asIntN(32, reader.int64());
-    if (reader.malformed) return refused(reply, 'malformed');
+    if (reader.malformed) return rejected(responses, refusal('malformed'));
     const get = new Writer().varint(3, kind).finish();
-    const visible = (bytes: Uint8Array) => visibleAlarms(bytes, self.memberId);
-    return next.unary(call, get, new MappedReply(reply, visible));
+    const visible = (message: Uint8Array) => visibleAlarms(message, self.memberId);
+    return next.unary(call, builtMessage(get), new MappedResponses(responses, visible));
   };
 
 /** Each kind once. */
-function visibleAlarms(bytes: Uint8Array, memberId: bigint): Uint8Array {
-  const answer = new Writer();
+function visibleAlarms(message: Uint8Array, memberId: bigint): OwnedBytes {
+  const visible = new Writer();
   const kinds = new Set<bigint>();
-  const reader = new Reader(bytes);
+  const reader = new Reader(message);
   while (reader.next()) {
-    if (reader.field === 1) answer.raw(reader.raw());
+    if (reader.field === 1) visible.raw(reader.raw());
     if (reader.field === 2) kinds.add(kindOf(reader.message()));
   }
   for (const kind of kinds) {
-    answer.message(2, new Writer().varint(1, memberId).varint(2, kind).finish());
+    visible.message(2, new Writer().varint(1, memberId).varint(2, kind).finish());
   }
-  return answer.finish();
+  return visible.finish();
 }
 
 function kindOf(member: Reader): bigint {
@@ -51,12 +52,12 @@ const activate = 1n;
 const actionMax = 2n;
 const kindMax = 2n;
 
-/** Every occurrence of a field has to hold, since which of them counts is a matter of the parser. */
-export const ownersAlarm: ToUnary = (next) => (call, request, reply) => {
+/** Checks every occurrence of a field, because parsers differ in which of them counts. */
+export const ownersAlarm: ToUnary = (next) => (call, request, responses) => {
   const reader = new Reader(request);
   let isValid = true;
   let raises = false;
-  let isOfNoKind = true;
+  let hasNoKind = true;
   let isNamed = false;
   while (reader.next()) {
     if (reader.field !== 1 && reader.field !== 3) continue;
@@ -64,16 +65,11 @@ export const ownersAlarm: ToUnary = (next) => (call, request, reply) => {
     isValid &&= value >= 0n && value <= (reader.field === 1 ? actionMax : kindMax);
     raises ||= reader.field === 1 && value === activate;
     if (reader.field === 3) {
-      isOfNoKind = value === 0n || (isNamed && isOfNoKind);
+      hasNoKind = value === 0n || (isNamed && hasNoKind);
       isNamed = true;
     }
   }
-  if (reader.malformed) return refused(reply, 'malformed');
-  if (!isValid || (raises && isOfNoKind)) return refused(reply, 'alarm-option');
-  return next.unary(call, request as Message<never>, reply as Reply<never>);
+  if (reader.malformed) return rejected(responses, refusal('malformed'));
+  if (!isValid || (raises && hasNoKind)) return rejected(responses, refusal('alarm-option'));
+  return next.unary(call, asStored(request), asStoredSink(responses));
 };
-
-function refused(reply: Reply<'tenant'>, name: RefusalName): Ongoing {
-  reply.end(refusal(name));
-  return settled;
-}

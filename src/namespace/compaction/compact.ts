@@ -1,84 +1,75 @@
 /**
- * Compact, which is virtual for a tenant: it moves the floor below which the tenant's own reads are refused, and leaves
- * the cluster's history alone, because other tenants read it. What reaches the cluster is one read, for the current
- * revision and for a header that etcd has written. Errors and their order are those of etcd's mvcc store (Compact in
- * server/storage/mvcc/kvstore.go).
+ * Compact, which is virtual for a tenant: it raises the tenant's floor and leaves the cluster's history alone, because other
+ * tenants read it. What reaches the cluster is one read, for the current revision and a header that etcd has written. Errors
+ * and their order are those of etcd's mvcc store (Compact in server/storage/mvcc/kvstore.go).
  */
-import { type Reply, tenantOf } from '../../call/call.ts';
+import {
+  builtMessage,
+  type Message,
+  type OwnedMessage,
+  type Responses,
+  tenantOf,
+} from '../../call/call.ts';
+import { ResponseLayer } from '../../call/forwarding.ts';
 import { refusal } from '../../call/refusals.ts';
 import { method } from '../../etcd/methods.ts';
-import type { CompactionFloor, Tenant } from '../../tenant/tenant.ts';
-import { settled } from '../../grpc/call.ts';
 import { Code, type Status } from '../../grpc/status.ts';
 import { Reader } from '../../protobuf/reader.ts';
 import { Writer } from '../../protobuf/writer.ts';
+import type { CompactionFloor } from '../../tenant/compaction-floor.ts';
+import type { Tenant } from '../../tenant/tenant.ts';
 import type { ToUnary } from '../handler.ts';
-import { innerCall } from '../inner-call.ts';
+import { rejected } from '../unary.ts';
 
 const range = method('etcdserverpb.KV/Range');
 
-export const compact: ToUnary = (next) => (call, request, reply) => {
+export const compact: ToUnary = (next) => (call, request, responses) => {
   const reader = new Reader(request);
   let revision = 0;
   while (reader.next()) if (reader.field === 1) revision = reader.number();
-  if (reader.malformed) {
-    reply.end(refusal('malformed'));
-    return settled;
-  }
+  if (reader.malformed) return rejected(responses, refusal('malformed'));
   const tenant = tenantOf(call);
-  const compacting = new CompactReply(reply, tenant.floor, revision);
-  return next.unary(innerCall(call, range), countOfOneKey(tenant), compacting);
+  const compacting = new CompactResponses(responses, tenant.state.floor, revision);
+  return next.unary(call.derive(range), countOfOneKey(tenant), compacting);
 };
 
-/** A linearizable RangeRequest that returns no key. The first key of the namespace, where the tenant may surely read. */
-function countOfOneKey(tenant: Tenant): Uint8Array {
+/** A linearizable RangeRequest that returns no key. It names the first key of the namespace, which the tenant may read. */
+function countOfOneKey(tenant: Tenant): Message<'store'> {
   const key = Buffer.concat([tenant.keySpace.prefix, Uint8Array.of(0)]);
-  return new Writer().bytes(1, key).bool(9, true).finish();
+  return builtMessage(new Writer().bytes(1, key).bool(9, true).finish());
 }
 
-class CompactReply implements Reply<'store'> {
-  readonly #above: Reply<'tenant'>;
+class CompactResponses extends ResponseLayer<'store', 'tenant'> {
   readonly #floor: CompactionFloor;
   readonly #revision: number;
-  /** The header of the read, null until it is there. */
+  /** The header of the read; null until it has arrived. */
   #header: Uint8Array | null = null;
 
-  constructor(above: Reply<'tenant'>, floor: CompactionFloor, revision: number) {
-    this.#above = above;
+  constructor(above: Responses<'tenant'>, floor: CompactionFloor, revision: number) {
+    super(above);
     this.#floor = floor;
     this.#revision = revision;
   }
 
-  message(bytes: Uint8Array): void {
-    const reader = new Reader(bytes);
+  override deliver(message: OwnedMessage<'store'>): void {
+    const reader = new Reader(message);
     while (reader.next()) if (reader.field === 1) this.#header = reader.bytes();
     if (reader.malformed) this.#header = null;
   }
 
-  end(status: Status): void {
-    if (status.code !== Code.OK) this.#above.end(status);
-    else if (this.#header === null) this.#above.end(refusal('proxy-fault'));
-    else this.#compact(this.#header, status);
+  override end(status: Status): void {
+    super.end(status.code === Code.OK ? this.#compact(status) : status);
   }
 
-  pause(): void {
-    this.#above.pause();
-  }
-
-  resume(): void {
-    this.#above.resume();
-  }
-
-  #compact(header: Uint8Array, status: Status): void {
-    if (this.#revision <= this.#floor.revision) {
-      this.#above.end(refusal('compacted'));
-    } else if (this.#revision > revisionOf(header)) {
-      this.#above.end(refusal('revision-future'));
-    } else {
-      this.#floor.raise(this.#revision, header);
-      this.#above.message(new Writer().message(1, header).finish());
-      this.#above.end(status);
-    }
+  /** Raises the floor and delivers the response, or returns why not. */
+  #compact(status: Status): Status {
+    const header = this.#header;
+    if (header === null) return refusal('proxy-fault');
+    if (this.#revision <= this.#floor.revision) return refusal('compacted');
+    if (this.#revision > revisionOf(header)) return refusal('revision-future');
+    this.#floor.raise(this.#revision, header);
+    this.above.deliver(builtMessage(new Writer().message(1, header).finish()));
+    return status;
   }
 }
 

@@ -1,64 +1,49 @@
 /**
- * The way down of a LeaseKeepAlive stream: as any other, but it notes the IDs that no lease of the tenant's can have, so
- * that their answers can echo them.
+ * A LeaseKeepAlive stream through the namespace. It records the IDs that no lease of the tenant can have, so that their
+ * responses can echo them.
  */
-import { type Message, type Requests, tenantOf } from '../../call/call.ts';
+import { type Call, type Message, type Responses, tenantOf } from '../../call/call.ts';
+import { refusal } from '../../call/refusals.ts';
 import type { ToStream } from '../handler.ts';
-import { EchoReply, impossibleId } from './lease-echo.ts';
-import { StrippingReply } from '../reply.ts';
-import { NamespacedRequests } from '../requests.ts';
+import type { NamespaceHooks } from '../hooks.ts';
+import { NamespacedCall } from '../namespaced-call.ts';
+import { IdEchoResponses, impossibleId } from './id-echo.ts';
 
-/** Unanswered renewals of leases that cannot exist, per stream; one more ends it. Client libraries send them one by one. */
+/**
+ * Renewals in flight, per stream, of leases that cannot exist; one more ends the stream. Client libraries send them one at a
+ * time.
+ */
 export const impossibleRenewalsMax = 1024;
 
 export const keepAlive: ToStream =
   (next, { hooks }) =>
-  (call, reply) => {
-    const echo = new EchoReply(reply);
-    const stripping = new StrippingReply(call, echo, hooks);
-    const below = stripping.attach(next.stream(call, stripping));
-    const requests = new NamespacedRequests(call, below, stripping, null);
-    // The tenant that owns the whole cluster names leases as they are.
-    if (tenantOf(call).keySpace.prefix.length === 0) return requests;
-    return new KeepAliveRequests(requests, echo, stripping);
+  (call, responses) => {
+    // A tenant with an empty namespace names leases as they are.
+    const isIdentity = tenantOf(call).keySpace.prefix.length === 0;
+    const stream = isIdentity
+      ? new NamespacedCall(call, responses, hooks)
+      : new KeepAliveCall(call, new IdEchoResponses(responses), hooks);
+    stream.attachStream(next.stream(call, stream));
+    return stream;
   };
 
-class KeepAliveRequests implements Requests<'tenant'> {
-  readonly #below: Requests<'tenant'>;
-  readonly #echo: EchoReply;
-  readonly #reply: StrippingReply;
+class KeepAliveCall extends NamespacedCall {
+  readonly #echo: IdEchoResponses;
 
-  constructor(below: Requests<'tenant'>, echo: EchoReply, reply: StrippingReply) {
-    this.#below = below;
+  constructor(call: Call, echo: IdEchoResponses, hooks: NamespaceHooks) {
+    super(call, echo satisfies Responses<'tenant'>, hooks);
     this.#echo = echo;
-    this.#reply = reply;
   }
 
-  message(bytes: Message<'tenant'>): void {
-    const id = impossibleId(bytes);
+  override send(message: Message<'tenant'>): void {
+    const id = this.isEnded ? null : impossibleId(message);
     if (id !== null) {
       if (this.#echo.expected >= impossibleRenewalsMax) {
-        this.#reply.refuse('renewal-limit');
+        this.abort(refusal('renewal-limit'));
         return;
       }
       this.#echo.expect(id);
     }
-    this.#below.message(bytes);
-  }
-
-  end(): void {
-    this.#below.end();
-  }
-
-  cancel(): void {
-    this.#below.cancel();
-  }
-
-  pause(): void {
-    this.#below.pause();
-  }
-
-  resume(): void {
-    this.#below.resume();
+    super.send(message);
   }
 }

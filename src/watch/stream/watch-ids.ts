@@ -1,18 +1,18 @@
 /**
- * The watch IDs of one client stream, allocated as etcd does (Watch in server/storage/mvcc/watcher.go): a counter from 0
- * that skips IDs in use and never goes back, next to IDs that the client chose and that do not advance it. An ID is in
- * use from the create until the client cancels it, also when the watcher behind it has ended before.
+ * The watch IDs of one client stream, allocated as etcd does (Watch in server/storage/mvcc/watcher.go): a counter from 0 that
+ * skips IDs in use and never decreases, beside IDs that the client chose, which do not advance it. An ID is in use from its
+ * create until the client cancels it, even if the watch has ended before.
  *
- * IDs are taken when a create is sent on, before etcd's word on it is there, so that creates need not wait for one another.
- * `settle` makes up for a create that etcd then refuses.
+ * An ID is taken when its create is sent, before etcd has responded, so that creates need not wait for one another. `settle`
+ * corrects the table if etcd then rejects the create.
  */
 
-/** Who holds a watch ID. Compared by identity, since an ID can be cancelled and taken anew before etcd has answered. */
+/** The holder of a watch ID. Compared by identity, because an ID can be cancelled and reused before etcd has responded. */
 export interface Watcher {
   readonly id: bigint;
-  /** Answered by the proxy: etcd knows nothing of it. */
+  /** The proxy responds for it: etcd has no such watch. */
   readonly isLocal: boolean;
-  /** The counter before this ID was drawn from it; null for an ID that the client chose. */
+  /** The counter before this ID was drawn from it. Null for an ID that the client chose. */
   readonly drawnAt: bigint | null;
 }
 
@@ -45,16 +45,16 @@ export class WatchIds {
   }
 
   /**
-   * etcd has answered the create of `watcher` (null: one that was expected to be refused) with `id`, null for a refusal.
-   * Its word counts: a refused create holds nothing, and gives back what it drew if nothing has been drawn since.
+   * etcd has responded to the create of `watcher` (null if a rejection was expected) with `id`, or rejected it (null). A
+   * rejected create holds no ID, and its drawn ID is returned to the counter unless another was drawn since.
    */
   settle(watcher: Watcher | null, id: bigint | null): void {
     if (id === (watcher?.id ?? null)) return;
-    if (watcher !== null) this.#giveBack(watcher);
+    if (watcher !== null) this.#returnDrawn(watcher);
     if (id !== null) this.#held.set(id, { id, isLocal: false, drawnAt: null });
   }
 
-  #giveBack(watcher: Watcher): void {
+  #returnDrawn(watcher: Watcher): void {
     if (this.#held.get(watcher.id) === watcher) this.#held.delete(watcher.id);
     if (watcher.drawnAt !== null && this.#next === watcher.id + 1n) this.#next = watcher.drawnAt;
   }

@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import type { Ongoing, Reply, Requests } from '../../../src/grpc/call.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../../../src/grpc/call.ts';
 import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
@@ -16,6 +16,7 @@ import { ClientConnection } from '../../../src/http2/client-connection.ts';
 import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
+import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { frame } from '../../support/raw-http2.ts';
 import { Seeded } from '../../support/seeded.ts';
@@ -25,40 +26,40 @@ import { chat, clientRecording, FakeSocket, serverRecording, unary } from './rec
 class CountingHandler implements CallHandler<ServedMethod> {
   readonly methods = new Map([unary, chat].map((method) => [method.path, method]));
   open = 0;
-  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: Reply): Ongoing {
-    reply.message(request);
+  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
+    reply.deliver(asOwned(Buffer.from(request)));
     reply.end(request.length % 2 === 0 ? ok : status(5, 'odd: \u00fc'));
     return new CountedCall(null, reply);
   }
-  stream(_: Incoming<ServedMethod>, reply: Reply): Requests {
+  stream(_: Incoming<ServedMethod>, reply: ResponseSink): RequestSink {
     this.open += 1;
     return new CountedCall(this, reply);
   }
 }
 
-class CountedCall implements Requests {
+class CountedCall implements RequestSink {
   readonly #handler: CountingHandler | null;
-  readonly #reply: Reply;
+  readonly #reply: ResponseSink;
   #ended = false;
-  constructor(handler: CountingHandler | null, reply: Reply) {
+  constructor(handler: CountingHandler | null, reply: ResponseSink) {
     this.#handler = handler;
     this.#reply = reply;
   }
-  message(bytes: Uint8Array): void {
+  send(bytes: Uint8Array): void {
     assert(!this.#ended, 'a message after the end');
-    this.#reply.message(bytes);
-    if (bytes.length % 7 === 3) this.#reply.pause();
-    if (bytes.length % 7 === 4) this.#reply.resume();
+    this.#reply.deliver(asOwned(Buffer.from(bytes)));
+    if (bytes.length % 7 === 3) this.#reply.pauseRequests();
+    if (bytes.length % 7 === 4) this.#reply.resumeRequests();
   }
-  end(): void {
+  halfClose(): void {
     this.#close();
     this.#reply.end(ok);
   }
   cancel(): void {
     this.#close();
   }
-  pause(): void {}
-  resume(): void {}
+  pauseResponses(): void {}
+  resumeResponses(): void {}
   #close(): void {
     assert(!this.#ended, 'a second end');
     this.#ended = true;
@@ -66,16 +67,19 @@ class CountedCall implements Requests {
   }
 }
 
-class CountingReply implements Reply {
+class CountingReply implements ResponseSink {
   ends = 0;
-  message(): void {
+  deliver(): void {
     assert(this.ends === 0, 'a message after the end');
+  }
+  deliverShared(): void {
+    this.deliver();
   }
   end(): void {
     this.ends += 1;
   }
-  pause(): void {}
-  resume(): void {}
+  pauseRequests(): void {}
+  resumeRequests(): void {}
 }
 
 function mutate(frames: Buffer[], other: Buffer[], random: Seeded): void {
@@ -200,7 +204,7 @@ function fuzzClient(random: Seeded): number {
           const call = new ClientCall(ready.core, calling, reply, i % 2 === 0);
           replies.push(reply);
           ready.open(call, new HeaderTemplate(head, true), null, false);
-          call.message(Buffer.alloc(random.below(2_000)));
+          call.send(Buffer.alloc(random.below(2_000)));
         }
       },
       onGoingAway() {},

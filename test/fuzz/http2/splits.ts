@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import type { Ongoing, Reply, Requests } from '../../../src/grpc/call.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../../../src/grpc/call.ts';
 import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
@@ -20,6 +20,7 @@ import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { SettingId, settingsFrame } from '../../../src/http2/settings.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
+import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { Seeded } from '../../support/seeded.ts';
 import { chat, clientRecording, FakeSocket, serverRecording, unary } from './recording.ts';
@@ -48,40 +49,40 @@ class LoggingHandler implements CallHandler<ServedMethod> {
     this.events = events;
   }
 
-  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: Reply): Ongoing {
+  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
     const call = this.#begin(reply);
-    call.message(request);
-    call.end();
+    call.send(request);
+    call.halfClose();
     return call;
   }
 
-  stream(_: Incoming<ServedMethod>, reply: Reply): Requests {
+  stream(_: Incoming<ServedMethod>, reply: ResponseSink): RequestSink {
     return this.#begin(reply);
   }
 
-  #begin(reply: Reply): LoggingCall {
+  #begin(reply: ResponseSink): LoggingCall {
     this.#calls += 1;
     return new LoggingCall(this.events, `call ${this.#calls}`, reply);
   }
 }
 
-class LoggingCall implements Requests {
+class LoggingCall implements RequestSink {
   readonly #events: Events;
   readonly #name: string;
-  readonly #reply: Reply;
+  readonly #reply: ResponseSink;
 
-  constructor(events: Events, name: string, reply: Reply) {
+  constructor(events: Events, name: string, reply: ResponseSink) {
     this.#events = events;
     this.#name = name;
     this.#reply = reply;
   }
 
-  message(bytes: Uint8Array): void {
+  send(bytes: Uint8Array): void {
     record(this.#events, this.#name, `message ${Buffer.from(bytes).toString('latin1')}`);
-    this.#reply.message(bytes);
+    this.#reply.deliver(asOwned(Buffer.from(bytes)));
   }
 
-  end(): void {
+  halfClose(): void {
     record(this.#events, this.#name, 'end');
     this.#reply.end(this.#name.endsWith('3') ? status(5, 'third: \u00fc') : ok);
   }
@@ -90,8 +91,8 @@ class LoggingCall implements Requests {
     record(this.#events, this.#name, 'cancel');
   }
 
-  pause(): void {}
-  resume(): void {}
+  pauseResponses(): void {}
+  resumeResponses(): void {}
 }
 
 /** Records what the engine wrote: heads, trailers, errors and the bytes of each stream, independent of frame boundaries. */
@@ -183,7 +184,7 @@ function serve(pieces: Pieces, resets: ReadonlySet<number>): Events {
 }
 
 /** Keeps the responses and records them at the end: it owns them, so later reads must not change them. */
-class LoggingReply implements Reply {
+class LoggingReply implements ResponseSink {
   readonly #events: Events;
   readonly #name: string;
   readonly #responses: Uint8Array[] = [];
@@ -193,9 +194,13 @@ class LoggingReply implements Reply {
     this.#name = name;
   }
 
-  message(bytes: Uint8Array): void {
+  deliver(bytes: Uint8Array): void {
     this.#responses.push(bytes);
     record(this.#events, this.#name, `message ${this.#responses.length}`);
+  }
+
+  deliverShared(head: Uint8Array, tail: Uint8Array): void {
+    this.deliver(Buffer.concat([head, tail]));
   }
 
   recordMessages(): void {
@@ -208,8 +213,8 @@ class LoggingReply implements Reply {
     record(this.#events, this.#name, `${code} ${text} ${trailers.join(' ')} ${origin}`);
   }
 
-  pause(): void {}
-  resume(): void {}
+  pauseRequests(): void {}
+  resumeRequests(): void {}
 }
 
 function dial(pieces: Pieces): Events {
@@ -230,7 +235,7 @@ function dial(pieces: Pieces): Events {
         for (const [i, reply] of replies.entries()) {
           const call = new ClientCall(ready.core, calling, reply, i > 7);
           ready.open(call, new HeaderTemplate(head, true), null, false);
-          call.message(Buffer.alloc(i * 100));
+          call.send(Buffer.alloc(i * 100));
         }
       },
       onGoingAway() {},

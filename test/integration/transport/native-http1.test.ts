@@ -3,7 +3,7 @@ import { createServer, get as getPlain, type Server } from 'node:http';
 import { get as getTls } from 'node:https';
 import { connect } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
-import { settled } from '../../../src/grpc/call.ts';
+import { endedCall } from '../../../src/grpc/call.ts';
 import { NativeServerTransport } from '../../../src/grpc/native/server.ts';
 import type { Listener, ServerTls } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
@@ -30,7 +30,7 @@ async function listen(http1: Server | null, tls: ServerTls | null = null): Promi
       messageBytesMax: 1_000,
       streamsMax: Infinity,
     },
-    { methods: new Map(), unary: () => settled, stream: () => settled },
+    { methods: new Map(), unary: () => endedCall, stream: () => endedCall },
   );
   return Number(listener.address.split(':')[1]);
 }

@@ -1,6 +1,6 @@
 /**
- * What can be said of the Helm chart without Helm: values, schema, templates, program and package agree with each other.
- * Rendering is test/integration/helm.test.ts's.
+ * Checks of the Helm chart that need no Helm: values, schema, templates, program and package agree with each other.
+ * test/integration/helm.test.ts renders the chart.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
@@ -30,7 +30,7 @@ function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** Paths of all values, as `etcd.tls.secretName`, down to where the schema leaves an object to others. */
+/** Paths of all values, for example `etcd.tls.secretName`. Objects without properties in the schema are leaves. */
 function pathsOf(node: SchemaNode, at: readonly string[] = []): string[] {
   return Object.entries(node.properties ?? {}).flatMap(([name, child]) =>
     child.properties === undefined ? [[...at, name].join('.')] : pathsOf(child, [...at, name]),
@@ -53,7 +53,7 @@ function closedObjects(node: SchemaNode): readonly SchemaNode[] {
 
 function asSchema(node: unknown): SchemaNode {
   if (!isRecord(node)) {
-    throw new TypeError('the schema is no object');
+    throw new TypeError('the schema is not an object');
   }
   return node;
 }
@@ -63,12 +63,12 @@ describe('the chart', () => {
     expect(chart.appVersion).toBe(JSON.parse(read('package.json')).version);
   });
 
-  test('has a schema that knows every value, and no other', () => {
+  test('has a schema with exactly the values of values.yaml', () => {
     const known = pathsOf(asSchema(schema)).filter((path) => path !== 'global');
     expect(valuePaths(values, asSchema(schema)).sort()).toEqual(known.sort());
   });
 
-  test('refuses values that it does not know, at every depth', () => {
+  test('rejects unknown values at every depth', () => {
     const closed = closedObjects(asSchema(schema));
     expect(closed.length).toBeGreaterThan(10);
     for (const node of closed) {
@@ -76,7 +76,7 @@ describe('the chart', () => {
     }
   });
 
-  test('uses in its templates only values that it has', () => {
+  test('uses only existing values in its templates', () => {
     const used = [...templates.matchAll(/\.Values((?:\.\w+)+)/g)].map(([, path = '']) =>
       path.split('.').slice(1),
     );
@@ -92,14 +92,14 @@ describe('the chart', () => {
 
   test('uses every value in its templates', () => {
     for (const path of pathsOf(asSchema(schema)).filter((each) => each !== 'global')) {
-      // Below probes and image whole blocks are used at once; the last name stands alone inside of a `with`.
+      // Probes are rendered as whole blocks. Inside a `with`, a template uses only the last name of a path.
       const name = path.split('.').at(-1);
       const isUsed = templates.includes(`.${name}`) || path.startsWith('probes.');
       expect(isUsed, path).toBe(true);
     }
   });
 
-  test('passes only flags that the program has', () => {
+  test('passes only flags of the program', () => {
     const flags = [...templates.matchAll(/- --([a-z-]+)/g)].map(([, flag = '']) => flag);
     expect(flags).toContain('endpoints');
     expect(flags.filter((flag) => !isSettingName(flag))).toEqual([]);
@@ -107,7 +107,7 @@ describe('the chart', () => {
 });
 
 describe('the image', () => {
-  test('copies nothing that .dockerignore leaves out', () => {
+  test('copies exactly what .dockerignore includes', () => {
     const sent = read('.dockerignore')
       .split('\n')
       .filter((line) => line.startsWith('!'))
@@ -119,14 +119,14 @@ describe('the image', () => {
     expect(copied.sort()).toEqual(sent.sort());
   });
 
-  test('runs on the major version of Node that the tests run on', () => {
+  test('has the same major version of Node as the tests', () => {
     const pinned = /\d+/.exec(JSON.parse(read('package.json')).devDependencies.node)?.[0];
     expect(read('Dockerfile')).toMatch(new RegExp(`^FROM node:${pinned}-`, 'm'));
     expect(read('Dockerfile')).toMatch(new RegExp(`^FROM \\S+/nodejs${pinned}-`, 'm'));
   });
 });
 
-test('docs/dependencies.md gives every dependency a reason, and names no other', () => {
+test('docs/dependencies.md lists every dependency, and only dependencies', () => {
   const { dependencies, devDependencies } = JSON.parse(read('package.json'));
   const rows = read('docs/dependencies.md').split('## Programs')[0] ?? '';
   const documented = [...rows.matchAll(/^\| (`.*?) \|/gm)].flatMap(([, cell = '']) =>

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { Code, ok } from '../../../src/grpc/status.ts';
-import { watchStreamLimits, watchStreams } from '../../../src/watch/stream/watch-requests.ts';
-import { callOf, FakeEtcd, fakeTenant, Heard } from '../../support/fake-etcd.ts';
-import { duplicate, header, WatchSetup, watch } from './setup.ts';
+import { watchLimits } from '../../../src/watch/stream/watch-stream.ts';
+import { watch } from '../../../src/watch/watch.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
+import { callOf, onBytes, testTenant } from '../../support/test-call.ts';
+import { duplicate, header, WatchSetup, watchMethod } from './setup.ts';
 
 describe('watch IDs on one stream', () => {
   test('count from 0 when the client leaves the choice to the server', () => {
@@ -43,8 +46,8 @@ describe('watch IDs on one stream', () => {
     const stream = new WatchSetup();
     stream.create();
     const create = {
-      key: Buffer.from('t1/k'),
-      range_end: Buffer.from('t10'),
+      key: Buffer.from('k'),
+      range_end: Buffer.from('l'),
       start_revision: '7',
       progress_notify: true,
       filters: ['NOPUT', 'NODELETE'] as const,
@@ -58,7 +61,7 @@ describe('watch IDs on one stream', () => {
   test('a create that names its ID reaches etcd as the same bytes', () => {
     const stream = new WatchSetup();
     const request = Uint8Array.of(0x0a, 5, 0x0a, 1, 0x61, 0x38, 9);
-    stream.requests.message(request);
+    stream.requests.send(request);
     expect(stream.below.request).toBe(request);
   });
 
@@ -66,7 +69,7 @@ describe('watch IDs on one stream', () => {
     const stream = new WatchSetup();
     stream.create();
     // Field 15 of the create and field 14 of the request, which no version so far has.
-    stream.requests.message(Uint8Array.of(0x72, 1, 9, 0x0a, 5, 0x0a, 1, 0x61, 0x78, 1, 0x72, 1, 8));
+    stream.requests.send(Uint8Array.of(0x72, 1, 9, 0x0a, 5, 0x0a, 1, 0x61, 0x78, 1, 0x72, 1, 8));
     expect([...stream.below.request]).toEqual([
       0x72, 1, 9, 0x0a, 7, 0x0a, 1, 0x61, 0x78, 1, 0x38, 1, 0x72, 1, 8,
     ]);
@@ -85,9 +88,9 @@ describe('watch IDs on one stream', () => {
 
   test('an empty range costs no ID', () => {
     const stream = new WatchSetup();
-    stream.create({ key: Buffer.from('t1/b'), range_end: Buffer.from('t1/a') });
+    stream.create({ key: Buffer.from('b'), range_end: Buffer.from('a') });
     stream.create();
-    stream.create({ key: Buffer.from('t1/b'), range_end: Buffer.from('t1/b') });
+    stream.create({ key: Buffer.from('b'), range_end: Buffer.from('b') });
     stream.create();
     expect(stream.sentIds).toEqual(['0', '0', '0', '1']);
     stream.refused('mvcc: watcher range is empty');
@@ -174,9 +177,9 @@ describe('a watch below what the tenant has compacted', () => {
     stream.compact(50);
     stream.create();
     stream.created(0);
-    stream.answer({
+    stream.respond({
       header: { ...header, revision: '123' },
-      events: [{ kv: { key: Buffer.from('t1/k') } }],
+      events: [{ kv: { key: Buffer.from('k') } }],
     });
     stream.create({ start_revision: 1 });
     expect(stream.answers[2]?.header).toEqual({ ...header, revision: '123' });
@@ -209,7 +212,7 @@ describe('a watch below what the tenant has compacted', () => {
     const stream = new WatchSetup();
     stream.compact(50);
     stream.create({ watch_id: 5, start_revision: 1 });
-    const empty = { key: Buffer.from('t1/b'), range_end: Buffer.from('t1/a') };
+    const empty = { key: Buffer.from('b'), range_end: Buffer.from('a') };
     stream.create({ watch_id: 5, start_revision: 1, ...empty });
     stream.refused('mvcc: watcher range is empty');
     expect(stream.told.at(-1)).toBe('refused: mvcc: watcher range is empty');
@@ -230,7 +233,7 @@ describe('a watch below what the tenant has compacted', () => {
     stream.create({ start_revision: 5 });
     stream.created(0);
     stream.compact(50);
-    stream.answer({ events: [{ kv: { key: Buffer.from('t1/k'), mod_revision: 6 } }] });
+    stream.respond({ events: [{ kv: { key: Buffer.from('k'), mod_revision: 6 } }] });
     expect(stream.told).toEqual(['created 0', 'events of 0']);
   });
 });
@@ -257,7 +260,7 @@ describe('the order of answers', () => {
     stream.created(0);
     stream.create();
     stream.create({ start_revision: 1 });
-    stream.answer({ events: [{ kv: { key: Buffer.from('t1/k') } }] });
+    stream.respond({ events: [{ kv: { key: Buffer.from('k') } }] });
     stream.created(1);
     expect(stream.told.slice(1)).toEqual([
       'events of 0',
@@ -270,17 +273,17 @@ describe('the order of answers', () => {
   test('a paused client gets them when it resumes', () => {
     const stream = new WatchSetup();
     stream.compact(50);
-    stream.requests.pause();
+    stream.requests.pauseResponses();
     stream.create({ start_revision: 1 });
     expect(stream.told).toEqual([]);
     stream.heard.onMessage = () => {
       stream.heard.onMessage = null;
-      stream.requests.pause();
+      stream.requests.pauseResponses();
     };
-    stream.requests.resume();
+    stream.requests.resumeResponses();
     expect(stream.told).toEqual(['created 0']);
     expect(stream.below.isPaused).toBe(true);
-    stream.requests.resume();
+    stream.requests.resumeResponses();
     expect(stream.told).toEqual(['created 0', 'compacted 0 at 50']);
     expect(stream.below.isPaused).toBe(false);
   });
@@ -288,7 +291,7 @@ describe('the order of answers', () => {
   test('holds for a paused client too when etcd still answers a later create', () => {
     const stream = new WatchSetup();
     stream.compact(50);
-    stream.requests.pause();
+    stream.requests.pauseResponses();
     stream.create({ start_revision: 1 });
     stream.create();
     stream.created(1);
@@ -298,7 +301,7 @@ describe('the order of answers', () => {
   test('holds when etcd answers before the create has returned, and the client at once creates again', () => {
     const stream = new WatchSetup();
     stream.compact(50);
-    stream.below.message = () => stream.created(0);
+    stream.below.send = () => stream.created(0);
     stream.heard.onMessage = () => {
       stream.heard.onMessage = null;
       stream.create({ start_revision: 1 });
@@ -312,42 +315,42 @@ describe('everything else on a watch stream', () => {
   test('passes through as the same bytes', () => {
     const stream = new WatchSetup();
     for (const request of [Uint8Array.of(0x1a, 0), Uint8Array.of(), Uint8Array.of(0x72, 1, 9)]) {
-      stream.requests.message(request);
+      stream.requests.send(request);
       expect(stream.below.request).toBe(request);
     }
     stream.cancel(99);
     expect(stream.sent.at(-1)?.cancel_request?.watch_id).toBe('99');
-    stream.answer({ watch_id: 3, events: [{ kv: { key: Buffer.from('t1/k') } }], fragment: true });
-    stream.answer({ watch_id: -1 });
-    stream.answer({ watch_id: 3, canceled: true, compact_revision: 9 });
+    stream.respond({ watch_id: 3, events: [{ kv: { key: Buffer.from('k') } }], fragment: true });
+    stream.respond({ watch_id: -1 });
+    stream.respond({ watch_id: 3, canceled: true, compact_revision: 9 });
     expect(stream.told).toEqual(['events of 3', 'progress of -1', 'compacted 3 at 9']);
     const garbage = Uint8Array.of(0xff);
-    stream.below.reply.message(garbage);
+    stream.below.deliver(garbage);
     expect(stream.heard.messages.at(-1)).toBe(garbage);
   });
 
   test('half-close goes down, and events keep flowing', () => {
     const stream = new WatchSetup();
     stream.create();
-    stream.requests.end();
+    stream.requests.halfClose();
     expect(stream.below.isHalfClosed).toBe(true);
     stream.created(0);
-    stream.answer({ events: [{ kv: { key: Buffer.from('t1/k') } }] });
+    stream.respond({ events: [{ kv: { key: Buffer.from('k') } }] });
     expect(stream.told).toEqual(['created 0', 'events of 0']);
   });
 
   test('cancel and back-pressure go both ways', () => {
     const stream = new WatchSetup();
-    stream.requests.pause();
+    stream.requests.pauseResponses();
     expect(stream.below.isPaused).toBe(true);
-    stream.requests.resume();
+    stream.requests.resumeResponses();
     expect(stream.below.isPaused).toBe(false);
-    stream.below.reply.pause();
+    stream.below.pauseRequests();
     expect(stream.heard.isPaused).toBe(true);
-    stream.below.reply.resume();
+    stream.below.resumeRequests();
     expect(stream.heard.isPaused).toBe(false);
     stream.requests.cancel();
-    expect(stream.below.isCanceled).toBe(true);
+    expect(stream.below.isCancelled).toBe(true);
     stream.requests.cancel();
     stream.create();
     expect(stream.below.requests).toEqual([]);
@@ -362,8 +365,8 @@ describe('everything else on a watch stream', () => {
     expect(stream.heard.status).toMatchObject({ text: 'etcdserver: no leader', origin: 'peer' });
     stream.create();
     stream.cancel(1);
-    stream.requests.end();
-    stream.requests.resume();
+    stream.requests.halfClose();
+    stream.requests.resumeResponses();
     expect(stream.told).toEqual([]);
   });
 
@@ -375,34 +378,34 @@ describe('everything else on a watch stream', () => {
     ['a cancel with an ID of the wrong type', [0x12, 2, 0x0a, 0]],
   ])('%s ends the stream', (_name, bytes) => {
     const stream = new WatchSetup();
-    stream.requests.message(Uint8Array.from(bytes));
+    stream.requests.send(Uint8Array.from(bytes));
     expect(stream.heard.code).toBe(Code.INTERNAL);
-    expect(stream.below.isCanceled).toBe(true);
+    expect(stream.below.isCancelled).toBe(true);
     expect(stream.below.requests).toEqual([]);
   });
 
   test('other streams and unary calls are none of its business', () => {
-    const etcd = new FakeEtcd();
-    const layer = watchStreams(watchStreamLimits)(etcd);
-    const heard = new Heard();
-    const keepAlive = callOf(fakeTenant('t1/'), 'etcdserverpb.Lease/LeaseKeepAlive');
-    expect(layer.stream(keepAlive, heard)).toBe(etcd.call);
-    expect(etcd.call.reply).toBe(heard);
-    const put = callOf(fakeTenant('t1/'), 'etcdserverpb.KV/Put');
-    expect(layer.unary(put, new Uint8Array(0), heard)).toBe(etcd.call);
+    const etcd = new FakeEtcd<'tenant'>();
+    const layer = onBytes(watch(watchLimits)(etcd));
+    const heard = new Caller();
+    const keepAlive = callOf('etcdserverpb.Lease/LeaseKeepAlive', { tenant: testTenant() });
+    expect(layer.stream(keepAlive, heard)).toBe(etcd.last);
+    expect(etcd.last.responses).toBe(heard);
+    const put = callOf('etcdserverpb.KV/Put', { tenant: testTenant() });
+    expect(layer.unary(put, new Uint8Array(0), heard)).toBe(etcd.last);
   });
 
   test('a stream that etcd ends while it is being opened takes nothing more', () => {
-    const etcd = new FakeEtcd();
-    etcd.onStream = (call) => call.finish(ok);
-    const heard = new Heard();
-    const requests = watchStreams(watchStreamLimits)(etcd).stream(
-      callOf(fakeTenant('t1/'), watch),
+    const etcd = new FakeEtcd<'tenant'>();
+    etcd.onCall = (call) => call.end(ok);
+    const heard = new Caller();
+    const requests = onBytes(watch(watchLimits)(etcd)).stream(
+      callOf(watchMethod, { tenant: testTenant() }),
       heard,
     );
-    requests.message(Uint8Array.of(0x1a, 0));
-    requests.end();
-    expect(etcd.call.requests).toEqual([]);
+    requests.send(Uint8Array.of(0x1a, 0));
+    requests.halfClose();
+    expect(etcd.last.requests).toEqual([]);
     expect(heard.isOk).toBe(true);
   });
 });
@@ -442,10 +445,10 @@ describe('at its limits', () => {
   test('what a paused client does not take is bounded, however much it asks', () => {
     const stream = new WatchSetup({ watchersMax: 100, createsPendingMax: 2 });
     stream.compact(50);
-    stream.requests.pause();
+    stream.requests.pauseResponses();
     for (let i = 0; i < 10_000; i++) stream.create({ start_revision: 1 });
     expect(stream.told).toEqual([]);
-    stream.requests.resume();
+    stream.requests.resumeResponses();
     expect(stream.told.slice(0, 3)).toEqual(['created 0', 'compacted 0 at 50', refused]);
     expect(stream.told).toHaveLength(2 + 9_999);
   });

@@ -1,0 +1,121 @@
+/**
+ * A single-member etcd that ends with this process, on free ports of 127.0.0.1 and with a temporary data directory. The
+ * cleanup also runs when the process ends with an error. All data is lost.
+ */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Clock } from '../runtime/clock.ts';
+import { freePort } from './free-port.ts';
+
+const startupMs = 20_000;
+const pollMs = 50;
+const stopMs = 5_000;
+const outputBytesMax = 4096;
+
+export class TemporaryEtcd implements AsyncDisposable {
+  /** `host:port` for clients. */
+  readonly address: string;
+  /** Resolves with a reason when etcd has ended. */
+  readonly exited: Promise<string>;
+  readonly #clock: Clock;
+  readonly #child: ChildProcess;
+  readonly #dataDir: string;
+  /** The last output of etcd, for the error message if it does not start. */
+  #output = '';
+  #hasExited = false;
+
+  private constructor(binary: string, clock: Clock, [clientPort, peerPort]: [number, number]) {
+    this.#clock = clock;
+    this.address = `127.0.0.1:${clientPort}`;
+    this.#dataDir = mkdtempSync(join(tmpdir(), 'etcd-bulkhead-dev-'));
+    process.once('exit', this.#onExit);
+    const [client, peer] = [`http://${this.address}`, `http://127.0.0.1:${peerPort}`];
+    this.#child = spawn(
+      binary,
+      [
+        `--data-dir=${this.#dataDir}`,
+        `--listen-client-urls=${client}`,
+        `--advertise-client-urls=${client}`,
+        `--listen-peer-urls=${peer}`,
+        `--initial-advertise-peer-urls=${peer}`,
+        `--initial-cluster=default=${peer}`,
+        '--logger=zap',
+        '--log-level=warn',
+      ],
+      // In its own process group, so that Ctrl-C does not reach it: it is stopped after the proxy has drained.
+      { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: ownEnvironment() },
+    );
+    this.#child.stdout?.on('data', this.#onOutput);
+    this.#child.stderr?.on('data', this.#onOutput);
+    const { promise, resolve } = Promise.withResolvers<string>();
+    this.exited = promise;
+    const onExit = (reason: string) => {
+      this.#hasExited = true;
+      resolve(reason);
+    };
+    this.#child.once('error', (error) => onExit(error.message));
+    this.#child.once('close', (code, signal) => {
+      onExit(`exited with ${signal ?? code}: ${this.#output.trim()}`);
+    });
+  }
+
+  /** Resolves when etcd is healthy. If it does not start, cleans up and rejects. */
+  static async start(binary: string, clock: Clock): Promise<TemporaryEtcd> {
+    const etcd = new TemporaryEtcd(binary, clock, [await freePort(0), await freePort(0)]);
+    const giveUpMs = clock.nowMs() + startupMs;
+    while (!(await etcd.#isHealthy())) {
+      await Promise.race([etcd.exited, wait(clock, pollMs)]);
+      if (!etcd.#hasExited && clock.nowMs() < giveUpMs) continue;
+      const reason = etcd.#hasExited ? await etcd.exited : `is not healthy: ${etcd.#output.trim()}`;
+      await etcd[Symbol.asyncDispose]();
+      throw new Error(`${binary} ${reason}`);
+    }
+    return etcd;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#hasExited) {
+      this.#child.kill('SIGTERM');
+      await Promise.race([this.exited, wait(this.#clock, stopMs)]);
+    }
+    process.removeListener('exit', this.#onExit);
+    this.#onExit();
+  }
+
+  async #isHealthy(): Promise<boolean> {
+    try {
+      const url = `http://${this.address}/health`;
+      const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
+      return (await response.text()).includes('"health":"true"');
+    } catch {
+      return false;
+    }
+  }
+
+  /** Synchronous, because no asynchronous work runs while a process exits. */
+  readonly #onExit = (): void => {
+    if (!this.#hasExited) this.#child.kill('SIGKILL');
+    rmSync(this.#dataDir, { recursive: true, force: true, maxRetries: 5 });
+  };
+
+  readonly #onOutput = (chunk: Buffer): void => {
+    this.#output = (this.#output + chunk.toString()).slice(-outputBytesMax);
+  };
+}
+
+/** Removes ETCD_… variables, which etcd reads as flags: they are for this proxy or for another etcd. */
+function ownEnvironment(): NodeJS.ProcessEnv {
+  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('ETCD_'));
+  const environment = Object.fromEntries(others);
+  if (process.arch === 'x64') return environment;
+  // etcd before 3.5 starts on other architectures only if this variable acknowledges that they are not supported.
+  return { ...environment, ETCD_UNSUPPORTED_ARCH: process.arch };
+}
+
+function wait(clock: Clock, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(ms, resolve);
+  });
+}

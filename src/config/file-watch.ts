@@ -1,0 +1,94 @@
+/**
+ * Notifies when the contents of files change. It watches the directories, because files are usually replaced and not
+ * written in place: Kubernetes swaps a symbolic link beside them. Events that change no contents cause no notification.
+ */
+import { createHash } from 'node:crypto';
+import { type FSWatcher, readFileSync, realpathSync, watch } from 'node:fs';
+import { dirname } from 'node:path';
+import type { CancelTimer, Clock } from '../runtime/clock.ts';
+
+/** A certificate and its key are written one after the other. Reading between the two would find a mismatched pair. */
+const settleMs = 250;
+
+export interface FileWatchOptions {
+  readonly clock: Clock;
+  /** May call `watch` again. */
+  readonly onChange: () => void;
+  /** A directory cannot be watched: changes in it are found only when a reload is requested otherwise. */
+  readonly onWatchError: (directory: string, reason: string) => void;
+}
+
+export class FileWatch {
+  readonly #options: FileWatchOptions;
+  readonly #watchers = new Map<string, FSWatcher>();
+  #files: readonly string[] = [];
+  #contents = '';
+  #cancelTimer: CancelTimer = () => {};
+
+  constructor(options: FileWatchOptions) {
+    this.#options = options;
+  }
+
+  /** Replaces the set of watched files. Changes are relative to their current contents. */
+  watch(files: readonly string[]): void {
+    this.#files = files;
+    this.#contents = contentsOf(files);
+    const directories = new Set(files.flatMap(directoriesOf));
+    for (const [directory, watcher] of this.#watchers) {
+      if (directories.has(directory)) continue;
+      watcher.close();
+      this.#watchers.delete(directory);
+    }
+    for (const directory of directories) this.#add(directory);
+  }
+
+  close(): void {
+    this.#cancelTimer();
+    for (const watcher of this.#watchers.values()) watcher.close();
+    this.#watchers.clear();
+  }
+
+  #add(directory: string): void {
+    if (this.#watchers.has(directory)) return;
+    try {
+      const watcher = watch(directory, { persistent: false }, () => this.#onEvent());
+      watcher.on('error', (error) => {
+        this.#watchers.delete(directory);
+        this.#options.onWatchError(directory, error.message);
+      });
+      this.#watchers.set(directory, watcher);
+    } catch (error) {
+      this.#options.onWatchError(directory, (error as Error).message);
+    }
+  }
+
+  #onEvent(): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#options.clock.after(settleMs, () => {
+      if (contentsOf(this.#files) !== this.#contents) this.#options.onChange();
+    });
+  }
+}
+
+/** The directory of the path and that of the real file: a replacement can happen in either. */
+function directoriesOf(file: string): readonly string[] {
+  try {
+    return [dirname(file), dirname(realpathSync(file))];
+  } catch {
+    // The file does not exist yet.
+    return [dirname(file)];
+  }
+}
+
+/** A digest of all contents. An unreadable file counts as empty: loading the configuration reports it. */
+function contentsOf(files: readonly string[]): string {
+  const hash = createHash('sha256');
+  for (const file of files) {
+    let bytes = Buffer.alloc(0);
+    try {
+      bytes = readFileSync(file);
+    } catch {}
+    hash.update(`${file}:${bytes.length}:`).update(bytes);
+  }
+  return hash.digest('base64');
+}

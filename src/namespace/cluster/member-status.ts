@@ -1,0 +1,34 @@
+/**
+ * Maintenance.Status for a tenant: the version, the header and the health of the cluster, on which clients act. Sizes and
+ * positions of the store are left out, because they show how much other tenants write; the owner of the cluster gets the
+ * response unchanged. As long as the cluster has a leader, the proxy is it: the only member that a tenant sees.
+ */
+import { Reader } from '../../protobuf/reader.ts';
+import { Writer } from '../../protobuf/writer.ts';
+import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
+import type { ToUnary } from '../handler.ts';
+import { MappedResponses } from '../mapped-responses.ts';
+import { asStored } from '../unary.ts';
+
+/** header, version, raftTerm (the header has it too), errors, isLearner, storageVersion, downgradeInfo. */
+const shownFields: ReadonlySet<number> = new Set([1, 2, 6, 8, 10, 11, 13]);
+const leaderField = 4;
+
+export const memberStatus: ToUnary =
+  (next, { self }) =>
+  (call, request, responses) => {
+    const visible = (message: Uint8Array) => visibleStatus(message, self.memberId);
+    return next.unary(call, asStored(request), new MappedResponses(responses, visible));
+  };
+
+function visibleStatus(message: Uint8Array, memberId: bigint): OwnedBytes {
+  const visible = new Writer();
+  const reader = new Reader(message);
+  while (reader.next()) {
+    if (shownFields.has(reader.field)) visible.raw(reader.raw());
+    else if (reader.field === leaderField && reader.int64() !== 0n) {
+      visible.varint(leaderField, memberId);
+    }
+  }
+  return visible.finish();
+}

@@ -1,0 +1,11 @@
+/** The proxy as the only member of the cluster that a tenant sees. */
+import type { Call } from '../../call/call.ts';
+
+export interface ProxyMember {
+  /** Not empty: clients leave out a member without a name, because it has not started yet. */
+  readonly name: string;
+  /** A uint64, not zero, and the same for as long as a client may compare it. */
+  readonly memberId: bigint;
+  /** Where the client of this call reaches the proxy, for example `http://127.0.0.1:2379`. */
+  clientUrls(call: Call): readonly string[];
+}

@@ -1,0 +1,115 @@
+/**
+ * LeaseGrant: which ID a new lease gets. A client that chooses an ID gets it within its namespace. For other clients the
+ * proxy draws one, because etcd's own choice would lie outside the namespace, and draws again if that one is taken. Only
+ * etcd's status that the ID is taken leads to another attempt: after any other status the lease may exist.
+ */
+import {
+  builtMessage,
+  type Call,
+  type Etcd,
+  type Message,
+  type Responses,
+  tenantOf,
+} from '../../call/call.ts';
+import { ForwardingCall } from '../../call/forwarding.ts';
+import { leaseExistsText, refusal } from '../../call/refusals.ts';
+import { isVisibleId, storedId, visibleIdMax } from '../../etcd/lease-id.ts';
+import { Code, type Status } from '../../grpc/status.ts';
+import { type FieldFault, replaceVarintField, varintField } from '../../protobuf/varint-field.ts';
+import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
+import type { Random } from '../../runtime/random.ts';
+import type { ToUnary } from '../handler.ts';
+import { NamespacedCall } from '../namespaced-call.ts';
+import { rejected, rewritten } from '../unary.ts';
+
+/** With half of all IDs of a namespace taken, this many draws all fail once in 65,536 grants. */
+export const grantDrawsMax = 16;
+
+const idField = 2;
+
+export const leaseGrant: ToUnary = (next, options) => {
+  const rewrite = rewritten(null)(next, options);
+  return (call, request, responses) => {
+    const { keySpace } = tenantOf(call);
+    // A tenant with an empty namespace names leases as they are, and lets etcd choose.
+    if (keySpace.prefix.length === 0) return rewrite(call, request, responses);
+    const chosen = varintField(request, idField);
+    if (typeof chosen === 'string') return rejected(responses, refusal(chosen));
+    if (chosen !== 0n && !isVisibleId(chosen)) {
+      return rejected(responses, refusal('lease-id-range'));
+    }
+    const namespaced = new NamespacedCall(call, responses, options.hooks);
+    if (chosen === 0n) {
+      const drawing = { next, random: options.random, leaseTag: keySpace.leaseTag };
+      const grant = new DrawnGrant(drawing, call, request, namespaced);
+      grant.draw();
+      namespaced.attach(grant);
+    } else {
+      const stored = withStoredId(request, keySpace.leaseTag, Number(chosen));
+      if (typeof stored === 'string') return rejected(responses, refusal(stored));
+      namespaced.attach(next.unary(call, builtMessage(stored), namespaced));
+    }
+    return namespaced;
+  };
+};
+
+/** A LeaseGrantRequest with the stored ID of `visible`. */
+function withStoredId(
+  request: Uint8Array,
+  leaseTag: number,
+  visible: number,
+): OwnedBytes | FieldFault {
+  return replaceVarintField(request, idField, storedId(leaseTag, visible));
+}
+
+export interface DrawOptions {
+  readonly next: Etcd<'store'>;
+  readonly random: Random;
+  readonly leaseTag: number;
+}
+
+/** A grant whose ID the proxy draws. To its caller it is one call, however many attempts it makes. */
+export class DrawnGrant extends ForwardingCall<'store'> {
+  readonly #options: DrawOptions;
+  readonly #call: Call;
+  readonly #request: Message<'tenant'>;
+  #draws = 0;
+
+  /** `request` is a LeaseGrantRequest without an ID. It carries no keys, so it is valid in either space. */
+  constructor(
+    options: DrawOptions,
+    call: Call,
+    request: Message<'tenant'>,
+    above: Responses<'store'>,
+  ) {
+    super(above);
+    this.#options = options;
+    this.#call = call;
+    this.#request = request;
+  }
+
+  /** Sends the request with a newly drawn ID. */
+  draw(): void {
+    const { next, random, leaseTag } = this.#options;
+    const drawn = withStoredId(this.#request, leaseTag, random.integer(1, visibleIdMax + 1));
+    if (typeof drawn === 'string') {
+      this.end(refusal(drawn));
+      return;
+    }
+    this.#draws += 1;
+    const draw = this.#draws;
+    const handle = next.unary(this.#call, builtMessage(drawn), this);
+    // A status that arrived before `unary` returned may have led to a later draw, whose handle counts then.
+    if (draw === this.#draws) this.attach(handle);
+  }
+
+  override end(status: Status): void {
+    if (!isTaken(status)) super.end(status);
+    else if (this.#draws < grantDrawsMax) this.draw();
+    else super.end(refusal('lease-exists'));
+  }
+}
+
+function isTaken(status: Status): boolean {
+  return status.code === Code.FAILED_PRECONDITION && status.text === leaseExistsText;
+}

@@ -1,0 +1,219 @@
+/**
+ * One watch stream of a client: which watch IDs are in use, and which creates start below the tenant's compaction floor. Each
+ * client stream has one stream to etcd. A create is sent with the ID that it will get, so that the watches etcd serves and
+ * those that the proxy rejects share one space of IDs. All other messages, above all events, pass unchanged.
+ */
+import { builtMessage, type Message, type OwnedMessage, type Responses } from '../../call/call.ts';
+import { CallLayer } from '../../call/forwarding.ts';
+import { type RefusalName, refusal, refusals } from '../../call/refusals.ts';
+import { Reader } from '../../protobuf/reader.ts';
+import { varintField } from '../../protobuf/varint-field.ts';
+import type { CompactionFloor } from '../../tenant/compaction-floor.ts';
+import {
+  type CreateRequest,
+  cancelField,
+  createField,
+  type LocalResponse,
+  readCreate,
+  withWatchId,
+  writeResponse,
+} from './messages.ts';
+import { ResponseQueue } from './response-queue.ts';
+import { type Watcher, WatchIds } from './watch-ids.ts';
+
+/** At either limit a create is rejected, and the stream continues. etcd has no such limits. */
+export interface WatchLimits {
+  /** Watch IDs in use on one stream. */
+  readonly watchersMax: number;
+  /** Creates of one stream that have no response yet. */
+  readonly createsPendingMax: number;
+}
+
+export const watchLimits: WatchLimits = {
+  watchersMax: 100_000,
+  createsPendingMax: 100_000,
+};
+
+/** The four numbers of a ResponseHeader take at most 11 bytes each. A longer header is not kept. */
+const headerBytesMax = 64;
+
+const duplicateId: LocalResponse = {
+  kind: 'rejected',
+  reason: 'mvcc: duplicate watch ID provided on the WatchStream',
+};
+const overLimit: LocalResponse = { kind: 'rejected', reason: refusals['watch-limit'].text };
+
+type CreateDecision = 'over limit' | 'duplicate' | 'rejected by etcd' | 'compacted' | 'watching';
+
+export class WatchStream extends CallLayer<'tenant', 'tenant'> {
+  readonly #floor: CompactionFloor;
+  readonly #limits: WatchLimits;
+  readonly #ids = new WatchIds();
+  readonly #queue = new ResponseQueue();
+  /** Creates over a limit, to be rejected once the queue is empty. Counted and not queued, so that they cost no memory. */
+  #overLimit = 0;
+  /** The client applies backpressure: responses of the proxy stay in the queue. */
+  #isPaused = false;
+  /** The newest header on this stream. A copy, because it is kept for long. */
+  readonly #header = new Uint8Array(headerBytesMax);
+  #headerBytes = 0;
+
+  constructor(above: Responses<'tenant'>, floor: CompactionFloor, limits: WatchLimits) {
+    super(above);
+    this.#floor = floor;
+    this.#limits = limits;
+  }
+
+  /** Progress requests and request types that a later etcd adds pass unchanged. */
+  override send(message: Message<'tenant'>): void {
+    if (this.isEnded) return;
+    const reader = new Reader(message);
+    while (reader.next()) {
+      if (reader.field === createField || reader.field === cancelField) break;
+    }
+    if (reader.field === createField) this.#create(message, reader);
+    else if (reader.field === cancelField) this.#cancelWatch(message, reader);
+    else this.requests.send(message);
+  }
+
+  override pauseResponses(): void {
+    this.#isPaused = true;
+    super.pauseResponses();
+  }
+
+  override resumeResponses(): void {
+    this.#isPaused = false;
+    this.#flush();
+    if (!this.#isPaused) super.resumeResponses();
+  }
+
+  override deliver(message: OwnedMessage<'tenant'>): void {
+    if (this.isEnded) return;
+    let isCreated = false;
+    let isCanceled = false;
+    const reader = new Reader(message);
+    while (reader.next()) {
+      if (reader.field === 1) this.#keepHeader(message, reader.valueStart, reader.fieldEnd);
+      else if (reader.field === 3) isCreated = reader.bool();
+      else if (reader.field === 4) isCanceled = reader.bool();
+    }
+    if (isCreated) this.#onCreated(message, isCanceled);
+    this.above.deliver(message);
+    if (isCreated) this.#flush();
+  }
+
+  #create(message: Message<'tenant'>, reader: Reader): void {
+    const create = readCreate(reader.message());
+    if (create === null || reader.malformed) {
+      this.abort(refusal('malformed'));
+      return;
+    }
+    const decision = this.#decide(create);
+    switch (decision) {
+      case 'over limit':
+        this.#overLimit += 1;
+        this.#flush();
+        break;
+      case 'duplicate':
+        this.#respond(duplicateId);
+        break;
+      case 'rejected by etcd':
+        this.#sendCreate(message, null);
+        break;
+      case 'compacted': {
+        const { id } = this.#ids.take(create.watchId, true);
+        this.#respond({ kind: 'created', id });
+        this.#respond({ kind: 'compacted', id, revision: this.#floor.revision });
+        break;
+      }
+      case 'watching': {
+        const watcher = this.#ids.take(create.watchId, false);
+        // proto3 cannot carry the ID 0. It is the first ID that etcd allocates, and no other create lets etcd allocate one.
+        const hasId = create.watchId !== 0n || watcher.id === 0n;
+        this.#sendCreate(hasId ? message : withWatchId(message, reader, watcher.id), watcher);
+        break;
+      }
+      default:
+        decision satisfies never;
+    }
+  }
+
+  /**
+   * Checks in etcd's order: the range, the ID, then the revision. A create that etcd is certain to reject is sent all the
+   * same, so that the response is etcd's own. An ID that only the proxy holds etcd would accept.
+   */
+  #decide({ watchId, startRevision, isEmpty }: CreateRequest): CreateDecision {
+    const { watchersMax, createsPendingMax } = this.#limits;
+    if (this.#overLimit > 0 || this.#queue.length >= createsPendingMax) return 'over limit';
+    if (isEmpty) return 'rejected by etcd';
+    const holder = watchId === 0n ? null : this.#ids.holder(watchId);
+    if (holder !== null) return holder.isLocal ? 'duplicate' : 'rejected by etcd';
+    if (this.#ids.size >= watchersMax) return 'over limit';
+    return this.#floor.isAbove(startRevision) ? 'compacted' : 'watching';
+  }
+
+  /** etcd does not respond to the cancel of an ID that is not in use, so such a cancel is sent as well. */
+  #cancelWatch(message: Message<'tenant'>, reader: Reader): void {
+    const cancel = reader.bytes();
+    const id: bigint | RefusalName = reader.malformed ? 'malformed' : varintField(cancel, 1);
+    if (typeof id === 'string') {
+      this.abort(refusal(id));
+      return;
+    }
+    const holder = this.#ids.holder(id);
+    this.#ids.release(id);
+    if (holder?.isLocal) this.#respond({ kind: 'canceled', id });
+    else this.requests.send(message);
+  }
+
+  #sendCreate(message: Message<'tenant'>, watcher: Watcher | null): void {
+    // Queued before it is sent: the response may arrive before `send` returns.
+    this.#queue.pushExpected(watcher);
+    this.requests.send(message);
+  }
+
+  #respond(response: LocalResponse): void {
+    this.#queue.pushLocal(response);
+    this.#flush();
+  }
+
+  /**
+   * etcd has responded to the oldest create that it has. The proxy's responses before it leave now, even if the client applies
+   * backpressure: the order takes precedence, and the queue is bounded.
+   */
+  #onCreated(created: OwnedMessage<'tenant'>, isRejected: boolean): void {
+    let first = this.#queue.shift();
+    while (first?.from === 'proxy') {
+      this.#write(first.response);
+      first = this.#queue.shift();
+    }
+    if (first === null) return;
+    const id = varintField(created, 2);
+    const isHeld = !isRejected && typeof id === 'bigint';
+    this.#ids.settle(first.watcher, isHeld ? id : null);
+  }
+
+  #flush(): void {
+    while (!(this.#isPaused || this.isEnded || this.#queue.isWaitingForEtcd)) {
+      const first = this.#queue.shift();
+      if (first?.from === 'proxy') this.#write(first.response);
+      else if (this.#overLimit > 0) {
+        this.#overLimit -= 1;
+        this.#write(overLimit);
+      } else return;
+    }
+  }
+
+  #write(response: LocalResponse): void {
+    const seen = this.#header.subarray(0, this.#headerBytes);
+    const header = seen.length > 0 ? seen : this.#floor.header;
+    this.above.deliver(builtMessage(writeResponse(response, header)));
+  }
+
+  #keepHeader(message: Uint8Array, start: number, end: number): void {
+    if (end - start > headerBytesMax) return;
+    // A loop, because a view for `set` would be one more object per message.
+    for (let at = start; at < end; at++) this.#header[at - start] = message[at] as number;
+    this.#headerBytes = end - start;
+  }
+}
