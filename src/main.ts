@@ -1,24 +1,24 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --single-threaded-gc --no-maglev
 /**
- * The entry of the program: hands arguments and environment to the command line, and its answer to the operating system.
- * A fault that nobody caught ends the process, because nothing is known any more about what it would do next.
+ * The entry point: passes arguments and environment to the command line, and returns its exit code. An uncaught exception
+ * ends the process, because its state is then unknown.
  */
 import { runCommandLine } from './cli/cli.ts';
 import { ExitCode } from './cli/command.ts';
 import { createLogger } from './observe/logger.ts';
 
-function endOnFault(error: unknown, origin: string): never {
+function exitOnFault(error: unknown, origin: string): never {
   const stack = error instanceof Error ? error.stack : String(error);
   createLogger('fatal').fatal('fault', { origin, stack });
   process.exit(ExitCode.FAULT);
 }
 
-// Both kinds arrive here: a rejection that nobody handles becomes an uncaught exception.
-process.on('uncaughtException', endOnFault);
+// Node raises an unhandled rejection as an uncaught exception, too.
+process.on('uncaughtException', exitOnFault);
 
-// The clock's timers do not keep a process alive, and while one drains it may have nothing else. This does.
-const { port1: held } = new MessageChannel();
-held.ref();
+// Keeps the process alive while it drains: the clock's timers do not.
+const { port1: keepAlive } = new MessageChannel();
+keepAlive.ref();
 
 const exitCode = await runCommandLine({
   args: process.argv.slice(2),
@@ -28,5 +28,5 @@ const exitCode = await runCommandLine({
     err: (text) => process.stderr.write(text),
   },
 });
-// The sockets of others may still hold the loop; what had to be finished has been.
+// All work has finished, but sockets of clients may still keep the event loop alive.
 process.exit(exitCode);
