@@ -53,7 +53,7 @@ class Authorize implements Etcd<'tenant'> {
 /** `request` is null for streams, none of which has to be read to know what it does. */
 function refusalOf(call: Call, request: Message<'tenant'> | null): Status | null {
   const { method } = call;
-  if (method.decision === 'refused' && !isOwned(call)) return denials[method.index] as Status;
+  if (method.decision === 'rejected' && !isOwned(call)) return denials[method.index] as Status;
   const isReader = tenantOf(call).access === 'read-only';
   // What everybody may see of the cluster as a whole, its owner alone may change.
   const isVisitor = method.owner && method.effect === 'either' && !isOwned(call);

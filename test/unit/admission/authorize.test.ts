@@ -41,7 +41,7 @@ describe('a tenant', () => {
   test.each(methods.map((m) => [m.decision, m.name] as const))(
     'calls a method that is %s: %s',
     (decision, name) => {
-      expect(outcome(someTenant(), name)).toBe(decision === 'refused' ? 'method-denied' : 'passed');
+      expect(outcome(someTenant(), name)).toBe(decision === 'rejected' ? 'method-denied' : 'passed');
     },
   );
 
