@@ -1,22 +1,22 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --single-threaded-gc --no-maglev
 /**
- * The entry point: passes arguments and environment to the command line, and returns its exit code. An uncaught exception
- * ends the process, because its state is then unknown.
+ * The entry point: runs the command line and exits with its code. An uncaught exception ends the process, because its
+ * state is unknown afterwards.
  */
 import { runCommandLine } from './cli/cli.ts';
 import { ExitCode } from './cli/command.ts';
 import { createLogger } from './observe/logger.ts';
 
-function exitOnFault(error: unknown, origin: string): never {
+function endOnFault(error: unknown, origin: string): never {
   const stack = error instanceof Error ? error.stack : String(error);
   createLogger('fatal').fatal('fault', { origin, stack });
   process.exit(ExitCode.FAULT);
 }
 
-// Node raises an unhandled rejection as an uncaught exception, too.
-process.on('uncaughtException', exitOnFault);
+// Also covers unhandled rejections: Node.js raises them as uncaught exceptions.
+process.on('uncaughtException', endOnFault);
 
-// Keeps the process alive while it drains: the clock's timers do not.
+// Keeps the process alive: the clock's timers do not, and a draining process may have no other handle.
 const { port1: keepAlive } = new MessageChannel();
 keepAlive.ref();
 
@@ -28,5 +28,5 @@ const exitCode = await runCommandLine({
     err: (text) => process.stderr.write(text),
   },
 });
-// All work has finished, but sockets of clients may still keep the event loop alive.
+// Sockets may still keep the event loop alive, but all work is done.
 process.exit(exitCode);

@@ -33,7 +33,10 @@ describe('keys of responses', () => {
       const response = (...kvs: Uint8Array[]) =>
         message([1, header], ...kvs.map((kv) => [field, kv] as const), [4, 2n], [50, 'new']);
       expect(
-        responseRewriter(method(name)).rewrite(response(stored('a'), stored('b', 7)), space),
+        responseRewriter(method(name)).rewrite(
+          asOwned(response(stored('a'), stored('b', 7))),
+          space,
+        ),
       ).toEqual(response(visible('a'), visible('b', 7)));
     },
   );
@@ -165,7 +168,9 @@ describe('lease IDs of responses', () => {
       status(own(10)),
       status(-1n),
     );
-    expect(rewriter.rewrite(source, space)).toEqual(message([1, header], status(9n), status(10n)));
+    expect(rewriter.rewrite(asOwned(source), space)).toEqual(
+      message([1, header], status(9n), status(10n)),
+    );
     expect(rewriter.foreignLeases).toBe(0);
   });
 });

@@ -3,6 +3,7 @@ import { refusal } from '../../../src/call/refusals.ts';
 import { keySpace } from '../../../src/etcd/key-space.ts';
 import { requestMessageRewriter, responseMessageRewriter } from '../../../src/etcd/rewriters.ts';
 import { requestRewriters, responseRewriters } from '../../../src/rewrite/rewriter.ts';
+import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { slowMessage as message } from '../../support/slow-rewriter.ts';
 
 const space = keySpace(Buffer.from('t1/'));
@@ -32,8 +33,10 @@ test('a fault is the name of a refusal', () => {
 
 test('a message with very many changes is rewritten correctly, and so is the next one', () => {
   const response = (count: number, prefix: string) =>
-    message(
-      ...Array.from({ length: count }, (_, i) => [2, message([1, `${prefix}${i}`])] as const),
+    asOwned(
+      message(
+        ...Array.from({ length: count }, (_, i) => [2, message([1, `${prefix}${i}`])] as const),
+      ),
     );
   const rewriter = responseMessageRewriter('RangeResponse');
   expect(rewriter.rewrite(response(100_000, 't1/'), space)).toEqual(response(100_000, ''));
