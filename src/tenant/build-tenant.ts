@@ -1,4 +1,4 @@
-/** Builds a tenant from its configuration. It checks this tenant only; separation.ts checks the tenants of a directory together. */
+/** Builds a tenant from its configuration and checks it alone. separation.ts checks tenants against each other. */
 
 import type { Problem } from '../config/problem.ts';
 import type { TenantConfig } from '../config/sections/tenants.ts';
