@@ -134,7 +134,7 @@ export class Assembly {
   #buildListeners(config: Config, transport: Transport, etcd: Etcd<'client'>): Listeners {
     const { logger, clock, random, upstream } = this;
     const http1 = gateway({
-      etcd: () => etcd,
+      etcd,
       upstream: () => upstream.snapshot(),
       hostNames: config.advertiseClientUrls.flatMap((url) => URL.parse(url)?.hostname ?? []),
       clock,
