@@ -12,6 +12,12 @@ import type {
 import { asOwned } from '../../runtime/owned-bytes.ts';
 import type { RequestSink, ResponseSink } from '../call.ts';
 import { Code, type Status, status } from '../status.ts';
+import {
+  closedChannelText,
+  internalError,
+  missingResponse,
+  secondResponse,
+} from '../transport-statuses.ts';
 import { asBuffer } from './metadata.ts';
 import { fromGrpcStatus } from './status.ts';
 
@@ -26,17 +32,6 @@ export interface ClientCallHooks {
 /** Above this the sender is asked to pause; below half of it to go on. */
 const queueBytesMax = 262_144;
 
-const fault: Status = status(Code.INTERNAL, 'etcd-bulkhead: internal error');
-const noMessage: Status = status(
-  Code.INTERNAL,
-  'the peer ended a unary call without a message',
-  'peer',
-);
-const secondMessage: Status = status(
-  Code.INTERNAL,
-  'the peer sent a second message in a unary call',
-  'peer',
-);
 const noBytes = new Uint8Array(0);
 
 type Entry = 'message' | 'pause' | 'resume' | 'end';
@@ -105,7 +100,7 @@ export class ClientCall implements RequestSink, InterceptingListener {
   abandon(): void {
     if (!this.#close()) return;
     this.#cancelCall();
-    this.#enter('end', noBytes, status(Code.UNAVAILABLE, 'the channel was closed', 'lost'));
+    this.#enter('end', noBytes, status(Code.UNAVAILABLE, closedChannelText, 'lost'));
   }
 
   onReceiveMetadata(): void {
@@ -116,7 +111,7 @@ export class ClientCall implements RequestSink, InterceptingListener {
     if (this.#isOver) return;
     this.#isReading = false;
     if (this.#isUnary && this.#hasMessage) {
-      this.#refuse(secondMessage);
+      this.#refuse(secondResponse);
       return;
     }
     this.#hasMessage = true;
@@ -128,7 +123,7 @@ export class ClientCall implements RequestSink, InterceptingListener {
     if (!this.#close()) return;
     const ended = fromGrpcStatus(received, this.#hasHeaders);
     const isIncomplete = this.#isUnary && !this.#hasMessage && ended.code === Code.OK;
-    this.#enter('end', noBytes, isIncomplete ? noMessage : ended);
+    this.#enter('end', noBytes, isIncomplete ? missingResponse : ended);
   }
 
   #read(): void {
@@ -183,7 +178,7 @@ export class ClientCall implements RequestSink, InterceptingListener {
     }
   }
 
-  #enter(entry: Entry, bytes: Uint8Array = noBytes, ended: Status = fault): void {
+  #enter(entry: Entry, bytes: Uint8Array = noBytes, ended: Status = internalError): void {
     try {
       switch (entry) {
         case 'message':
@@ -203,7 +198,7 @@ export class ClientCall implements RequestSink, InterceptingListener {
       }
     } catch (thrown) {
       this.#hooks.onFault(thrown);
-      this.#refuse(fault);
+      this.#refuse(internalError);
     }
   }
 }

@@ -14,7 +14,8 @@ import {
 } from '@grpc/grpc-js';
 import type { Clock } from '../../runtime/clock.ts';
 import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../call.ts';
-import { Code, status } from '../status.ts';
+import { reconnectMsMax, reconnectMsMin, userAgent } from '../connection-policy.ts';
+import { StatefulChannel } from '../stateful-channel.ts';
 import type {
   Channel,
   ChannelState,
@@ -23,19 +24,18 @@ import type {
   DialOptions,
   RequestHead,
 } from '../transport.ts';
+import { invalidMetadata } from '../transport-statuses.ts';
 import { ClientCall, type ClientCallHooks } from './client-call.ts';
-import { DialCredentials, grpcTarget } from './credentials.ts';
+import { DialCredentials, grpcTarget } from './dial.ts';
 import { toGrpcMetadata } from './metadata.ts';
 
-const reconnectMsMin = 100;
-const reconnectMsMax = 3_000;
 /** What one stream may have in flight to us; a large range does not wait for the distance to the cluster so often. */
 const streamWindowBytes = 1_048_576;
 /** The longest that a timer of Node's can wait: never, for our purposes. */
 const timerMsMax = 2_147_483_647;
 
 const fixedOptions: ChannelOptions = {
-  'grpc.primary_user_agent': 'etcd-bulkhead',
+  'grpc.primary_user_agent': userAgent,
   'grpc.enable_channelz': 0,
   'grpc.enable_http_proxy': 0,
   'grpc.enable_retries': 0,
@@ -72,10 +72,7 @@ export class GrpcJsClientTransport implements ClientTransport {
   }
 }
 
-class GrpcJsChannel implements Channel, ClientCallHooks {
-  state: ChannelState = 'connecting';
-  failure = '';
-  onState: (() => void) | null = null;
+class GrpcJsChannel extends StatefulChannel implements ClientCallHooks {
   readonly #clock: Clock;
   readonly #onFault: (fault: unknown) => void;
   readonly #credentials: DialCredentials;
@@ -83,6 +80,7 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
   readonly #calls = new Set<ClientCall>();
 
   constructor(dial: DialOptions, { clock, onFault }: GrpcJsClientOptions) {
+    super(onFault);
     this.#clock = clock;
     this.#onFault = onFault;
     this.#credentials = new DialCredentials(dial, clock);
@@ -95,25 +93,25 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
     this.#follow();
   }
 
-  unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle {
+  override unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle {
     const call = this.#open(head, reply, true);
     call.send(message);
     call.halfClose();
     return call;
   }
 
-  stream(head: RequestHead, reply: ResponseSink): RequestSink {
+  override stream(head: RequestHead, reply: ResponseSink): RequestSink {
     return this.#open(head, reply, false);
   }
 
-  close(): void {
+  override close(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.failure = '';
     for (const call of this.#calls) call.abandon();
     this.#credentials.stopTimer();
     this.#channel.close();
-    this.onState?.();
+    this.notifyState();
   }
 
   onClose(call: ClientCall): void {
@@ -126,15 +124,14 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
 
   #open(head: RequestHead, reply: ResponseSink, isUnary: boolean): RequestSink {
     if (this.state !== 'ready') {
-      const why = this.failure === '' ? this.state : this.failure;
-      reply.end(status(Code.UNAVAILABLE, `no connection: ${why}`, 'unsent'));
+      reply.end(this.notReady());
       return endedCall;
     }
     let metadata: GrpcMetadata;
     try {
       metadata = toGrpcMetadata(head.metadata);
     } catch {
-      reply.end(status(Code.INTERNAL, 'metadata that cannot stand in a header'));
+      reply.end(invalidMetadata);
       return endedCall;
     }
     const deadlineAt =
@@ -189,14 +186,7 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
   }
 
   #become(state: ChannelState, failure: string): void {
-    if (this.state === state && this.failure === failure) return;
-    this.state = state;
-    this.failure = failure;
-    try {
-      this.onState?.();
-    } catch (fault) {
-      this.#onFault(fault);
-    }
+    if (this.state !== state || this.failure !== failure) this.changeState(state, failure);
   }
 }
 

@@ -5,8 +5,9 @@
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../call.ts';
-import { Code, type Status, status } from '../status.ts';
+import type { Status } from '../status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../transport.ts';
+import { internalError } from '../transport-statuses.ts';
 import { asBuffer, toGrpcMetadata } from './metadata.ts';
 
 export type ServerStream =
@@ -21,7 +22,6 @@ export interface ServedCallHooks {
   onFault(fault: unknown): void;
 }
 
-const fault: Status = status(Code.INTERNAL, 'etcd-bulkhead: internal error');
 const noBytes = new Uint8Array(0);
 
 type Entry = 'start' | 'message' | 'end' | 'cancel' | 'pause' | 'resume';
@@ -149,7 +149,7 @@ export class ServedCall<M extends ServedMethod> implements ResponseSink {
       }
     } catch (thrown) {
       this.#hooks.onFault(thrown);
-      this.end(fault);
+      this.end(internalError);
       if (entry !== 'cancel' && entry !== 'start') this.#enter('cancel');
     }
   }

@@ -18,8 +18,9 @@ import {
   type ServerWritableStream,
 } from '@grpc/grpc-js';
 import type { Clock } from '../../runtime/clock.ts';
-import { AcceptedListener } from '../accepted-listener.ts';
 import { Acceptor } from '../acceptor.ts';
+import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
+import { TransportListener } from '../listener.ts';
 import { Code } from '../status.ts';
 import type {
   CallHandler,
@@ -32,10 +33,6 @@ import type {
 } from '../transport.ts';
 import { fromGrpcMetadata } from './metadata.ts';
 import { ServedCall, type ServedCallHooks, type ServerStream } from './served-call.ts';
-
-/** As etcd: embed/config.go, DefaultGRPCKeepAliveInterval and …Timeout. Clients' own pings are not policed at all. */
-const pingEveryMs = 7_200_000;
-const pingTimeoutMs = 20_000;
 
 const identity = (bytes: Buffer): Buffer => bytes;
 
@@ -59,7 +56,7 @@ export class GrpcJsServerTransport implements ServerTransport {
     const connections = new Connections(options, this.#options);
     for (const method of handler.methods.values()) connections.register(method, handler);
     const acceptor = await Acceptor.bind(options, (socket, peer) => connections.add(socket, peer));
-    return new AcceptedListener(acceptor, connections, this.#options.clock);
+    return new TransportListener(acceptor, connections, this.#options.clock);
   }
 }
 
@@ -81,8 +78,8 @@ class Connections implements ServedCallHooks {
       'grpc.enable_channelz': 0,
       'grpc.max_receive_message_length': listen.messageBytesMax,
       'grpc.max_send_message_length': -1,
-      'grpc.keepalive_time_ms': pingEveryMs,
-      'grpc.keepalive_timeout_ms': pingTimeoutMs,
+      'grpc.keepalive_time_ms': serverPingIntervalMs,
+      'grpc.keepalive_timeout_ms': serverPingTimeoutMs,
       ...(Number.isFinite(listen.streamsMax)
         ? { 'grpc.max_concurrent_streams': listen.streamsMax }
         : {}),

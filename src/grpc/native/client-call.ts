@@ -19,6 +19,7 @@ import {
   prefixBytes,
 } from '../message-framing.ts';
 import { Code, type Status, status } from '../status.ts';
+import { internalError, missingResponse, secondResponse } from '../transport-statuses.ts';
 import { plainHttpStatus, resetStatus, statusOf } from './status.ts';
 
 /** etcd's answers have no limit of their own; this is the largest that a Buffer and a length prefix agree on. */
@@ -26,10 +27,6 @@ const answerBytesMax = 0x7fff_ffff;
 /** What an answer that spans frames is given at once: copying a growing one would cost more than etcd could do with it. */
 const firstBytesMax = 16_777_216;
 const nothing = Buffer.alloc(0);
-const cardinalityZero =
-  'cardinality violation: received no response message from non-server-streaming RPC';
-const cardinalityMany =
-  'cardinality violation: expected <EOF> for non server-streaming RPCs, but received another message';
 
 /** What all calls of a channel share. */
 export interface Calling {
@@ -153,7 +150,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
     else if (this.#reader?.isAmidMessage === true)
       this.onBadMessage(Code.INTERNAL, 'unexpected EOF');
     else if (this.#isUnary && this.#messages === 0) {
-      this.onBadMessage(Code.INTERNAL, cardinalityZero);
+      this.#finish(missingResponse, ErrorCode.CANCEL);
     } else this.#finish(ended, ErrorCode.NO_ERROR);
   }
 
@@ -179,7 +176,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   onMessage(bytes: Buffer): boolean {
     this.#messages += 1;
     if (this.#isUnary && this.#messages > 1) {
-      this.onBadMessage(Code.INTERNAL, cardinalityMany);
+      this.#finish(secondResponse, ErrorCode.CANCEL);
       return false;
     }
     try {
@@ -197,7 +194,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   /** A layer threw: its call ends, and no other. */
   #fail(fault: unknown): void {
     this.#calling.onFault(fault);
-    this.#finish(status(Code.INTERNAL, 'etcd-bulkhead: internal error'), ErrorCode.CANCEL);
+    this.#finish(internalError, ErrorCode.CANCEL);
   }
 
   #finish(ended: Status, resetCode: number): void {

@@ -7,27 +7,24 @@ import { ErrorCode } from '../../http2/frame.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { Deadlines } from '../../runtime/deadlines.ts';
 import { jittered, type Random } from '../../runtime/random.ts';
-import { hostPort } from '../acceptor.ts';
 import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../call.ts';
+import {
+  handshakeMsMax,
+  handshakeTimeoutText,
+  reconnectMsMax,
+  reconnectMsMin,
+} from '../connection-policy.ts';
+import { hostPort } from '../host-port.ts';
 import { AssemblyBudget } from '../message-framing.ts';
-import { Code, status } from '../status.ts';
-import type {
-  Channel,
-  ChannelState,
-  ClientTransport,
-  DialOptions,
-  RequestHead,
-} from '../transport.ts';
+import { StatefulChannel } from '../stateful-channel.ts';
+import type { Channel, ClientTransport, DialOptions, RequestHead } from '../transport.ts';
+import { closedChannelText, invalidMetadata } from '../transport-statuses.ts';
 import { type Calling, ClientCall } from './client-call.ts';
 import { type Dialling, dialSocket } from './dial.ts';
-import { RequestTemplates, timeoutField } from './request.ts';
+import { RequestTemplates, timeoutField } from './request-templates.ts';
 
-const reconnectMsMin = 100;
-const reconnectMsMax = 3_000;
 const reconnectGrowth = 1.6;
 const reconnectJitter = 0.2;
-/** From the first packet to the server's SETTINGS. */
-const handshakeMsMax = 5_000;
 /** A connection that lived so long was a good one: after it dialling begins without a pause. */
 const stableMs = 3_000;
 
@@ -60,10 +57,7 @@ export class NativeClientTransport implements ClientTransport {
   }
 }
 
-class NativeChannel implements Channel, ClientConnectionOwner {
-  state: ChannelState = 'connecting';
-  failure = '';
-  onState: (() => void) | null = null;
+class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
   readonly #dial: DialOptions;
   readonly #options: NativeClientOptions;
   readonly #calling: Calling;
@@ -81,6 +75,7 @@ class NativeChannel implements Channel, ClientConnectionOwner {
   #keepaliveMs: number;
 
   constructor(dial: DialOptions, options: NativeClientOptions, calling: Calling) {
+    super(options.onFault);
     this.#dial = dial;
     this.#options = options;
     this.#calling = calling;
@@ -91,37 +86,36 @@ class NativeChannel implements Channel, ClientConnectionOwner {
     this.#connect();
   }
 
-  unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle {
+  override unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle {
     const call = this.#open(head, reply, true);
     call?.onlyMessage(message);
     return call ?? endedCall;
   }
 
-  stream(head: RequestHead, reply: ResponseSink): RequestSink {
+  override stream(head: RequestHead, reply: ResponseSink): RequestSink {
     return this.#open(head, reply, false) ?? endedCall;
   }
 
-  close(): void {
+  override close(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.failure = '';
     this.#cancelTimer();
     this.#dialling?.cancel();
-    this.#connection?.close('the channel was closed');
-    for (const connection of this.#leaving) connection.close('the channel was closed');
-    this.#tell();
+    this.#connection?.close(closedChannelText);
+    for (const connection of this.#leaving) connection.close(closedChannelText);
+    this.notifyState();
   }
 
   #open(head: RequestHead, reply: ResponseSink, isUnary: boolean): ClientCall | null {
     const connection = this.#connection;
     if (this.state !== 'ready' || connection === null || !connection.takesStreams) {
-      const why = this.failure === '' ? this.state : this.failure;
-      reply.end(status(Code.UNAVAILABLE, `no connection: ${why}`, 'unsent'));
+      reply.end(this.notReady());
       return null;
     }
     const template = this.#templates.find(head.path, head.metadata);
     if (template === null) {
-      reply.end(status(Code.INTERNAL, 'metadata that cannot stand in a header'));
+      reply.end(invalidMetadata);
       return null;
     }
     const call = new ClientCall(connection, this.#calling, reply, isUnary);
@@ -135,7 +129,7 @@ class NativeChannel implements Channel, ClientConnectionOwner {
 
   #connect(): void {
     this.#cancelTimer = this.#options.clock.after(handshakeMsMax, () => {
-      this.#give(`no HTTP/2 settings within ${handshakeMsMax} ms`);
+      this.#give(handshakeTimeoutText);
     });
     let connection: ClientConnection | null = null;
     this.#dialling = dialSocket(this.#dial, {
@@ -177,7 +171,7 @@ class NativeChannel implements Channel, ClientConnectionOwner {
     this.#cancelTimer();
     this.#templates = new RequestTemplates(this.#scheme, this.#authority);
     this.#readyAtMs = this.#options.clock.nowMs();
-    this.#become('ready', '');
+    this.changeState('ready', '');
   }
 
   onGoingAway(connection: ClientConnection, code: number, text: string): void {
@@ -207,24 +201,10 @@ class NativeChannel implements Channel, ClientConnectionOwner {
       this.#pauseMs = Math.min(reconnectMsMax, Math.ceil(this.#pauseMs * reconnectGrowth));
     }
     this.#cancelTimer = clock.after(delayMs, () => {
-      this.#become('connecting', '');
+      this.changeState('connecting', '');
       if (this.state === 'connecting') this.#connect();
     });
-    this.#become('failed', reason);
-  }
-
-  #become(state: ChannelState, failure: string): void {
-    this.state = state;
-    this.failure = failure;
-    this.#tell();
-  }
-
-  #tell(): void {
-    try {
-      this.onState?.();
-    } catch (fault) {
-      this.#options.onFault(fault);
-    }
+    this.changeState('failed', reason);
   }
 }
 

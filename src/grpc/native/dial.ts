@@ -1,6 +1,7 @@
 /** From an address to a connected socket, over TCP or a Unix socket, with or without TLS. One attempt, no patience. */
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, createSecureContext } from 'node:tls';
+import { connect as connectTcp, type Socket } from 'node:net';
+import { checkServerIdentity, connect as connectTls } from 'node:tls';
+import { clientContext, expectedServerName, sniName } from '../tls.ts';
 import type { ClientTls, DialOptions, SocketAddress } from '../transport.ts';
 
 export interface DiallingHandler {
@@ -67,20 +68,13 @@ export function dialSocket(options: DialOptions, handler: DiallingHandler): Dial
 }
 
 function tlsOptions(address: SocketAddress, tls: ClientTls) {
-  const host = 'path' in address ? 'localhost' : address.host;
-  const name = tls.serverName ?? host;
+  const name = expectedServerName(address, tls);
   return {
     ...address,
     ALPNProtocols: ['h2'],
     rejectUnauthorized: !tls.skipVerification,
-    secureContext: createSecureContext({
-      minVersion: 'TLSv1.2',
-      ...(tls.authorities === null ? {} : { ca: tls.authorities }),
-      ...(tls.certificate === null ? {} : { cert: tls.certificate }),
-      ...(tls.key === null ? {} : { key: tls.key }),
-    }),
-    // An address cannot be asked for by name, and is verified as the address that it is.
-    ...(isIP(name) === 0 ? { servername: name } : {}),
+    secureContext: clientContext(tls),
+    servername: sniName(name),
     checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
       checkServerIdentity(name, certificate),
   };

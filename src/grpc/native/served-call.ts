@@ -28,7 +28,8 @@ import { type Metadata, noMetadata } from '../metadata.ts';
 import { percentEncode } from '../percent-encoding.ts';
 import { Code, type Status, status } from '../status.ts';
 import type { CallHandler, Incoming, Peer, ServedMethod } from '../transport.ts';
-import { type RequestHeadRead, requestHead } from './head.ts';
+import { internalError } from '../transport-statuses.ts';
+import { type RequestHeadRead, requestHead } from './request-head.ts';
 
 /** What all calls of a connection share. */
 export interface Serving<M extends ServedMethod> {
@@ -284,7 +285,7 @@ export class ServedCall<M extends ServedMethod>
   #fail(fault: unknown): void {
     this.#serving.onFault(fault);
     const ongoing = this.#ongoing;
-    this.end(status(Code.INTERNAL, 'etcd-bulkhead: internal error'));
+    this.end(internalError);
     this.#cancel(ongoing);
   }
 

@@ -8,8 +8,9 @@ import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import { type PrefaceHandler, readPreface } from '../../http2/preface.ts';
 import { ServerConnection, type StreamAcceptor } from '../../http2/server-connection.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { AcceptedListener } from '../accepted-listener.ts';
 import { Acceptor } from '../acceptor.ts';
+import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
+import { TransportListener } from '../listener.ts';
 import { AssemblyBudget } from '../message-framing.ts';
 import type {
   CallHandler,
@@ -19,11 +20,14 @@ import type {
   ServedMethod,
   ServerTransport,
 } from '../transport.ts';
-import { Http1Connections } from './http1.ts';
+import { Http1Connections } from './http1-connections.ts';
 import { ServedCall, type Serving } from './served-call.ts';
 
-/** As etcd: embed/config.go, DefaultGRPCKeepAliveInterval and …Timeout. */
-const keepAlive = { intervalMs: 7_200_000, timeoutMs: 20_000, whenIdle: true };
+const keepAlive = {
+  intervalMs: serverPingIntervalMs,
+  timeoutMs: serverPingTimeoutMs,
+  whenIdle: true,
+};
 
 /** What incomplete messages of one connection may take together. Over it a call is ended: ResourceExhausted. */
 const assemblyBytesMax = 67_108_864;
@@ -32,7 +36,7 @@ export interface NativeServerOptions {
   readonly clock: Clock;
   /** A bug of ours was caught at the edge; its call has ended with Internal. */
   readonly onFault: (fault: unknown) => void;
-  /** Takes the connections that speak HTTP/1.1, see native-http1.ts; without it they are cut off. */
+  /** Takes the connections that speak HTTP/1.1, see http1-connections.ts; without it they are cut off. */
   readonly http1: HttpServer | null;
 }
 
@@ -49,7 +53,7 @@ export class NativeServerTransport implements ServerTransport {
   ): Promise<Listener> {
     const connections = new Connections(options, this.#options, handler);
     const acceptor = await Acceptor.bind(options, (socket, peer) => connections.add(socket, peer));
-    return new AcceptedListener(acceptor, connections, this.#options.clock);
+    return new TransportListener(acceptor, connections, this.#options.clock);
   }
 }
 

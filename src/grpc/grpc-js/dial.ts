@@ -4,18 +4,16 @@
  * from the library's credentials, the only place that sees every socket; methods that begin with an underscore are theirs.
  */
 import type { Socket } from 'node:net';
-import { isIP } from 'node:net';
-import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import { connect as connectTls, type SecureContext } from 'node:tls';
 import { ChannelCredentials, credentials } from '@grpc/grpc-js';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
-import { hostPort } from '../acceptor.ts';
+import { handshakeMsMax, handshakeTimeoutText } from '../connection-policy.ts';
+import { hostPort } from '../host-port.ts';
+import { clientContext, expectedServerName, sniName } from '../tls.ts';
 import type { ClientTls, DialOptions, SocketAddress } from '../transport.ts';
 
 type Connector = ReturnType<ChannelCredentials['_createSecureConnector']>;
 type Connected = Awaited<ReturnType<Connector['connect']>>;
-
-/** TLS, the first settings of HTTP/2, and whatever lies between them. */
-const handshakesMsMax = 5_000;
 
 export function grpcTarget(address: SocketAddress): string {
   return 'path' in address ? `unix:${address.path}` : `dns:${hostPort(address.host, address.port)}`;
@@ -38,8 +36,7 @@ export class DialCredentials extends ChannelCredentials {
     this.#clock = clock;
     this.#dial = dial;
     this.#readTls();
-    const { address, tls } = dial;
-    this.#serverName = tls?.serverName ?? ('path' in address ? 'localhost' : address.host);
+    this.#serverName = expectedServerName(dial.address, dial.tls);
   }
 
   /** The channel is ready, or closed: no handshake is under way. */
@@ -68,7 +65,7 @@ export class DialCredentials extends ChannelCredentials {
   #readTls(): void {
     const { tls } = this.#dial;
     if (tls === null || tls === this.#tls) return;
-    this.#context = secureContext(tls);
+    this.#context = clientContext(tls);
     this.#tls = tls;
   }
 
@@ -76,8 +73,8 @@ export class DialCredentials extends ChannelCredentials {
     this.#readTls();
     return new Promise((resolve, reject) => {
       this.#cancelTimer();
-      this.#cancelTimer = this.#clock.after(handshakesMsMax, () => {
-        const late = new Error(`no HTTP/2 settings within ${handshakesMsMax} ms`);
+      this.#cancelTimer = this.#clock.after(handshakeMsMax, () => {
+        const late = new Error(handshakeTimeoutText);
         reject(late);
         socket.destroy(late);
       });
@@ -89,8 +86,7 @@ export class DialCredentials extends ChannelCredentials {
         socket,
         secureContext: this.#context,
         host: this.#serverName,
-        // RFC 6066 wants no addresses here; they are verified all the same.
-        servername: isIP(this.#serverName) === 0 ? this.#serverName : '',
+        servername: sniName(this.#serverName),
         ALPNProtocols: ['h2'],
         rejectUnauthorized: this.#tls?.skipVerification !== true,
       });
@@ -99,13 +95,4 @@ export class DialCredentials extends ChannelCredentials {
       secured.once('close', () => reject(new Error('closed during the TLS handshake')));
     });
   }
-}
-
-function secureContext(tls: ClientTls): SecureContext {
-  return createSecureContext({
-    minVersion: 'TLSv1.2',
-    ...(tls.authorities === null ? {} : { ca: tls.authorities }),
-    ...(tls.certificate === null ? {} : { cert: tls.certificate }),
-    ...(tls.key === null ? {} : { key: tls.key }),
-  });
 }

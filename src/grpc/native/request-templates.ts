@@ -3,37 +3,10 @@
  * connection, and only the timeout differs.
  */
 import { HeaderTemplate, literalField } from '../../http2/hpack/encoder.ts';
+import { userAgent } from '../connection-policy.ts';
 import type { Metadata } from '../metadata.ts';
 import { formatTimeout } from '../timeout.ts';
-
-const legalName = /^[0-9a-z_.-]+$/;
-const legalValue = /^[ -~]*$/;
-/** HTTP/2's and gRPC's own; the transport sets them. */
-const reservedNames = new Set([
-  'connection',
-  'content-length',
-  'content-type',
-  'grpc-accept-encoding',
-  'grpc-encoding',
-  'grpc-message',
-  'grpc-status',
-  'grpc-timeout',
-  'host',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'transfer-encoding',
-  'upgrade',
-  'user-agent',
-]);
-
-/** Whether every name and value may stand in a header. */
-export function isLegalMetadata(metadata: Metadata): boolean {
-  for (let i = 0; i < metadata.length; i += 2) {
-    if (!legalName.test(metadata[i] ?? '') || !legalValue.test(metadata[i + 1] ?? '')) return false;
-  }
-  return true;
-}
+import { appendMetadata, isLegalMetadata } from './metadata.ts';
 
 class Entry {
   readonly metadata: Metadata;
@@ -73,12 +46,9 @@ export class RequestTemplates {
     const fields = [
       ...[':method', 'POST', ':scheme', this.#scheme, ':path', path],
       ...[':authority', this.#authority, 'content-type', 'application/grpc'],
-      ...['te', 'trailers', 'user-agent', 'etcd-bulkhead'],
+      ...['te', 'trailers', 'user-agent', userAgent],
     ];
-    for (let i = 0; i < metadata.length; i += 2) {
-      const name = metadata[i] ?? '';
-      if (!reservedNames.has(name)) fields.push(name, (metadata[i + 1] ?? '').trim());
-    }
+    appendMetadata(fields, metadata);
     return new HeaderTemplate(fields, repeats);
   }
 }

@@ -7,19 +7,19 @@ import type { Acceptor } from './acceptor.ts';
 import type { Listener, ServerTls } from './transport.ts';
 
 /** What a transport has made of the sockets. */
-export interface AcceptedConnections {
+export interface ListenerConnections {
   readonly openCalls: number;
   /** Sends GOAWAY; each connection leaves with its last call. */
   drain(): void;
 }
 
-export class AcceptedListener implements Listener {
+export class TransportListener implements Listener {
   readonly address: string;
   readonly #acceptor: Acceptor;
-  readonly #connections: AcceptedConnections;
+  readonly #connections: ListenerConnections;
   readonly #clock: Clock;
 
-  constructor(acceptor: Acceptor, connections: AcceptedConnections, clock: Clock) {
+  constructor(acceptor: Acceptor, connections: ListenerConnections, clock: Clock) {
     this.address = acceptor.address;
     this.#acceptor = acceptor;
     this.#connections = connections;
