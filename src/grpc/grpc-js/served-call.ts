@@ -91,7 +91,10 @@ export class ServedCall<M extends ServedMethod> implements ResponseSink {
   }
 
   end(ended: Status): void {
-    if (!this.#close()) return;
+    if (this.#close()) this.#sendStatus(ended);
+  }
+
+  #sendStatus(ended: Status): void {
     // Emitting a status sends it after the messages written so far; for OK too, or grpc-js would add a text of its own.
     this.#stream.emit('error', {
       code: ended.code,
@@ -149,8 +152,9 @@ export class ServedCall<M extends ServedMethod> implements ResponseSink {
       }
     } catch (thrown) {
       this.#hooks.onFault(thrown);
-      this.end(internalError);
-      if (entry !== 'cancel' && entry !== 'start') this.#enter('cancel');
+      if (!this.#close()) return;
+      this.#sendStatus(internalError);
+      this.#enter('cancel');
     }
   }
 

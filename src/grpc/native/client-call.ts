@@ -96,7 +96,12 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
     this.sendData(messagePrefix(bytes.length), bytes, ended);
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
-    this.#reply.pauseRequests();
+    // The caller of `send` may feed many calls, so a fault of this one must not reach it.
+    try {
+      this.#reply.pauseRequests();
+    } catch (fault) {
+      this.#fail(fault);
+    }
   }
 
   halfClose(): void {

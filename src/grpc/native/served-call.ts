@@ -68,6 +68,8 @@ export class ServedCall<M extends ServedMethod>
   #hasSentHead = false;
   #hasEnded = false;
   #hasPaused = false;
+  /** The client reset the call, or its connection ended. */
+  #isAbandoned = false;
 
   constructor(connection: ServerConnection, serving: Serving<M>) {
     super(connection);
@@ -202,6 +204,7 @@ export class ServedCall<M extends ServedMethod>
   #adopt(ongoing: CallHandle): void {
     if (this.#hasEnded) {
       this.#settle();
+      if (this.#isAbandoned) this.#cancel(ongoing);
       return;
     }
     this.#ongoing = ongoing;
@@ -224,7 +227,12 @@ export class ServedCall<M extends ServedMethod>
     this.sendData(lead, body, false, isOwned);
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
-    this.#ongoing?.pauseResponses();
+    // The caller of `deliver` may serve many calls, so a fault of this one must not reach it.
+    try {
+      this.#ongoing?.pauseResponses();
+    } catch (fault) {
+      this.#fail(fault);
+    }
   }
 
   end(ended: Status): void {
@@ -276,6 +284,7 @@ export class ServedCall<M extends ServedMethod>
   /** Nobody waits for the answer any more. */
   #abandon(): void {
     if (this.#hasEnded) return;
+    this.#isAbandoned = true;
     const ongoing = this.#ongoing;
     this.#settle();
     this.#cancel(ongoing);

@@ -1,14 +1,22 @@
 /** What the native server makes of requests, frame by frame, on a wire in memory. */
 import { describe, expect, test } from 'vitest';
-import { type CallHandle, type ResponseSink, endedCall } from '../../../../src/grpc/call.ts';
+import { type CallHandle, endedCall, type ResponseSink } from '../../../../src/grpc/call.ts';
 import { AssemblyBudget, messagePrefix } from '../../../../src/grpc/message-framing.ts';
 import { ServedCall } from '../../../../src/grpc/native/served-call.ts';
 import { Code, ok } from '../../../../src/grpc/status.ts';
 import type { Incoming, ServedMethod } from '../../../../src/grpc/transport.ts';
 import { FrameType } from '../../../../src/http2/frame.ts';
 import { HeaderTemplate } from '../../../../src/http2/hpack/encoder.ts';
+import { SettingId } from '../../../../src/http2/settings.ts';
+import { asOwned } from '../../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
-import { frame, type RawPeer, ServerUnderTest, settle } from '../../../support/raw-http2.ts';
+import {
+  frame,
+  type RawPeer,
+  ServerUnderTest,
+  settle,
+  uint32,
+} from '../../../support/raw-http2.ts';
 
 const put: ServedMethod = {
   path: '/etcdserverpb.KV/Put',
@@ -21,18 +29,23 @@ const head = [...method, ':path', put.path, 'content-type', 'application/grpc', 
 class Unary {
   readonly methods = new Map([[put.path, put]]);
   readonly calls: { incoming: Incoming<ServedMethod>; request: string }[] = [];
+  onCall: (responses: ResponseSink, incoming: Incoming<ServedMethod>) => CallHandle = (
+    responses,
+  ) => {
+    responses.deliver(asOwned(Buffer.from('answer')));
+    responses.end(ok);
+    return endedCall;
+  };
   unary(incoming: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
     this.calls.push({ incoming, request: Buffer.from(request).toString() });
-    reply.deliver(Buffer.from('answer'));
-    reply.end(ok);
-    return endedCall;
+    return this.onCall(reply, incoming);
   }
   stream() {
     return endedCall;
   }
 }
 
-function serve(messageBytesMax = 100) {
+function serve(messageBytesMax = 100, settings: [number, number][] = []) {
   const clock = new ManualClock();
   const handler = new Unary();
   const faults: unknown[] = [];
@@ -49,7 +62,7 @@ function serve(messageBytesMax = 100) {
   const server = new ServerUnderTest(clock, {
     acceptor: { accept: (from) => new ServedCall(from, serving), onClosed() {} },
   });
-  server.begin();
+  server.begin(...settings);
   return { clock, handler, peer: server.peer, faults };
 }
 
@@ -180,4 +193,126 @@ test('a request that is no call gets 415', async () => {
   const { peer } = serve();
   const got = await call(peer, 1, [...method, ':path', '/'], Buffer.from('{}'));
   expect(got.fields[':status']).toBe('415');
+});
+
+/** Counts what reaches a handle. */
+class CountingHandle implements CallHandle {
+  cancels = 0;
+  pauses = 0;
+  resumes = 0;
+  cancel(): void {
+    this.cancels += 1;
+  }
+  pauseResponses(): void {
+    this.pauses += 1;
+  }
+  resumeResponses(): void {
+    this.resumes += 1;
+  }
+}
+
+describe('a shared message', () => {
+  test('is sent as one message: its head, then its tail', async () => {
+    const { handler, peer } = serve();
+    const tail = Buffer.from('tail');
+    handler.onCall = (responses) => {
+      responses.deliverShared(Buffer.from('head '), tail);
+      responses.deliverShared(Buffer.alloc(0), tail);
+      responses.end(ok);
+      return endedCall;
+    };
+    const { text } = await call(peer, 1, head, message(''));
+    expect(text).toBe(`${message('head tail')}${message('tail')}`);
+    expect(tail.toString()).toBe('tail');
+  });
+
+  test('has its head copied before deliverShared returns, also while it waits for a window', async () => {
+    const { handler, peer, faults } = serve(100, [[SettingId.INITIAL_WINDOW_SIZE, 0]]);
+    const tail = Buffer.alloc(200_000, 'tail');
+    const scratch = Buffer.alloc(6);
+    handler.onCall = (responses) => {
+      scratch.write(`head ${handler.calls.length}`);
+      responses.deliverShared(scratch, tail);
+      scratch.fill('x');
+      responses.end(ok);
+      return endedCall;
+    };
+    for (const id of [1, 3, 5]) await call(peer, id, head, message(''));
+    expect(peer.of(FrameType.DATA)).toHaveLength(0);
+    peer.send(frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(1_000_000)));
+    for (const id of [1, 3, 5]) {
+      peer.send(frame(FrameType.WINDOW_UPDATE, 0, id, uint32(300_000)));
+    }
+    await settle();
+    for (const [i, id] of [1, 3, 5].entries()) {
+      const { fields, text } = answer(peer, id);
+      expect(text.slice(5, 11)).toBe(`head ${i + 1}`);
+      expect(text.slice(11)).toBe('tail'.repeat(50_000));
+      expect(fields['grpc-status']).toBe('0');
+    }
+    expect(tail.equals(Buffer.alloc(200_000, 'tail'))).toBe(true);
+    expect(faults).toEqual([]);
+  });
+
+  test('after the end of the call is dropped', async () => {
+    const { handler, peer } = serve();
+    handler.onCall = (responses) => {
+      responses.end(ok);
+      responses.deliverShared(Buffer.from('head '), Buffer.from('tail'));
+      return endedCall;
+    };
+    expect((await call(peer, 1, head, message(''))).text).toBe('');
+  });
+});
+
+describe('backpressure', () => {
+  test('that begins before the handler has returned reaches its handle once', async () => {
+    const { handler, peer } = serve(100, [[SettingId.INITIAL_WINDOW_SIZE, 0]]);
+    const handle = new CountingHandle();
+    handler.onCall = (responses) => {
+      const bytes = Buffer.alloc(1_000_000);
+      // Shared, because the wire in memory does not copy what is written, as a socket does before memory is released.
+      for (let i = 0; i < 3; i++) responses.deliverShared(Buffer.alloc(0), bytes);
+      return handle;
+    };
+    await call(peer, 1, head, message(''));
+    expect(handle).toMatchObject({ pauses: 1, resumes: 0 });
+    peer.send(frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(4_000_000)));
+    peer.send(frame(FrameType.WINDOW_UPDATE, 0, 1, uint32(4_000_000)));
+    for (let i = 0; i < 100 && handle.resumes === 0; i++) await settle();
+    expect(handle).toMatchObject({ pauses: 1, resumes: 1, cancels: 0 });
+    expect(answer(peer, 1).text).toHaveLength(3 * (5 + 1_000_000));
+  });
+});
+
+describe('a call that the client resets', () => {
+  test('is cancelled once, and later responses are dropped', async () => {
+    const { handler, peer } = serve();
+    const handle = new CountingHandle();
+    let sink: ResponseSink | null = null;
+    handler.onCall = (responses) => {
+      sink = responses;
+      return handle;
+    };
+    await call(peer, 1, head, message(''));
+    peer.send(frame(FrameType.RST_STREAM, 0, 1, uint32(8)));
+    await settle();
+    const late = sink as ResponseSink | null;
+    late?.deliver(asOwned(Buffer.from('late')));
+    late?.end(ok);
+    await settle();
+    expect(handle.cancels).toBe(1);
+    expect(answer(peer, 1)).toEqual({ fields: {}, text: '' });
+  });
+
+  test('while it is being started is cancelled when the handler returns', async () => {
+    const { handler, peer } = serve();
+    const handle = new CountingHandle();
+    handler.onCall = (_, incoming) => {
+      if (incoming instanceof ServedCall) incoming.onReset();
+      return handle;
+    };
+    await call(peer, 1, head, message(''));
+    expect(handle).toEqual({ cancels: 1, pauses: 0, resumes: 0 });
+  });
 });
