@@ -1,7 +1,7 @@
 /**
- * A bound address that hands out connections, each with its Peer: TCP or a Unix socket, in the clear or after a TLS
- * handshake. It knows nothing of HTTP/2, so both server transports stand on it. Guarantee: a connection under TLS is
- * handed out only after its certificate was verified and read.
+ * Accepts connections on TCP or a Unix socket, with or without TLS, and passes each on with its `Peer`. Both server transports
+ * use it, so it does not depend on HTTP/2. With TLS, a connection is passed on only after the client certificate, if one is
+ * required, was verified and read.
  */
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TLSSocket, Server as TlsServer } from 'node:tls';
@@ -16,7 +16,7 @@ export type OnConnection = (socket: Socket, peer: Peer) => void;
 export class Acceptor {
   /** `host:port` with the real port, or the socket's path. */
   readonly address: string;
-  /** Called when the last connection has gone after `stop`, at once if there is none. */
+  /** Called after `stop`, when the last connection has closed; at once if there is none. */
   onEmpty: (() => void) | null = null;
   readonly #server: Server;
   readonly #connections = new Set<Socket>();
@@ -26,37 +26,37 @@ export class Acceptor {
     this.#server = server;
     this.address = address;
     server.on('connection', (socket: Socket) => this.#track(socket));
-    // A connection that could not be accepted, for want of file descriptors say: its client sees it, and tries again.
+    // A connection could not be accepted, for example because the process has no file descriptors left. The client retries.
     server.on('error', () => {});
   }
 
-  /** Rejects with the system's error when the address cannot be bound, and with OpenSSL's for unusable PEM texts. */
+  /** Rejects with the system's error if the address cannot be bound, and with OpenSSL's error for invalid PEM texts. */
   static async bind(options: ListenOptions, onConnection: OnConnection): Promise<Acceptor> {
     const server =
       options.tls === null ? plainServer(options, onConnection) : tlsServer(options, onConnection);
     return new Acceptor(server, await bind(server, options.address));
   }
 
-  /** For the handshakes that follow. Throws OpenSSL's error, and the old one stays, for unusable PEM texts. */
+  /** Applies to later handshakes. For invalid PEM texts it throws OpenSSL's error and changes nothing. */
   replaceTls(tls: ServerTls): void {
     if (this.#server instanceof TlsServer) this.#server.setSecureContext(serverContextOptions(tls));
   }
 
-  /** Accepts no more. Connections that exist live on. */
+  /** Stops accepting. Open connections stay open. */
   stop(): void {
     this.#stopped = true;
     this.#server.close();
     this.#reportIfEmpty();
   }
 
-  /** Cuts off every connection, also those still in their handshake. */
+  /** Destroys all connections, those in their handshake included. */
   destroyConnections(): void {
     for (const socket of this.#connections) socket.destroy();
   }
 
   #track(socket: Socket): void {
     this.#connections.add(socket);
-    // Errors are followed by `close`; without a listener they would end the process.
+    // `close` follows an error. Without a listener the error would end the process.
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#connections.delete(socket);
@@ -79,7 +79,7 @@ function tlsServer(options: ListenOptions, onConnection: OnConnection): Server {
   const authorities = options.tls?.clientAuthorities ?? null;
   const server = createTlsServer({
     noDelay: true,
-    // HTTP/1.1 is there for health checks and tools; a transport that does not serve it cuts such a connection off.
+    // HTTP/1.1 is for health checks, tools and the JSON gateway. A transport that does not serve it closes the connection.
     ALPNProtocols: ['h2', 'http/1.1'],
     ...(options.tls === null ? {} : serverContextOptions(options.tls)),
     ...(authorities === null ? {} : { requestCert: true, rejectUnauthorized: true }),
@@ -91,7 +91,7 @@ function tlsServer(options: ListenOptions, onConnection: OnConnection): Server {
       const verified = authorities === null ? undefined : socket.getPeerX509Certificate();
       if (verified !== undefined) certificate = peerCertificate(verified.raw);
     } catch {
-      // Verified, yet not to be understood: nobody we could name, so nobody we serve.
+      // The certificate was verified but cannot be read, so the client has no identity.
       socket.destroy();
       return;
     }

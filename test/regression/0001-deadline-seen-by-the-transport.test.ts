@@ -1,11 +1,10 @@
 /**
- * The transport and the guard count the same deadline. Where the transport was first, its own words went up to the client,
- * with the address of the member in them, and a cluster that had been silent for longer than etcd itself would be was
- * not counted as failing.
+ * The transport and the guard enforce the same deadline. If the transport was first, its text reached the client, with the
+ * address of the member in it, and the breaker did not count a cluster that had not responded as failing.
  */
 import { expect, test } from 'vitest';
-import type { BreakerConfig } from '../../src/config/config.ts';
 import { reasonTrailer } from '../../src/call/refusals.ts';
+import type { BreakerConfig } from '../../src/config/config.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
 import { Code, status } from '../../src/grpc/status.ts';
 import { Breakers } from '../../src/guard/breaker/breakers.ts';
@@ -31,7 +30,7 @@ const seenByTransport = status(
   'proxy',
 );
 
-test('a deadline that the transport sees first ends the call as any other, and counts as silence', () => {
+test('a deadline that the transport reports first has the usual status, and counts as no response', () => {
   const clock = new ManualClock();
   const deadlines = new Deadlines(clock);
   const random = { integer: (min: number) => min };

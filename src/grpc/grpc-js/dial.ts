@@ -1,7 +1,7 @@
 /**
- * Where and how grpc-js dials: its name for an address, TLS, and a bound on how long handshakes may take, which the
- * library lacks: a peer that accepts a connection and then says nothing would keep it connecting for ever. It derives
- * from the library's credentials, the only place that sees every socket; methods that begin with an underscore are theirs.
+ * How grpc-js dials: the target string for an address, TLS, and a timeout for handshakes. The library has no such timeout, so a
+ * peer that accepts a connection and sends nothing would keep it connecting indefinitely. The class extends the library's
+ * credentials, the only extension point that receives every socket. Methods that begin with an underscore are the library's.
  */
 import type { Socket } from 'node:net';
 import { connect as connectTls, type SecureContext } from 'node:tls';
@@ -19,18 +19,17 @@ export function grpcTarget(address: SocketAddress): string {
   return 'path' in address ? `unix:${address.path}` : `dns:${hostPort(address.host, address.port)}`;
 }
 
-/** The credentials of one channel, not to be shared: it dials one connection at a time. */
+/** The credentials of one channel. They must not be shared, because they time one handshake at a time. */
 export class DialCredentials extends ChannelCredentials {
   readonly #clock: Clock;
   readonly #dial: DialOptions;
-  /** What the context was made of: the owner of the options may replace it. */
+  /** The settings that `#context` was created from. The owner of the options may replace them. */
   #tls: ClientTls | null = null;
   #context: SecureContext | null = null;
-  /** What the server's certificate must be made out to. */
   readonly #serverName: string;
   #cancelTimer: CancelTimer = () => {};
 
-  /** Throws when a certificate, a key or the authorities cannot be parsed. */
+  /** Throws if a certificate or the key cannot be parsed. */
   constructor(dial: DialOptions, clock: Clock) {
     super();
     this.#clock = clock;
@@ -39,7 +38,7 @@ export class DialCredentials extends ChannelCredentials {
     this.#serverName = expectedServerName(dial.address, dial.tls);
   }
 
-  /** The channel is ready, or closed: no handshake is under way. */
+  /** Called when the channel is ready or closed, so that no handshake is in progress. */
   stopTimer(): void {
     this.#cancelTimer();
   }
@@ -74,9 +73,9 @@ export class DialCredentials extends ChannelCredentials {
     return new Promise((resolve, reject) => {
       this.#cancelTimer();
       this.#cancelTimer = this.#clock.after(handshakeMsMax, () => {
-        const late = new Error(handshakeTimeoutText);
-        reject(late);
-        socket.destroy(late);
+        const timeout = new Error(handshakeTimeoutText);
+        reject(timeout);
+        socket.destroy(timeout);
       });
       if (this.#context === null) {
         resolve({ socket, secure: false });

@@ -1,6 +1,6 @@
 /**
- * The HTTP/1.1 connections of one listener, from their hand-over to their end. Node's server counts idle connections
- * only of ports that it listens on itself, so this does it for those that it was given.
+ * The HTTP/1.1 connections of one listener. Node's HTTP server closes idle connections only on ports that it listens on itself,
+ * so this class does it for connections that the acceptor passed to the server. Only the native transport serves HTTP/1.1.
  */
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -8,8 +8,8 @@ import type { Peer } from '../transport.ts';
 
 export class Http1Connections {
   readonly #server: HttpServer;
-  /** How many requests each connection is answering. */
-  readonly #busy = new Map<Socket, number>();
+  /** Requests in flight per connection. */
+  readonly #inFlight = new Map<Socket, number>();
   #isDraining = false;
 
   constructor(server: HttpServer) {
@@ -19,32 +19,32 @@ export class Http1Connections {
     });
   }
 
-  /** The server's `connection` event gets `peer` as its second argument. */
+  /** `peer` is the second argument of the server's `connection` event. */
   add(socket: Socket, peer: Peer): void {
-    this.#busy.set(socket, 0);
-    socket.once('close', () => this.#busy.delete(socket));
+    this.#inFlight.set(socket, 0);
+    socket.once('close', () => this.#inFlight.delete(socket));
     this.#server.emit('connection', socket, peer);
   }
 
-  /** Idle connections end now, the others with the answer that they are at. */
+  /** Closes idle connections now, and the others after their current response. */
   drain(): void {
     this.#isDraining = true;
-    for (const [socket, requests] of this.#busy) {
+    for (const [socket, requests] of this.#inFlight) {
       if (requests === 0) socket.destroySoon();
     }
   }
 
   #onRequest(socket: Socket, response: ServerResponse): void {
-    const requests = this.#busy.get(socket);
-    // Another listener's connection, handed to the same server.
+    const requests = this.#inFlight.get(socket);
+    // A connection of another listener with the same server.
     if (requests === undefined) return;
-    this.#busy.set(socket, requests + 1);
+    this.#inFlight.set(socket, requests + 1);
     response.once('close', () => {
-      const left = (this.#busy.get(socket) ?? 0) - 1;
-      // The connection may have ended before its answer.
-      if (left < 0) return;
-      this.#busy.set(socket, left);
-      if (this.#isDraining && left === 0) socket.destroySoon();
+      const remaining = (this.#inFlight.get(socket) ?? 0) - 1;
+      // The connection may have closed before its response.
+      if (remaining < 0) return;
+      this.#inFlight.set(socket, remaining);
+      if (this.#isDraining && remaining === 0) socket.destroySoon();
     });
   }
 }

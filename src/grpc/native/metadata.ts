@@ -1,4 +1,4 @@
-/** Metadata as fields of an HTTP/2 request head: which may be sent, and which names belong to the protocol. */
+/** Metadata as fields of an HTTP/2 request head: which entries are valid, and which names are reserved for the protocol. */
 import type { Metadata } from '../metadata.ts';
 
 const legalName = /^[0-9a-z_.-]+$/;

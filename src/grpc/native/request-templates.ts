@@ -1,6 +1,6 @@
 /**
- * The header blocks of our requests, one template per path: what repeats from call to call is encoded once per
- * connection, and only the timeout differs.
+ * The header blocks of outgoing requests, one template per path. Fields that repeat from call to call are encoded once per
+ * connection; only the timeout is encoded per call.
  */
 import { HeaderTemplate, literalField } from '../../http2/hpack/encoder.ts';
 import { userAgent } from '../connection-policy.ts';
@@ -8,7 +8,10 @@ import type { Metadata } from '../metadata.ts';
 import { formatTimeout } from '../timeout.ts';
 import { appendMetadata, isLegalMetadata } from './metadata.ts';
 
-class Entry {
+/** Greater than the number of methods in the API. */
+const pathsMax = 256;
+
+class CachedTemplate {
   readonly metadata: Metadata;
   readonly template: HeaderTemplate;
 
@@ -21,23 +24,23 @@ class Entry {
 export class RequestTemplates {
   readonly #scheme: string;
   readonly #authority: string;
-  readonly #byPath = new Map<string, Entry>();
+  readonly #byPath = new Map<string, CachedTemplate>();
 
   constructor(scheme: string, authority: string) {
     this.#scheme = scheme;
     this.#authority = authority;
   }
 
-  /** Null when the metadata cannot be sent. */
+  /** Returns null if the metadata is not valid in a header. */
   find(path: string, metadata: Metadata): HeaderTemplate | null {
-    const known = this.#byPath.get(path);
-    const isSame = known !== undefined && equal(known.metadata, metadata);
-    if (isSame && (known.template.repeats || metadata.length === 0)) return known.template;
+    const cached = this.#byPath.get(path);
+    const isSame = cached !== undefined && equal(cached.metadata, metadata);
+    if (isSame && (cached.template.repeats || metadata.length === 0)) return cached.template;
     if (!isLegalMetadata(metadata)) return null;
-    // Metadata has to prove that it repeats before it may displace others from the table.
+    // Only metadata that was seen before may use, and evict entries from, HPACK's dynamic table.
     const template = this.#make(path, metadata, isSame || metadata.length === 0);
-    if (known !== undefined || this.#byPath.size < pathsMax) {
-      this.#byPath.set(path, new Entry(metadata, template));
+    if (cached !== undefined || this.#byPath.size < pathsMax) {
+      this.#byPath.set(path, new CachedTemplate(metadata, template));
     }
     return template;
   }
@@ -53,9 +56,6 @@ export class RequestTemplates {
   }
 }
 
-/** More than the API has methods. */
-const pathsMax = 256;
-
 function equal(one: Metadata, other: Metadata): boolean {
   if (one === other) return true;
   if (one.length !== other.length) return false;
@@ -65,7 +65,7 @@ function equal(one: Metadata, other: Metadata): boolean {
   return true;
 }
 
-/** `grpc-timeout` as a literal that goes behind any template; null for no timeout. */
+/** `grpc-timeout` as a literal that is appended to a template; null without a timeout. */
 export function timeoutField(timeoutMs: number): Buffer | null {
   if (timeoutMs === Number.POSITIVE_INFINITY) return null;
   const text = formatTimeout(timeoutMs);
@@ -76,5 +76,5 @@ export function timeoutField(timeoutMs: number): Buffer | null {
   return field;
 }
 
-// Everything of the literal but the value, whose length is the last byte of an empty one.
+// The literal without its value. The last byte of a literal with an empty value is the length of the value.
 const timeoutFieldHead = literalField('grpc-timeout', '').subarray(0, -1);

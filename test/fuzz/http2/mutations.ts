@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import type { CallHandle, ResponseSink, RequestSink } from '../../../src/grpc/call.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../../../src/grpc/call.ts';
 import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
@@ -154,7 +154,7 @@ function fuzzServer(random: Seeded): number {
     assembly,
     clock,
     peer: { listener: '', remote: '', certificate: null },
-    replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
+    responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
     okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
     onFault,
   };
@@ -171,7 +171,7 @@ function fuzzServer(random: Seeded): number {
   feed(socket, frames, random);
   finish(connection, socket, clock);
   assert.equal(handler.open, 0, 'calls left');
-  assert(assembly.take(10_000), 'bytes of messages left');
+  assert(assembly.reserve(10_000), 'bytes of messages left');
   return frames.length;
 }
 
@@ -212,7 +212,7 @@ function fuzzClient(random: Seeded): number {
     replies.every((reply) => reply.ends === 1),
     'a call that did not end once',
   );
-  assert(assembly.take(10_000), 'bytes of messages left');
+  assert(assembly.reserve(10_000), 'bytes of messages left');
   return frames.length;
 }
 

@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import type { CallHandle, ResponseSink, RequestSink } from '../../../src/grpc/call.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../../../src/grpc/call.ts';
 import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
@@ -154,7 +154,7 @@ function serve(pieces: Pieces, resets: ReadonlySet<number>): Heard {
     assembly: new AssemblyBudget(assemblyBytesMax),
     clock,
     peer: { listener: '', remote: '', certificate: null },
-    replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
+    responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
     okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
     onFault,
   };

@@ -145,8 +145,8 @@ describe('backpressure', () => {
     handler.onPause = () => {
       throw new Error('a bug');
     };
-    const hooks = { onOpen() {}, onClose() {}, onFault() {} };
-    new ServedCall(stream as unknown as ServerStream, handler, incoming, hooks).serveRequest(
+    const context = { onOpen() {}, onClose() {}, onFault() {} };
+    new ServedCall(stream as unknown as ServerStream, handler, incoming, context).serveRequest(
       Buffer.from('request'),
     );
     expect(handler.events).toEqual(['pause', 'cancel']);

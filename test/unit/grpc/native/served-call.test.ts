@@ -1,4 +1,4 @@
-/** What the native server makes of requests, frame by frame, on a wire in memory. */
+/** Calls on the native server, frame by frame, over a wire in memory. */
 import { describe, expect, test } from 'vitest';
 import { type CallHandle, endedCall, type ResponseSink } from '../../../../src/grpc/call.ts';
 import { AssemblyBudget, messagePrefix } from '../../../../src/grpc/message-framing.ts';
@@ -32,13 +32,17 @@ class Unary {
   onCall: (responses: ResponseSink, incoming: Incoming<ServedMethod>) => CallHandle = (
     responses,
   ) => {
-    responses.deliver(asOwned(Buffer.from('answer')));
+    responses.deliver(asOwned(Buffer.from('response')));
     responses.end(ok);
     return endedCall;
   };
-  unary(incoming: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
+  unary(
+    incoming: Incoming<ServedMethod>,
+    request: Uint8Array,
+    responses: ResponseSink,
+  ): CallHandle {
     this.calls.push({ incoming, request: Buffer.from(request).toString() });
-    return this.onCall(reply, incoming);
+    return this.onCall(responses, incoming);
   }
   stream() {
     return endedCall;
@@ -49,18 +53,18 @@ function serve(messageBytesMax = 100, settings: [number, number][] = []) {
   const clock = new ManualClock();
   const handler = new Unary();
   const faults: unknown[] = [];
-  const serving = {
+  const context = {
     handler,
     messageBytesMax,
     assembly: new AssemblyBudget(1_000_000),
     clock,
     peer: { listener: 'x', remote: '', certificate: null },
-    replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
+    responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
     okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
     onFault: (fault: unknown) => faults.push(fault),
   };
   const server = new ServerUnderTest(clock, {
-    acceptor: { accept: (from) => new ServedCall(from, serving), onClosed() {} },
+    acceptor: { accept: (from) => new ServedCall(from, context), onClosed() {} },
   });
   server.begin(...settings);
   return { clock, handler, peer: server.peer, faults };
@@ -69,8 +73,8 @@ function serve(messageBytesMax = 100, settings: [number, number][] = []) {
 const message = (text: string) =>
   Buffer.concat([Buffer.from(messagePrefix(text.length)), Buffer.from(text)]);
 
-/** What came on a stream: `:status`, fields and trailers of all header blocks, and the DATA. */
-function answer(peer: RawPeer, streamId: number) {
+/** What a stream received: `:status`, fields and trailers of all header blocks, and the DATA. */
+function received(peer: RawPeer, streamId: number) {
   const fields: Record<string, string> = {};
   let text = '';
   for (const each of peer.frames.filter((got) => got.streamId === streamId)) {
@@ -89,11 +93,11 @@ async function call(peer: RawPeer, streamId: number, fields: string[], body: Buf
     frame(FrameType.DATA, 1, streamId, body),
   );
   await settle();
-  return answer(peer, streamId);
+  return received(peer, streamId);
 }
 
 describe('a unary call', () => {
-  test('is one call into the handler and three frames of answer, soon of constant size', async () => {
+  test('is one call of the handler and a response of three frames, whose head soon takes two bytes', async () => {
     const { handler, peer } = serve();
     for (const id of [1, 3, 5]) {
       const { fields, text } = await call(peer, id, head, message('request'));
@@ -102,15 +106,15 @@ describe('a unary call', () => {
         'content-type': 'application/grpc',
         'grpc-status': '0',
       });
-      expect(text.slice(5)).toBe('answer');
+      expect(text.slice(5)).toBe('response');
     }
     expect(handler.calls.map(({ request }) => request)).toEqual(['request', 'request', 'request']);
     const sizes = (id: number) =>
       peer.frames.filter((got) => got.streamId === id).map((got) => got.payload.length);
-    expect(sizes(5)).toEqual([2, 11, 1]);
+    expect(sizes(5)).toEqual([2, 13, 1]);
   });
 
-  test('starts when its end has come, in whatever frames', async () => {
+  test('starts when the request has ended, however it is cut into frames', async () => {
     const { handler, peer } = serve();
     const bytes = message('request');
     peer.send(frame(FrameType.HEADERS, 4, 1, peer.block(...head)));
@@ -124,7 +128,7 @@ describe('a unary call', () => {
     expect(handler.calls.map(({ request }) => request)).toEqual(['request']);
   });
 
-  test('carries its metadata and deadline, without what is the transport’s own', async () => {
+  test('has its metadata and deadline, without the fields of the transport', async () => {
     const { handler, peer, clock } = serve();
     clock.advance(1_000);
     const fields = [...head, 'grpc-timeout', '5S', 'hasleader', 'true', 'x-bin', 'AAH/'];
@@ -165,14 +169,14 @@ describe('a unary call', () => {
     ['/etcdserverpb.KV/Foo', 'unknown method Foo for service etcdserverpb.KV'],
     ['/no.Such/Thing', 'unknown service no.Such'],
     ['/x', 'malformed method name: "/x"'],
-  ])('to %s is Unimplemented in the words of grpc-go', async (path, text) => {
+  ])('to %s is Unimplemented with the text of grpc-go', async (path, text) => {
     const { peer } = serve();
     const fields = [...method, ':path', path, 'content-type', 'application/grpc'];
     const got = await call(peer, 1, fields, message('x'));
     expect(got.fields).toMatchObject({ 'grpc-status': '12', 'grpc-message': text });
   });
 
-  test('with an encoding that we lack is told which ones there are', async () => {
+  test('with an unsupported encoding is rejected, and the status names the supported ones', async () => {
     const { peer } = serve();
     const got = await call(peer, 1, [...head, 'grpc-encoding', 'gzip'], message('x'));
     expect(got.fields).toMatchObject({
@@ -182,14 +186,14 @@ describe('a unary call', () => {
     });
   });
 
-  test('with a timeout that is none is Internal', async () => {
+  test('with a malformed timeout is Internal', async () => {
     const { peer } = serve();
     const got = await call(peer, 1, [...head, 'grpc-timeout', 'soon'], message('x'));
     expect(got.fields['grpc-status']).toBe('13');
   });
 });
 
-test('a request that is no call gets 415', async () => {
+test('a request that is not a gRPC call is rejected with 415', async () => {
   const { peer } = serve();
   const got = await call(peer, 1, [...method, ':path', '/'], Buffer.from('{}'));
   expect(got.fields[':status']).toBe('415');
@@ -245,7 +249,7 @@ describe('a shared message', () => {
     }
     await settle();
     for (const [i, id] of [1, 3, 5].entries()) {
-      const { fields, text } = answer(peer, id);
+      const { fields, text } = received(peer, id);
       expect(text.slice(5, 11)).toBe(`head ${i + 1}`);
       expect(text.slice(11)).toBe('tail'.repeat(50_000));
       expect(fields['grpc-status']).toBe('0');
@@ -281,7 +285,7 @@ describe('backpressure', () => {
     peer.send(frame(FrameType.WINDOW_UPDATE, 0, 1, uint32(4_000_000)));
     for (let i = 0; i < 100 && handle.resumes === 0; i++) await settle();
     expect(handle).toMatchObject({ pauses: 1, resumes: 1, cancels: 0 });
-    expect(answer(peer, 1).text).toHaveLength(3 * (5 + 1_000_000));
+    expect(received(peer, 1).text).toHaveLength(3 * (5 + 1_000_000));
   });
 });
 
@@ -302,7 +306,7 @@ describe('a call that the client resets', () => {
     late?.end(ok);
     await settle();
     expect(handle.cancels).toBe(1);
-    expect(answer(peer, 1)).toEqual({ fields: {}, text: '' });
+    expect(received(peer, 1)).toEqual({ fields: {}, text: '' });
   });
 
   test('while it is being started is cancelled when the handler returns', async () => {
