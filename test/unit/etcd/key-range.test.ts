@@ -1,14 +1,7 @@
 import { describe, expect, test } from 'vitest';
-import {
-  contains,
-  covers,
-  findOverlap,
-  isEmptyRange,
-  type KeyRange,
-  toStored,
-  visibleKey,
-} from '../../../src/etcd/key-range.ts';
+import { isEmptyRange, type KeyRange } from '../../../src/etcd/key-range.ts';
 import { keySpace } from '../../../src/etcd/key-space.ts';
+import { contains, covers, toStored, visibleKey } from '../../support/key-range-oracle.ts';
 
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
 const range = (key: string, end = ''): KeyRange => ({ key: latin1(key), end: latin1(end) });
@@ -76,38 +69,5 @@ describe('ranges', () => {
     [range('a'), range('z', 'y'), true],
   ])('cover one another when every key of one is in the other: %#', (outer, inner, expected) => {
     expect(covers(outer, inner)).toBe(expected);
-  });
-});
-
-describe('namespaces', () => {
-  test.each([
-    [['t1/', 't2/', 't10/'], null],
-    [
-      ['t1', 't2', 't10/'],
-      [0, 2],
-    ],
-    [
-      ['b/', 'a/', 'b/'],
-      [0, 2],
-    ],
-    [
-      ['a/b/', 'c/', 'a/'],
-      [2, 0],
-    ],
-    [
-      ['a', 'a\xff'],
-      [0, 1],
-    ],
-    [
-      ['x/', ''],
-      [1, 0],
-    ],
-    [[], null],
-  ])('overlap when one is a prefix of another: %j', (namespaces, expected) => {
-    expect(findOverlap(namespaces.map(latin1))).toEqual(expected);
-  });
-
-  test('overlap also when others sort between them', () => {
-    expect(findOverlap(['a', 'a1', 'b', 'a2'].map(latin1))).not.toBeNull();
   });
 });

@@ -1,12 +1,6 @@
 import { expect, test } from 'vitest';
-import {
-  comparedId,
-  isVisibleId,
-  namedId,
-  storedId,
-  visibleId,
-  visibleIdMax,
-} from '../../../src/etcd/lease-id.ts';
+import { isVisibleId, storedId, visibleId, visibleIdMax } from '../../../src/etcd/lease-id.ts';
+import { comparedId, namedId } from '../../support/lease-id-oracle.ts';
 
 const tag = 0xfedc_ba98;
 const max = BigInt(visibleIdMax);
