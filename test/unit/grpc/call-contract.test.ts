@@ -10,72 +10,43 @@ import { GrpcJsClientTransport } from '../../../src/grpc/grpc-js/client.ts';
 import { GrpcJsServerTransport } from '../../../src/grpc/grpc-js/server.ts';
 import { NativeClientTransport } from '../../../src/grpc/native/client.ts';
 import { NativeServerTransport } from '../../../src/grpc/native/server.ts';
-import { Code, ok, type Status } from '../../../src/grpc/status.ts';
+import { Code, ok } from '../../../src/grpc/status.ts';
 import type { CallHandler, Channel, Incoming, ServedMethod } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { asOwned } from '../../../src/runtime/owned-bytes.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeCall } from '../../support/fake-call.ts';
+import { until } from '../../support/until.ts';
 
 const fetch: ServedMethod = { path: '/test.S/Fetch', requestStream: false, responseStream: false };
 const chat: ServedMethod = { path: '/test.S/Chat', requestStream: true, responseStream: true };
 const methods = new Map([fetch, chat].map((each) => [each.path, each]));
 const mebibyte = 1_048_576;
-const waitMsMax = 5_000;
 
-async function until(condition: () => boolean): Promise<void> {
-  const end = performance.now() + waitMsMax;
-  while (!condition()) {
-    if (performance.now() > end) throw new Error('timed out');
-    await new Promise((resolve) => setTimeout(resolve, 2));
+class ThrowingCaller extends Caller {
+  override pauseRequests(): void {
+    throw new Error('a bug');
   }
 }
 
-class Collected implements ResponseSink {
-  readonly messages: Buffer[] = [];
-  status: Status | null = null;
-  ends = 0;
-  onPause: () => void = () => {};
-  deliver(message: Uint8Array): void {
-    this.messages.push(Buffer.from(message));
+class ThrowingCall extends FakeCall {
+  override pauseResponses(): void {
+    throw new Error('a bug');
   }
-  deliverShared(head: Uint8Array, tail: Uint8Array): void {
-    this.messages.push(Buffer.concat([head, tail]));
-  }
-  end(ended: Status): void {
-    this.status = ended;
-    this.ends += 1;
-  }
-  pauseRequests(): void {
-    this.onPause();
-  }
-  resumeRequests(): void {}
-}
-
-class Handled implements RequestSink {
-  cancels = 0;
-  onPause: () => void = () => {};
-  send(): void {}
-  halfClose(): void {}
-  cancel(): void {
-    this.cancels += 1;
-  }
-  pauseResponses(): void {
-    this.onPause();
-  }
-  resumeResponses(): void {}
 }
 
 class Handler implements CallHandler<ServedMethod> {
   readonly methods = methods;
-  readonly streams: { responses: ResponseSink; handle: Handled }[] = [];
+  readonly streams: FakeCall[] = [];
   onUnary: (responses: ResponseSink) => void = () => {};
   unary(_: Incoming<ServedMethod>, __: Uint8Array, responses: ResponseSink): CallHandle {
     this.onUnary(responses);
     return endedCall;
   }
   stream(_: Incoming<ServedMethod>, responses: ResponseSink): RequestSink {
-    const handle = new Handled();
-    this.streams.push({ responses, handle });
-    return handle;
+    const call = new ThrowingCall(responses);
+    this.streams.push(call);
+    return call;
   }
 }
 
@@ -111,7 +82,7 @@ async function connected(name: keyof typeof transports) {
     address: { ...address, port },
     ...{ tls: null, keepaliveMs: 10_000, keepaliveTimeoutMs: 5_000 },
   });
-  await until(() => channel.state === 'ready');
+  await until('connection', () => channel.state === 'ready');
   return {
     faults,
     handler,
@@ -142,12 +113,13 @@ describe.each(['native', 'grpc-js'] as const)('%s', (name) => {
       responses.deliverShared(scratch, tail);
       responses.end(ok);
     };
-    const calls = Array.from({ length: 100 }, () => new Collected());
+    const calls = Array.from({ length: 100 }, () => new Caller());
     for (const call of calls) loop.channel.unary(head(fetch), someBytes, call);
-    await until(() => calls.every(({ status }) => status !== null));
-    const heads = calls.map(({ messages: [message] }) => message?.readUInt32BE(0));
+    await until('end of all calls', () => calls.every(({ status }) => status !== null));
+    const received = calls.map(({ messages }) => messages.map((each) => Buffer.from(each)));
+    const heads = received.map(([message]) => message?.readUInt32BE(0));
     expect(heads.toSorted((a, b) => Number(a) - Number(b))).toEqual([...Array(100).keys()]);
-    for (const { messages } of calls) {
+    for (const messages of received) {
       expect(messages).toHaveLength(1);
       expect(messages[0]?.subarray(4).equals(original)).toBe(true);
     }
@@ -157,38 +129,28 @@ describe.each(['native', 'grpc-js'] as const)('%s', (name) => {
 
   test('a handle that throws on backpressure ends its own call; deliver returns', async () => {
     await using loop = await connected(name);
-    const responses = new Collected();
-    const call = loop.channel.stream(head(chat), responses);
+    const caller = new Caller();
+    const call = loop.channel.stream(head(chat), caller);
     call.send(someBytes);
-    await until(() => loop.handler.streams.length === 1);
+    await until('call', () => loop.handler.streams.length === 1);
     const served = loop.handler.streams[0];
-    if (served === undefined) throw new Error('not served');
-    served.handle.onPause = () => {
-      throw new Error('a bug');
-    };
     call.pauseResponses();
-    for (let i = 0; i < 40; i++) served.responses.deliver(asOwned(Buffer.alloc(mebibyte / 4)));
+    for (let i = 0; i < 40; i++) served?.responses.deliver(asOwned(Buffer.alloc(mebibyte / 4)));
     expect(loop.faults).toEqual([new Error('a bug')]);
-    expect(served.handle.cancels).toBe(1);
+    expect(served?.isCancelled).toBe(true);
     call.resumeResponses();
-    await until(() => responses.status !== null);
-    expect(responses.status).toMatchObject({ code: Code.INTERNAL });
+    expect(await caller.ended()).toMatchObject({ code: Code.INTERNAL });
     expect(loop.channel.state).toBe('ready');
   });
 
   test('a response sink that throws on backpressure ends its own call; send returns', async () => {
     await using loop = await connected(name);
-    const responses = new Collected();
-    responses.onPause = () => {
-      throw new Error('a bug');
-    };
-    const call = loop.channel.stream(head(chat), responses);
+    const caller = new ThrowingCaller();
+    const call = loop.channel.stream(head(chat), caller);
     for (let i = 0; i < 40; i++) call.send(Buffer.alloc(mebibyte / 4));
     expect(loop.faults).toEqual([new Error('a bug')]);
-    expect(responses.status).toMatchObject({ code: Code.INTERNAL, origin: 'proxy' });
-    expect(responses.ends).toBe(1);
-    await until(() => loop.handler.streams.every(({ handle }) => handle.cancels === 1));
-    expect(responses.ends).toBe(1);
+    expect(caller.status).toMatchObject({ code: Code.INTERNAL, origin: 'proxy' });
+    await until('cancel', () => loop.handler.streams.every(({ isCancelled }) => isCancelled));
     expect(loop.channel.state).toBe('ready');
   });
 });
