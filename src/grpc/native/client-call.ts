@@ -98,9 +98,12 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   #send(bytes: Uint8Array, ended: boolean): void {
     if (this.#hasEnded) return;
     this.sendData(messagePrefix(bytes.length), bytes, ended);
-    if (this.#hasPaused || !this.mustWait()) return;
+    if (!this.#hasPaused && this.mustWait()) this.#pauseCaller();
+  }
+
+  /** The caller of `send` may feed many calls, so a fault of this one must not reach it. */
+  #pauseCaller(): void {
     this.#hasPaused = true;
-    // The caller of `send` may feed many calls, so a fault of this one must not reach it.
     try {
       this.#responses.pauseRequests();
     } catch (fault) {

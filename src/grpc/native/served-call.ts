@@ -204,7 +204,7 @@ export class ServedCall<M extends ServedMethod>
   /** The call may have ended, or its output may have reached the limit, before the handler returned. */
   #attach(handle: CallHandle): void {
     if (this.#hasEnded) {
-      this.#detach();
+      this.#requests = null;
       if (this.#isAbandoned) this.#cancel(handle);
       return;
     }
@@ -226,9 +226,12 @@ export class ServedCall<M extends ServedMethod>
     if (this.#hasEnded) return;
     this.#sendHead();
     this.sendData(lead, body, false, isOwned);
-    if (this.#hasPaused || !this.mustWait()) return;
+    if (!this.#hasPaused && this.mustWait()) this.#pauseHandler();
+  }
+
+  /** The caller of `deliver` may serve many calls, so a fault of this one must not reach it. */
+  #pauseHandler(): void {
     this.#hasPaused = true;
-    // The caller of `deliver` may serve many calls, so a fault of this one must not reach it.
     try {
       this.#handle?.pauseResponses();
     } catch (fault) {
