@@ -3,11 +3,11 @@
  * opposite order. Nothing else constructs parts or knows how they are wired; which way a call takes is pipeline.ts's.
  */
 import { createHash } from 'node:crypto';
-import { InForce } from '../admin/active-configuration.ts';
+import { ActiveConfiguration } from '../admin/active-configuration.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import { Call, type Etcd, type Message } from '../call/call.ts';
-import type { Config } from '../config/config.ts';
 import { certificateExpiries } from '../config/certificate-expiry.ts';
+import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { type Method, methodsByPath } from '../etcd/methods.ts';
@@ -17,6 +17,7 @@ import type { CallHandler } from '../grpc/transport.ts';
 import { Breakers } from '../guard/breaker/breakers.ts';
 import { Hold } from '../guard/hold.ts';
 import { RetryBudget } from '../guard/retry-budget.ts';
+import { BearerTokens } from '../identity/bearer.ts';
 import { byCertificate } from '../identity/certificate.ts';
 import { HashingGate } from '../identity/hashing-gate.ts';
 import { byListener } from '../identity/identify.ts';
@@ -93,12 +94,12 @@ class Assembly implements RunningProxy {
   readonly #streams: OpenStreams;
   readonly #metrics: Metrics;
   readonly #listeners: Listeners;
-  readonly #inForce: InForce;
+  readonly #activeConfiguration: ActiveConfiguration;
   #admin: Admin | null = null;
 
   constructor(config: Config, surroundings: Surroundings, makeTransport: MakeTransport) {
     const { logger, clock = systemClock, random = systemRandom } = surroundings;
-    const directory = buildDirectory(config, clock);
+    const directory = buildDirectory(config);
     if (!(directory instanceof Directory)) throw new Error(directory.map((p) => p.what).join('; '));
     this.#config = config;
     this.#logger = logger;
@@ -119,7 +120,7 @@ class Assembly implements RunningProxy {
       keepaliveTimeoutMs: config.keepaliveTimeoutMs,
     });
     this.#metrics = new Metrics(() => this.#upstream.snapshot());
-    this.#inForce = new InForce(config, clock.epochMs());
+    this.#activeConfiguration = new ActiveConfiguration(config, clock.epochMs());
     this.#metrics.reloaded(clock.epochMs() / 1_000, certificateExpiries(config));
     this.#streams = new OpenStreams(clock);
     const deadlines = new Deadlines(clock);
@@ -137,7 +138,7 @@ class Assembly implements RunningProxy {
     const top: Etcd<'client'> = pipeline({
       rescue: (call, error) => this.#onFault(error, call),
       health: this.#lifecycle,
-      ...this.#whoCalls(new Sessions(clock, random)),
+      ...this.#identification(new Sessions(clock, random)),
       observe: {
         clock,
         counters: this.#metrics.calls,
@@ -183,7 +184,7 @@ class Assembly implements RunningProxy {
         address: adminAddress,
         lifecycle: this.#lifecycle,
         version,
-        configuration: () => this.#inForce.report,
+        configuration: () => this.#activeConfiguration.report,
         upstream: () => this.#upstream.snapshot(),
         metrics: () => this.#metrics.exposition(),
       });
@@ -198,7 +199,7 @@ class Assembly implements RunningProxy {
       return;
     }
     const before = this.#directory.current;
-    const directory = buildDirectory(config, this.#clock, before);
+    const directory = buildDirectory(config, before);
     if (!(directory instanceof Directory)) {
       this.#keep(directory.map(formatProblem));
       return;
@@ -217,9 +218,9 @@ class Assembly implements RunningProxy {
     const bindAnew = this.#listeners.commit(config, maxMs);
     void this.#streams.endWhere(isOver(before, directory), windowMs);
     const nowMs = this.#clock.epochMs();
-    this.#inForce.replace(config, nowMs, bindAnew);
+    this.#activeConfiguration.apply(config, nowMs, bindAnew);
     this.#metrics.reloaded(nowMs / 1_000, certificateExpiries(config));
-    this.#logger.info('reloaded', { needRestart: this.#inForce.report.needRestart });
+    this.#logger.info('reloaded', { needRestart: this.#activeConfiguration.report.needRestart });
   }
 
   async drain(): Promise<number> {
@@ -244,11 +245,11 @@ class Assembly implements RunningProxy {
     await this.#admin?.close();
   }
 
-  /** What was loaded is wrong: the configuration in force stays. */
+  /** The active configuration stays, because the new one has problems. */
   #keep(problems: readonly string[]): void {
-    this.#inForce.refuse(problems);
+    this.#activeConfiguration.reject(problems);
     this.#metrics.reloadFailed();
-    this.#logger.error('the configuration is wrong; the one before it stays in force', {
+    this.#logger.error('reload failed; the previous configuration stays active', {
       problems,
     });
   }
@@ -274,8 +275,8 @@ class Assembly implements RunningProxy {
     return { clock, random, onFault, http1 };
   }
 
-  /** The two layers that tell tenants apart. Tokens that one hands out, the other takes. */
-  #whoCalls(sessions: Sessions): Pick<Parts, 'authenticate' | 'identify'> {
+  /** The two layers that identify calls. One issues the session tokens that the other accepts. */
+  #identification(sessions: Sessions): Pick<Parts, 'authenticate' | 'identify'> {
     const directory = this.#directory;
     return {
       authenticate: {
@@ -283,13 +284,13 @@ class Assembly implements RunningProxy {
         sessions,
         passwords: this.#passwords,
         gate: new HashingGate(),
-        onAnswer: (_call, why) => this.#metrics.authenticated(why ?? 'token'),
+        onOutcome: (_call, reason) => this.#metrics.authenticated(reason ?? 'token'),
       },
       identify: {
         directory,
-        // As in etcd a token goes before a certificate. Who shows neither is whom the listener is for.
-        resolvers: [byToken(sessions), byCertificate(), byListener],
-        onUnidentified: (_call, why) => this.#metrics.refused(why),
+        // As in etcd, a token takes precedence over a certificate.
+        sources: [byToken(sessions, new BearerTokens(this.#clock)), byCertificate(), byListener],
+        onRejected: (_call, reason) => this.#metrics.calls.rejected(reason),
       },
     };
   }
