@@ -2,10 +2,9 @@
  * An outgoing call: the HTTP/2 stream and the caller's request sink in one object. The call ends once, with the first of
  * trailers, a reset, the deadline, a fault or the caller's cancel. After the end the response sink is not called.
  */
-import type { Connection } from '../../http2/connection.ts';
 import { ErrorCode } from '../../http2/frame.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
-import { Stream } from '../../http2/stream.ts';
+import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import { Deadline, type Deadlines } from '../../runtime/deadlines.ts';
 import { asOwned } from '../../runtime/owned-bytes.ts';
 import type { RequestSink, ResponseSink } from '../call.ts';
@@ -61,7 +60,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   #hasPaused = false;
 
   constructor(
-    connection: Connection,
+    connection: StreamConnection,
     context: ClientCallContext,
     responses: ResponseSink,
     isUnary: boolean,
@@ -97,7 +96,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
 
   #send(bytes: Uint8Array, ended: boolean): void {
     if (this.#hasEnded) return;
-    this.sendData(messagePrefix(bytes.length), bytes, ended);
+    this.sendData(messagePrefix(bytes.length), bytes, ended, false);
     if (!this.#hasPaused && this.mustWait()) this.#pauseCaller();
   }
 
@@ -114,7 +113,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   halfClose(): void {
     if (this.#hasEnded || this.#hasHalfClosed) return;
     this.#hasHalfClosed = true;
-    this.sendData(noBytes, noBytes, true);
+    this.sendData(noBytes, noBytes, true, false);
   }
 
   cancel(): void {
@@ -124,11 +123,11 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   }
 
   pauseResponses(): void {
-    this.stopReading();
+    this.pauseReading();
   }
 
   resumeResponses(): void {
-    this.continueReading();
+    this.resumeReading();
   }
 
   // ---- From the connection ----

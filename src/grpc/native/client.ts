@@ -112,7 +112,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
 
   #open(head: RequestHead, responses: ResponseSink, isUnary: boolean): ClientCall | null {
     const connection = this.#connection;
-    if (this.state !== 'ready' || connection === null || !connection.takesStreams) {
+    if (this.state !== 'ready' || connection === null || !connection.canOpen) {
       responses.end(this.notReady());
       return null;
     }
@@ -121,7 +121,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
       responses.end(invalidMetadata);
       return null;
     }
-    const call = new ClientCall(connection, this.#context, responses, isUnary);
+    const call = new ClientCall(connection.core, this.#context, responses, isUnary);
     const { timeoutMs } = head;
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
       call.setDeadline(this.#options.clock.nowMs() + timeoutMs);

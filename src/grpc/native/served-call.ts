@@ -10,10 +10,8 @@
  */
 import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
-import type { ServerConnection } from '../../http2/server-connection.ts';
-import { Stream } from '../../http2/stream.ts';
+import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { isLarge } from '../../runtime/large-memory.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { CallHandle, RequestSink, ResponseSink } from '../call.ts';
 import {
@@ -72,7 +70,7 @@ export class ServedCall<M extends ServedMethod>
   /** The client reset the call, or its connection ended. */
   #isAbandoned = false;
 
-  constructor(connection: ServerConnection, context: ServedCallContext<M>) {
+  constructor(connection: StreamConnection, context: ServedCallContext<M>) {
     super(connection);
     this.#context = context;
   }
@@ -215,7 +213,7 @@ export class ServedCall<M extends ServedMethod>
   // ---- Responses ----
 
   deliver(message: OwnedBytes): void {
-    this.#sendMessage(messagePrefix(message.length), message, isLarge(message));
+    this.#sendMessage(messagePrefix(message.length), message, true);
   }
 
   deliverShared(head: Uint8Array, tail: Uint8Array): void {
@@ -256,11 +254,11 @@ export class ServedCall<M extends ServedMethod>
   }
 
   pauseRequests(): void {
-    this.stopReading();
+    this.pauseReading();
   }
 
   resumeRequests(): void {
-    this.continueReading();
+    this.resumeReading();
   }
 
   #sendHead(): void {
@@ -282,7 +280,7 @@ export class ServedCall<M extends ServedMethod>
     this.#hasEnded = true;
     const fields = [':status', '415', 'content-type', 'text/plain; charset=utf-8'];
     this.sendHeaders(new HeaderTemplate(fields, false), false);
-    this.sendData(noBytes, Buffer.from('gRPC requests only\n'), true);
+    this.sendData(noBytes, Buffer.from('gRPC requests only\n'), true, false);
   }
 
   /** The client reset the stream, or its connection ended. */

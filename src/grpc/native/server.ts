@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import { type PrefaceHandler, readPreface } from '../../http2/preface.ts';
 import { ServerConnection, type StreamAcceptor } from '../../http2/server-connection.ts';
+import type { StreamConnection } from '../../http2/stream.ts';
 import { Acceptor } from '../acceptor.ts';
 import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
 import { TransportListener } from '../listener.ts';
@@ -64,7 +65,7 @@ class CallAcceptor<M extends ServedMethod> implements StreamAcceptor {
     this.#onClosed = onClosed;
   }
 
-  accept(connection: ServerConnection): ServedCall<M> {
+  accept(connection: StreamConnection): ServedCall<M> {
     return new ServedCall(connection, this.#context);
   }
 
