@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Etcd } from '../call/call.ts';
 import { isLoopback } from '../config/address.ts';
+import { etcdTimeoutMs } from '../etcd/outcomes.ts';
 import type { Peer } from '../grpc/transport.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { type Answer, text } from './answer.ts';
@@ -39,8 +40,6 @@ const connectionsMax = 256;
 const headBytesMax = 16 * 1024;
 /** From the connection, or the answer before, to the end of the head. Over it the connection is cut off. */
 const headWithinMs = 5_000;
-/** As long as etcd itself tries (etcd server/config/config.go, ReqTimeout, with its default election timeout). */
-const answerWithinMs = 7_000;
 
 /** Never listens: it answers on the connections that its `connection` event brings, as `(socket, peer)`. */
 export function gateway(parts: GatewayParts): Server {
@@ -144,7 +143,7 @@ async function answerTo(
     etcd: parts.etcd(),
     peer,
     metadata: authorization === undefined ? [] : ['authorization', authorization],
-    deadlineMs: parts.clock.nowMs() + answerWithinMs,
+    deadlineMs: parts.clock.nowMs() + etcdTimeoutMs,
     signal,
   };
   const hasLeader = members.some(({ state }) => state === 'ready');

@@ -10,13 +10,17 @@
 import { type Call, type Etcd, type Responses, tenantOf } from '../call/call.ts';
 import { refusal, refusalWith } from '../call/refusals.ts';
 import { method } from '../etcd/methods.ts';
+import {
+  type BreakerVerdict,
+  breakerVerdictAtDeadline,
+  classifyForBreaker,
+} from '../etcd/outcomes.ts';
 import type { CallHandle } from '../grpc/call.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Deadline, type Deadlines } from '../runtime/deadlines.ts';
 import { type Breaker, refused, type Ticket } from './breaker/breaker.ts';
 import type { Breakers } from './breaker/breakers.ts';
-import { afterDeadline, classify, type Verdict } from './classify.ts';
 import type { Held, Hold } from './hold.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
@@ -148,7 +152,7 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
       this.#onDeadline(nowMs);
       return;
     }
-    const verdict = classify(status, this.#waitedMs(nowMs));
+    const verdict = classifyForBreaker(status, this.#waitedMs(nowMs));
     this.#settle(verdict);
     if (this.#mayRetry(status, verdict)) {
       this.#firstFailure = status;
@@ -223,7 +227,7 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
   }
 
   /** It was never sent, and waiting is over. */
-  #giveUp(verdict: Verdict): void {
+  #giveUp(verdict: BreakerVerdict): void {
     this.#settle(verdict);
     this.#finish(this.#wordOfPeer(this.#firstFailure));
   }
@@ -233,7 +237,7 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
     // First, since whoever hears of the end may throw.
     this.#cancelBelow();
     if (this.#hasOwnDeadline && nowMs >= this.#limitMs) {
-      this.#settle(isHeld ? 'neutral' : afterDeadline(this.#waitedMs(nowMs)));
+      this.#settle(isHeld ? 'neutral' : breakerVerdictAtDeadline(this.#waitedMs(nowMs)));
       this.#finish(refusal('deadline-passed'));
     } else if (isHeld) {
       this.#giveUp('failure');
@@ -243,7 +247,7 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
     }
   }
 
-  #mayRetry(status: Status, verdict: Verdict): boolean {
+  #mayRetry(status: Status, verdict: BreakerVerdict): boolean {
     if (this.call.method.retry !== 'safe' || this.#firstFailure !== null || !this.#canRepeat) {
       return false;
     }
@@ -265,7 +269,7 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
   }
 
   /** Each ticket has one vote. */
-  #settle(verdict: Verdict): void {
+  #settle(verdict: BreakerVerdict): void {
     this.#breaker?.settle(this.#ticket, verdict);
     this.#ticket = refused;
   }

@@ -2,7 +2,7 @@
  * Whether one endpoint keeps failing, and for how long it is passed over then. Arithmetic only: the clock is handed in,
  * nothing is sent, and whether there is another endpoint to use instead is the picker's business.
  */
-import { Code, type Status } from '../grpc/status.ts';
+import type { EndpointVerdict } from '../etcd/outcomes.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { jittered, type Random } from '../runtime/random.ts';
 
@@ -11,39 +11,6 @@ const failuresMax = 5;
 const penaltyMsMin = 1_000;
 const penaltyMsMax = 60_000;
 const penaltySpread = 0.5;
-
-/** etcd gives up on a request after 7 s by default, so a silence that is shorter says nothing (server/config, ReqTimeout). */
-const silenceMsMin = 7_000;
-
-export type Verdict = 'alive' | 'failing' | 'neither';
-
-/**
- * What the end of a call says about its endpoint. `timeoutMs` is what the call was given. Past its deadline a call that
- * looks lost may have been reset by a member that counts the deadline too (grpc-go since 1.83): then it was only slow.
- */
-export function judge(ended: Status, timeoutMs: number, isPastDeadline: boolean): Verdict {
-  const afterSilence = timeoutMs >= silenceMsMin ? 'failing' : 'neither';
-  switch (ended.origin) {
-    case 'unsent':
-      return 'failing';
-    case 'lost':
-      return isPastDeadline ? afterSilence : 'failing';
-    case 'proxy':
-      return ended.code === Code.DEADLINE_EXCEEDED ? afterSilence : 'neither';
-    case 'peer':
-      // Overload is no fault of this member, and moving the load elsewhere would spread it.
-      if (ended.text.endsWith('too many requests')) return 'neither';
-      return failingCodes.has(ended.code) ? 'failing' : 'alive';
-    default:
-      return ended.origin satisfies never;
-  }
-}
-
-const failingCodes: ReadonlySet<number> = new Set([
-  Code.UNAVAILABLE,
-  Code.INTERNAL,
-  Code.DATA_LOSS,
-]);
 
 /** in ─five failures in a row→ out ─penalty over and a probe answered, or a call succeeded→ in */
 export class Accrual {
@@ -69,7 +36,7 @@ export class Accrual {
   }
 
   /** A call ended. True if that changed `isOut`. */
-  called(verdict: Verdict): boolean {
+  called(verdict: EndpointVerdict): boolean {
     if (verdict === 'neither') return false;
     if (verdict === 'alive') {
       this.#failures = 0;

@@ -3,11 +3,12 @@
  * nothing about which endpoint a call goes to. Guarantee: `onChange` is called after everything the picker looks at.
  */
 import type { EndpointConfig } from '../config/config.ts';
+import { classifyForEndpoint, type EndpointVerdict } from '../etcd/outcomes.ts';
 import type { Status } from '../grpc/status.ts';
 import type { Channel, ClientTls, ClientTransport, DialOptions } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
-import { Accrual, judge, type Verdict } from './ejection.ts';
+import { Accrual } from './ejection.ts';
 
 /**
  * Traffic that must not share a connection: large ranges starve watches, and a watch's flood would delay keepalives
@@ -114,7 +115,7 @@ export class Endpoint {
 
   /** A call to it ended; `timeoutMs` is what the call was given, `deadlineMs` when that is over. */
   callEnded(ended: Status, timeoutMs: number, deadlineMs: number): void {
-    this.#count(judge(ended, timeoutMs, this.#clock.nowMs() >= deadlineMs));
+    this.#count(classifyForEndpoint(ended, timeoutMs, this.#clock.nowMs() >= deadlineMs));
   }
 
   /** A stream brought its first answer. */
@@ -134,7 +135,7 @@ export class Endpoint {
     for (const channelClass of channelClasses) this.#channels[channelClass].close();
   }
 
-  #count(verdict: Verdict): void {
+  #count(verdict: EndpointVerdict): void {
     if (this.accrual.called(verdict)) this.onChange?.();
   }
 }

@@ -10,6 +10,7 @@ import type { Call } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import type { LoginConfig } from '../config/config.ts';
 import { method } from '../etcd/methods.ts';
+import { classifyForToken } from '../etcd/outcomes.ts';
 import { CollectedResponse } from '../grpc/collected-response.ts';
 import { type Metadata, metadataValue, noMetadata } from '../grpc/metadata.ts';
 import { Code, type Status, status } from '../grpc/status.ts';
@@ -28,14 +29,6 @@ const pauseMsMax = 30_000;
 const pauseSpread = 0.2;
 /** Simple tokens end when they were not used for 300 s (etcd server/auth/simple_token.go), on each member by itself. */
 const useEveryMs = 60_000;
-
-/** In etcd's words, all of them said before anything was applied: the token is no good, or no longer. */
-const tokenRefusals: ReadonlySet<string> = new Set([
-  'etcdserver: invalid auth token',
-  'etcdserver: revision of auth store is old',
-  'etcdserver: user name is empty',
-]);
-const authenticationIsOff = 'etcdserver: authentication is not enabled';
 
 /** A read that shows nothing to anybody, and that every release looks at the token for: RangeRequest, one key, counted. */
 const use = new Writer().bytes(1, Buffer.of(0)).bool(7, true).bool(9, true).finish();
@@ -109,7 +102,8 @@ export class Login {
    * call counts as not sent, which it may be once: etcd refuses before it applies.
    */
   judge(call: Call, metadata: Metadata, ended: Status): Status {
-    if (ended.code === Code.OK || this.#config === null || !isTokenRefusal(ended)) return ended;
+    if (ended.code === Code.OK || this.#config === null || classifyForToken(ended) !== 'stale')
+      return ended;
     this.#refused(metadata);
     if (this.#repeated.has(call)) return refusal('upstream-unauthenticated');
     this.#repeated.add(call);
@@ -136,7 +130,7 @@ export class Login {
     const token = response === null ? '' : tokenIn(response);
     if (ended.code === Code.OK && token !== '') this.#become(['token', token]);
     // As every client of etcd does: then nobody asks for a token. Should that change, etcd will say so.
-    else if (ended.text === authenticationIsOff) this.#become(noMetadata);
+    else if (classifyForToken(ended) === 'unneeded') this.#become(noMetadata);
     else {
       this.#parts.onFailure?.(ended.code === Code.OK ? 'it answered without a token' : ended.text);
       const delayMs = jittered(this.#parts.random, this.#pauseMs, pauseSpread);
@@ -183,7 +177,7 @@ export class Login {
       const metadata = this.#metadata;
       const head = { path: rangePath, metadata, timeoutMs };
       const onEnd = (ended: Status) => {
-        if (isTokenRefusal(ended)) this.#refused(metadata);
+        if (classifyForToken(ended) === 'stale') this.#refused(metadata);
       };
       for (const endpoint of this.#parts.endpoints()) {
         if (!endpoint.isReady('unary')) continue;
@@ -195,10 +189,6 @@ export class Login {
 }
 
 const outdated = status(Code.UNAVAILABLE, 'opened with a token that was replaced', 'lost');
-
-function isTokenRefusal({ origin, text }: Status): boolean {
-  return origin === 'peer' && tokenRefusals.has(text);
-}
 
 /** Whether what a call was sent with ends in the token that there is. */
 function carries(metadata: Metadata, token: Metadata): boolean {

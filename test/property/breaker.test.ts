@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { BreakerVerdict as Verdict } from '../../src/etcd/outcomes.ts';
 import { type BreakerState, refused, type Ticket } from '../../src/guard/breaker/breaker.ts';
 import { Breakers } from '../../src/guard/breaker/breakers.ts';
-import type { Verdict } from '../../src/guard/classify.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { Deadlines } from '../../src/runtime/deadlines.ts';
 import { someTenant } from '../support/neighbours.ts';

@@ -13,10 +13,10 @@
 import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
 import type { BreakerConfig } from '../../config/config.ts';
+import { type BreakerVerdict, etcdTimeoutMs } from '../../etcd/outcomes.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { Deadline, type Deadlines } from '../../runtime/deadlines.ts';
 import { jittered, type Random } from '../../runtime/random.ts';
-import { serverTimeoutMs, type Verdict } from '../classify.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
@@ -42,7 +42,7 @@ export interface BreakerParts {
 export const windowBuckets = 10;
 
 /** A probe that says nothing for this long has failed. Longer than etcd itself takes to give up. */
-const probeTimeoutMs = serverTimeoutMs + 1_000;
+const probeTimeoutMs = etcdTimeoutMs + 1_000;
 
 /** Closed for this long, and the next open time is the first one again. */
 const healthyMs = 60_000;
@@ -114,7 +114,7 @@ export class Breaker extends Deadline {
   }
 
   /** How a call went that `admit` let through. At most once per ticket, except for `refused`, which is not heard. */
-  settle(ticket: Ticket, verdict: Verdict): void {
+  settle(ticket: Ticket, verdict: BreakerVerdict): void {
     if (Math.abs(ticket) !== this.#period || this.#isShut) return;
     if (this.#isProbing && ticket > 0) this.#settleProbe(verdict);
     else this.#count(verdict);
@@ -145,7 +145,7 @@ export class Breaker extends Deadline {
     if (this.#isProbing) this.#settleProbe('failure');
   }
 
-  #settleProbe(verdict: Verdict): void {
+  #settleProbe(verdict: BreakerVerdict): void {
     this.#parts.deadlines.remove(this);
     switch (verdict) {
       case 'success':
@@ -163,7 +163,7 @@ export class Breaker extends Deadline {
     }
   }
 
-  #count(verdict: Verdict): void {
+  #count(verdict: BreakerVerdict): void {
     switch (verdict) {
       case 'success':
         if (this.#wake().closed) this.#successes += 1;

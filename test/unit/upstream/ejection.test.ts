@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest';
-import { Code, type Origin, ok, status } from '../../../src/grpc/status.ts';
-import { Accrual, judge } from '../../../src/upstream/ejection.ts';
+import { Accrual } from '../../../src/upstream/ejection.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 /** No spread: the middle of every range. */
@@ -47,29 +46,4 @@ test('the penalty doubles up to a minute, and a call that succeeds makes it shor
   expect(accrual.called('alive')).toBe(true);
   failTimes(accrual, 5);
   expect(accrual.penaltyMs).toBe(1_000);
-});
-
-test.each<[Origin, number, string, number, string]>([
-  ['lost', Code.UNAVAILABLE, 'Connection dropped', Infinity, 'failing'],
-  ['unsent', Code.UNAVAILABLE, 'no connection', Infinity, 'failing'],
-  ['peer', Code.UNAVAILABLE, 'etcdserver: no leader', Infinity, 'failing'],
-  ['peer', Code.UNKNOWN, 'etcdserver: too many requests', Infinity, 'neither'],
-  ['peer', Code.UNAVAILABLE, 'etcdserver: too many requests', Infinity, 'neither'],
-  ['peer', Code.INVALID_ARGUMENT, 'etcdserver: key is not provided', Infinity, 'alive'],
-  ['peer', Code.PERMISSION_DENIED, 'etcdserver: permission denied', Infinity, 'alive'],
-  ['proxy', Code.DEADLINE_EXCEEDED, 'Deadline exceeded', 100, 'neither'],
-  ['proxy', Code.DEADLINE_EXCEEDED, 'Deadline exceeded', 8_000, 'failing'],
-])('%s %i "%s" after %d ms: %s', (origin, code, text, timeoutMs, verdict) => {
-  expect(judge(status(code, text, origin), timeoutMs, false)).toBe(verdict);
-});
-
-test('a success shows that it lives', () => {
-  expect(judge(ok, Infinity, false)).toBe('alive');
-});
-
-test('a call that its member resets at its deadline does not speak against the member', () => {
-  const reset = status(Code.UNAVAILABLE, 'stream reset', 'lost');
-  expect(judge(reset, 1_000, true)).toBe('neither');
-  expect(judge(reset, 8_000, true)).toBe('failing');
-  expect(judge(reset, 1_000, false)).toBe('failing');
 });

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BreakerConfig } from '../../../../src/config/config.ts';
+import type { BreakerVerdict as Verdict } from '../../../../src/etcd/outcomes.ts';
 import { type Breaker, type BreakerState, refused } from '../../../../src/guard/breaker/breaker.ts';
 import { Breakers } from '../../../../src/guard/breaker/breakers.ts';
-import type { Verdict } from '../../../../src/guard/classify.ts';
 import { systemClock } from '../../../../src/runtime/clock.ts';
 import { Deadlines } from '../../../../src/runtime/deadlines.ts';
 import { someTenant } from '../../../support/neighbours.ts';
