@@ -8,7 +8,8 @@ import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { Deadlines } from '../../runtime/deadlines.ts';
 import type { Random } from '../../runtime/random.ts';
 import { StatePart, type TenantState } from '../../tenant/state.ts';
-import { Breaker, type BreakerParts, type BreakerState, windowBuckets } from './breaker.ts';
+import { Breaker, type BreakerParts, type BreakerState } from './breaker.ts';
+import { windowBuckets } from './trip-window.ts';
 
 /** Hears of every change of state, for logs and metrics. */
 export type OnBreakerState = (
