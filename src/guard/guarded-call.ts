@@ -9,7 +9,7 @@
  */
 import { type Call, type Etcd, type Responses, tenantOf } from '../call/call.ts';
 import { refusal, refusalWith } from '../call/refusals.ts';
-import { method } from '../etcd/methods.ts';
+import { type Method, method } from '../etcd/methods.ts';
 import {
   type BreakerVerdict,
   breakerVerdictAtDeadline,
@@ -34,6 +34,8 @@ export interface GuardParts {
   readonly holdMs: number;
   /** The time limit of unary calls whose client set none. Not below etcd's own 7 s, or elections look like hangs. */
   readonly requestTimeoutMs: number;
+  /** Called for each retry, for metrics. */
+  readonly onRetry: ((method: Method) => void) | null;
 }
 
 /** Times a call is offered to an upstream that says it is available and then cannot send it. */
@@ -194,6 +196,7 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
         return;
       }
     }
+    if (this.#firstFailure !== null) this.parts.onRetry?.(this.call.method);
     this.#dispatch(nowMs);
   }
 

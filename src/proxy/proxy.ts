@@ -118,7 +118,15 @@ class Assembly implements RunningProxy {
       keepaliveMs: config.keepaliveMs,
       keepaliveTimeoutMs: config.keepaliveTimeoutMs,
     });
-    this.#metrics = new Metrics(() => this.#upstream.snapshot());
+    const hold = new Hold(this.#upstream);
+    this.#metrics = new Metrics(
+      () => this.#upstream.snapshot(),
+      () => ({
+        heldCalls: hold.heldCalls,
+        heldBytes: hold.heldBytes,
+        liveBreakers: this.#breakers.liveCount,
+      }),
+    );
     this.#inForce = new InForce(config, clock.epochMs());
     this.#metrics.reloaded(clock.epochMs() / 1_000, certificateExpiries(config));
     this.#streams = new OpenStreams(clock);
@@ -152,9 +160,10 @@ class Assembly implements RunningProxy {
         deadlines,
         breakers: this.#breakers,
         budget: new RetryBudget(clock),
-        hold: new Hold(this.#upstream),
+        hold,
         holdMs: config.holdMs,
         requestTimeoutMs: config.requestTimeoutMs,
+        onRetry: (method) => this.#metrics.retried(method),
       },
       upstream: this.#upstream,
     });
