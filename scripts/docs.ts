@@ -54,17 +54,23 @@ function configPage(): string {
   const rows = Object.entries(schema as Record<string, Setting>).map(([name, setting]) => {
     const environment = `ETCD_BULKHEAD_${name.toUpperCase().replaceAll('-', '_')}`;
     const fallback = setting.default === '' ? '' : `\`${setting.default}\``;
-    return `| \`--${name}\` | \`${environment}\` | ${setting.kind} | ${fallback} | ${setting.doc} |`;
+    const kind = setting.choices?.map((choice) => `\`${choice}\``).join(', ') ?? setting.kind;
+    return `| \`--${name}\` | \`${environment}\` | ${kind} | ${fallback} | ${setting.reload} | ${setting.doc} |`;
   });
   return `# Settings
-Each is a flag, an environment variable, and under the flag's name a key of the file that \`--config\` names; a flag beats the
-environment, the environment beats the file. Every mistake of a configuration is reported at once, before a port is bound, and
-ends the program with 64. \`etcd-bulkhead print-config\` shows what is in force and where it came from. The file may also hold
-\`tenants\` and \`listeners\`, see [tenants.md](tenants.md). This page is made from [src/config/schema.ts](../src/config/schema.ts) by
-\`npm run docs:generate\`.
+Each setting is a flag, an environment variable, and a key of the YAML or JSON file that \`--config\` names. A flag overrides the
+environment, the environment overrides the file, and the file overrides the default. All problems of a configuration are reported
+at once, before a port is bound, and the exit code is then 64. \`etcd-bulkhead print-config\` prints the effective configuration
+with the origin of each value.
 
-| flag | environment | kind | default | meaning |
-| --- | --- | --- | --- | --- |
+The file may also contain the lists \`tenants\` and \`listeners\`; see [tenants.md](tenants.md). A reload (SIGHUP, or a change of a
+file) applies changes of both lists and of the settings marked \`applied\`. Other changes need a restart.
+
+Durations are written as in Go: \`500ms\`, \`5s\`, \`1m30s\`. Sizes are bytes, or have the unit KiB, MiB or GiB. This page is generated
+from [src/config/schema.ts](../src/config/schema.ts) by \`npm run docs:generate\`.
+
+| flag | environment | kind | default | reload | meaning |
+| --- | --- | --- | --- | --- | --- |
 ${rows.join('\n')}
 `;
 }

@@ -1,7 +1,7 @@
 /**
- * Makes `npm start` and `npm test` work on a machine that has Node 20 or newer, npm, and a package manager: installs npm's
- * dependencies when they are missing or out of date, then finds etcd and etcdctl or installs them. Plain JavaScript
- * without dependencies, because it runs before there are any. Says nothing when there is nothing to do.
+ * Prepares a machine with Node 20 or newer, npm and a package manager for `npm start` and `npm test`: installs npm
+ * dependencies if they are missing or out of date, then finds or installs etcd and etcdctl. Plain JavaScript, because it
+ * runs before any dependency is installed. Prints nothing if there is nothing to do.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -20,10 +20,10 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const lockFile = join(root, 'package-lock.json');
-/** Holds the fingerprint of the lock file that node_modules was installed from. */
+/** Contains the fingerprint of the lock file that node_modules was installed from. */
 const stamp = join(root, 'node_modules', '.installed-from');
 
-/** By Debian's names; Homebrew has both in one package. */
+/** Package names in Debian. In Homebrew, one package contains both programs. */
 const debianPackages = { etcd: 'etcd-server', etcdctl: 'etcd-client' };
 
 const lockPollMs = 200;
@@ -33,7 +33,7 @@ function setUp() {
   if (isInstalled() && missingPrograms().length === 0) return true;
   const release = takeLock();
   try {
-    // Whoever held the lock before may have done everything.
+    // The previous holder of the lock may have installed everything.
     if (!isInstalled() && !installDependencies()) return false;
     const missing = missingPrograms();
     return missing.length === 0 || installPrograms(missing);
@@ -47,7 +47,7 @@ function isInstalled() {
   try {
     return readFileSync(stamp, 'utf8') === wanted;
   } catch {
-    // Never stamped: somebody ran npm by hand. npm's own record is newer than the lock file if that was recent enough.
+    // No stamp: npm was run by hand. npm's own record shows whether that was after the last change of the lock file.
     const own = modifiedMs(join(root, 'node_modules', '.package-lock.json'));
     if (own === undefined || own < modifiedMs(lockFile)) return false;
     writeFileSync(stamp, wanted);
@@ -65,7 +65,7 @@ function modifiedMs(path) {
 
 function installDependencies() {
   say('installing npm dependencies');
-  // Tests and `npm start` need the development dependencies whatever the environment says about production.
+  // Tests and `npm start` need the development dependencies, even with NODE_ENV=production.
   const common = ['--include=dev', '--no-audit', '--no-fund'];
   if (!run('npm', ['ci', ...common])) {
     say('npm ci failed; trying npm install');
@@ -76,7 +76,7 @@ function installDependencies() {
   return true;
 }
 
-/** Names of the programs that are nowhere. */
+/** Names of the programs that are not installed. */
 function missingPrograms() {
   const own = process.env.ETCD_BULKHEAD_ETCD;
   return Object.keys(debianPackages).filter((name) =>
@@ -103,8 +103,8 @@ function isExecutable(path) {
 }
 
 /**
- * Debian starts a service with every package that has one; an etcd of the system's is not wanted here, least of all on the
- * port that the proxy is to have. So services are forbidden to start meanwhile, the way that Debian documents.
+ * Debian packages start their services on installation. A system-wide etcd would use the port of the proxy, so a
+ * policy-rc.d script prevents that during the installation, as documented by Debian.
  */
 const aptScript = `
 policy=/usr/sbin/policy-rc.d
@@ -120,7 +120,7 @@ install "$@" || { apt-get update -q && install "$@"; }
 function installPrograms(missing) {
   const own = process.env.ETCD_BULKHEAD_ETCD;
   if (own !== undefined && missing.includes('etcd')) {
-    return fail(`ETCD_BULKHEAD_ETCD names ${own}, which is no program`);
+    return fail(`ETCD_BULKHEAD_ETCD is ${own}, which is not an executable program`);
   }
   const packages = missing.map((name) => debianPackages[name]);
   const isRoot = process.getuid?.() === 0;
@@ -136,10 +136,10 @@ function installPrograms(missing) {
   const still = missingPrograms();
   if (still.length === 0) return true;
   return fail(
-    `${still.join(' and ')} not found. Do one of these and try again:`,
+    `${still.join(' and ')} not found. Install it and try again:`,
     `  Debian, Ubuntu:  sudo apt-get update && sudo apt-get install ${packages.join(' ')}`,
     '  macOS:           brew install etcd',
-    '  anything else:   take a release of etcd 3.4 or newer from github.com/etcd-io/etcd and put etcd and etcdctl on your PATH',
+    '  other systems:   download etcd 3.4 or newer from github.com/etcd-io/etcd/releases and add etcd and etcdctl to your PATH',
   );
 }
 
@@ -147,7 +147,7 @@ function maySudo() {
   return isOnPath('sudo') && spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0;
 }
 
-/** One set-up of this folder at a time. Returns what gives the lock back. */
+/** Ensures that only one setup of this folder runs at a time. Returns a function that releases the lock. */
 function takeLock() {
   const name = createHash('sha256').update(root).digest('hex').slice(0, 16);
   const path = join(tmpdir(), `etcd-bulkhead-setup-${name}`);
@@ -163,13 +163,13 @@ function takeLock() {
       rmSync(path, { recursive: true, force: true });
       continue;
     }
-    if (!hasSaid) say('another set-up is running; waiting for it');
+    if (!hasSaid) say('waiting for another setup to finish');
     hasSaid = true;
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, lockPollMs);
   }
 }
 
-/** Its output goes to standard error: ours belongs to what comes after us. */
+/** Sends all output to standard error. Standard output belongs to the command that runs after this script. */
 function run(command, args) {
   return spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2] }).status === 0;
 }

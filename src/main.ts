@@ -1,7 +1,7 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --single-threaded-gc --no-maglev
 /**
- * The entry of the program: hands arguments and environment to the command line, and its answer to the operating system.
- * A fault that nobody caught ends the process, because nothing is known any more about what it would do next.
+ * The entry point: runs the command line and exits with its code. An uncaught exception ends the process, because its
+ * state is unknown afterwards.
  */
 import { runCommandLine } from './cli/cli.ts';
 import { ExitCode } from './cli/command.ts';
@@ -13,12 +13,12 @@ function endOnFault(error: unknown, origin: string): never {
   process.exit(ExitCode.FAULT);
 }
 
-// Both kinds arrive here: a rejection that nobody handles becomes an uncaught exception.
+// Also covers unhandled rejections: Node.js raises them as uncaught exceptions.
 process.on('uncaughtException', endOnFault);
 
-// The clock's timers do not keep a process alive, and while one drains it may have nothing else. This does.
-const { port1: held } = new MessageChannel();
-held.ref();
+// Keeps the process alive: the clock's timers do not, and a draining process may have no other handle.
+const { port1: keepAlive } = new MessageChannel();
+keepAlive.ref();
 
 const exitCode = await runCommandLine({
   args: process.argv.slice(2),
@@ -28,5 +28,5 @@ const exitCode = await runCommandLine({
     err: (text) => process.stderr.write(text),
   },
 });
-// The sockets of others may still hold the loop; what had to be finished has been.
+// Sockets may still keep the event loop alive, but all work is done.
 process.exit(exitCode);

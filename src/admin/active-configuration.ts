@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/config.ts';
-import { needRestart } from '../config/differences.ts';
+import { needRestart } from '../config/need-restart.ts';
 import type { ConfigurationReport } from './server.ts';
 
 export class InForce {

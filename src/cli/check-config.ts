@@ -1,14 +1,14 @@
-/** `etcd-bulkhead check-config`: everything that `run` would check before it binds a port, and nothing more. */
+/** `etcd-bulkhead check-config`: makes every check that `run` makes before it binds a port, then exits. */
 import { type Command, ExitCode } from './command.ts';
 import { configure } from './configure.ts';
 
 export const checkConfig: Command = {
   name: 'check-config',
-  summary: 'say whether a configuration is right, and start nothing',
+  summary: 'check a configuration and exit',
   async run(invocation) {
     const configured = await configure(checkConfig, invocation);
     if (configured.config === null) return configured.exitCode;
-    invocation.output.out('the configuration is right\n');
+    invocation.output.out('the configuration is valid\n');
     return ExitCode.OK;
   },
 };

@@ -1,4 +1,4 @@
-/** The command line: which command is meant, and its exit code. A first argument that begins with a dash means `run`. */
+/** Selects the command and returns its exit code. Without a command name, or with a flag in its place, it runs `run`. */
 import { suggestion } from '../config/problem.ts';
 import { checkConfig } from './check-config.ts';
 import { type Command, ExitCode, type Invocation } from './command.ts';
@@ -15,7 +15,7 @@ const commands: readonly Command[] = [
   ...[hashPasswordCommand, version],
 ];
 
-/** `args` as they were typed, without the program's own name. */
+/** `args` does not include the name of the program. */
 export async function runCommandLine({ args, ...rest }: Invocation): Promise<number> {
   const [first] = args;
   if (first === '--help' || first === '-h' || first === 'help') {
@@ -33,6 +33,6 @@ export async function runCommandLine({ args, ...rest }: Invocation): Promise<num
   const names = commands.map(({ name }) => name);
   const typed = first === 'grpc-proxy' ? args.slice(0, 2).join(' ') : first;
   rest.output.err(`etcd-bulkhead: unknown command "${typed}"${suggestion(typed, names)}\n`);
-  rest.output.err('`etcd-bulkhead --help` lists the commands\n');
+  rest.output.err('Run `etcd-bulkhead --help` for a list of commands.\n');
   return ExitCode.USAGE;
 }

@@ -1,13 +1,13 @@
-/** What a command is: arguments in, exit code out. It prints through `Output` and ends the process itself only in a hurry. */
+/** The interface of a command: it receives arguments, prints through `Output` and resolves with an exit code. */
 import type { Environment } from '../config/load.ts';
 
-/** Part of the contract with whoever starts us. */
+/** Part of the public interface: process managers and scripts depend on these codes. */
 export const ExitCode = {
-  /** Did what it was asked to; for a server: drained after a signal. */
+  /** Success. For a server: drained after a signal. */
   OK: 0,
-  /** Something went wrong while running. */
+  /** A failure at run time. */
   FAULT: 1,
-  /** The command line or the configuration is wrong, and nothing was started. sysexits' EX_USAGE. */
+  /** Invalid command line or configuration; nothing was started. EX_USAGE of sysexits.h. */
   USAGE: 64,
 } as const;
 
@@ -17,16 +17,16 @@ export interface Output {
 }
 
 export interface Invocation {
-  /** Without the command's own name. */
+  /** Without the name of the command. */
   readonly args: readonly string[];
   readonly environment: Environment;
   readonly output: Output;
 }
 
 export interface Command {
-  /** As it is typed; may be two words. */
+  /** May be two words. */
   readonly name: string;
-  /** One line for --help. */
+  /** One line, for --help. */
   readonly summary: string;
   run(invocation: Invocation): Promise<number>;
 }

@@ -1,6 +1,6 @@
 /**
- * `etcd-bulkhead dev`, which is `npm start`: a throw-away real etcd, the proxy in front of it with one namespace per port,
- * and a few lines to paste. Ctrl-C stops both and leaves nothing behind.
+ * `etcd-bulkhead dev`, which `npm start` runs: starts a temporary etcd and the proxy with one namespace per port, and
+ * prints commands to try. Ctrl-C stops both and removes all data.
  */
 import { type SettingName, settingNames, settingOf } from '../config/schema.ts';
 import { systemClock } from '../runtime/clock.ts';
@@ -9,7 +9,7 @@ import { configure } from './configure.ts';
 import { freePort } from './free-port.ts';
 import { type RunningProxy, serve } from './serve.ts';
 import { StopSignals } from './stop-signals.ts';
-import { ThrowAwayEtcd } from './throw-away-etcd.ts';
+import { TemporaryEtcd } from './temporary-etcd.ts';
 
 const namespaces = [
   { name: 'game-1', preferredPort: 2379 },
@@ -24,31 +24,31 @@ const settings: readonly SettingName[] = settingNames.filter(
 
 export const dev: Command = {
   name: 'dev',
-  summary: 'the quick start: a throw-away etcd with the proxy in front of it',
+  summary: 'start a temporary etcd with the proxy in front of it',
   async run(invocation) {
     const { output } = invocation;
     const ports = await Promise.all(namespaces.map((each) => freePort(each.preferredPort)));
     const adminPort = await freePort(preferredAdminPort);
-    // Read once before there is an etcd, for --help, for mistakes, and for which binary to start.
+    // First without an etcd: for --help, problems, and the name of the etcd binary.
     const first = await configureFor(invocation, ports, adminPort, 'etcd.invalid:1');
     if (first.config === null) return first.exitCode;
-    // From here on there is something to put away, also when the terminal is closed.
+    // From here on there is something to clean up, also when the terminal is closed.
     const signals = new StopSignals(systemClock, ['SIGTERM', 'SIGINT', 'SIGHUP']);
-    let etcd: ThrowAwayEtcd;
+    let etcd: TemporaryEtcd;
     try {
-      etcd = await ThrowAwayEtcd.start(first.settings.etcd, systemClock);
+      etcd = await TemporaryEtcd.start(first.settings.etcd, systemClock);
     } catch (error) {
       output.err(`etcd-bulkhead: cannot start etcd: ${(error as Error).message}\n`);
-      output.err('`npm start` installs it; or name one with --etcd=PATH\n');
+      output.err('Run `npm start` to install it, or set its path with --etcd.\n');
       return ExitCode.FAULT;
     }
     await using running = etcd;
     const configured = await configureFor(invocation, ports, adminPort, running.address);
     if (configured.config === null) return configured.exitCode;
-    // Awaited here, or etcd would be gone before the proxy has drained.
+    // Awaited here, so that etcd is stopped only after the proxy has drained.
     return await serve(configured.config, {
       serving: (proxy) => output.out(banner(proxy, running.address, ports)),
-      fault: running.exited.then((why) => `etcd is gone: ${why}`),
+      fault: running.exited.then((why) => `etcd ended unexpectedly: ${why}`),
       signals,
     });
   },
@@ -71,7 +71,7 @@ function configureFor(
   return configure(dev, invocation, {
     flags: { settings },
     file: { name: 'dev', text: JSON.stringify(file) },
-    // Nobody here waits for a rolling update, and the banner is to stay in sight.
+    // Stop quickly, and keep the banner visible: log only warnings.
     defaults: {
       'admin-addr': `127.0.0.1:${adminPort}`,
       'drain-window': '0s',
@@ -86,24 +86,24 @@ function banner(proxy: RunningProxy, etcdAddress: string, ports: readonly number
     etcdctl: `ETCDCTL_API=3 etcdctl --endpoints=127.0.0.1:${ports[index]}`,
     address: `127.0.0.1:${ports[index]}`,
   }));
-  if (one === undefined || two === undefined) throw new Error('dev shows two namespaces');
+  if (one === undefined || two === undefined) throw new Error('dev requires two namespaces');
   const moved = namespaces.filter(({ preferredPort }, index) => ports[index] !== preferredPort);
   return `
-etcd-bulkhead is in front of a throw-away etcd. One etcd, two namespaces:
+etcd-bulkhead is running in front of a temporary etcd, with two namespaces:
 
   ${one.name}/   ${one.address}
   ${two.name}/   ${two.address}
-  etcd      ${etcdAddress} (itself, with the keys as they are stored)
+  etcd      ${etcdAddress} (direct access, keys as stored)
   admin     ${proxy.adminAddress === null ? 'off' : `http://${proxy.adminAddress}/metrics`}
-${moved.map(({ name, preferredPort }) => `\nPort ${preferredPort} was taken, so ${name}/ has another one.`).join('')}
-Paste into another terminal. A key is put into ${one.name}/:
+${moved.map(({ name, preferredPort }) => `\nPort ${preferredPort} is in use, so ${name}/ has another port.`).join('')}
+Paste these commands into another terminal. Put a key into ${one.name}/:
   ${one.etcdctl} put map desert
-It is there, and it is not in ${two.name}/:
+The key exists in ${one.name}/, but not in ${two.name}/:
   ${one.etcdctl} get map
   ${two.etcdctl} get map
-What etcd itself holds:
+etcd stores the key with the prefix:
   ETCDCTL_API=3 etcdctl --endpoints=${etcdAddress} get "" --prefix
 
-Ctrl-C stops both and leaves nothing behind.
+Press Ctrl-C to stop both and remove all data.
 `;
 }

@@ -1,21 +1,21 @@
 /**
- * Arguments → settings. node:util's parser splits them; what is a flag, and of which command, comes from the schema. All
- * mistakes are collected, so that the ones of the command line are reported together with those of the configuration.
+ * Parses command-line arguments into settings, with node:util's parser and the flags of the schema. Problems are collected,
+ * so that they are reported together with those of the rest of the configuration.
  */
 import { parseArgs } from 'node:util';
-import type { Given } from '../config/file.ts';
+import type { RawValue } from '../config/file.ts';
 import { type Problem, suggestion } from '../config/problem.ts';
 import { isSettingName, type SettingName, settingOf } from '../config/schema.ts';
 
-/** Flags that a command takes. */
+/** The flags of a command. */
 export interface FlagSet {
   readonly settings: readonly SettingName[];
-  /** Flags of this command alone, which are no settings. True: takes no value. */
+  /** Flags of this command that are not settings. A boolean flag needs no value. */
   readonly others: Readonly<Record<string, { readonly isBoolean: boolean }>>;
 }
 
 export interface ParsedFlags {
-  readonly settings: ReadonlyMap<SettingName, Given>;
+  readonly settings: ReadonlyMap<SettingName, RawValue>;
   readonly others: ReadonlyMap<string, string>;
   readonly wantsHelp: boolean;
   readonly problems: readonly Problem[];
@@ -40,7 +40,7 @@ export function parseFlags(args: readonly string[], set: FlagSet): ParsedFlags {
       if (typeof text !== 'string') problems.push(text);
       else texts.set(token.name, [...(texts.get(token.name) ?? []), text]);
     } else if (token.kind === 'positional') {
-      // What follows an unknown flag is most likely its value.
+      // An argument after an unknown flag is most likely its value.
       if (!mayBeValue) problems.push({ where: token.value, what: 'unexpected argument' });
       mayBeValue = false;
     }
@@ -59,10 +59,10 @@ function unknown({ rawName }: OptionToken, known: ReadonlyMap<string, unknown>):
 
 function textOf(token: OptionToken, isBoolean: boolean): string | Problem {
   const text = isBoolean ? (token.value ?? 'true') : token.value;
-  // The parser takes the next argument whatever it looks like; a flag that was forgotten to be given a value is meant.
+  // The parser accepts any next argument as a value. If it looks like a flag, the value is missing.
   const isNextFlag = token.inlineValue === false && token.value?.startsWith('--') === true;
   if (text !== undefined && !isNextFlag) return text;
-  return { where: token.rawName, what: 'needs a value' };
+  return { where: token.rawName, what: 'requires a value' };
 }
 
 function tokensOf(args: readonly string[], booleans: ReadonlyMap<string, boolean>) {
@@ -76,7 +76,7 @@ function tokensOf(args: readonly string[], booleans: ReadonlyMap<string, boolean
 }
 
 function sorted(texts: ReadonlyMap<string, readonly string[]>) {
-  const settings = new Map<SettingName, Given>();
+  const settings = new Map<SettingName, RawValue>();
   const others = new Map<string, string>();
   for (const [name, given] of texts) {
     if (isSettingName(name)) settings.set(name, { texts: given, where: dashed(name) });

@@ -1,8 +1,8 @@
-/** Ports for programs that cannot be told to take any. What was free a moment ago may be taken a moment later. */
+/** Finds a free port, for programs that cannot pick one themselves. Another process may bind the port before they do. */
 import { once } from 'node:events';
 import { type AddressInfo, createServer } from 'node:net';
 
-/** `preferred` if nobody listens there, else one that the system picks. */
+/** Resolves with `preferred` if it is free, otherwise with a port that the system picks. */
 export async function freePort(preferred: number): Promise<number> {
   const server = createServer();
   try {

@@ -1,9 +1,9 @@
 /**
- * `etcd-bulkhead grpc-proxy start`: takes the place of `etcd grpc-proxy start`. Flags that etcd's proxy has and this one
- * has not are either accepted, and it is said what becomes of them, or refused where ignoring them would leave somebody
- * with less than they asked for. Flags as in server/etcdmain/grpc_proxy.go, 3.4 to 3.7.
+ * `etcd-bulkhead grpc-proxy start`: a drop-in replacement for `etcd grpc-proxy start`. Flags of etcd's proxy without an
+ * equivalent here are ignored with a remark, or rejected if ignoring them would weaken security or correctness. Flags as
+ * in server/etcdmain/grpc_proxy.go, 3.4 to 3.7.
  */
-import type { Given } from '../config/file.ts';
+import type { RawValue } from '../config/file.ts';
 import type { Problem } from '../config/problem.ts';
 import type { SettingName } from '../config/schema.ts';
 import type { Command } from './command.ts';
@@ -11,84 +11,89 @@ import { configure } from './configure.ts';
 import type { ParsedFlags } from './flags.ts';
 import { serve } from './serve.ts';
 
-/** What becomes of a flag that is none of ours. */
-interface ForeignFlag {
+/** How a flag of etcd's proxy that is not a setting is handled. */
+interface EtcdProxyFlag {
   readonly isBoolean: boolean;
-  /** `setting`: it means one of ours. `ignored`: does no harm. `refused`: would. */
-  readonly fate: 'setting' | 'ignored' | 'refused';
-  /** Why, as said to whoever uses it. */
-  readonly because: string;
-  /** Values with which the flag asks for nothing. */
-  readonly harmless?: readonly string[];
+  /** `setting`: converted to a setting. `ignored`: accepted with a remark. `rejected`: a problem. */
+  readonly handling: 'setting' | 'ignored' | 'rejected';
+  /** The reason, for the remark or problem. */
+  readonly reason: string;
+  /** Values that have no effect, and are accepted without a remark or problem. */
+  readonly accepted?: readonly string[];
 }
 
-const ignored = (because: string, isBoolean = false): ForeignFlag => ({
+const ignored = (reason: string, isBoolean = false): EtcdProxyFlag => ({
   isBoolean,
-  fate: 'ignored',
-  because,
+  handling: 'ignored',
+  reason,
 });
 
-const refused = (
-  because: string,
-  options: Partial<Pick<ForeignFlag, 'isBoolean' | 'harmless'>> = {},
-): ForeignFlag => ({ isBoolean: false, fate: 'refused', because, ...options });
+const rejected = (
+  reason: string,
+  options: Partial<Pick<EtcdProxyFlag, 'isBoolean' | 'accepted'>> = {},
+): EtcdProxyFlag => ({ isBoolean: false, handling: 'rejected', reason, ...options });
 
-const setting = (because: string, isBoolean = false): ForeignFlag => ({
+const setting = (reason: string, isBoolean = false): EtcdProxyFlag => ({
   isBoolean,
-  fate: 'setting',
-  because,
+  handling: 'setting',
+  reason,
 });
 
-const lenientPings = "pings of clients are limited as etcd's own default limits them";
-const noDiscovery = 'endpoints are not looked up in DNS; name them with --endpoints';
-const experiment = 'this experiment of etcd answers reads from what may be out of date';
+const clientPings = "client keepalive pings are limited as by etcd's own defaults";
+const noDiscovery = 'DNS discovery of endpoints is not available; use --endpoints';
+const staleReads = 'this experimental feature of etcd can return stale reads';
 
-const foreignFlags: Readonly<Record<string, ForeignFlag>> = {
+const etcdProxyFlags: Readonly<Record<string, EtcdProxyFlag>> = {
   'metrics-addr': setting('metrics are served on the admin address'),
   debug: setting('log level debug', true),
-  'data-dir': ignored('nothing is written to disk'),
-  'self-signed-cert-validity': ignored('no certificates are made'),
+  'data-dir': ignored('the proxy does not write to disk'),
+  'self-signed-cert-validity': ignored('the proxy does not generate certificates'),
   'max-send-bytes': ignored("etcd's own limit applies; see --max-request-bytes"),
-  'max-recv-bytes': ignored('answers of etcd are passed on whatever their size'),
-  'enable-pprof': ignored('profiles are taken with the tools of Node.js', true),
-  'grpc-keepalive-min-time': ignored(lenientPings),
-  'grpc-keepalive-interval': ignored(lenientPings),
-  'grpc-keepalive-timeout': ignored(lenientPings),
-  'permit-without-stream': ignored('etcd is only pinged while calls are open, as it wants', true),
-  'endpoints-auto-sync-interval': ignored('endpoints stay as they are configured'),
-  'resolver-ttl': ignored('it only matters with --resolver-prefix'),
-  'resolver-prefix': refused('this proxy does not register itself in etcd', { harmless: [''] }),
-  'discovery-srv': refused(noDiscovery, { harmless: [''] }),
-  'discovery-srv-name': refused(noDiscovery, { harmless: [''] }),
-  'insecure-discovery': refused(noDiscovery, { isBoolean: true, harmless: ['false'] }),
-  'auto-tls': refused('no certificates are made; name some with --cert-file and --key-file', {
+  'max-recv-bytes': ignored('responses of etcd are not limited in size'),
+  'enable-pprof': ignored('use the profiling tools of Node.js', true),
+  'grpc-keepalive-min-time': ignored(clientPings),
+  'grpc-keepalive-interval': ignored(clientPings),
+  'grpc-keepalive-timeout': ignored(clientPings),
+  'permit-without-stream': ignored(
+    'etcd is pinged only while calls are open, because it penalizes other pings',
+    true,
+  ),
+  'endpoints-auto-sync-interval': ignored('the configured endpoints are used as they are'),
+  'resolver-ttl': ignored('it has a meaning only with --resolver-prefix'),
+  'resolver-prefix': rejected('this proxy does not register itself in etcd', { accepted: [''] }),
+  'discovery-srv': rejected(noDiscovery, { accepted: [''] }),
+  'discovery-srv-name': rejected(noDiscovery, { accepted: [''] }),
+  'insecure-discovery': rejected(noDiscovery, { isBoolean: true, accepted: ['false'] }),
+  'auto-tls': rejected('the proxy does not generate certificates; use --cert-file and --key-file', {
     isBoolean: true,
-    harmless: ['false'],
+    accepted: ['false'],
   }),
-  'client-crl-file': refused('revoked certificates would be accepted', { harmless: [''] }),
-  'listen-cipher-suites': refused('the cipher suites are those of Node.js', { harmless: [''] }),
-  'tls-min-version': refused('the least is TLS 1.2', { harmless: ['', 'TLS1.2'] }),
-  'tls-max-version': refused('the highest is TLS 1.3', { harmless: ['', 'TLS1.3'] }),
-  'experimental-serializable-ordering': refused(experiment, {
+  'client-crl-file': rejected('revoked client certificates would be accepted', {
+    accepted: [''],
+  }),
+  'listen-cipher-suites': rejected('the cipher suites are those of Node.js', { accepted: [''] }),
+  'tls-min-version': rejected('the minimum version is TLS 1.2', { accepted: ['', 'TLS1.2'] }),
+  'tls-max-version': rejected('the maximum version is TLS 1.3', { accepted: ['', 'TLS1.3'] }),
+  'experimental-serializable-ordering': rejected(staleReads, {
     isBoolean: true,
-    harmless: ['false'],
+    accepted: ['false'],
   }),
-  'experimental-leasing-prefix': refused(experiment, { harmless: [''] }),
-  'experimental-enable-grpc-logging': refused(
-    'it would log values; --log-level=debug logs calls without them',
-    { isBoolean: true, harmless: ['false'] },
+  'experimental-leasing-prefix': rejected(staleReads, { accepted: [''] }),
+  'experimental-enable-grpc-logging': rejected(
+    'it would log values; --log-level=debug logs calls without values',
+    { isBoolean: true, accepted: ['false'] },
   ),
 };
 
 export const grpcProxy: Command = {
   name: 'grpc-proxy start',
-  summary: 'in place of `etcd grpc-proxy start`: the same flags',
+  summary: 'drop-in replacement for `etcd grpc-proxy start`',
   async run(invocation) {
     const remarks: string[] = [];
     const configured = await configure(grpcProxy, invocation, {
-      flags: { others: foreignFlags },
+      flags: { others: etcdProxyFlags },
       adapt: (flags) => adapt(flags, remarks),
-      // As in etcd, which opens no further port unless it is asked to.
+      // As in etcd: no admin port by default.
       defaults: { 'listen-addr': '127.0.0.1:23790', 'admin-addr': '' },
     });
     if (configured.config === null) return configured.exitCode;
@@ -103,16 +108,17 @@ export const grpcProxy: Command = {
 };
 
 function adapt(flags: ParsedFlags, remarks: string[]): Pick<ParsedFlags, 'settings' | 'problems'> {
-  const settings = new Map<SettingName, Given>(flags.settings);
+  const settings = new Map<SettingName, RawValue>(flags.settings);
   const problems: Problem[] = [...flags.problems];
   for (const [name, text] of flags.others) {
-    const flag = foreignFlags[name];
-    if (flag === undefined || flag.harmless?.includes(text) === true) continue;
+    const flag = etcdProxyFlags[name];
+    if (flag === undefined || flag.accepted?.includes(text) === true) continue;
     const where = `--${name}`;
-    if (flag.fate === 'refused')
-      problems.push({ where, what: `is not supported: ${flag.because}` });
-    else if (flag.fate === 'ignored') remarks.push(`${where} has no effect: ${flag.because}`);
-    else {
+    if (flag.handling === 'rejected') {
+      problems.push({ where, what: `not supported: ${flag.reason}` });
+    } else if (flag.handling === 'ignored') {
+      remarks.push(`${where} has no effect: ${flag.reason}`);
+    } else {
       const { setting, value } = equivalent(name, text);
       if (!settings.has(setting)) settings.set(setting, { texts: [value], where });
     }

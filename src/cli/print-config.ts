@@ -1,6 +1,6 @@
 /**
- * `etcd-bulkhead print-config`: what is in force, as a file that --config would take, with a remark behind each line that
- * says where the value came from. Secrets are only ever named as files, so nothing has to be left out.
+ * `etcd-bulkhead print-config`: prints the effective configuration as a file for --config, with the origin of each value
+ * in a comment. Secrets are configured as names of files, so nothing needs to be redacted.
  */
 import { Document, isScalar, type Scalar } from 'yaml';
 import type { EffectiveSetting } from '../config/config.ts';
@@ -10,7 +10,7 @@ import { configure } from './configure.ts';
 
 export const printConfig: Command = {
   name: 'print-config',
-  summary: 'show the configuration in force, and where each value came from',
+  summary: 'print the effective configuration and the origin of each value',
   async run(invocation) {
     const configured = await configure(printConfig, invocation);
     if (configured.config === null) return configured.exitCode;
@@ -22,7 +22,7 @@ export const printConfig: Command = {
 function asFile(effective: readonly EffectiveSetting[]): string {
   const document = new Document({});
   for (const { name, value, origin } of effective) {
-    if (isSettingName(name) && settingOf(name).outsideFile === true) continue;
+    if (isSettingName(name) && settingOf(name).notInFile === true) continue;
     const node = document.createNode(value, { flow: isListOfTexts(value) });
     const key = document.createNode(name) as Scalar;
     if (isScalar(node) || isListOfTexts(value)) node.comment = ` ${origin}`;

@@ -1,11 +1,11 @@
-/** `etcd-bulkhead run`: the sidecar. The command that is meant when none is named. */
+/** `etcd-bulkhead run`: the sidecar. The default command. */
 import type { Command } from './command.ts';
 import { configure } from './configure.ts';
 import { serve } from './serve.ts';
 
 export const run: Command = {
   name: 'run',
-  summary: 'the proxy; `run` may be left out',
+  summary: 'run the proxy (default command)',
   async run(invocation) {
     const configured = await configure(run, invocation);
     if (configured.config === null) return configured.exitCode;

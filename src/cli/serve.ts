@@ -1,9 +1,9 @@
 /**
- * The life of a serving process, the same for every command that serves: start, say so, wait for a signal or for what the
- * command itself waits for, drain, and the exit code. What is built is proxy.ts's affair.
+ * Runs the proxy until the process stops, for every command that serves: starts it, waits for a signal or a failure,
+ * drains it and returns the exit code. proxy/ builds the proxy itself.
  */
 import type { Config } from '../config/config.ts';
-import type { Loaded } from '../config/load.ts';
+import type { LoadResult } from '../config/load.ts';
 import { createLogger } from '../observe/logger.ts';
 import { version } from '../observe/version.ts';
 import { startProxy } from '../proxy/proxy.ts';
@@ -14,19 +14,19 @@ import { StopSignals } from './stop-signals.ts';
 
 export type RunningProxy = Awaited<ReturnType<typeof startProxy>>;
 
-export interface Occasion {
-  /** Called once, when every listener is bound. */
+export interface ServeOptions {
+  /** Called once, after every listener is bound. */
   readonly serving?: (proxy: RunningProxy) => void;
-  /** Resolves, with why in words, when something that the command needs has failed. */
+  /** Resolves with a reason when something that the command depends on has failed. */
   readonly fault?: Promise<string>;
-  /** How the configuration is read again, and the files it was read from. Without it, it stays what it is. */
-  readonly reload?: { readonly load: () => Promise<Loaded>; readonly files: readonly string[] };
-  /** Where the command listens to signals already. */
+  /** Loads the configuration again, and the files to watch. Without it, reloads are disabled. */
+  readonly reload?: { readonly load: () => Promise<LoadResult>; readonly files: readonly string[] };
+  /** Set if the command already handles signals. */
   readonly signals?: StopSignals;
 }
 
-export async function serve(config: Config, occasion: Occasion = {}): Promise<number> {
-  const { signals = new StopSignals(systemClock) } = occasion;
+export async function serve(config: Config, options: ServeOptions = {}): Promise<number> {
+  const { signals = new StopSignals(systemClock) } = options;
   const logger = createLogger(config.logLevel);
   process.once('exit', () => logger.flush());
   logger.info('starting', { version, node: process.version, pid: process.pid });
@@ -38,7 +38,7 @@ export async function serve(config: Config, occasion: Occasion = {}): Promise<nu
     return ExitCode.FAULT;
   }
   logger.info('serving', { addresses: proxy.addresses, admin: proxy.adminAddress });
-  const { reload } = occasion;
+  const { reload } = options;
   const reloader =
     reload &&
     new Reloader({
@@ -48,16 +48,16 @@ export async function serve(config: Config, occasion: Occasion = {}): Promise<nu
       logger,
     });
   if (reloader) process.on('SIGHUP', () => void reloader.reload('SIGHUP'));
-  occasion.serving?.(proxy);
+  options.serving?.(proxy);
 
   const never = new Promise<never>(() => {});
-  const reason = await Promise.race([
+  const cause = await Promise.race([
     signals.first.then((signal) => ({ signal })),
-    (occasion.fault ?? never).then((why) => ({ why })),
+    (options.fault ?? never).then((reason) => ({ reason })),
   ]);
-  const isFault = 'why' in reason;
-  if (isFault) logger.error('draining', reason);
-  else logger.info('draining', reason);
+  const isFault = 'reason' in cause;
+  if (isFault) logger.error('draining', cause);
+  else logger.info('draining', cause);
   reloader?.close();
   const callsCutOff = await proxy.drain();
   logger.info('stopped', { callsCutOff });

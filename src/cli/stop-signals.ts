@@ -1,8 +1,8 @@
 /**
- * SIGTERM and SIGINT: the first asks for a drain, the second ends the process where it stands. A terminal's Ctrl-C may
- * reach us twice, from the terminal itself and from npm in between, so what follows at once is not a second one.
+ * Handles SIGTERM and SIGINT: the first signal starts a drain, the second ends the process immediately. Ctrl-C can deliver
+ * a signal twice, from the terminal and from npm, so signals in quick succession count as one.
  *
- * Once listened to, signals are ours until the process ends: nothing that still has to be put away may be cut short.
+ * The handlers are never removed, so that a late signal cannot interrupt the cleanup.
  */
 import type { Clock } from '../runtime/clock.ts';
 import { ExitCode } from './command.ts';
@@ -30,7 +30,7 @@ export class StopSignals {
       this.#firstAtMs = nowMs;
       this.#resolve(signal);
     } else if (nowMs - this.#firstAtMs >= sameKeystrokeMs) {
-      // Whoever signals twice does not want to wait. Handlers of `exit` still run.
+      // Handlers of `exit` still run.
       process.exit(ExitCode.OK);
     }
   };

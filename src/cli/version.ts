@@ -1,4 +1,4 @@
-/** `etcd-bulkhead version`, also as --version. */
+/** `etcd-bulkhead version` and `etcd-bulkhead --version`. */
 import { version as ownVersion } from '../observe/version.ts';
 import { type Command, ExitCode } from './command.ts';
 

@@ -1,23 +1,23 @@
 /**
- * Addresses as operators spell them: `host:port`, `[v6]:port`, `:port`, `unix:///path`, and for endpoints also with
- * `http://` or `https://` in front, as etcd's own tools take them. Reading and writing only; nothing is resolved here.
+ * Parses and formats addresses: `host:port`, `[v6]:port`, `:port` and `unix:///path`. Endpoints may also begin with
+ * `http://` or `https://`, as in etcd's own tools. Host names are not resolved here.
  */
 import { isIPv4, isIPv6 } from 'node:net';
 import type { SocketAddress } from '../grpc/transport.ts';
 
-/** An address with the spelling it came in. */
-export interface SpelledAddress {
+/** An address together with its configured text. */
+export interface ParsedAddress {
   readonly text: string;
   readonly address: SocketAddress;
 }
 
-export interface Endpoint extends SpelledAddress {
-  /** What the scheme says about TLS; null when there is none, and the other settings decide. */
+export interface ParsedEndpoint extends ParsedAddress {
+  /** True for `https://`, false for `http://`. Null without a scheme: the other settings decide. */
   readonly secure: boolean | null;
 }
 
-/** Undefined when it is no address. An empty host listens on all interfaces. */
-export function parseAddress(text: string): SpelledAddress | undefined {
+/** Returns undefined if the text is not a valid address. An empty host means all interfaces. */
+export function parseAddress(text: string): ParsedAddress | undefined {
   if (text.startsWith('unix://')) {
     const path = text.slice('unix://'.length);
     return path.startsWith('/') ? { text, address: { path } } : undefined;
@@ -30,8 +30,8 @@ export function parseAddress(text: string): SpelledAddress | undefined {
   return { text, address: { host: bracketed ?? (plain || '::'), port } };
 }
 
-/** Undefined when it is no endpoint: like an address, but with a host and a port to connect to. */
-export function parseEndpoint(text: string): Endpoint | undefined {
+/** Returns undefined if the text is not a valid endpoint. Unlike a listener, it needs a host and a nonzero port. */
+export function parseEndpoint(text: string): ParsedEndpoint | undefined {
   const scheme = /^(https?):\/\//.exec(text);
   const rest = scheme === null ? text : text.slice(scheme[0].length).replace(/\/$/, '');
   const parsed = parseAddress(rest);
@@ -50,7 +50,7 @@ export function formatAddress(address: SocketAddress): string {
   return `${host}:${address.port}`;
 }
 
-/** Whether whoever connects to `target` reaches the listener on this machine, as far as the spelling tells. */
+/** Whether connecting to `target` on this machine reaches `listener`, based on the addresses alone. */
 export function reaches(target: SocketAddress, listener: SocketAddress): boolean {
   if ('path' in target || 'path' in listener) {
     return 'path' in target && 'path' in listener && target.path === listener.path;
@@ -59,13 +59,13 @@ export function reaches(target: SocketAddress, listener: SocketAddress): boolean
   if (target.host === listener.host) return true;
   if (!isLoopback(target.host)) return false;
   if (everywhere.has(listener.host)) return true;
-  // `localhost` is 127.0.0.1 or ::1, whichever the resolver likes.
+  // `localhost` resolves to 127.0.0.1 or ::1.
   return isLoopback(listener.host) && [target.host, listener.host].includes('localhost');
 }
 
 const everywhere: ReadonlySet<string> = new Set(['::', '0.0.0.0']);
 
-/** Whether an address can only be reached from this machine. Names such as 127.example.org are none. */
+/** Whether an address is reachable only from this machine. A name such as 127.example.org is not a loopback address. */
 export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'));
 }

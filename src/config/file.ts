@@ -1,6 +1,6 @@
 /**
- * The configuration file → texts with their lines. YAML; JSON is a part of it. This knows which keys there are and which
- * shape they have, and leaves the meaning of values to values.ts and resolve.ts. It reads a text, not a disk.
+ * Parses the configuration file (YAML; JSON is a subset) into texts with their line numbers. This file checks keys and
+ * their structure; values.ts, resolve.ts and sections/ interpret the values. It does not access the disk.
  */
 import {
   type Document,
@@ -15,23 +15,24 @@ import {
 import { type Problem, suggestion } from './problem.ts';
 import { isSettingName, type SettingName, settingNames, settingOf } from './schema.ts';
 
-/** What was said for one setting, and where. Several texts: it was repeated, or is a list. */
-export interface Given {
+/** The unparsed value of one setting and its origin. Has several texts for a repeated flag or a list. */
+export interface RawValue {
   readonly texts: readonly string[];
   readonly where: string;
 }
 
-/** One element of `tenants` or `listeners`: its keys, and where it begins. */
-export interface Entry {
+/** One element of `tenants` or `listeners`. */
+export interface ListEntry {
+  /** The line on which it begins. */
   readonly where: string;
-  readonly fields: ReadonlyMap<string, Given>;
+  readonly fields: ReadonlyMap<string, RawValue>;
 }
 
 export interface ConfigFile {
-  readonly settings: ReadonlyMap<SettingName, Given>;
-  /** Null when the file does not speak of it. */
-  readonly tenants: readonly Entry[] | null;
-  readonly listeners: readonly Entry[] | null;
+  readonly settings: ReadonlyMap<SettingName, RawValue>;
+  /** Null if the file does not contain the list. */
+  readonly tenants: readonly ListEntry[] | null;
+  readonly listeners: readonly ListEntry[] | null;
   readonly problems: readonly Problem[];
 }
 
@@ -45,7 +46,7 @@ export const listenerKeys = [
 ] as const;
 
 export interface FileText {
-  /** What problems call the file. */
+  /** The file name in problems and origins. */
   readonly name: string;
   readonly text: string;
 }
@@ -55,7 +56,7 @@ export function readConfigFile({ name, text }: FileText): ConfigFile {
 }
 
 const topLevelKeys = [
-  ...settingNames.filter((name) => settingOf(name).outsideFile !== true),
+  ...settingNames.filter((name) => settingOf(name).notInFile !== true),
   'tenants',
   'listeners',
 ];
@@ -68,19 +69,19 @@ class FileReader {
 
   constructor(name: string, text: string) {
     this.#name = name;
-    // `source` of a scalar is used, never its value: 0x10 or 1e3 must not turn into something nobody wrote.
+    // Only the `source` of a scalar is used, not its YAML value: 0x10 and 1e3 must not be converted to numbers.
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
   }
 
   read(): ConfigFile {
-    const settings = new Map<SettingName, Given>();
-    let tenants: readonly Entry[] | null = null;
-    let listeners: readonly Entry[] | null = null;
+    const settings = new Map<SettingName, RawValue>();
+    let tenants: readonly ListEntry[] | null = null;
+    let listeners: readonly ListEntry[] | null = null;
     for (const error of [...this.#document.errors, ...this.#document.warnings]) {
-      this.#report(this.#whereAt(error.pos[0]), `is not valid YAML: ${error.message}`);
+      this.#report(this.#whereAt(error.pos[0]), `invalid YAML: ${error.message}`);
     }
     const root = this.#document.errors.length === 0 ? this.#document.contents : null;
-    for (const [key, { node, where }] of this.#pairs(root, topLevelKeys, 'settings')) {
+    for (const [key, { node, where }] of this.#pairs(root, topLevelKeys, 'the file')) {
       if (key === 'tenants') tenants = this.#entries(key, node, where, tenantKeys);
       else if (key === 'listeners') listeners = this.#entries(key, node, where, listenerKeys);
       else if (isSettingName(key)) {
@@ -91,16 +92,21 @@ class FileReader {
     return { settings, tenants, listeners, problems: this.#problems };
   }
 
-  #entries(key: string, node: unknown, where: string, keys: readonly string[]): readonly Entry[] {
+  #entries(
+    key: string,
+    node: unknown,
+    where: string,
+    keys: readonly string[],
+  ): readonly ListEntry[] {
     const list = this.#resolved(node);
     if (!isSeq(list)) {
       this.#report(where, `"${key}" must be a list`);
       return [];
     }
     return list.items.map((item) => {
-      const fields = new Map<string, Given>();
+      const fields = new Map<string, RawValue>();
       const begin = this.#where(item, where);
-      for (const [name, field] of this.#pairs(item, keys, key, begin)) {
+      for (const [name, field] of this.#pairs(item, keys, `an entry of "${key}"`, begin)) {
         const texts = this.#texts(name, field.node, field.where);
         if (texts !== undefined) fields.set(name, { texts, where: field.where });
       }
@@ -108,18 +114,18 @@ class FileReader {
     });
   }
 
-  /** The known keys of a map; all others are reported. */
+  /** The known keys of a map. Reports all other keys. `subject` names the map in problems. */
   #pairs(
     node: unknown,
     known: readonly string[],
-    of: string,
+    subject: string,
     where = this.#name,
   ): Map<string, { readonly node: unknown; readonly where: string }> {
     const pairs = new Map<string, { readonly node: unknown; readonly where: string }>();
     const map = this.#resolved(node);
     if (map === null) return pairs;
     if (!isMap(map)) {
-      this.#report(where, `${of}: expected keys with values`);
+      this.#report(where, `${subject} must consist of key-value pairs`);
       return pairs;
     }
     for (const { key, value } of map.items) {
@@ -137,7 +143,8 @@ class FileReader {
     const texts: string[] = [];
     for (const scalar of scalars) {
       if (!isScalar(scalar) || scalar.value === null) {
-        this.#report(where, `"${key}" must be a value${isScalar(scalar) ? ', not empty' : ''}`);
+        const rule = isScalar(scalar) ? 'must not be empty' : 'must be a value or a list of values';
+        this.#report(where, `"${key}" ${rule}`);
         return undefined;
       }
       texts.push(scalar.source ?? String(scalar.value));

@@ -1,12 +1,13 @@
 /**
- * The one way to a Config: flag beats environment beats file beats default, and every mistake in any of them is found
- * before the first is reported. Reads the files that the configuration names and nothing else; binds nothing.
+ * Loads a Config from all sources. A flag overrides the environment, which overrides the file, which overrides the
+ * default. All problems are collected before they are returned. Reads only files that the configuration names, and binds
+ * no ports.
  */
-import type { Config, EffectiveSetting, TenantConfig } from './config.ts';
-import { withLists } from './effective.ts';
-import { type ConfigFile, type FileText, type Given, readConfigFile } from './file.ts';
-import { type Problem, suggestion } from './problem.ts';
-import { type Report, readFile } from './read-file.ts';
+import type { Config, EffectiveSetting } from './config.ts';
+import { effectiveSettings } from './effective.ts';
+import { type ConfigFile, type FileText, type RawValue, readConfigFile } from './file.ts';
+import { type Problem, type ProblemReporter, suggestion } from './problem.ts';
+import { readFile } from './read-file.ts';
 import { resolve } from './resolve.ts';
 import {
   environmentName,
@@ -16,66 +17,66 @@ import {
   settingNames,
   settingOf,
 } from './schema.ts';
-import { BadValue, readValue } from './values.ts';
+import type { TenantConfig } from './sections/tenants.ts';
+import { type RawSettings, settingReporter } from './setting-reporter.ts';
+import { InvalidValue, readValue } from './values.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where settings come from, strongest first. */
-export interface Sources {
-  readonly flags: ReadonlyMap<SettingName, Given>;
+/** Everything a configuration is built from. */
+export interface ConfigSources {
+  readonly flags: ReadonlyMap<SettingName, RawValue>;
   readonly environment: Environment;
-  /** Stands in for the file that --config names: the text of commands that bring their own, or what was read already. */
+  /** Replaces the file that --config names: a text that a command provides, or a file that is already parsed. */
   readonly file?: FileText | ConfigFile;
-  /** Defaults that a command has of its own. */
+  /** Defaults of the command that differ from the schema. */
   readonly defaults?: Partial<Record<SettingName, string>>;
-  /** What is wrong with the tenants taken together. Handed in, since config/ does not know tenant/. */
+  /** Checks the tenants against each other. Injected, because config/ must not import tenant/. */
   readonly checkTenants: (tenants: readonly TenantConfig[]) => readonly Problem[];
 }
 
-/** Either a configuration or what is wrong with it, never both; and every file that it depends on, readable or not. */
-export type Loaded = { readonly files: readonly string[] } & (
+/** A configuration or its problems, and in both cases every file that it depends on, readable or not. */
+export type LoadResult = { readonly files: readonly string[] } & (
   | { readonly config: Config; readonly settings: Settings; readonly problems: readonly [] }
   | { readonly config: null; readonly settings: null; readonly problems: readonly Problem[] }
 );
 
-export function loadConfig(sources: Sources): Loaded {
+export function loadConfig(sources: ConfigSources): LoadResult {
   const problems: Problem[] = [];
-  const outside = new Map<SettingName, Given>([
+  const outsideFile = new Map<SettingName, RawValue>([
     ...readEnvironment(sources.environment, problems),
     ...sources.flags,
   ]);
-  const file = readFileOf(sources, outside, problems);
-  const given = new Map<SettingName, Given>([...(file?.settings ?? []), ...outside]);
+  const file = readFileOf(sources, outsideFile, problems);
+  const explicit = new Map<SettingName, RawValue>([...(file?.settings ?? []), ...outsideFile]);
+  const raw: RawSettings = { explicit, file };
 
-  const { settings, effective, faulty } = readSettings(given, sources.defaults ?? {}, problems);
-  const resolved = resolve({ settings, given, file, faulty }, problems);
-  problems.push(...placed(sources.checkTenants(resolved.tenants), given, file));
+  const { settings, effective, invalid } = readSettings(raw, sources.defaults ?? {}, problems);
+  const resolved = resolve({ settings, explicit, file, invalid }, problems);
+  problems.push(...withLines(sources.checkTenants(resolved.tenants), raw));
   const files = filesOf(settings, file);
   if (problems.length > 0) return { config: null, settings: null, problems, files };
-  const config = { ...resolved, effective: withLists(effective, file, resolved) };
+  const config = { ...resolved, effective: effectiveSettings(effective, file, resolved) };
   return { config, settings, problems: [], files };
 }
 
-/** What tenant/ found, at the places where it was said. */
-function placed(
+/** Replaces the origin of problems with tenants by the line of the tenant in the file. */
+function withLines(
   problems: readonly Problem[],
-  given: ReadonlyMap<SettingName, Given>,
-  file: ConfigFile | null,
+  { explicit, file }: RawSettings,
 ): readonly Problem[] {
   if (file?.tenants == null) {
-    // A single tenant was never named by whoever configured it: its namespace was.
-    const where = given.get('namespace')?.where ?? '--namespace';
+    // The only tenant was configured by its namespace, not by a name.
+    const where = explicit.get('namespace')?.where ?? '--namespace';
     return problems.map(({ what }) => ({ where, what }));
   }
   const lines = new Map(
-    file.tenants.map((entry) => [
-      `tenant "${entry.fields.get('name')?.texts.at(-1)}"`,
-      entry.where,
-    ]),
+    file.tenants.map((entry) => [entry.fields.get('name')?.texts.at(-1), entry.where]),
   );
-  return problems.map(({ where, what }) => {
-    const line = lines.get(where);
-    return line === undefined ? { where, what } : { where: line, what: `${where}: ${what}` };
+  return problems.map((problem) => {
+    const { tenant, what } = problem;
+    const line = tenant === undefined ? undefined : lines.get(tenant);
+    return line === undefined ? problem : { where: line, what: `tenant "${tenant}": ${what}` };
   });
 }
 
@@ -91,42 +92,45 @@ function filesOf(settings: Settings, file: ConfigFile | null): readonly string[]
   return [...new Set(paths)].filter((path) => path !== '');
 }
 
-/** Kubernetes puts the addresses of Services into the environment; one called like this program would look like ours. */
+/** Variables that Kubernetes sets for the addresses of a Service called etcd-bulkhead. They are not settings. */
 const fromKubernetes =
   /^ETCD_BULKHEAD_(?:\w+_)?(?:SERVICE_(?:HOST|PORT(?:_\w+)?)|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
 
-function readEnvironment(environment: Environment, problems: Problem[]): Map<SettingName, Given> {
+function readEnvironment(
+  environment: Environment,
+  problems: Problem[],
+): Map<SettingName, RawValue> {
   const names = new Map(settingNames.map((name) => [environmentName(name), name]));
-  const given = new Map<SettingName, Given>();
+  const values = new Map<SettingName, RawValue>();
   for (const [variable, text] of Object.entries(environment)) {
     if (text === undefined || !variable.startsWith(environmentPrefix)) continue;
     const name = names.get(variable);
-    if (name !== undefined) given.set(name, { texts: [text], where: variable });
+    if (name !== undefined) values.set(name, { texts: [text], where: variable });
     else if (!fromKubernetes.test(variable)) {
       const what = `unknown environment variable${suggestion(variable, [...names.keys()])}`;
       problems.push({ where: variable, what });
     }
   }
-  return given;
+  return values;
 }
 
-/** The text that --config names; null where it names none, or where that cannot be read. */
-export function fileTextOf({ flags, environment }: Sources): FileText | null {
+/** The text of the file that --config names. Returns null if --config is not set or the file cannot be read. */
+export function fileTextOf({ flags, environment }: ConfigSources): FileText | null {
   const path = flags.get('config')?.texts.at(-1) ?? environment[environmentName('config')] ?? '';
   const bytes = readFile('config', path, () => {});
   return bytes === null ? null : { name: path, text: bytes.toString('utf8') };
 }
 
 function readFileOf(
-  { file: source }: Sources,
-  outside: ReadonlyMap<SettingName, Given>,
+  { file: source }: ConfigSources,
+  outsideFile: ReadonlyMap<SettingName, RawValue>,
   problems: Problem[],
 ): ConfigFile | null {
   let file: ConfigFile | null = null;
-  const named = outside.get('config');
+  const named = outsideFile.get('config');
   if (source === undefined) {
     const path = named?.texts.at(-1) ?? '';
-    const report: Report = (setting, what) =>
+    const report: ProblemReporter = (setting, what) =>
       problems.push({ where: named?.where ?? `--${setting}`, what });
     const bytes = readFile('config', path, report);
     if (bytes !== null) file = readConfigFile({ name: path, text: bytes.toString('utf8') });
@@ -138,37 +142,38 @@ function readFileOf(
 }
 
 function readSettings(
-  given: ReadonlyMap<SettingName, Given>,
+  raw: RawSettings,
   defaults: Partial<Record<SettingName, string>>,
   problems: Problem[],
 ): {
   readonly settings: Settings;
   readonly effective: readonly EffectiveSetting[];
-  readonly faulty: ReadonlySet<SettingName>;
+  readonly invalid: ReadonlySet<SettingName>;
 } {
+  const report = settingReporter(raw, problems);
   const values: Record<string, unknown> = {};
   const effective: EffectiveSetting[] = [];
-  const faulty = new Set<SettingName>();
+  const invalid = new Set<SettingName>();
   for (const name of settingNames) {
     const setting = settingOf(name);
     const fallback = [defaults[name] ?? setting.default];
-    const { texts, where } = given.get(name) ?? { texts: fallback, where: 'default' };
+    const { texts, where } = raw.explicit.get(name) ?? { texts: fallback, where: 'default' };
     let value = readValue(setting.kind, texts, setting);
-    if (value instanceof BadValue) {
-      problems.push({ where, what: `${JSON.stringify(texts.join(','))} is ${value.why}` });
-      faulty.add(name);
-      // Go on with the default, so that the checks of all other settings still run.
+    if (value instanceof InvalidValue) {
+      report(name, value.reason);
+      invalid.add(name);
+      // Continue with the default, so that the checks of all other settings still run.
       value = readValue(setting.kind, fallback, setting);
     }
     values[name] = value;
-    effective.push({ name, value: spell(setting.kind, texts), origin: where });
+    effective.push({ name, value: fileValue(setting.kind, texts), origin: where });
   }
-  // The loop has given every name of the schema a value of its kind; only the compiler cannot see it.
-  return { settings: values as Settings, effective, faulty };
+  // Safe: the loop has set every name of the schema to a value of its kind.
+  return { settings: values as Settings, effective, invalid };
 }
 
-/** The value in the form in which a file would hold it. */
-function spell(kind: string, texts: readonly string[]): unknown {
+/** The value in the format of the file. */
+function fileValue(kind: string, texts: readonly string[]): unknown {
   const text = texts.at(-1) ?? '';
   if (kind === 'boolean') return text === 'true' || text === '1';
   if (kind === 'integer') return Number(text);

@@ -1,21 +1,28 @@
-/**
- * What is wrong with a configuration, one mistake each. Problems are collected, never thrown, because an operator wants
- * to see all of them at once.
- */
+/** An error in a configuration. Problems are collected and not thrown, so that an operator sees all of them at once. */
 export interface Problem {
-  /** Where it was said: a flag, an environment variable, or `file:line`. */
+  /** The origin of the value: a flag, an environment variable, or `file:line`. */
   readonly where: string;
   readonly what: string;
+  /** Name of the tenant that the problem is about. Set by tenant/, which does not know the lines of the file. */
+  readonly tenant?: string;
 }
 
-/** One line per problem, as the commands print them. */
+/** Reports a problem with a setting, or with a key of a list entry. `what` follows the name: "requires --key". */
+export type ProblemReporter = (setting: string, what: string) => void;
+
+/** The problem as one line of text. */
 export function formatProblem(problem: Problem): string {
   return `${problem.where}: ${problem.what}`;
 }
 
-/** `; did you mean "x"?`, or nothing when no candidate is near. */
+/** `a, b or c`. */
+export function alternatives(choices: readonly string[]): string {
+  return choices.join(', ').replace(/, ([^,]*)$/, ' or $1');
+}
+
+/** `; did you mean "x"?`, or an empty text if no candidate is similar. */
 export function suggestion(given: string, candidates: readonly string[]): string {
-  // A third of the letters may be wrong: enough for typing errors, too little to guess at other words.
+  // At most a third of the letters may differ. More would suggest unrelated words.
   let best = Math.max(1, Math.floor(given.length / 3)) + 1;
   let nearest = '';
   for (const candidate of candidates) {
@@ -27,7 +34,7 @@ export function suggestion(given: string, candidates: readonly string[]): string
   return nearest === '' ? '' : `; did you mean "${nearest}"?`;
 }
 
-/** Letters to add, drop or replace to get from one word to the other (Levenshtein). */
+/** Levenshtein distance: the number of letters to add, remove or replace. */
 function editDistance(from: string, to: string): number {
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let i = 1; i <= from.length; i++) {

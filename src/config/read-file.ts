@@ -1,11 +1,9 @@
-/** Reading the files that settings name: the only place where the configuration touches a disk. */
+/** Reads the files that settings name. Nothing else in config/ except file-watch.ts accesses the disk. */
 import { readFileSync } from 'node:fs';
+import type { ProblemReporter } from './problem.ts';
 
-/** Called with the setting or the key that a mistake is about. */
-export type Report = (setting: string, what: string) => void;
-
-/** Null when no file was named, or when it cannot be read: that is reported. */
-export function readFile(setting: string, path: string, report: Report): Buffer | null {
+/** Returns null if the path is empty or, after a report, if the file cannot be read. */
+export function readFile(setting: string, path: string, report: ProblemReporter): Buffer | null {
   if (path === '') return null;
   try {
     return readFileSync(path);

@@ -1,13 +1,12 @@
 /**
- * Every setting there is, one row each: the flag, the environment variable, the key in the file, --help and the types
- * come from here. It says what a setting is; whether values fit together is resolve.ts's to say.
+ * The table of settings, one row each. Flags, environment variables, keys of the file, --help, docs/config.md and types
+ * are derived from it. Checks that involve several settings are in resolve.ts and sections/.
  *
- * Secrets have no row and never will: they come as names of files, so a configuration may always be shown.
+ * A secret is always configured as the name of a file, so that a configuration can be printed without redaction.
  */
-import type { Endpoint, SpelledAddress } from './address.ts';
-import { logLevels, transports } from './config.ts';
+import type { ParsedAddress, ParsedEndpoint } from './address.ts';
 
-/** What each kind of setting becomes. Durations are milliseconds. */
+/** The type of the value of each kind of setting. Durations are in milliseconds. */
 export interface ValueOf {
   text: string;
   list: readonly string[];
@@ -17,32 +16,42 @@ export interface ValueOf {
   duration: number;
   bytes: number;
   choice: string;
-  address: SpelledAddress | null;
-  addresses: readonly SpelledAddress[];
-  endpoints: readonly Endpoint[];
+  address: ParsedAddress | null;
+  addresses: readonly ParsedAddress[];
+  endpoints: readonly ParsedEndpoint[];
 }
 
 export type Kind = keyof ValueOf;
 
-/** The heading under which --help shows a setting. */
+/** Whether a reload applies a changed value, or only a restart of the process does. */
+export type Reload = 'applied' | 'restart';
+
+/** Groups the settings in --help. */
 export type Section = 'etcd' | 'clients' | 'namespace' | 'resilience' | 'shutdown' | 'operation';
 
 export interface Setting {
   readonly kind: Kind;
-  /** Read like any other value, so that it cannot be spelled in a way that users could not. */
+  /** As text, parsed like a configured value. */
   readonly default: string;
   readonly section: Section;
-  /** One line, for --help. */
+  readonly reload: Reload;
+  /** One or two sentences, for --help and docs/config.md. */
   readonly doc: string;
   readonly choices?: readonly string[];
-  /** Bounds in the value's own unit: milliseconds, bytes or a count. */
+  /** Inclusive bounds, in the unit of the value: milliseconds, bytes or a count. */
   readonly min?: number;
   readonly max?: number;
-  /** `fixed`: the command decides it itself and takes no such flag. `only`: no other command knows it. */
+  /** `fixed`: the `dev` command sets the value itself and has no such flag. `only`: only `dev` has this flag. */
   readonly dev?: 'fixed' | 'only';
-  /** Only as a flag or in the environment: it would make no sense inside of the file. */
-  readonly outsideFile?: true;
+  /** Can only be set by a flag or an environment variable. */
+  readonly notInFile?: true;
 }
+
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export const transports = ['native', 'grpc-js'] as const;
+export type TransportName = (typeof transports)[number];
 
 const uint32Max = 4_294_967_295;
 const minuteMs = 60_000;
@@ -52,71 +61,81 @@ export const schema = {
     kind: 'file',
     default: '',
     section: 'operation',
-    doc: 'file with settings (YAML or JSON), and with the tenants when there are several',
+    reload: 'applied',
+    doc: 'Configuration file (YAML or JSON). Required to configure more than one tenant.',
     dev: 'fixed',
-    outsideFile: true,
+    notInFile: true,
   },
   endpoints: {
     kind: 'endpoints',
     default: '127.0.0.1:2379',
     section: 'etcd',
-    doc: "the cluster's members; host:port, http://, https:// or unix:///path",
+    reload: 'applied',
+    doc: 'Comma-separated list of etcd endpoints: host:port, http://host:port, https://host:port or unix:///path.',
     dev: 'fixed',
   },
   cacert: {
     kind: 'file',
     default: '',
     section: 'etcd',
-    doc: 'authorities that sign the certificates of etcd; turns TLS on',
+    reload: 'applied',
+    doc: 'CA certificates (PEM) to verify etcd server certificates with. Enables TLS to etcd.',
     dev: 'fixed',
   },
   cert: {
     kind: 'file',
     default: '',
     section: 'etcd',
-    doc: 'client certificate to show to etcd; its common name must be empty',
+    reload: 'applied',
+    doc: 'Client certificate (PEM) to present to etcd. Its common name must be empty unless --allow-common-name is set.',
     dev: 'fixed',
   },
   key: {
     kind: 'file',
     default: '',
     section: 'etcd',
-    doc: 'private key of --cert',
+    reload: 'applied',
+    doc: 'Private key (PEM) of --cert.',
     dev: 'fixed',
   },
   'allow-common-name': {
     kind: 'boolean',
     default: 'false',
     section: 'etcd',
-    doc: 'let --cert have a common name, which etcd takes for the user of calls without a token',
+    reload: 'applied',
+    doc: 'Allow --cert to have a common name. etcd takes it as the user of every request without a token.',
     dev: 'fixed',
   },
   user: {
     kind: 'text',
     default: '',
     section: 'etcd',
-    doc: 'user of etcd that the proxy itself is; needs --password-file',
+    reload: 'applied',
+    doc: 'etcd user the proxy authenticates as. Requires --password-file.',
     dev: 'fixed',
   },
   'password-file': {
     kind: 'file',
     default: '',
     section: 'etcd',
-    doc: 'file whose first line is the password of --user',
+    reload: 'applied',
+    doc: 'File with the password of --user in its first line.',
     dev: 'fixed',
   },
   'insecure-skip-tls-verify': {
     kind: 'boolean',
     default: 'false',
     section: 'etcd',
-    doc: 'do not verify the certificates of etcd; for tests only',
+    reload: 'applied',
+    doc: 'Use TLS to etcd without verifying server certificates. For tests only.',
     dev: 'fixed',
   },
   'server-name': {
     kind: 'text',
     default: '',
     section: 'etcd',
-    doc: 'name to expect in the certificates of etcd, where it is not the address',
+    reload: 'applied',
+    doc: 'Name to verify etcd server certificates against, if it differs from the endpoint address.',
     dev: 'fixed',
   },
   'dial-keepalive-time': {
@@ -124,97 +143,111 @@ export const schema = {
     default: '10s',
     min: 10_000,
     section: 'etcd',
-    doc: 'interval of pings to etcd while calls are open',
+    reload: 'restart',
+    doc: 'Interval between keepalive pings to etcd while calls are open. At least 10s.',
   },
   'dial-keepalive-timeout': {
     kind: 'duration',
     default: '5s',
     min: 100,
     section: 'etcd',
-    doc: 'how long a ping may stay unanswered before the connection counts as lost',
+    reload: 'restart',
+    doc: 'Time to wait for the response to a keepalive ping before the connection is closed.',
   },
   'listen-addr': {
     kind: 'addresses',
     default: '127.0.0.1:2379,[::1]:2379',
     section: 'clients',
-    doc: 'where clients connect; host:port or unix:///path',
+    reload: 'applied',
+    doc: 'Comma-separated list of addresses to accept clients on: host:port or unix:///path. Port 0 picks a free port.',
     dev: 'fixed',
   },
   'cert-file': {
     kind: 'file',
     default: '',
     section: 'clients',
-    doc: 'certificate to show to clients; turns TLS on',
+    reload: 'applied',
+    doc: 'Server certificate (PEM) to present to clients. Enables TLS for clients.',
     dev: 'fixed',
   },
   'key-file': {
     kind: 'file',
     default: '',
     section: 'clients',
-    doc: 'private key of --cert-file',
+    reload: 'applied',
+    doc: 'Private key (PEM) of --cert-file.',
     dev: 'fixed',
   },
   'trusted-ca-file': {
     kind: 'file',
     default: '',
     section: 'clients',
-    doc: 'authorities that sign the certificates of clients; clients must then show one',
+    reload: 'applied',
+    doc: 'CA certificates (PEM) to verify client certificates with. Clients must then present a certificate.',
     dev: 'fixed',
   },
   'client-cert-auth': {
     kind: 'boolean',
     default: 'false',
     section: 'clients',
-    doc: 'insist on client certificates; needs --trusted-ca-file',
+    reload: 'applied',
+    doc: 'Require client certificates. Accepted for compatibility with etcd: --trusted-ca-file alone requires them.',
     dev: 'fixed',
   },
   'uri-pattern': {
     kind: 'list',
     default: '',
     section: 'clients',
-    doc: 'URIs of client certificates whose parts name the tenant, as in spiffe://td/sa/{tenant}',
+    reload: 'applied',
+    doc: 'Patterns that map URIs in client certificates to tenant names, for example spiffe://td/sa/{tenant}.',
     dev: 'fixed',
   },
   'users-file': {
     kind: 'file',
     default: '',
     section: 'clients',
-    doc: 'user:hash in each line, for listeners that identify by user; see hash-password',
+    reload: 'applied',
+    doc: 'File with one user:hash per line, for listeners that identify clients by user. See the hash-password command.',
     dev: 'fixed',
   },
   'jwks-file': {
     kind: 'file',
     default: '',
     section: 'clients',
-    doc: 'public keys (JWKS) that verify bearer tokens, for listeners that identify by jwt',
+    reload: 'applied',
+    doc: 'JSON Web Key Set with the public keys of bearer tokens, for listeners that identify clients by jwt.',
     dev: 'fixed',
   },
   'jwt-issuer': {
     kind: 'text',
     default: '',
     section: 'clients',
-    doc: 'what the claim iss of a bearer token must be',
+    reload: 'applied',
+    doc: 'Required issuer (iss claim) of bearer tokens.',
     dev: 'fixed',
   },
   'jwt-audience': {
     kind: 'text',
     default: '',
     section: 'clients',
-    doc: 'what the claim aud of a bearer token must contain',
+    reload: 'applied',
+    doc: 'Required audience (aud claim) of bearer tokens.',
     dev: 'fixed',
   },
   'jwt-claim': {
     kind: 'text',
     default: 'sub',
     section: 'clients',
-    doc: 'the claim of a bearer token that names the tenant',
+    reload: 'applied',
+    doc: 'Claim of bearer tokens that identifies the tenant.',
     dev: 'fixed',
   },
   'jwt-algorithms': {
     kind: 'list',
     default: 'RS256,ES256,EdDSA',
     section: 'clients',
-    doc: 'signatures of bearer tokens to accept; only asymmetric ones',
+    reload: 'applied',
+    doc: 'Comma-separated list of accepted signature algorithms of bearer tokens. Only asymmetric algorithms are allowed.',
     dev: 'fixed',
   },
   'max-concurrent-streams': {
@@ -223,7 +256,8 @@ export const schema = {
     min: 1,
     max: uint32Max,
     section: 'clients',
-    doc: 'calls that one connection may have open at a time',
+    reload: 'restart',
+    doc: 'Maximum number of concurrent calls per client connection. The default sets no limit.',
   },
   'max-request-bytes': {
     kind: 'bytes',
@@ -231,34 +265,39 @@ export const schema = {
     min: 1024,
     max: 1_073_741_824,
     section: 'clients',
-    doc: "size of a request, as in etcd's own flag; 512 KiB more are taken for what stands around it",
+    reload: 'restart',
+    doc: 'Maximum size of a client request. As in etcd, 512 KiB are added for message overhead.',
   },
   'advertise-client-url': {
     kind: 'list',
     default: '',
     section: 'clients',
-    doc: 'what MemberList names as the address of this proxy; the listeners unless set',
+    reload: 'restart',
+    doc: 'Comma-separated list of client URLs that MemberList returns for this proxy. Defaults to the listener addresses.',
     dev: 'fixed',
   },
   namespace: {
     kind: 'text',
     default: '',
     section: 'namespace',
-    doc: 'prefix of all keys in etcd; empty passes keys and leases through as they are',
+    reload: 'applied',
+    doc: 'Prefix of all keys in etcd; must end in /. If empty, keys and leases pass through unchanged.',
     dev: 'fixed',
   },
   'allow-undelimited': {
     kind: 'boolean',
     default: 'false',
     section: 'namespace',
-    doc: 'let a namespace end without a delimiter; nobody else may then use what it is a prefix of',
+    reload: 'applied',
+    doc: 'Allow a namespace that does not end in /. No other tenant or client may then use keys that begin with it.',
     dev: 'fixed',
   },
   'read-only': {
     kind: 'boolean',
     default: 'false',
     section: 'namespace',
-    doc: "refuse every tenant's writes, as if each had the access read-only",
+    reload: 'applied',
+    doc: 'Reject the writes of all tenants, as if each had access: read-only.',
     dev: 'fixed',
   },
   hold: {
@@ -266,34 +305,39 @@ export const schema = {
     default: '5s',
     max: 10 * minuteMs,
     section: 'resilience',
-    doc: 'how long a call may wait for an endpoint before it is sent; 0 refuses at once',
+    reload: 'restart',
+    doc: 'Maximum time an unsent call waits for an available endpoint. 0 rejects such calls immediately.',
   },
   'request-timeout': {
     kind: 'duration',
     default: '15s',
     min: 100,
     section: 'resilience',
-    doc: 'deadline of calls whose client set none; below 7s an election looks like a hang',
+    reload: 'restart',
+    doc: 'Timeout of unary calls without a client deadline. Below 7s, calls can time out during a leader election.',
   },
   breaker: {
     kind: 'boolean',
     default: 'true',
     section: 'resilience',
-    doc: 'answer at once, without asking etcd, while too many calls fail',
+    reload: 'restart',
+    doc: 'Enable circuit breakers: while too many calls fail, reject calls without sending them to etcd.',
   },
   'breaker-window': {
     kind: 'duration',
     default: '10s',
     min: 1000,
     section: 'resilience',
-    doc: 'the time over which failures are counted',
+    reload: 'restart',
+    doc: 'Time window over which a breaker counts failures.',
   },
   'breaker-min-calls': {
     kind: 'integer',
     default: '20',
     min: 1,
     section: 'resilience',
-    doc: 'calls within the window below which it never opens',
+    reload: 'restart',
+    doc: 'Minimum number of calls within the window before a breaker can open.',
   },
   'breaker-error-percent': {
     kind: 'integer',
@@ -301,73 +345,84 @@ export const schema = {
     min: 1,
     max: 99,
     section: 'resilience',
-    doc: 'opens when more than this share of the calls failed',
+    reload: 'restart',
+    doc: 'Percentage of failed calls within the window above which a breaker opens.',
   },
   'breaker-open': {
     kind: 'duration',
     default: '1s',
     min: 10,
     section: 'resilience',
-    doc: 'how long it stays open at first; doubles each time the next probe fails',
+    reload: 'restart',
+    doc: 'Initial time a breaker stays open before it sends a probe. Doubles after each failed probe.',
   },
   'breaker-open-max': {
     kind: 'duration',
     default: '30s',
     min: 10,
     section: 'resilience',
-    doc: 'what the doubling ends at',
+    reload: 'restart',
+    doc: 'Maximum time a breaker stays open before it sends a probe.',
   },
   'min-drain': {
     kind: 'duration',
     default: '0s',
     section: 'shutdown',
-    doc: 'after SIGTERM: how long new calls are still taken',
+    reload: 'applied',
+    doc: 'Time to keep accepting new calls after SIGTERM.',
   },
   'drain-window': {
     kind: 'duration',
     default: '5s',
     section: 'shutdown',
-    doc: 'the time over which open watches are ended, one by one',
+    reload: 'applied',
+    doc: 'Time over which open watch streams are ended, so that clients do not all reconnect at once.',
   },
   'max-drain': {
     kind: 'duration',
     default: '25s',
     section: 'shutdown',
-    doc: 'after which whatever is left is cut off',
+    reload: 'applied',
+    doc: 'Maximum time to drain after SIGTERM. Calls that are still open then are aborted.',
   },
   'admin-addr': {
     kind: 'address',
     default: '127.0.0.1:2381',
     section: 'operation',
-    doc: 'probes, metrics and state over HTTP; port 0 takes a free one, empty turns it off',
+    reload: 'restart',
+    doc: 'Address that serves probes, metrics and state over HTTP. Port 0 picks a free port; empty disables it.',
   },
   'log-level': {
     kind: 'choice',
     default: 'info',
     choices: logLevels,
     section: 'operation',
-    doc: 'lifecycle at info, one line per call at debug',
+    reload: 'restart',
+    doc: 'Minimum level of log messages. info logs lifecycle events, debug also logs every call.',
   },
   'log-keys': {
     kind: 'boolean',
     default: 'false',
     section: 'operation',
-    doc: 'allow keys in logs; values never appear',
+    reload: 'restart',
+    doc: 'Include keys in log messages. Values are never logged.',
   },
   transport: {
     kind: 'choice',
     default: 'native',
     choices: transports,
     section: 'operation',
-    doc: 'the HTTP/2 implementation',
+    reload: 'restart',
+    doc: 'HTTP/2 implementation. grpc-js is the fallback if native has a defect.',
   },
   etcd: {
     kind: 'text',
     default: 'etcd',
     section: 'etcd',
-    doc: 'the etcd binary to start',
+    reload: 'restart',
+    doc: 'Name or path of the etcd binary to start.',
     dev: 'only',
-    outsideFile: true,
+    notInFile: true,
   },
 } as const satisfies Record<string, Setting>;
 
@@ -379,7 +434,7 @@ export type Settings = {
 
 export const settingNames = Object.keys(schema) as readonly SettingName[];
 
-/** The row of a setting, with its optional columns. */
+/** The row of a setting, typed with the optional columns. */
 export function settingOf(name: SettingName): Setting {
   return schema[name];
 }

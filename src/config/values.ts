@@ -1,23 +1,29 @@
 /**
- * Text → value, one function per kind of setting. Flags, environment variables, scalars of the file and defaults all
- * come through here, so that a value means the same wherever it was written.
+ * Parses the value of a setting, with one function per kind. Flags, environment variables, the file and defaults all use
+ * these functions, so that a text has the same meaning in each.
  */
 import { parseAddress, parseEndpoint } from './address.ts';
+import { alternatives } from './problem.ts';
 import type { Kind, Setting, ValueOf } from './schema.ts';
 
-/** Why a text is not a value of its kind, in words that follow "is". */
-export class BadValue {
-  readonly why: string;
-  constructor(why: string) {
-    this.why = why;
+/** Returned in place of a value if the text is not valid. */
+export class InvalidValue {
+  /** A sentence without its subject: "must be true or false, not …". */
+  readonly reason: string;
+  constructor(reason: string) {
+    this.reason = reason;
   }
 }
 
+function mustBe(expected: string, text: string): InvalidValue {
+  return new InvalidValue(`must be ${expected}, not ${JSON.stringify(text)}`);
+}
+
 type Readers = {
-  readonly [K in Kind]: (texts: readonly string[], setting: Setting) => ValueOf[K] | BadValue;
+  readonly [K in Kind]: (texts: readonly string[], setting: Setting) => ValueOf[K] | InvalidValue;
 };
 
-/** Go's units, as in `1h30m` or `1.5s`. */
+/** The units of Go's durations, as in `1h30m` or `1.5s`. */
 const unitMs: Readonly<Record<string, number>> = {
   h: 3_600_000,
   m: 60_000,
@@ -44,52 +50,55 @@ const readers: Readers = {
     const text = last(texts);
     if (text === 'true' || text === '1') return true;
     if (text === 'false' || text === '0') return false;
-    return new BadValue('neither true nor false');
+    return mustBe('true or false', text);
   },
   integer: (texts, setting) => {
     const text = last(texts);
-    if (!/^\d{1,15}$/.test(text)) return new BadValue('not a whole number');
-    return bounded(Number(text), setting, String);
+    if (!/^\d{1,15}$/.test(text)) return mustBe('a whole number', text);
+    return bounded(Number(text), text, setting, String);
   },
   duration: (texts, setting) => {
-    const ms = durationMs(last(texts));
-    if (ms === undefined) return new BadValue('not a duration such as 500ms, 5s or 1m30s');
-    return bounded(ms, setting, formatDuration);
+    const text = last(texts);
+    const ms = durationMs(text);
+    if (ms === undefined) return mustBe('a duration such as 500ms, 5s or 1m30s', text);
+    return bounded(ms, text, setting, formatDuration);
   },
   bytes: (texts, setting) => {
-    const match = /^(\d{1,15}(?:\.\d{1,6})?)([A-Za-z]*)$/.exec(last(texts));
+    const text = last(texts);
+    const match = /^(\d{1,15}(?:\.\d{1,6})?)([A-Za-z]*)$/.exec(text);
     const unit = unitBytes[match?.[2] ?? ' '];
     if (match === null || unit === undefined) {
-      return new BadValue('not a size such as 1048576, 512KiB or 1.5MiB');
+      return mustBe('a size such as 1048576, 512KiB or 1.5MiB', text);
     }
-    return bounded(Math.floor(Number(match[1]) * unit), setting, (bytes) => `${bytes} bytes`);
+    const bytes = Math.floor(Number(match[1]) * unit);
+    return bounded(bytes, text, setting, (bound) => `${bound} bytes`);
   },
   choice: (texts, setting) => {
     const text = last(texts);
     const choices = setting.choices ?? [];
-    return choices.includes(text) ? text : new BadValue(`not one of ${choices.join(', ')}`);
+    return choices.includes(text) ? text : mustBe(alternatives(choices), text);
   },
   address: (texts) => {
     const text = last(texts);
-    return text === '' ? null : (parseAddress(text) ?? new BadValue(noAddress));
+    return text === '' ? null : (parseAddress(text) ?? mustBe(anAddress, text));
   },
-  addresses: (texts) => each(elements(texts), parseAddress, noAddress),
-  endpoints: (texts) => each(elements(texts), parseEndpoint, noEndpoint),
+  addresses: (texts) => each(elements(texts), parseAddress, anAddress),
+  endpoints: (texts) => each(elements(texts), parseEndpoint, anEndpoint),
 };
 
-const noAddress = 'not an address such as 127.0.0.1:2379, [::1]:2379, :2379 or unix:///path';
-const noEndpoint = 'not an endpoint such as 10.0.0.1:2379, https://etcd-0:2379 or unix:///path';
+const anAddress = 'an address such as 127.0.0.1:2379, [::1]:2379, :2379 or unix:///path';
+const anEndpoint = 'an endpoint such as 10.0.0.1:2379, https://etcd-0:2379 or unix:///path';
 
-/** The value, or why there is none. `texts` holds what was given for one setting: several when it was repeated. */
+/** Parses the texts of one setting. There are several if a flag is repeated or the file has a list. */
 export function readValue<K extends Kind>(
   kind: K,
   texts: readonly string[],
   setting: Setting,
-): ValueOf[K] | BadValue {
+): ValueOf[K] | InvalidValue {
   return readers[kind](texts, setting);
 }
 
-/** Of a repeated flag the last one counts, as in etcd's own commands. */
+/** The last occurrence of a repeated flag wins, as in etcd's own commands. */
 function last(texts: readonly string[]): string {
   return texts.at(-1) ?? '';
 }
@@ -104,13 +113,13 @@ function elements(texts: readonly string[]): readonly string[] {
 function each<T>(
   texts: readonly string[],
   parse: (text: string) => T | undefined,
-  otherwise: string,
-): readonly T[] | BadValue {
-  if (texts.length === 0) return new BadValue('empty');
+  expected: string,
+): readonly T[] | InvalidValue {
+  if (texts.length === 0) return new InvalidValue('must not be empty');
   const values: T[] = [];
   for (const text of texts) {
     const value = parse(text);
-    if (value === undefined) return new BadValue(`${otherwise} (${JSON.stringify(text)})`);
+    if (value === undefined) return mustBe(expected, text);
     values.push(value);
   }
   return values;
@@ -118,15 +127,16 @@ function each<T>(
 
 function bounded(
   value: number,
+  text: string,
   { min = 0, max = Number.MAX_SAFE_INTEGER }: Setting,
   format: (value: number) => string,
-): number | BadValue {
-  if (value < min) return new BadValue(`less than ${format(min)}`);
-  if (value > max) return new BadValue(`more than ${format(max)}`);
+): number | InvalidValue {
+  if (value < min) return mustBe(`at least ${format(min)}`, text);
+  if (value > max) return mustBe(`at most ${format(max)}`, text);
   return value;
 }
 
-/** Undefined when it is none. A bare 0 is one, as in Go. */
+/** Returns undefined if the text is not a valid duration. 0 needs no unit, as in Go. */
 function durationMs(text: string): number | undefined {
   if (text === '0') return 0;
   if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) return undefined;
@@ -134,11 +144,11 @@ function durationMs(text: string): number | undefined {
   for (const [, amount, unit] of text.matchAll(/(\d+(?:\.\d+)?)(h|ms|m|s|us|µs|ns)/g)) {
     sum += Number(amount) * (unitMs[unit ?? ''] ?? 0);
   }
-  // A timer cannot wait longer, and nobody who writes more means it.
+  // The longest delay of a Node.js timer.
   return sum <= 2_147_483_647 ? sum : undefined;
 }
 
-/** The shortest spelling in one unit: `1500ms`, `15s`, `2m`. */
+/** Formats a duration in the largest unit that divides it: `1500ms`, `15s`, `2m`. */
 export function formatDuration(ms: number): string {
   for (const unit of ['h', 'm', 's'] as const) {
     const size = unitMs[unit] ?? 1;

@@ -3,7 +3,7 @@
  * through a bounded buffer, because a stuck reader of our output must cost log lines and not calls.
  */
 import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino';
-import type { LogLevel } from '../config/config.ts';
+import type { LogLevel } from '../config/schema.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 

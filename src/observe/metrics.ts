@@ -6,7 +6,7 @@
  */
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
 import type { RefusalName } from '../call/refusals.ts';
-import type { Expiry } from '../config/expiry.ts';
+import type { CertificateExpiry } from '../config/certificate-expiry.ts';
 import { type BreakerClass, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
 import { version } from './version.ts';
@@ -140,7 +140,7 @@ export class Metrics {
   }
 
   /** A configuration was put in force. */
-  reloaded(epochSeconds: number, certificates: readonly Expiry[]): void {
+  reloaded(epochSeconds: number, certificates: readonly CertificateExpiry[]): void {
     this.#lastReload.set(1);
     this.#lastReloadSuccess.set(epochSeconds);
     this.#certificateExpiry.reset();

@@ -2,7 +2,8 @@
  * The bound addresses of a running proxy: all of them at the start, and what a reload adds, removes or gives another
  * certificate. Which calls come in by them is nothing to it.
  */
-import type { Config, ListenerConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { ListenerConfig } from '../config/sections/listeners.ts';
 import type { Method } from '../etcd/methods.ts';
 import type { CallHandler, Listener, ServerTls, ServerTransport } from '../grpc/transport.ts';
 

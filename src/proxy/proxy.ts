@@ -7,8 +7,8 @@ import { InForce } from '../admin/active-configuration.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import { Call, type Etcd, type Message } from '../call/call.ts';
 import type { Config } from '../config/config.ts';
-import { certificateExpiries } from '../config/expiry.ts';
-import type { Loaded } from '../config/load.ts';
+import { certificateExpiries } from '../config/certificate-expiry.ts';
+import type { LoadResult } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
 import { type Method, methodsByPath } from '../etcd/methods.ts';
 import { printableKey } from '../etcd/request-key.ts';
@@ -57,7 +57,7 @@ export interface RunningProxy {
    * Puts another configuration in force, as far as that takes no restart, and reports it. One that is wrong, or whose
    * listeners cannot be bound, changes nothing, and is reported too. Not to be called again before it has resolved.
    */
-  reload(loaded: Pick<Loaded, 'config' | 'problems'>): Promise<void>;
+  reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<void>;
   /** Goes away as the configuration says. Resolves with the number of calls that had to be cut off. */
   drain(): Promise<number>;
 }
@@ -201,7 +201,7 @@ class Assembly implements RunningProxy {
     this.#lifecycle.move('serving');
   }
 
-  async reload({ config, problems }: Pick<Loaded, 'config' | 'problems'>): Promise<void> {
+  async reload({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
     if (config === null) {
       this.#keep(problems.map(formatProblem));
       return;

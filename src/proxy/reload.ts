@@ -2,16 +2,16 @@
  * When a configuration is read again: on request, which is SIGHUP, and when a file that it was read from has other contents.
  * One at a time, in order. What to do with it, and what to leave as it is when it is wrong, is the proxy's to decide.
  */
-import type { Loaded } from '../config/load.ts';
-import { FileWatch } from '../config/watch.ts';
+import { FileWatch } from '../config/file-watch.ts';
+import type { LoadResult } from '../config/load.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 export interface ReloaderOptions {
   /** Reads everything again. */
-  readonly load: () => Promise<Loaded>;
+  readonly load: () => Promise<LoadResult>;
   /** Puts it in force, or reports what is wrong with it. Never rejects. */
-  readonly apply: (loaded: Loaded) => Promise<void>;
+  readonly apply: (loaded: LoadResult) => Promise<void>;
   /** What the configuration in force was read from. */
   readonly files: readonly string[];
   readonly clock: Clock;
@@ -32,7 +32,7 @@ export class Reloader {
     this.#watch = new FileWatch({
       clock,
       onChange: () => void this.reload('a file has changed'),
-      onBlind: (directory, why) => logger.warn('directory is not watched', { directory, why }),
+      onWatchError: (directory, why) => logger.warn('directory is not watched', { directory, why }),
     });
     this.#watch.watch(files);
   }

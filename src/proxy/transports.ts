@@ -3,7 +3,7 @@
  * loaded when it is chosen, so that a sidecar does not hold in memory the library behind the other one.
  */
 import type { Server as HttpServer } from 'node:http';
-import type { TransportName } from '../config/config.ts';
+import type { TransportName } from '../config/schema.ts';
 import type { ClientTransport, ServerTransport } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';

@@ -2,7 +2,7 @@
  * From a tenant as configured to the tenant that calls carry. Looks at one tenant by itself; whether several get along is
  * separation.ts's to say.
  */
-import type { TenantConfig } from '../config/config.ts';
+import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { Problem } from '../config/problem.ts';
 import { KeySpaceError, keySpace } from '../etcd/key-space.ts';
 import { TenantState } from './state.ts';
@@ -22,6 +22,7 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
   if (!isDelimited) {
     problems.push({
       where,
+      tenant: config.name,
       what: `the namespace "${namespace}" must end in "${delimiter}", or "allow-undelimited" be set`,
     });
   }
@@ -38,7 +39,7 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
       : null;
   } catch (error) {
     if (!(error instanceof KeySpaceError)) throw error;
-    problems.push({ where, what: error.message });
+    problems.push({ where, tenant: config.name, what: error.message });
     return null;
   }
 }

@@ -2,7 +2,9 @@
  * Who there is, who connects where, and what proves it: one immutable snapshot of the configuration. A reload builds another
  * one and puts it in the place of this; calls under way keep the tenant that they began with.
  */
-import type { Config, ListenerConfig, TenantConfig } from '../config/config.ts';
+import type { Config } from '../config/config.ts';
+import type { ListenerConfig } from '../config/sections/listeners.ts';
+import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { Problem } from '../config/problem.ts';
 import type { PasswordHash } from '../config/sections/users.ts';
 import { BearerTokens, isSameBearer } from '../identity/bearer.ts';

@@ -25,6 +25,7 @@ function checkNamespaces(tenants: readonly Tenant[], problems: Problem[]): void 
     if (outer !== undefined) {
       problems.push({
         where: tenantWhere(tenant.name),
+        tenant: tenant.name,
         what: `its namespace lies within that of ${tenantWhere(outer.name)}`,
       });
     }
@@ -44,6 +45,7 @@ function checkLeaseTags(tenants: readonly Tenant[], problems: Problem[]): void {
       // Where the namespaces are the same too, that has been said.
       problems.push({
         where: tenantWhere(tenant.name),
+        tenant: tenant.name,
         what: `its lease tag ${leaseTag} is that of ${tenantWhere(owner.name)}; set another "lease-tag"`,
       });
     }

@@ -1,5 +1,5 @@
 /** A tenant as the layers see it. A call keeps the object it began with, also across a reload. */
-import type { Access } from '../config/config.ts';
+import type { Access } from '../config/sections/tenants.ts';
 import type { KeySpace } from '../etcd/key-space.ts';
 import type { MethodName } from '../etcd/methods.ts';
 import type { TenantState } from './state.ts';

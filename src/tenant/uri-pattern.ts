@@ -2,7 +2,7 @@
  * A URI of a certificate → the name of a tenant, by a pattern whose parts make the name. No two URIs that differ make the
  * same name: a part that could be mistaken for the border between two of them matches nothing.
  */
-import type { UriPattern } from '../config/config.ts';
+import type { UriPattern } from '../config/sections/uri-pattern.ts';
 
 /** As SPIFFE allows them in a segment of a path. */
 const segment = '[A-Za-z0-9._-]+';

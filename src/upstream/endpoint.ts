@@ -2,7 +2,7 @@
  * One configured etcd endpoint: its connections, one per class of traffic, and what is known of its health. It decides
  * nothing about which endpoint a call goes to. Guarantee: `onChange` is called after everything the picker looks at.
  */
-import type { EndpointConfig } from '../config/config.ts';
+import type { EndpointConfig } from '../config/sections/endpoints.ts';
 import { classifyForEndpoint, type EndpointVerdict } from '../etcd/outcomes.ts';
 import type { Status } from '../grpc/status.ts';
 import type { Channel, ClientTls, ClientTransport, DialOptions } from '../grpc/transport.ts';

@@ -8,7 +8,7 @@
 
 import type { Call } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
-import type { LoginConfig } from '../config/config.ts';
+import type { LoginConfig } from '../config/sections/login.ts';
 import { method } from '../etcd/methods.ts';
 import { classifyForToken } from '../etcd/outcomes.ts';
 import { CollectedResponse } from '../grpc/collected-response.ts';

@@ -6,7 +6,8 @@
 
 import type { Call, Etcd, Message, Requests, Responses } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
-import type { EndpointConfig, LoginConfig } from '../config/config.ts';
+import type { EndpointConfig } from '../config/sections/endpoints.ts';
+import type { LoginConfig } from '../config/sections/login.ts';
 import type { Method } from '../etcd/methods.ts';
 import { type CallHandle, endedCall } from '../grpc/call.ts';
 import type { Metadata } from '../grpc/metadata.ts';

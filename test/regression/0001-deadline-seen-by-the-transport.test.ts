@@ -4,7 +4,7 @@
  * not counted as failing.
  */
 import { expect, test } from 'vitest';
-import type { BreakerConfig } from '../../src/config/config.ts';
+import type { BreakerConfig } from '../../src/config/sections/breaker.ts';
 import { reasonTrailer } from '../../src/call/refusals.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
 import { Code, status } from '../../src/grpc/status.ts';

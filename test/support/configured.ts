@@ -2,7 +2,7 @@
  * The proxy in the test's own process, from a configuration as an operator would write it, and read again when the test
  * says so: exactly what `run` does with a file and with SIGHUP.
  */
-import { type Loaded, loadConfig } from '../../src/config/load.ts';
+import { type LoadResult, loadConfig } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import { createLogger } from '../../src/observe/logger.ts';
 import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts';
@@ -21,7 +21,7 @@ const quiet = {
   'log-level': 'silent',
 } as const;
 
-export function load(file: ConfigObject): Loaded {
+export function load(file: ConfigObject): LoadResult {
   return loadConfig({
     flags: new Map(),
     environment: {},

@@ -1,11 +1,12 @@
 /**
- * How bearer tokens are verified: a local set of public keys, and what a token has to claim. Nothing is fetched from
- * anywhere. Secret keys are refused: a signature that everybody who can verify it can make proves nothing about its maker.
+ * How bearer tokens are verified: a local set of public keys, and required claims. Keys are not fetched over the network.
+ * Symmetric algorithms are rejected, because every verifier of their signatures could also create them.
  */
-import { type Report, readFile } from '../read-file.ts';
+import { alternatives, type ProblemReporter } from '../problem.ts';
+import { readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
-/** A public key as RFC 7517 writes it. */
+/** A public key in the format of RFC 7517. */
 export interface PublicKey {
   readonly kty: string;
   readonly [parameter: string]: unknown;
@@ -15,9 +16,9 @@ export interface BearerConfig {
   readonly keys: readonly PublicKey[];
   readonly issuer: string;
   readonly audience: string;
-  /** The name of the claim that names the tenant. */
+  /** Name of the claim that identifies the tenant. */
   readonly claim: string;
-  /** Names of RFC 7518; only signatures with public keys. */
+  /** Names from RFC 7518. Only asymmetric algorithms. */
   readonly algorithms: readonly string[];
 }
 
@@ -26,8 +27,8 @@ const asymmetric = [
   ...['ES256', 'ES384', 'ES512', 'EdDSA'],
 ];
 
-/** Null when there are no keys. After a report the result is not to be used. */
-export function readBearer(settings: Settings, report: Report): BearerConfig | null {
+/** Returns null without --jwks-file. The result must not be used after a report. */
+export function readBearer(settings: Settings, report: ProblemReporter): BearerConfig | null {
   const { 'jwt-issuer': issuer, 'jwt-audience': audience, 'jwt-claim': claim } = settings;
   const algorithms = settings['jwt-algorithms'];
   if (settings['jwks-file'] === '') {
@@ -36,29 +37,41 @@ export function readBearer(settings: Settings, report: Report): BearerConfig | n
     }
     return null;
   }
-  // Without them a token that the same keys have signed for another service would do here.
-  if (issuer === '') report('jwt-issuer', 'is missing: whose tokens are these?');
-  if (audience === '') report('jwt-audience', 'is missing: a token for somebody else must not do');
-  if (claim === '') report('jwt-claim', 'is empty');
+  // Without these, a token that the same keys signed for another service would be accepted.
+  if (issuer === '') {
+    report(
+      'jwt-issuer',
+      'is required with --jwks-file, so that tokens of other issuers are rejected',
+    );
+  }
+  if (audience === '') {
+    report(
+      'jwt-audience',
+      'is required with --jwks-file, so that tokens for other services are rejected',
+    );
+  }
+  if (claim === '') report('jwt-claim', 'must not be empty');
   for (const algorithm of algorithms) {
     if (asymmetric.includes(algorithm)) continue;
-    report('jwt-algorithms', `"${algorithm}" is not one of ${asymmetric.join(', ')}`);
+    report('jwt-algorithms', `must be ${alternatives(asymmetric)}, not "${algorithm}"`);
   }
-  if (algorithms.length === 0) report('jwt-algorithms', 'is empty');
+  if (algorithms.length === 0) report('jwt-algorithms', 'must not be empty');
   const bytes = readFile('jwks-file', settings['jwks-file'], report);
   const keys = bytes === null ? [] : publicKeys(bytes, report);
   return { keys, issuer, audience, claim, algorithms };
 }
 
-function publicKeys(bytes: Buffer, report: Report): readonly PublicKey[] {
+function publicKeys(bytes: Buffer, report: ProblemReporter): readonly PublicKey[] {
   const keys = keysIn(bytes);
-  if (keys === null) report('jwks-file', 'is no JSON Web Key Set: an object with "keys", a list');
-  if (keys?.length === 0) report('jwks-file', 'holds no key');
+  if (keys === null) {
+    report('jwks-file', 'must contain a JSON Web Key Set: an object with a list "keys"');
+  }
+  if (keys?.length === 0) report('jwks-file', 'must contain at least one key');
   for (const [index, key] of (keys ?? []).entries()) {
     if (!['RSA', 'EC', 'OKP'].includes(key.kty)) {
-      report('jwks-file', `key ${index}: its type must be RSA, EC or OKP`);
+      report('jwks-file', `key ${index}: the type (kty) must be RSA, EC or OKP`);
     } else if ('d' in key) {
-      report('jwks-file', `key ${index} is a private key, which nobody but its issuer should have`);
+      report('jwks-file', `key ${index}: must be a public key, not a private key`);
     }
   }
   return keys ?? [];

@@ -1,24 +1,46 @@
 /**
- * Where clients connect, and how each listener tells who they are: from `listeners` of the file, or, for a single tenant,
- * from --listen-addr. Everything that a way to identify needs must be there, or nobody could ever be identified by it.
+ * The addresses that accept clients, and how each identifies them: from `listeners` in the file, or from --listen-addr for
+ * a single tenant. Checks that the settings that an identity source depends on are set.
  */
-import type { ServerTls } from '../../grpc/transport.ts';
+import type { ServerTls, SocketAddress } from '../../grpc/transport.ts';
 import { parseAddress, reaches } from '../address.ts';
-import { type ListenerConfig, type TenantConfig, type Way, ways } from '../config.ts';
-import { EntryReader } from '../entry.ts';
-import type { ConfigFile, Entry, Given } from '../file.ts';
-import { type Problem, suggestion } from '../problem.ts';
-import type { SettingName, Settings } from '../schema.ts';
-import { soleTenant } from './tenants.ts';
+import type { ListEntry } from '../file.ts';
+import { ListEntryReader } from '../list-entry.ts';
+import { alternatives, type Problem, type ProblemReporter, suggestion } from '../problem.ts';
+import type { Settings } from '../schema.ts';
+import type { RawSettings } from '../setting-reporter.ts';
+import { defaultTenantName, type TenantConfig } from './tenants.ts';
 import { serverTls } from './tls.ts';
 
-export interface ListenersInput {
-  readonly settings: Settings;
-  readonly given: ReadonlyMap<SettingName, Given>;
-  readonly file: ConfigFile | null;
-  readonly tenants: readonly TenantConfig[];
-  /** For every listener that has no certificate of its own. */
+/** What a listener identifies clients by, in etcd's order of precedence: a token wins over a certificate. */
+export const identitySources = ['user', 'jwt', 'certificate'] as const;
+export type IdentitySource = (typeof identitySources)[number];
+
+export interface ListenerConfig {
+  /** The address as configured; the `listener` of every `Peer` that it accepts. */
+  readonly name: string;
+  readonly address: SocketAddress;
+  /** Tenant of clients that present no identity. Null: such clients are rejected. */
+  readonly tenant: string | null;
+  /** Empty: the listener does not identify clients. */
+  readonly identify: readonly IdentitySource[];
+  /** True: calls carry the client's own token to etcd instead of the proxy's. */
+  readonly passesCredentials: boolean;
+  /** Null: plain text. */
   readonly tls: ServerTls | null;
+  /**
+   * False for the default address [::1]:2379, which a machine without IPv6 does not have. An address that is already in
+   * use is an error even then.
+   */
+  readonly required: boolean;
+}
+
+export interface ListenersInput extends RawSettings {
+  readonly settings: Settings;
+  readonly tenants: readonly TenantConfig[];
+  /** For every listener without a certificate of its own. */
+  readonly tls: ServerTls | null;
+  readonly report: ProblemReporter;
 }
 
 export function resolveListeners(
@@ -27,60 +49,62 @@ export function resolveListeners(
 ): readonly ListenerConfig[] {
   const entries = input.file?.listeners ?? null;
   const listeners =
-    entries === null ? sharedListeners(input, problems) : ownListeners(entries, input, problems);
-  // Only those with the same port or path can be the same, and there may be thousands.
-  const byPlace = Map.groupBy(listeners, ({ address }) =>
-    'path' in address ? address.path : address.port,
-  );
-  for (const neighbours of byPlace.values()) {
-    for (const [index, { name, address }] of neighbours.entries()) {
-      const earlier = neighbours.slice(0, index);
-      if (earlier.some((other) => reaches(address, other.address))) {
-        problems.push({ where: `listener ${name}`, what: 'stands there twice' });
-      }
-    }
-  }
+    entries === null ? fromListenAddr(input, problems) : fromFile(entries, input, problems);
+  reportDuplicates(listeners, problems);
   return listeners;
 }
 
-/** --listen-addr, all of them for the one tenant. */
-function sharedListeners(
-  { settings, given, tenants, tls }: ListenersInput,
+/** There may be thousands of listeners, so only those with the same port or path are compared. */
+function reportDuplicates(listeners: readonly ListenerConfig[], problems: Problem[]): void {
+  const byPort = Map.groupBy(listeners, ({ address }) =>
+    'path' in address ? address.path : address.port,
+  );
+  for (const group of byPort.values()) {
+    for (const [index, { name, address }] of group.entries()) {
+      const first = group.slice(0, index).find((other) => reaches(address, other.address));
+      if (first === undefined) continue;
+      problems.push({ where: `listener ${name}`, what: `duplicate of listener ${first.name}` });
+    }
+  }
+}
+
+function fromListenAddr(
+  { settings, explicit, tenants, tls }: ListenersInput,
   problems: Problem[],
 ): readonly ListenerConfig[] {
   if (tenants.length > 1) {
-    problems.push({
-      where: 'listeners',
-      what: 'the list is missing: with several tenants it says who connects where',
-    });
+    problems.push({ where: 'listeners', what: 'the list is required with more than one tenant' });
   }
   return settings['listen-addr'].map(({ text, address }, index) => ({
     name: text,
     address,
-    tenant: tenants[0]?.name ?? soleTenant,
+    tenant: tenants[0]?.name ?? defaultTenantName,
     identify: [],
     passesCredentials: false,
     tls,
-    required: index === 0 || given.has('listen-addr'),
+    required: index === 0 || explicit.has('listen-addr'),
   }));
 }
 
-function ownListeners(
-  entries: readonly Entry[],
+function fromFile(
+  entries: readonly ListEntry[],
   input: ListenersInput,
   problems: Problem[],
 ): readonly ListenerConfig[] {
-  const where = input.given.get('listen-addr')?.where;
-  if (where !== undefined) {
-    problems.push({ where, what: 'the file lists listeners; say it there' });
+  if (input.explicit.has('listen-addr')) {
+    input.report('listen-addr', 'cannot be combined with a list of listeners in the file');
   }
-  if (entries.length === 0) problems.push({ where: 'listeners', what: 'the list is empty' });
+  if (entries.length === 0) {
+    problems.push({ where: 'listeners', what: 'the list must not be empty' });
+  }
   const names = new Set(input.tenants.map((tenant) => tenant.name));
-  return entries.flatMap((entry) => readListener(new EntryReader(entry, problems), names, input));
+  return entries.flatMap((entry) =>
+    readListener(new ListEntryReader(entry, problems), names, input),
+  );
 }
 
 function readListener(
-  reader: EntryReader,
+  reader: ListEntryReader,
   names: ReadonlySet<string>,
   input: ListenersInput,
 ): readonly ListenerConfig[] {
@@ -88,18 +112,19 @@ function readListener(
   if (parsed === undefined) {
     reader.report('address', 'must be an address such as 127.0.0.1:2379 or unix:///path');
   }
-  const identify = readWays(reader);
+  const identify = readIdentitySources(reader);
   const tenant = reader.text('tenant') ?? null;
   if (tenant === null && !reader.has('identify')) {
-    reader.report('tenant', 'is missing, or "identify", which says how clients are told apart');
+    reader.report('tenant', 'is required unless "identify" is set');
   } else if (tenant !== null && !names.has(tenant)) {
-    // Among very many names the nearest one takes long to find, and is most likely not meant.
+    // Searching very many names for a similar one takes long and rarely finds the intended one.
     const candidates = names.size > namesSuggestedMax ? [] : [...names];
-    reader.report('tenant', `names no tenant of the list${suggestion(tenant, candidates)}`);
+    const what = `must be the name of a configured tenant, not "${tenant}"`;
+    reader.report('tenant', what + suggestion(tenant, candidates));
   }
   const passesCredentials = reader.boolean('pass-credentials');
   const tls = ownTls(reader) ?? input.tls;
-  checkWays({ reader, identify, passesCredentials, tls, settings: input.settings });
+  checkIdentitySources({ reader, identify, passesCredentials, tls, settings: input.settings });
   if (parsed === undefined) return [];
   const { text: name, address } = parsed;
   return [{ name, address, tenant, identify, passesCredentials, tls, required: true }];
@@ -107,19 +132,17 @@ function readListener(
 
 const namesSuggestedMax = 1_000;
 
-function readWays(reader: EntryReader): readonly Way[] {
+function readIdentitySources(reader: ListEntryReader): readonly IdentitySource[] {
   return (reader.texts('identify') ?? []).flatMap((text) => {
-    const way = ways.find((each) => each === text);
-    if (way !== undefined) return [way];
-    reader.report(
-      'identify',
-      `has "${text}", not one of ${ways.join(', ')}${suggestion(text, ways)}`,
-    );
+    const source = identitySources.find((each) => each === text);
+    if (source !== undefined) return [source];
+    const what = `must be ${alternatives(identitySources)}, not "${text}"`;
+    reader.report('identify', what + suggestion(text, identitySources));
     return [];
   });
 }
 
-function ownTls(reader: EntryReader): ServerTls | null {
+function ownTls(reader: ListEntryReader): ServerTls | null {
   const files = {
     'cert-file': reader.text('cert-file') ?? '',
     'key-file': reader.text('key-file') ?? '',
@@ -128,25 +151,34 @@ function ownTls(reader: EntryReader): ServerTls | null {
   return serverTls(files, reader.report);
 }
 
-interface Choice {
-  readonly reader: EntryReader;
-  readonly identify: readonly Way[];
+interface ListenerIdentification {
+  readonly reader: ListEntryReader;
+  readonly identify: readonly IdentitySource[];
   readonly passesCredentials: boolean;
   readonly tls: ServerTls | null;
   readonly settings: Settings;
 }
 
-function checkWays({ reader, identify, passesCredentials, tls, settings }: Choice): void {
+function checkIdentitySources({
+  reader,
+  identify,
+  passesCredentials,
+  tls,
+  settings,
+}: ListenerIdentification): void {
   if (identify.includes('certificate') && tls?.clientAuthorities == null) {
-    reader.report('identify', 'by certificate needs "trusted-ca-file", here or for all listeners');
+    reader.report('identify', 'by certificate requires "trusted-ca-file" here or at the top level');
   }
   if (identify.includes('user') && settings['users-file'] === '') {
-    reader.report('identify', 'by user needs "users-file"');
+    reader.report('identify', 'by user requires "users-file"');
   }
   if (identify.includes('jwt') && settings['jwks-file'] === '') {
-    reader.report('identify', 'by jwt needs "jwks-file"');
+    reader.report('identify', 'by jwt requires "jwks-file"');
   }
   if (passesCredentials && (identify.includes('user') || identify.includes('jwt'))) {
-    reader.report('pass-credentials', 'cannot be: here a token says who calls, and ends');
+    reader.report(
+      'pass-credentials',
+      'cannot be combined with "identify" by user or jwt: the proxy does not forward those tokens',
+    );
   }
 }

@@ -1,25 +1,26 @@
 /**
- * Certificates, keys and authorities: files → checked PEM. Everything that TLS would only notice at the first handshake
- * (no PEM, a key that belongs to another certificate) is noticed here, while the operator still looks.
+ * Reads certificates, keys and CA certificates, and checks them. Errors that TLS would report only at the first handshake
+ * (text that is not PEM, a key that does not match its certificate) are reported when the configuration is loaded.
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { peerCertificate } from '../../grpc/peer-certificate.ts';
 import type { ClientTls, ServerTls } from '../../grpc/transport.ts';
-import { type Report, readFile } from '../read-file.ts';
+import type { ProblemReporter } from '../problem.ts';
+import { readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
-/** The files of a listener: of all listeners in the settings, or of one that has its own. Empty where none is named. */
+/** File names of one listener, or of all listeners. Empty: not set. */
 export type ServerFiles = Pick<Settings, 'cert-file' | 'key-file' | 'trusted-ca-file'>;
 
-/** What clients see. Null: plain text. After a report the result is not to be used. */
-export function serverTls(files: ServerFiles, report: Report): ServerTls | null {
+/** TLS for clients. Returns null for plain text. The result must not be used after a report. */
+export function serverTls(files: ServerFiles, report: ProblemReporter): ServerTls | null {
   const pair = readPair(['cert-file', files['cert-file']], ['key-file', files['key-file']], report);
   const authoritiesFile = files['trusted-ca-file'];
-  const clientAuthorities = readAuthorities('trusted-ca-file', authoritiesFile, report);
+  const clientAuthorities = readCaCertificates('trusted-ca-file', authoritiesFile, report);
   if (pair === null) {
     if (authoritiesFile !== '') {
-      report('cert-file', 'is missing: clients cannot show certificates without TLS');
+      report('cert-file', 'is required with "trusted-ca-file": client certificates require TLS');
     }
     return null;
   }
@@ -33,7 +34,7 @@ function caOf(authorities: Buffer | null): SecureContextOptions {
   return authorities === null ? {} : { ca: authorities };
 }
 
-/** What OpenSSL itself has against them, too small a key for example: a reload must not find out only when it is half done. */
+/** Reports what OpenSSL rejects, for example a key that is too small, so that a reload cannot fail halfway. */
 function tryContext(options: SecureContextOptions, report: (what: string) => void): void {
   try {
     createSecureContext(options);
@@ -42,14 +43,18 @@ function tryContext(options: SecureContextOptions, report: (what: string) => voi
   }
 }
 
-/** What etcd sees, for those endpoints that want TLS. Null when no setting asks for it. */
-export function clientTls(settings: Settings, report: Report): ClientTls | null {
+/** TLS to etcd. Returns null if no setting enables it; an endpoint can still enable it with https://. */
+export function clientTls(settings: Settings, report: ProblemReporter): ClientTls | null {
   const pair = readPair(['cert', settings.cert], ['key', settings.key], report);
-  const authorities = readAuthorities('cacert', settings.cacert, report);
-  // etcd takes the common name for the user of every request that has no token; with one, whoever connects to us would
-  // act as that user. Same guard as in etcd's own proxy (server/etcdmain/grpc_proxy.go).
+  const authorities = readCaCertificates('cacert', settings.cacert, report);
+  // etcd takes the common name as the user of every request without a token, so every client of the proxy would act as
+  // that user. etcd's own proxy has the same check (server/etcdmain/grpc_proxy.go).
   if (pair !== null && !settings['allow-common-name'] && hasCommonName(pair.parsed)) {
-    report('cert', 'has a common name, which etcd would take for the user of every client');
+    report(
+      'cert',
+      'must not have a common name, which etcd takes as the user of every client ' +
+        '(set --allow-common-name if this is intended)',
+    );
   }
   const skipVerification = settings['insecure-skip-tls-verify'];
   if (pair === null && authorities === null && !skipVerification) return null;
@@ -66,11 +71,11 @@ export function clientTls(settings: Settings, report: Report): ClientTls | null 
   };
 }
 
-interface Pair {
+interface KeyPair {
   readonly certificate: Buffer;
   readonly parsed: X509Certificate;
   readonly key: Buffer;
-  /** False was reported. */
+  /** False after a report. */
   readonly isMatching: boolean;
 }
 
@@ -78,19 +83,19 @@ function hasCommonName(certificate: X509Certificate): boolean {
   return peerCertificate(certificate.raw).commonName !== '';
 }
 
-/** The setting or key, and the path that it holds. */
-type Named = readonly [setting: string, path: string];
+/** A setting, or a key of a listener, and its value. */
+type NamedFile = readonly [setting: string, path: string];
 
 function readPair(
-  [certificateSetting, certificatePath]: Named,
-  [keySetting, keyPath]: Named,
-  report: Report,
-): Pair | null {
+  [certificateSetting, certificatePath]: NamedFile,
+  [keySetting, keyPath]: NamedFile,
+  report: ProblemReporter,
+): KeyPair | null {
   if (certificatePath === '' && keyPath === '') return null;
   if (certificatePath === '' || keyPath === '') {
     const [given, missing] =
       keyPath === '' ? [certificateSetting, keySetting] : [keySetting, certificateSetting];
-    report(given, `needs --${missing} as well`);
+    report(given, `requires "${missing}"`);
   }
   const certificate = readFile(certificateSetting, certificatePath, report);
   const key = readFile(keySetting, keyPath, report);
@@ -98,11 +103,11 @@ function readPair(
   const parsedKey = key && parse(keySetting, key, toKey, report);
   if (certificate === null || key === null || parsed === null || parsedKey === null) return null;
   const isMatching = parsed.checkPrivateKey(parsedKey);
-  if (!isMatching) report(keySetting, `does not belong to --${certificateSetting}`);
+  if (!isMatching) report(keySetting, `does not match the certificate of "${certificateSetting}"`);
   return { certificate, parsed, key, isMatching };
 }
 
-function readAuthorities(setting: string, path: string, report: Report): Buffer | null {
+function readCaCertificates(setting: string, path: string, report: ProblemReporter): Buffer | null {
   const bytes = readFile(setting, path, report);
   return bytes !== null && parse(setting, bytes, toCertificate, report) === null ? null : bytes;
 }
@@ -111,12 +116,12 @@ function parse<T>(
   setting: string,
   pem: Buffer,
   to: { readonly what: string; readonly from: (pem: Buffer) => T },
-  report: Report,
+  report: ProblemReporter,
 ): T | null {
   try {
     return to.from(pem);
   } catch (error) {
-    report(setting, `holds no ${to.what} in PEM form: ${(error as Error).message}`);
+    report(setting, `must contain a ${to.what} in PEM format: ${(error as Error).message}`);
     return null;
   }
 }

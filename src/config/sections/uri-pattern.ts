@@ -1,27 +1,35 @@
 /**
- * Patterns of certificates' URIs whose parts name the tenant, `spiffe://td/ns/{ns}/sa/{sa}={ns}.{sa}`. Every part that may
- * vary has to be part of the name: one that is left out would make whoever differs in it the same tenant.
+ * Patterns that map URIs of client certificates to tenant names: `spiffe://td/ns/{ns}/sa/{sa}={ns}.{sa}`. The tenant name
+ * must contain every part. If one were left out, URIs that differ only in that part would map to the same tenant.
  */
-import type { UriPattern } from '../config.ts';
-import type { Report } from '../read-file.ts';
+import type { ProblemReporter } from '../problem.ts';
 import type { Settings } from '../schema.ts';
 
-/** A scheme, an authority that is fixed, and segments: whole ones in braces, or fixed. */
+/** `spiffe://td/ns/{ns}/sa/{sa}`, and the tenant name made of its parts, for example `{ns}.{sa}`. */
+export interface UriPattern {
+  readonly uri: string;
+  readonly tenant: string;
+}
+
+/** A scheme, a fixed authority, and path segments that are fixed or are one part in braces. */
 const uriForm = /^[a-z][a-z0-9+.-]*:\/\/[A-Za-z0-9._:-]+(?:\/(?:[A-Za-z0-9._~:@-]+|\{[a-z]+\}))+$/;
-/** Parts in braces, and one character between two of them: their border, which the one before it may not contain. */
+/** Parts in braces with one separator between two of them. The value of a part must not contain the next separator. */
 const nameForm = /^[A-Za-z0-9._-]*\{[a-z]+\}(?:[._-]\{[a-z]+\})*[A-Za-z0-9._-]*$/;
 
-export function readUriPatterns(settings: Settings, report: Report): readonly UriPattern[] {
+export function readUriPatterns(
+  settings: Settings,
+  report: ProblemReporter,
+): readonly UriPattern[] {
   return settings['uri-pattern'].map((text) => {
     const [uri = '', tenant = '{tenant}'] = text.split('=', 2);
     const [parts, used] = [partsOf(uri), partsOf(tenant)];
     if (!uriForm.test(uri) || parts.length === 0) {
-      report('uri-pattern', `"${uri}" is not a URI with whole segments in braces`);
+      report('uri-pattern', `must be a URI with whole path segments in braces, not "${uri}"`);
     } else if (!nameForm.test(tenant)) {
-      report('uri-pattern', `"${tenant}" is not a tenant's name made of parts in braces`);
+      report('uri-pattern', `must map to a tenant name made of parts in braces, not "${tenant}"`);
     } else if (!isSame(parts, used)) {
-      const what = `"${text}": the URI has ${parts.join(' ')} and the name ${used.join(' ')}`;
-      report('uri-pattern', `${what}; each part must stand once in both`);
+      const what = 'must have the same parts, each once, in the URI and in the tenant name';
+      report('uri-pattern', `${what}, not ${parts.join(' ')} and ${used.join(' ')} ("${text}")`);
     }
     return { uri, tenant };
   });

@@ -6,7 +6,7 @@
  *                        ↑                           │
  *                        └─ a call fails, or the probe ends without a result or exceeds its time limit
  */
-import type { BreakerConfig } from '../../config/config.ts';
+import type { BreakerConfig } from '../../config/sections/breaker.ts';
 import { type BreakerVerdict, etcdTimeoutMs } from '../../etcd/outcomes.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { Deadline, type Deadlines } from '../../runtime/deadlines.ts';

@@ -2,7 +2,7 @@
  * All breakers of the process: one per tenant and class, made when first asked for, never per method. One timer moves all
  * their windows on, and there is none while no window holds anything.
  */
-import type { BreakerConfig } from '../../config/config.ts';
+import type { BreakerConfig } from '../../config/sections/breaker.ts';
 import type { BreakerClass } from '../../etcd/methods.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { Deadlines } from '../../runtime/deadlines.ts';

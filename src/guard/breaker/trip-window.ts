@@ -5,7 +5,7 @@
  */
 import { EventEmitter } from 'node:events';
 import CircuitBreaker from 'opossum';
-import type { BreakerConfig } from '../../config/config.ts';
+import type { BreakerConfig } from '../../config/sections/breaker.ts';
 
 /** The window moves on by one bucket at a time. */
 export const windowBuckets = 10;

@@ -1,4 +1,4 @@
-/** Commands that serve, as they are started and stopped: other processes, signals, exit codes. */
+/** Starts and stops the serving commands as separate processes: signals and exit codes. */
 import { execFile } from 'node:child_process';
 import { readdirSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -18,7 +18,7 @@ function line(out: string, event: string): Record<string, unknown> {
 describe('run', () => {
   const quick = [elsewhere, '--listen-addr=127.0.0.1:0', '--admin-addr=127.0.0.1:0'];
 
-  test('serves without etcd being there, is unready from the signal on, and ends with 0', async () => {
+  test('serves without etcd, is not ready after the signal, and exits with 0', async () => {
     using program = new Program([...quick, '--min-drain=700ms', '--drain-window=0s']);
     const [, admin] = await program.printed('out', /"admin":"(.*?)".*"event":"serving"/);
     expect((await fetch(`http://${admin}/readyz`)).status).toBe(200);
@@ -30,7 +30,7 @@ describe('run', () => {
     expect(line(program.out, 'stopped')).toMatchObject({ callsCutOff: 0 });
   });
 
-  test('does not wait after a second signal', async () => {
+  test('exits immediately after a second signal', async () => {
     using program = new Program([...quick, '--min-drain=60s', '--max-drain=100s']);
     await program.printed('out', /"event":"serving"/);
     program.kill('SIGINT');
@@ -42,7 +42,7 @@ describe('run', () => {
     expect(line(program.out, 'stopped')).toEqual({});
   });
 
-  test('a port that cannot be had is a fault and not a wrong configuration', async () => {
+  test('fails with 1, not 64, if a port cannot be bound', async () => {
     const { code, out } = await run([elsewhere, '--listen-addr=192.0.2.1:2379', '--admin-addr=']);
     expect(code).toBe(1);
     expect(line(out, 'cannot start')).toMatchObject({
@@ -53,14 +53,14 @@ describe('run', () => {
 });
 
 describe('grpc-proxy start', () => {
-  test('says that it has started, and drains on a signal', async () => {
+  test('prints that it has started, and drains on a signal', async () => {
     using program = new Program([
       ...['grpc-proxy', 'start', elsewhere, '--listen-addr=127.0.0.1:0', '--data-dir=x', '--debug'],
     ]);
     await program.printed('err', /^started gRPC proxy on 127\.0\.0\.1:[1-9]\d*$/m);
     program.kill('SIGTERM');
     expect(await program.ended).toEqual([0, null]);
-    expect(program.err).toContain('--data-dir has no effect: nothing is written to disk');
+    expect(program.err).toContain('--data-dir has no effect: the proxy does not write to disk');
   });
 });
 
@@ -72,23 +72,23 @@ describe('dev', () => {
   const leftovers = () =>
     readdirSync(tmpdir()).filter((name) => name.startsWith('etcd-bulkhead-dev-'));
 
-  /** The commands of the banner, as they would be pasted, without what stands before `etcdctl`. */
+  /** The arguments of the etcdctl commands in the banner. */
   const pasted = (banner: string) =>
     [...banner.matchAll(/^ {2}ETCDCTL_API=3 etcdctl (.*)$/gm)].map(([, command = '']) =>
       command.split(' ').map((word) => (word === '""' ? '' : word)),
     );
 
-  test('shows by what it prints that namespaces are apart, and leaves nothing behind', async () => {
+  test('prints commands that show isolated namespaces, and removes all data', async () => {
     const before = leftovers();
     using program = new Program(['dev']);
-    await program.printed('out', /leaves nothing behind\./);
+    await program.printed('out', /remove all data\./);
     const [put = [], get = [], getOther = [], getRaw = []] = pasted(program.out);
     expect(await etcdctl(...put)).toBe('OK\n');
     expect(await etcdctl(...get)).toBe('map\ndesert\n');
     expect(await etcdctl(...getOther)).toBe('');
     expect(await etcdctl(...getRaw)).toBe('game-1/map\ndesert\n');
 
-    // A terminal's Ctrl-C may arrive twice.
+    // Ctrl-C in a terminal may deliver the signal twice.
     program.kill('SIGINT');
     program.kill('SIGINT');
     expect(await program.ended).toEqual([0, null]);
@@ -98,14 +98,14 @@ describe('dev', () => {
     ).rejects.toThrow();
   });
 
-  test('takes other ports where its own are taken, and says so', async () => {
+  test('uses other ports if its own are in use, and prints that', async () => {
     const taken = createServer();
     await new Promise((resolve) => {
       taken.once('listening', resolve).once('error', resolve).listen(2389, '127.0.0.1');
     });
     try {
       using program = new Program(['dev', '--admin-addr=']);
-      await program.printed('out', /Port 2389 was taken, so game-2\/ has another one\./);
+      await program.printed('out', /Port 2389 is in use, so game-2\/ has another port\./);
       expect(program.out).toMatch(/^ {2}admin {5}off$/m);
       program.kill('SIGTERM');
       expect(await program.ended).toEqual([0, null]);
@@ -114,7 +114,7 @@ describe('dev', () => {
     }
   });
 
-  test('ends with a fault when etcd dies', async () => {
+  test('exits with 1 if etcd ends', async () => {
     const before = leftovers();
     using program = new Program(['dev', '--admin-addr=']);
     const [, , port] = await program.printed('out', /^ {2}(etcd) +127\.0\.0\.1:(\d+)/m);
@@ -123,20 +123,20 @@ describe('dev', () => {
     expect(await program.ended).toEqual([1, null]);
     expect(line(program.out, 'draining')).toMatchObject({
       level: 'error',
-      why: expect.stringContaining('etcd is gone: ended with SIGKILL'),
+      reason: expect.stringContaining('etcd ended unexpectedly: exited with SIGKILL'),
     });
     expect(leftovers()).toEqual(before);
   });
 
-  test('says what is missing when there is no etcd', async () => {
+  test('explains what to do if there is no etcd', async () => {
     const { code, err } = await run(['dev', '--etcd=/nowhere/etcd', '--admin-addr=']);
     expect(code).toBe(1);
     expect(err).toContain('cannot start etcd: /nowhere/etcd spawn /nowhere/etcd ENOENT');
-    expect(err).toContain('--etcd=PATH');
+    expect(err).toContain('set its path with --etcd');
   });
 });
 
-/** The process whose command line has that port. */
+/** The process with this port in its command line. */
 async function pidOfEtcd(port: number): Promise<number> {
   const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid=,args=']);
   const line = stdout

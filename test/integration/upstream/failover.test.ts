@@ -1,7 +1,7 @@
 /** The upstream over grpc-js against real etcds: what clients do not notice, and what they are told when they must. */
 import { createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EndpointConfig } from '../../../src/config/config.ts';
+import type { EndpointConfig } from '../../../src/config/sections/endpoints.ts';
 import { Call } from '../../../src/call/call.ts';
 import { type MethodName, method } from '../../../src/etcd/methods.ts';
 import type { ResponseSink } from '../../../src/grpc/call.ts';

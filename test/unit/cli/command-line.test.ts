@@ -1,4 +1,4 @@
-/** The program as it is started: another process, its exit code and what it prints. Nothing here needs an etcd. */
+/** Runs the program as a separate process and checks its exit code and output. Needs no etcd. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,7 +19,7 @@ describe('--help', () => {
     }
   });
 
-  test('of a command lists its flags and its own defaults', async () => {
+  test('of a command lists its flags with its own defaults', async () => {
     const { code, out } = await run(['grpc-proxy', 'start', '--help']);
     expect(code).toBe(0);
     expect(out).toContain('--listen-addr addresses');
@@ -27,7 +27,7 @@ describe('--help', () => {
   });
 });
 
-test('version says what is running', async () => {
+test('version prints the versions of the program and of Node.js', async () => {
   for (const argument of ['version', '--version']) {
     const { code, out } = await run([argument]);
     expect([code, out]).toEqual([
@@ -37,8 +37,8 @@ test('version says what is running', async () => {
   }
 });
 
-describe('a wrong command line or configuration ends with 64 before a port is bound', () => {
-  test('an unknown command, with what was meant', async () => {
+describe('an invalid command line or configuration exits with 64 before a port is bound', () => {
+  test('an unknown command, with a suggestion', async () => {
     expect(await run(['chekc-config'])).toEqual({
       code: 64,
       out: '',
@@ -47,7 +47,7 @@ describe('a wrong command line or configuration ends with 64 before a port is bo
     expect((await run(['grpc-proxy', 'stop'])).err).toContain('did you mean "grpc-proxy start"?');
   });
 
-  test('every mistake at once', async () => {
+  test('all problems at once', async () => {
     const file = join(directory, 'wrong.yaml');
     writeFileSync(
       file,
@@ -56,23 +56,25 @@ describe('a wrong command line or configuration ends with 64 before a port is bo
     const { code, err } = await run([elsewhere, '--hold=5', `--config=${file}`, '--nope']);
     expect(code).toBe(64);
     expect(err.split('\n').map((line) => line.trim().replace(directory, '…'))).toEqual([
-      'etcd-bulkhead: the configuration has 5 mistakes; nothing was started',
+      'etcd-bulkhead: invalid configuration, 5 problems:',
       '--nope: unknown flag',
       '…/wrong.yaml:2: unknown key "log-levl"; did you mean "log-level"?',
-      '--hold: "5" is not a duration such as 500ms, 5s or 1m30s',
-      'listeners: the list is missing: with several tenants it says who connects where',
+      '--hold: must be a duration such as 500ms, 5s or 1m30s, not "5"',
+      'listeners: the list is required with more than one tenant',
       '…/wrong.yaml:1: tenant "b": its namespace lies within that of tenant "a"',
       '',
     ]);
   });
 
-  test('without endpoints the default is where the proxy itself listens, and that is said', async () => {
+  test('the default endpoint, which is the address of the proxy itself', async () => {
     const { code, err } = await run([]);
     expect(code).toBe(64);
-    expect(err).toContain('is where this proxy itself listens');
+    expect(err).toContain(
+      '--endpoints: contains 127.0.0.1:2379, where this proxy itself listens (127.0.0.1:2379)',
+    );
   });
 
-  test('a namespace without a delimiter is named by the flag that gave it', async () => {
+  test('a namespace without a delimiter, reported at its flag', async () => {
     const { code, err } = await run(['check-config', elsewhere, '--namespace=game-1']);
     expect(code).toBe(64);
     expect(err).toContain('--namespace: the namespace "game-1" must end in "/"');
@@ -82,12 +84,12 @@ describe('a wrong command line or configuration ends with 64 before a port is bo
 test('check-config starts nothing', async () => {
   expect(await run(['check-config', elsewhere, '--namespace=game-1/'])).toEqual({
     code: 0,
-    out: 'the configuration is right\n',
+    out: 'the configuration is valid\n',
     err: '',
   });
 });
 
-test('what print-config prints is a file with which print-config prints the same values', async () => {
+test('the output of print-config is a file with the same effective values', async () => {
   const tenants = 'tenants: [{name: a, namespace: a/}, {name: b, namespace: "b/", lease-tag: 7}]';
   const listeners = 'listeners: [{address: ":2379", tenant: a}, {address: "unix:///b", tenant: b}]';
   const first = join(directory, 'first.yaml');
@@ -106,7 +108,7 @@ test('what print-config prints is a file with which print-config prints the same
 });
 
 describe('grpc-proxy start', () => {
-  test('refuses what it would have to ignore at the cost of whoever asked', async () => {
+  test('rejects flags that it cannot safely ignore', async () => {
     const { code, err } = await run([
       'grpc-proxy',
       'start',
@@ -115,8 +117,8 @@ describe('grpc-proxy start', () => {
       '--tls-min-version=TLS1.2',
     ]);
     expect(code).toBe(64);
-    expect(err).toContain('--auto-tls: is not supported');
-    expect(err).toContain('--resolver-prefix: is not supported');
+    expect(err).toContain('--auto-tls: not supported');
+    expect(err).toContain('--resolver-prefix: not supported');
     expect(err).not.toContain('tls-min-version');
   });
 });

@@ -18,7 +18,7 @@ function parse(...args: string[]) {
   };
 }
 
-describe('flags are spelled as etcd takes them', () => {
+describe('flags have the syntax of etcd', () => {
   test.each([
     [['--hold=5s'], { hold: ['5s'] }],
     [['--hold', '5s'], { hold: ['5s'] }],
@@ -33,24 +33,24 @@ describe('flags are spelled as etcd takes them', () => {
   });
 });
 
-test('flags that are no settings are kept apart', () => {
+test('flags that are not settings are returned separately', () => {
   expect(parse('--debug', '--data-dir=x')).toMatchObject({
     settings: {},
     others: { debug: 'true', 'data-dir': 'x' },
   });
 });
 
-test.each([['--help'], ['-h'], ['--hold=1s', '--help']])('%j asks for help', (...args) => {
+test.each([['--help'], ['-h'], ['--hold=1s', '--help']])('%j requests help', (...args) => {
   expect(parse(...args).wantsHelp).toBe(true);
 });
 
-describe('mistakes', () => {
+describe('problems', () => {
   test.each([
     [['--endpoint=a'], ['--endpoint: unknown flag; did you mean "--endpoints"?']],
     [['--endpoint', 'a'], ['--endpoint: unknown flag; did you mean "--endpoints"?']],
     [['-x'], ['-x: unknown flag']],
-    [['--hold'], ['--hold: needs a value']],
-    [['--hold', '--log-keys'], ['--hold: needs a value']],
+    [['--hold'], ['--hold: requires a value']],
+    [['--hold', '--log-keys'], ['--hold: requires a value']],
     [
       ['a', 'b'],
       ['a: unexpected argument', 'b: unexpected argument'],
@@ -62,11 +62,11 @@ describe('mistakes', () => {
     expect(parse(...args).problems).toEqual(problems);
   });
 
-  test('are all found', () => {
+  test('are all reported', () => {
     expect(parse('x', '--nope', 'y', '--hold').problems).toEqual([
       'x: unexpected argument',
       '--nope: unknown flag',
-      '--hold: needs a value',
+      '--hold: requires a value',
     ]);
   });
 });

@@ -1,4 +1,4 @@
-/** scripts/setup.mjs in a folder of its own, with programs that only write down that they were run. */
+/** Runs scripts/setup.mjs in a temporary folder, with fake programs that log their calls. */
 import { execFile } from 'node:child_process';
 import {
   copyFileSync,
@@ -36,7 +36,7 @@ afterEach(() => rmSync(root, { recursive: true, force: true }));
 
 const lock = (content: string) => writeFileSync(join(root, 'package-lock.json'), content);
 
-/** A program in the only folder of the PATH: logs its arguments, then does `body`. */
+/** Creates a program in the only folder of the PATH. It logs its arguments and then runs `body`. */
 function program(name: string, body: string): void {
   const log = join(root, 'ran');
   const text = `#!/bin/sh\necho "${name} $1 $2" >> ${log}\n${body}\n`;
@@ -58,27 +58,27 @@ const ran = () => {
   return existsSync(log) ? readFileSync(log, 'utf8').trim().split('\n') : [];
 };
 
-test('installs when there is nothing, and once', async () => {
+test('installs once if nothing is installed', async () => {
   expect((await setUp()).code).toBe(0);
   expect(await setUp()).toEqual({ code: 0, err: '' });
   expect(ran()).toEqual(['npm ci --include=dev']);
 });
 
-test('installs again when the lock file has changed', async () => {
+test('installs again if the lock file has changed', async () => {
   await setUp();
   lock('two');
   await setUp();
   expect(ran()).toHaveLength(2);
 });
 
-test('leaves alone what somebody installed by hand after the lock file was written', async () => {
+test('accepts dependencies that were installed by hand after the lock file was written', async () => {
   mkdirSync(join(root, 'node_modules'));
   writeFileSync(join(root, 'node_modules', '.package-lock.json'), '');
   expect((await setUp()).code).toBe(0);
   expect(ran()).toEqual([]);
 });
 
-test('installs when what is there is older than the lock file', async () => {
+test('installs if the dependencies are older than the lock file', async () => {
   mkdirSync(join(root, 'node_modules'));
   writeFileSync(join(root, 'node_modules', '.package-lock.json'), '');
   utimesSync(join(root, 'node_modules', '.package-lock.json'), 1, 1);
@@ -86,7 +86,7 @@ test('installs when what is there is older than the lock file', async () => {
   expect(ran()).toEqual(['npm ci --include=dev']);
 });
 
-test('tries npm install when npm ci does not work, and fails when neither does', async () => {
+test('tries npm install if npm ci fails, and fails if both do', async () => {
   program('npm', '[ "$1" = install ] && mkdir -p node_modules');
   expect((await setUp()).code).toBe(0);
   expect(ran()).toEqual(['npm ci --include=dev', 'npm install --no-save']);
@@ -98,14 +98,14 @@ test('tries npm install when npm ci does not work, and fails when neither does',
   });
 });
 
-test('two at the same time install once', async () => {
+test('two concurrent runs install once', async () => {
   program('npm', 'mkdir -p node_modules && touch node_modules/.package-lock.json');
   const both = await Promise.all([setUp(), setUp()]);
   expect(both.map(({ code }) => code)).toEqual([0, 0]);
   expect(ran()).toEqual(['npm ci --include=dev']);
 });
 
-test('says what to do when etcd cannot be had', async () => {
+test('prints instructions if etcd cannot be installed', async () => {
   rmSync(join(root, 'bin', 'etcdctl'));
   const { code, err } = await setUp();
   expect(code).toBe(1);
@@ -114,11 +114,11 @@ test('says what to do when etcd cannot be had', async () => {
   expect(err).toContain('brew install etcd');
 });
 
-test('takes the etcd that ETCD_BULKHEAD_ETCD names, and says when it is none', async () => {
+test('uses the etcd of ETCD_BULKHEAD_ETCD, and fails if it is not a program', async () => {
   rmSync(join(root, 'bin', 'etcd'));
   program('another-etcd', '');
   expect((await setUp({ ETCD_BULKHEAD_ETCD: join(root, 'bin', 'another-etcd') })).code).toBe(0);
   const { code, err } = await setUp({ ETCD_BULKHEAD_ETCD: dirname(root) });
   expect(code).toBe(1);
-  expect(err).toContain('which is no program');
+  expect(err).toContain('which is not an executable program');
 });

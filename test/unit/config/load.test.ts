@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type Environment, type Loaded, loadConfig } from '../../../src/config/load.ts';
+import { type Environment, type LoadResult, loadConfig } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/config/problem.ts';
 import type { SettingName } from '../../../src/config/schema.ts';
 import { listenerConfig, tenantConfig } from '../../support/tenancy.ts';
@@ -10,16 +10,16 @@ import { listenerConfig, tenantConfig } from '../../support/tenancy.ts';
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-config-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
-interface Given {
+interface Input {
   readonly flags?: Partial<Record<SettingName, string | readonly string[]>>;
   readonly environment?: Environment;
   readonly file?: string;
 }
 
-/** An endpoint that is not ourselves, where a test does not care. */
+/** An endpoint that is not an address of the proxy. */
 const elsewhere = { endpoints: 'etcd:2379' } as const;
 
-function load({ flags = elsewhere, environment = {}, file }: Given): Loaded {
+function load({ flags = elsewhere, environment = {}, file }: Input): LoadResult {
   return loadConfig({
     flags: new Map(
       Object.entries(flags).map(([name, texts]) => [
@@ -33,16 +33,16 @@ function load({ flags = elsewhere, environment = {}, file }: Given): Loaded {
   });
 }
 
-function config(given: Given) {
+function config(given: Input) {
   const loaded = load(given);
   if (loaded.config === null) throw new Error(loaded.problems.map(formatProblem).join('\n'));
   const { effective: _effective, ...rest } = loaded.config;
   return rest;
 }
 
-const problems = (given: Given) => load(given).problems.map(formatProblem);
+const problems = (given: Input) => load(given).problems.map(formatProblem);
 
-/** What comes of nothing but an endpoint. */
+/** The configuration without any settings except an endpoint. */
 const defaults = {
   tenants: [tenantConfig('default', '')],
   listeners: [
@@ -82,18 +82,18 @@ const defaults = {
   limits: { messageBytesMax: 2_097_152, streamsMax: Number.POSITIVE_INFINITY },
 };
 
-describe('a setting that is given in several places', () => {
+describe('a setting with several sources', () => {
   const inFile = { ...elsewhere, config: '' };
-  const cases: readonly [string, Given, Partial<typeof defaults>][] = [
-    ['nothing is said: the default', {}, {}],
-    ['the file beats the default', { file: 'hold: 1s' }, { holdMs: 1_000 }],
+  const cases: readonly [string, Input, Partial<typeof defaults>][] = [
+    ['without a source has its default', {}, {}],
+    ['the file overrides the default', { file: 'hold: 1s' }, { holdMs: 1_000 }],
     [
-      'the environment beats the file',
+      'the environment overrides the file',
       { file: 'hold: 1s', environment: { ETCD_BULKHEAD_HOLD: '2s' } },
       { holdMs: 2_000 },
     ],
     [
-      'the flag beats the environment',
+      'the flag overrides the environment',
       {
         file: 'hold: 1s',
         environment: { ETCD_BULKHEAD_HOLD: '2s' },
@@ -102,7 +102,7 @@ describe('a setting that is given in several places', () => {
       { holdMs: 3_000 },
     ],
     [
-      'each setting for itself',
+      'each setting is overridden independently',
       {
         file: 'hold: 1s\nlog-keys: true\nmin-drain: 2s',
         environment: { ETCD_BULKHEAD_MIN_DRAIN: '1s', ETCD_BULKHEAD_LOG_LEVEL: 'debug' },
@@ -116,7 +116,7 @@ describe('a setting that is given in several places', () => {
       },
     ],
     [
-      'a list in the file is a list of the flag',
+      'a list in the file equals a list in a flag',
       {
         flags: {},
         file: 'endpoints: [a:1, b:2]',
@@ -128,8 +128,8 @@ describe('a setting that is given in several places', () => {
         ],
       },
     ],
-    ['JSON is a file too', { file: '{"hold": "1s"}' }, { holdMs: 1_000 }],
-    ['an empty file says nothing', { file: '# nothing\n' }, {}],
+    ['the file may be JSON', { file: '{"hold": "1s"}' }, { holdMs: 1_000 }],
+    ['an empty file sets nothing', { file: '# nothing\n' }, {}],
   ];
 
   test.each(cases)('%s', (_name, given, differing) => {
@@ -137,12 +137,12 @@ describe('a setting that is given in several places', () => {
   });
 });
 
-test('a flag is repeated or its values are joined by commas, with the same result', () => {
+test('a repeated flag equals a flag with comma-separated values', () => {
   const joined = config({ flags: { endpoints: 'a:1,b:2' } });
   expect(config({ flags: { endpoints: ['a:1', 'b:2'] } })).toEqual(joined);
 });
 
-test('all mistakes of all places are reported at once, with their lines', () => {
+test('the problems of all sources are reported at once, with their lines', () => {
   writeFileSync(join(directory, 'no.pem'), 'nothing of the kind');
   const found = problems({
     flags: {
@@ -172,42 +172,42 @@ test('all mistakes of all places are reported at once, with their lines', () => 
     'ETCD_BULKHEAD_TRANSPROT: unknown environment variable; did you mean "ETCD_BULKHEAD_TRANSPORT"?',
     'c.yaml:1: unknown key "log-levle"; did you mean "log-level"?',
     'c.yaml:5: unknown key "namepsace"; did you mean "namespace"?',
-    'c.yaml:2: "5s" is less than 10s',
-    '--hold: "5" is not a duration such as 500ms, 5s or 1m30s',
-    'ETCD_BULKHEAD_BREAKER: "maybe" is neither true nor false',
-    'c.yaml:4: "name" must be 1 to 63 letters, digits, dots, dashes or underscores',
-    'c.yaml:4: "namespace" is missing',
-    'c.yaml:8: "lease-tag" must be 1 to 4294967295',
-    expect.stringContaining('--trusted-ca-file: holds no certificate in PEM form'),
-    '--cert-file: is missing: clients cannot show certificates without TLS',
+    'c.yaml:2: "dial-keepalive-time" must be at least 10s, not "5s"',
+    '--hold: must be a duration such as 500ms, 5s or 1m30s, not "5"',
+    'ETCD_BULKHEAD_BREAKER: must be true or false, not "maybe"',
+    'c.yaml:4: "name" must be 1 to 63 letters, digits, dots, dashes or underscores, beginning with a letter or digit',
+    'c.yaml:4: "namespace" is required',
+    'c.yaml:8: "lease-tag" must be a number from 1 to 4294967294',
+    expect.stringContaining('--trusted-ca-file: must contain a certificate in PEM format'),
+    '--cert-file: is required with "trusted-ca-file": client certificates require TLS',
     'c.yaml:10: "address" must be an address such as 127.0.0.1:2379 or unix:///path',
-    'c.yaml:11: "tenant" names no tenant of the list; did you mean "game-2"?',
-    '--key: needs --cert as well',
+    'c.yaml:11: "tenant" must be the name of a configured tenant, not "game-3"; did you mean "game-2"?',
+    '--key: requires "cert"',
     expect.stringContaining('--key: cannot be read: ENOENT'),
     expect.stringContaining('--cacert: cannot be read: ENOENT'),
-    '--max-drain: is too short: --min-drain and --drain-window need 5s',
+    '--max-drain: must be at least 5s, the sum of --min-drain and --drain-window',
   ]);
 });
 
-test('a file that is no YAML is said to be none, with the line', () => {
-  expect(problems({ file: 'hold: 1s\nhold: [' })[0]).toMatch(/^c\.yaml:2: is not valid YAML/);
+test('invalid YAML is reported with its line', () => {
+  expect(problems({ file: 'hold: 1s\nhold: [' })[0]).toMatch(/^c\.yaml:2: invalid YAML/);
 });
 
-test('a key that stands twice is a mistake, and so is one without a value', () => {
-  expect(problems({ file: 'hold: 1s\nhold: 2s' })[0]).toMatch(/^c\.yaml:2: is not valid YAML/);
-  expect(problems({ file: 'hold:' })).toEqual(['c.yaml:1: "hold" must be a value, not empty']);
+test('a duplicate key and a key without a value are rejected', () => {
+  expect(problems({ file: 'hold: 1s\nhold: 2s' })[0]).toMatch(/^c\.yaml:2: invalid YAML/);
+  expect(problems({ file: 'hold:' })).toEqual(['c.yaml:1: "hold" must not be empty']);
 });
 
-test('numbers in the file mean what was written, not what YAML makes of them', () => {
+test('numbers in the file are read as text, not converted by YAML', () => {
   expect(problems({ file: 'max-concurrent-streams: 1e3' })).toEqual([
-    'c.yaml:1: "1e3" is not a whole number',
+    'c.yaml:1: "max-concurrent-streams" must be a whole number, not "1e3"',
   ]);
   expect(config({ file: 'tenants: [{name: "1", namespace: 007/}]' }).tenants[0]?.namespace).toBe(
     '007/',
   );
 });
 
-describe('an endpoint that is this proxy itself is refused', () => {
+describe('an endpoint that is an address of the proxy is rejected', () => {
   test.each([
     ['127.0.0.1:2379', '127.0.0.1:2379'],
     ['localhost:2379', '127.0.0.1:2379'],
@@ -217,7 +217,9 @@ describe('an endpoint that is this proxy itself is refused', () => {
     ['unix:///run/etcd.sock', 'unix:///run/etcd.sock'],
   ])('endpoint %s, listener %s', (endpoint, listener) => {
     expect(problems({ flags: { endpoints: endpoint, 'listen-addr': listener } })).toEqual([
-      expect.stringContaining(`${endpoint} is where this proxy itself listens (${listener})`),
+      expect.stringContaining(
+        `--endpoints: contains ${endpoint}, where this proxy itself listens (${listener})`,
+      ),
     ]);
   });
 
@@ -231,7 +233,7 @@ describe('an endpoint that is this proxy itself is refused', () => {
   });
 });
 
-test('what Kubernetes says about a Service of our name is not taken for settings', () => {
+test('variables of Kubernetes for a Service named etcd-bulkhead are not settings', () => {
   const environment = {
     ETCD_BULKHEAD_SERVICE_HOST: '10.0.0.1',
     ETCD_BULKHEAD_SERVICE_PORT: '2379',
@@ -247,7 +249,7 @@ test('what Kubernetes says about a Service of our name is not taken for settings
 describe('tenants', () => {
   const two = 'tenants: [{name: a, namespace: a/}, {name: b, namespace: b/, lease-tag: 7}]';
 
-  test('several come from the file, each with its listener', () => {
+  test('come from the file, each with its listener', () => {
     const listeners = 'listeners: [{address: ":1", tenant: a}, {address: "unix:///b", tenant: b}]';
     expect(config({ file: `${two}\n${listeners}` })).toEqual({
       ...defaults,
@@ -259,45 +261,53 @@ describe('tenants', () => {
     });
   });
 
-  test('several without listeners are a mistake', () => {
-    expect(problems({ file: two })).toEqual([expect.stringContaining('listeners: the list is')]);
-  });
-
-  test('the flags for a single one do not go with a list', () => {
-    const file = 'tenants: [{name: a, namespace: a/}]\nlisteners: [{address: ":1", tenant: a}]';
-    const flags = { ...elsewhere, namespace: 'x/', 'listen-addr': ':2' };
-    expect(problems({ file, flags }).map((line) => line.split(':')[0])).toEqual([
-      '--namespace',
-      '--listen-addr',
+  test('require listeners if there are several', () => {
+    expect(problems({ file: two })).toEqual([
+      'listeners: the list is required with more than one tenant',
     ]);
   });
 
-  test('two of one name and two listeners at one address are mistakes', () => {
+  test('cannot be combined with the flags for a single tenant', () => {
+    const file = 'tenants: [{name: a, namespace: a/}]\nlisteners: [{address: ":1", tenant: a}]';
+    const flags = { ...elsewhere, namespace: 'x/', 'listen-addr': ':2' };
+    expect(problems({ file, flags })).toEqual([
+      '--namespace: cannot be combined with a list of tenants in the file',
+      '--listen-addr: cannot be combined with a list of listeners in the file',
+    ]);
+  });
+
+  test('must have unique names, and listeners unique addresses', () => {
     const file = [
       'tenants: [{name: a, namespace: a/}, {name: a, namespace: b/}]',
       'listeners: [{address: "localhost:1", tenant: a}, {address: "127.0.0.1:1", tenant: a}]',
     ].join('\n');
     expect(problems({ file })).toEqual([
-      'c.yaml:1: a second tenant is called "a"',
-      'listener 127.0.0.1:1: stands there twice',
+      'c.yaml:1: the name "a" is used twice',
+      'listener 127.0.0.1:1: duplicate of listener localhost:1',
     ]);
   });
 
-  test('what the tenants check finds is reported with the rest', () => {
+  test('are checked together, and the problems are reported with the others', () => {
     const loaded = loadConfig({
       flags: new Map([['hold', { texts: ['x'], where: '--hold' }]]),
       environment: {},
       file: { name: 'c.yaml', text: 'endpoints: etcd:1\ntenants: [{name: a, namespace: a}]' },
-      checkTenants: ([tenant]) => [{ where: `tenant "${tenant?.name}"`, what: 'is wrong' }],
+      checkTenants: ([tenant]) => [
+        { where: 'the tenants', what: 'is wrong', tenant: tenant?.name ?? '' },
+        { where: 'the tenants', what: 'are wrong together' },
+        { where: 'tenant "a"', what: 'is not found by its text' },
+      ],
     });
     expect(loaded.problems.map(formatProblem)).toEqual([
       expect.stringMatching(/^--hold: /),
       'c.yaml:2: tenant "a": is wrong',
+      'the tenants: are wrong together',
+      'tenant "a": is not found by its text',
     ]);
   });
 });
 
-test('what is in force is listed with where it came from', () => {
+test('effective settings are listed with their origins', () => {
   const loaded = load({ file: 'hold: 1s', environment: { ETCD_BULKHEAD_LOG_KEYS: '1' } });
   const effective = new Map(loaded.config?.effective.map(({ name, ...rest }) => [name, rest]));
   expect(effective.get('hold')).toEqual({ value: '1s', origin: 'c.yaml:1' });

@@ -8,10 +8,10 @@ test.each([
   ['listen-address', 'listen-addr'],
   ['holt', 'hold'],
   ['loglevel', 'log-level'],
-])('%s is taken for a misspelled %s', (given, meant) => {
+])('for %s the suggestion is %s', (given, meant) => {
   expect(suggestion(given, names)).toBe(`; did you mean "${meant}"?`);
 });
 
-test.each(['zzz', '', 'password'])('nothing is guessed for %j', (given) => {
+test.each(['zzz', '', 'password'])('there is no suggestion for %j', (given) => {
   expect(suggestion(given, names)).toBe('');
 });

@@ -1,4 +1,4 @@
-/** Tenants and listeners with everything that the file may say of them, and every way to say it wrong. */
+/** Every key of tenants and listeners in the file, with valid and invalid values. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -45,7 +45,7 @@ const one = 'tenants: [{ name: a, namespace: a/ }]';
 const listener = 'listeners: [{ address: ":1", tenant: a }]';
 
 describe('a tenant', () => {
-  test('is a user and a claim of its own name, unless it says who it is', () => {
+  test('has the user and the claim of its name as identities, unless it lists others', () => {
     const { tenants } = config(
       'tenants:',
       '  - { name: a, namespace: a/ }',
@@ -58,14 +58,14 @@ describe('a tenant', () => {
     ]);
   });
 
-  test('may be read-only, alone or with all the others', () => {
+  test('may be read-only, alone or with all others', () => {
     const readOnly = 'tenants: [{ name: a, namespace: a/, access: read-only }]';
     expect(config(readOnly, listener).tenants[0]?.access).toBe('read-only');
     expect(config('read-only: true', one, listener).tenants[0]?.access).toBe('read-only');
     expect(config('read-only: true').tenants[0]?.access).toBe('read-only');
   });
 
-  test('may own the cluster, whole or by the method', () => {
+  test('may own the cluster, for all owner methods or for some', () => {
     const owner = (more: string) =>
       config(`tenants: [{ name: a, namespace: a/, role: owner${more} }]`, listener).tenants[0]
         ?.owns;
@@ -77,7 +77,19 @@ describe('a tenant', () => {
     expect(config(one, listener).tenants[0]?.owns).toEqual([]);
   });
 
-  test('with mistakes is told all of them, with their lines', () => {
+  test.each([
+    ['1', 1],
+    ['4294967294', 0xffff_fffe],
+    ['0', null],
+    ['4294967295', null],
+    ['1.5', null],
+  ])('with the lease tag %s has the tag %s', (text, leaseTag) => {
+    const lines = [`tenants: [{ name: a, namespace: a/, lease-tag: ${text} }]`, listener];
+    if (leaseTag !== null) expect(config(...lines).tenants[0]?.leaseTag).toBe(leaseTag);
+    else expect(problems(...lines)).toEqual([expect.stringContaining('from 1 to 4294967294')]);
+  });
+
+  test('has all its problems reported, with their lines', () => {
     expect(
       problems(
         'tenants:',
@@ -93,18 +105,20 @@ describe('a tenant', () => {
         'listeners: [{ address: ":1", tenant: a }]',
       ),
     ).toEqual([
-      'c.yaml:5: "access" is not one of read-write, read-only; did you mean "read-only"?',
-      'c.yaml:7: "owner-methods" has "Snapshott", which is no method for owners; did you mean "Snapshot"?',
-      'c.yaml:10: "owner-methods" needs "role: owner"',
-      expect.stringMatching(/^c\.yaml:11: .*"usr:x", .* did you mean "user"\?$/),
-      expect.stringMatching(/^c\.yaml:11: "identities" has "user:", which must begin with user: /),
-      'c.yaml:11: "user:a" is tenant "a" already',
+      'c.yaml:5: "access" must be read-write or read-only, not "readonly"; did you mean "read-only"?',
+      'c.yaml:7: "owner-methods" contains "Snapshott", which is not an owner method; did you mean "Snapshot"?',
+      'c.yaml:10: "owner-methods" requires "role: owner"',
+      'c.yaml:11: "identities" must have the form user:NAME, claim:VALUE, uri:URI, dns:NAME or cn:NAME, not "usr:x"; did you mean "user"?',
+      expect.stringMatching(
+        /^c\.yaml:11: "identities" must have the form user:NAME.*, not "user:"/,
+      ),
+      'c.yaml:11: the identity "user:a" already belongs to tenant "a"',
     ]);
   });
 });
 
 describe('a listener', () => {
-  test('identifies in several ways, with certificates of its own', () => {
+  test('has several identity sources, and certificates of its own', () => {
     const pair = authority.issue({ name: '/CN=proxy' });
     const { listeners } = config(
       one,
@@ -124,7 +138,7 @@ describe('a listener', () => {
     expect(listeners[0]?.tls?.clientAuthorities).toEqual(authority.certificate);
   });
 
-  test('has what its ways need, or is told what is missing', () => {
+  test('requires the settings that its identity sources depend on', () => {
     expect(
       problems(
         one,
@@ -137,13 +151,13 @@ describe('a listener', () => {
         '  - { address: ":6", tenant: a, key-file: nowhere }',
       ),
     ).toEqual([
-      'c.yaml:4: "identify" by certificate needs "trusted-ca-file", here or for all listeners',
-      'c.yaml:5: "identify" by user needs "users-file"',
-      'c.yaml:6: "identify" by jwt needs "jwks-file"',
-      'c.yaml:6: "pass-credentials" cannot be: here a token says who calls, and ends',
-      'c.yaml:7: "identify" has "cert", not one of user, jwt, certificate',
-      'c.yaml:8: "tenant" is missing, or "identify", which says how clients are told apart',
-      'c.yaml:9: "key-file" needs --cert-file as well',
+      'c.yaml:4: "identify" by certificate requires "trusted-ca-file" here or at the top level',
+      'c.yaml:5: "identify" by user requires "users-file"',
+      'c.yaml:6: "identify" by jwt requires "jwks-file"',
+      'c.yaml:6: "pass-credentials" cannot be combined with "identify" by user or jwt: the proxy does not forward those tokens',
+      'c.yaml:7: "identify" must be user, jwt or certificate, not "cert"',
+      'c.yaml:8: "tenant" is required unless "identify" is set',
+      'c.yaml:9: "key-file" requires "cert-file"',
       expect.stringContaining('c.yaml:9: "key-file" cannot be read: ENOENT'),
     ]);
   });
@@ -153,8 +167,8 @@ describe('the users', () => {
   const scrypt = `$scrypt$ln=14,r=8,p=5$${'a'.repeat(22)}$${'b'.repeat(43)}`;
   const bcrypt = `$2y$05$${'c'.repeat(53)}`;
 
-  test('come one in a line, with hashes of two kinds', () => {
-    const file = fileWith(`# who\n\nred:${scrypt}\r\nblue:${bcrypt}\n`);
+  test('are listed one per line, with hashes of two kinds', () => {
+    const file = fileWith(`# users\n\nred:${scrypt}\r\nblue:${bcrypt}\n`);
     const { users } = config(`users-file: ${file}`);
     expect([...users].map(([user, { kind }]) => [user, kind])).toEqual([
       ['red', 'scrypt'],
@@ -162,19 +176,19 @@ describe('the users', () => {
     ]);
   });
 
-  test('with mistakes are told by their lines, and no line is repeated', () => {
+  test('are reported by line number if invalid, without quoting the line', () => {
     const file = fileWith(`no colon\n:${bcrypt}\nred:secret\nblue:${bcrypt}\nblue:${bcrypt}`);
     const found = problems(`users-file: ${file}`);
     expect(found).toEqual([
-      'c.yaml:2: line 1: a name and ":" are missing',
-      'c.yaml:2: line 2: a name and ":" are missing',
-      'c.yaml:2: line 3: is neither $scrypt$ln=…,r=…,p=…$salt$hash nor bcrypt of cost 4 to 14',
-      'c.yaml:2: line 5: "blue" stands there twice',
+      'c.yaml:2: "users-file" line 1: must have the form user:hash, with a user name of at most 256 bytes',
+      'c.yaml:2: "users-file" line 2: must have the form user:hash, with a user name of at most 256 bytes',
+      'c.yaml:2: "users-file" line 3: the hash must be $scrypt$ln=…,r=…,p=…$salt$hash or bcrypt with a cost of 4 to 14',
+      'c.yaml:2: "users-file" line 5: user "blue" is listed twice',
     ]);
   });
 
   test.each(['ln=18,r=8,p=1', 'ln=14,r=8,p=32', 'ln=14,r=99,p=1', 'ln=0,r=8,p=1', 'ln=14,r=8,p=0'])(
-    'are refused a hash that costs too much or nothing: %s',
+    'are rejected if the cost of the hash is out of bounds: %s',
     (parameters) => {
       expect(parsePasswordHash(scrypt.replace('ln=14,r=8,p=5', parameters))).toMatch(
         'out of bounds',
@@ -187,7 +201,7 @@ describe('bearer tokens', () => {
   const keys = (...jwks: unknown[]) => fileWith(JSON.stringify({ keys: jwks }));
   const { jwk } = new Issuer();
 
-  test('are pinned to an issuer, an audience and asymmetric algorithms', () => {
+  test('require an issuer, an audience and asymmetric algorithms', () => {
     const { bearer } = config(`jwks-file: ${keys(jwk)}`, 'jwt-issuer: i', 'jwt-audience: a');
     expect(bearer).toMatchObject({
       ...{ issuer: 'i', audience: 'a', claim: 'sub', keys: [jwk] },
@@ -196,31 +210,35 @@ describe('bearer tokens', () => {
     expect(
       problems(`jwks-file: ${keys(jwk)}`, 'jwt-algorithms: [none, HS256]', 'jwt-claim: ""'),
     ).toEqual([
-      '--jwt-issuer: is missing: whose tokens are these?',
-      '--jwt-audience: is missing: a token for somebody else must not do',
-      'c.yaml:4: is empty',
-      expect.stringContaining('c.yaml:3: "none" is not one of RS256'),
-      expect.stringContaining('c.yaml:3: "HS256" is not one of RS256'),
+      '--jwt-issuer: is required with --jwks-file, so that tokens of other issuers are rejected',
+      '--jwt-audience: is required with --jwks-file, so that tokens for other services are rejected',
+      'c.yaml:4: "jwt-claim" must not be empty',
+      expect.stringMatching(/^c\.yaml:3: "jwt-algorithms" must be RS256, .* or EdDSA, not "none"$/),
+      expect.stringMatching(
+        /^c\.yaml:3: "jwt-algorithms" must be RS256, .* or EdDSA, not "HS256"$/,
+      ),
     ]);
   });
 
-  test('are verified with public keys and no others', () => {
+  test('are verified only with public keys', () => {
     const pins = ['jwt-issuer: i', 'jwt-audience: a'];
-    const told = (file: string) => problems(`jwks-file: ${file}`, ...pins);
-    expect(told(keys({ ...jwk, d: 'x' }, { kty: 'oct', k: 'x' }))).toEqual([
-      'c.yaml:2: key 0 is a private key, which nobody but its issuer should have',
-      'c.yaml:2: key 1: its type must be RSA, EC or OKP',
+    const problemsOf = (file: string) => problems(`jwks-file: ${file}`, ...pins);
+    expect(problemsOf(keys({ ...jwk, d: 'x' }, { kty: 'oct', k: 'x' }))).toEqual([
+      'c.yaml:2: "jwks-file" key 0: must be a public key, not a private key',
+      'c.yaml:2: "jwks-file" key 1: the type (kty) must be RSA, EC or OKP',
     ]);
     for (const text of ['[]', '{"keys": 1}', '{"keys": [1]}', 'x', 'null']) {
-      expect(told(fileWith(text)), text).toEqual([expect.stringContaining('no JSON Web Key Set')]);
+      expect(problemsOf(fileWith(text)), text).toEqual([
+        expect.stringContaining('must contain a JSON Web Key Set'),
+      ]);
     }
-    expect(told(keys())).toEqual(['c.yaml:2: holds no key']);
+    expect(problemsOf(keys())).toEqual(['c.yaml:2: "jwks-file" must contain at least one key']);
     expect(problems(...pins)).toHaveLength(2);
   });
 });
 
-describe('patterns of URIs', () => {
-  test('name the tenant by every part that may vary', () => {
+describe('URI patterns', () => {
+  test('map every variable part to the tenant name', () => {
     const text =
       'uri-pattern: ["spiffe://td/sa/{tenant}", "spiffe://td/ns/{ns}/sa/{sa}={ns}.{sa}"]';
     expect(config(text).uriPatterns).toEqual([
@@ -238,35 +256,35 @@ describe('patterns of URIs', () => {
     'spiffe://td/sa/x{tenant}',
     'spiffe://td/sa/tenant',
     'spiffe://td/.*/{tenant}',
-  ])('that leave anything open are mistakes: %s', (pattern) => {
+  ])('that are ambiguous are rejected: %s', (pattern) => {
     expect(problems(`uri-pattern: ["${pattern}"]`)).toHaveLength(1);
   });
 });
 
-describe('credentials towards etcd', () => {
+describe('credentials for etcd', () => {
   test('are a user and the first line of a file', () => {
     const { login, effective } = config('user: proxy', `password-file: ${fileWith('s3cret\nx')}`);
     expect(login).toEqual({ user: 'proxy', password: 's3cret' });
     expect(JSON.stringify(effective)).not.toContain('s3cret');
   });
 
-  test('go together, and an empty password is none', () => {
-    expect(problems('user: proxy')).toEqual(['c.yaml:2: needs --password-file as well']);
+  test('require each other, and the password must not be empty', () => {
+    expect(problems('user: proxy')).toEqual(['c.yaml:2: "user" requires --password-file']);
     expect(problems(`password-file: ${fileWith('\n')}`)).toEqual([
-      'c.yaml:2: needs --user as well',
-      'c.yaml:2: its first line is empty',
+      'c.yaml:2: "password-file" requires --user',
+      'c.yaml:2: "password-file" must contain the password in its first line',
     ]);
   });
 
-  test('may be a certificate with a common name where that was asked for', () => {
+  test('may include a certificate with a common name only if that is allowed', () => {
     const { certificateFile, keyFile } = authority.issue({ name: '/CN=root' });
     const pair = [`cert: ${certificateFile}`, `key: ${keyFile}`];
-    expect(problems(...pair)).toEqual([expect.stringContaining('has a common name')]);
+    expect(problems(...pair)).toEqual([expect.stringContaining('must not have a common name')]);
     expect(problems(...pair, 'allow-common-name: true')).toEqual([]);
   });
 });
 
-test('every file that the configuration depends on is known, readable or not', () => {
+test('every file that the configuration depends on is listed, readable or not', () => {
   const { files } = load(
     'cacert: /nowhere/ca.pem',
     'users-file: /nowhere/users',

@@ -23,8 +23,8 @@ function load(flags: Partial<Record<SettingName, string>>) {
 const problems = (flags: Partial<Record<SettingName, string>>) =>
   load(flags).problems.map(formatProblem);
 
-describe('TLS towards etcd', () => {
-  test('any of its settings turns it on for endpoints without a scheme', () => {
+describe('TLS to etcd', () => {
+  test('is enabled by any of its settings for endpoints without a scheme', () => {
     const { config } = load({ cacert: authority.certificateFile });
     expect(config?.endpoints[0]?.tls).toEqual({
       authorities: authority.certificate,
@@ -35,7 +35,7 @@ describe('TLS towards etcd', () => {
     });
   });
 
-  test('https:// alone trusts what the system trusts', () => {
+  test('uses the CA certificates of the system with https:// alone', () => {
     const { config } = load({ endpoints: 'https://etcd:1', 'server-name': 'etcd.example' });
     expect(config?.endpoints[0]?.tls).toMatchObject({
       authorities: null,
@@ -43,7 +43,7 @@ describe('TLS towards etcd', () => {
     });
   });
 
-  test('a client certificate goes with its key', () => {
+  test('presents a client certificate and its key', () => {
     const { config } = load({ cert: nameless.certificateFile, key: nameless.keyFile });
     expect(config?.endpoints[0]?.tls).toMatchObject({
       certificate: nameless.certificate,
@@ -51,36 +51,36 @@ describe('TLS towards etcd', () => {
     });
   });
 
-  test('a client certificate with a common name would make every client that user', () => {
+  test('rejects a client certificate with a common name, which would be the user of every client', () => {
     expect(problems({ cert: named.certificateFile, key: named.keyFile })).toEqual([
-      '--cert: has a common name, which etcd would take for the user of every client',
+      '--cert: must not have a common name, which etcd takes as the user of every client (set --allow-common-name if this is intended)',
     ]);
   });
 
-  test('a key of another certificate is noticed', () => {
+  test('rejects a key that does not match the certificate', () => {
     expect(problems({ cert: nameless.certificateFile, key: named.keyFile })).toEqual([
-      '--key: does not belong to --cert',
+      '--key: does not match the certificate of "cert"',
     ]);
   });
 
-  test('plain text where the rest says TLS is a contradiction', () => {
+  test('contradicts an http:// endpoint', () => {
     const flags = { endpoints: 'http://etcd:1', cacert: authority.certificateFile };
     expect(problems(flags)).toEqual([
-      '--endpoints: http://etcd:1 asks for plain text, but the other settings ask for TLS',
+      '--endpoints: contains http://etcd:1, but other settings enable TLS to etcd',
     ]);
   });
 
-  test('a name to verify without TLS is a contradiction', () => {
+  test('is required for a server name', () => {
     expect(problems({ 'server-name': 'etcd' })).toEqual([
-      '--server-name: has no effect: nothing turns on TLS towards etcd',
+      '--server-name: has no effect: no setting enables TLS to etcd',
     ]);
   });
 });
 
-describe('TLS towards clients', () => {
+describe('TLS for clients', () => {
   const pair = { 'cert-file': named.certificateFile, 'key-file': named.keyFile };
 
-  test('a pair turns it on, and clients need no certificate', () => {
+  test('is enabled by a certificate and its key, without client certificates', () => {
     expect(load(pair).config?.listeners[0]?.tls).toEqual({
       certificate: named.certificate,
       key: named.key,
@@ -88,23 +88,23 @@ describe('TLS towards clients', () => {
     });
   });
 
-  test('authorities make clients show a certificate, as in etcd', () => {
+  test('requires client certificates if CA certificates are configured, as in etcd', () => {
     const { config } = load({ ...pair, 'trusted-ca-file': authority.certificateFile });
     expect(config?.listeners[0]?.tls?.clientAuthorities).toEqual(authority.certificate);
   });
 
-  test('to insist on certificates takes authorities', () => {
+  test('cannot require client certificates without CA certificates', () => {
     expect(problems({ ...pair, 'client-cert-auth': 'true' })).toEqual([
-      '--client-cert-auth: needs --trusted-ca-file, which says whose certificates to accept',
+      '--client-cert-auth: requires --trusted-ca-file to verify client certificates with',
     ]);
   });
 
-  test('a file that is no certificate is said to be none', () => {
+  test('rejects a file that is not a certificate', () => {
     using directory = new TemporaryDirectory('tls');
     const broken = join(directory.path, 'broken.crt');
     writeFileSync(broken, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
     expect(problems({ ...pair, 'cert-file': broken })).toEqual([
-      expect.stringMatching(/^--cert-file: holds no certificate in PEM form: /),
+      expect.stringMatching(/^--cert-file: must contain a certificate in PEM format: /),
     ]);
   });
 });

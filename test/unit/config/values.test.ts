@@ -1,16 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type Kind, type Setting, schema, settingNames } from '../../../src/config/schema.ts';
-import { BadValue, formatDuration, readValue } from '../../../src/config/values.ts';
+import { formatDuration, InvalidValue, readValue } from '../../../src/config/values.ts';
 
-const unbounded = (kind: Kind): Setting => ({ kind, default: '', section: 'operation', doc: '' });
+const unbounded = (kind: Kind): Setting => ({
+  kind,
+  default: '',
+  section: 'operation',
+  reload: 'restart',
+  doc: '',
+});
 
 function read(kind: Kind, text: string): unknown {
   const value = readValue(kind, [text], unbounded(kind));
-  return value instanceof BadValue ? 'refused' : value;
+  return value instanceof InvalidValue ? 'rejected' : value;
 }
 
-describe('durations are spelled as in Go', () => {
+describe('durations have the format of Go', () => {
   test.each([
     ['0', 0],
     ['500ms', 500],
@@ -25,11 +31,11 @@ describe('durations are spelled as in Go', () => {
   test.each(['', '5', 's', '-5s', '5 s', '5sec', '1e3s', '1d', '999999h', '5s5'])(
     'not %j',
     (text) => {
-      expect(read('duration', text)).toBe('refused');
+      expect(read('duration', text)).toBe('rejected');
     },
   );
 
-  test('what is printed is read back', () => {
+  test('a formatted duration is parsed to the same value', () => {
     fc.assert(
       fc.property(fc.integer({ min: 0, max: 2_147_483_647 }), (ms) => {
         expect(read('duration', formatDuration(ms))).toBe(ms);
@@ -43,9 +49,9 @@ test.each([
   ['1KiB', 1024],
   ['1.5MiB', 1_572_864],
   ['2GiB', 2_147_483_648],
-  ['1MB', 'refused'],
-  ['-1', 'refused'],
-  ['', 'refused'],
+  ['1MB', 'rejected'],
+  ['-1', 'rejected'],
+  ['', 'rejected'],
 ])('the size %j', (text, bytes) => {
   expect(read('bytes', text)).toBe(bytes);
 });
@@ -55,8 +61,8 @@ test.each([
   ['1', true],
   ['false', false],
   ['0', false],
-  ['yes', 'refused'],
-  ['', 'refused'],
+  ['yes', 'rejected'],
+  ['', 'rejected'],
 ])('the boolean %j', (text, value) => {
   expect(read('boolean', text)).toBe(value);
 });
@@ -75,7 +81,7 @@ test.each([
   ['a b:1', null],
 ])('the address %j', (text, address) => {
   const value = readValue('address', [text], unbounded('address'));
-  expect(value instanceof BadValue ? null : value?.address).toEqual(address);
+  expect(value instanceof InvalidValue ? null : value?.address).toEqual(address);
 });
 
 test.each([
@@ -83,25 +89,25 @@ test.each([
   ['http://etcd:2379', false],
   ['https://etcd:2379/', true],
   ['unix:///run/a.sock', null],
-  [':2379', 'refused'],
-  ['etcd:0', 'refused'],
-  ['http://user:word@etcd:1', 'refused'],
-  ['http://unix:///a', 'refused'],
-  ['', 'refused'],
+  [':2379', 'rejected'],
+  ['etcd:0', 'rejected'],
+  ['http://user:word@etcd:1', 'rejected'],
+  ['http://unix:///a', 'rejected'],
+  ['', 'rejected'],
 ])('the endpoint %j', (text, secure) => {
   const value = readValue('endpoints', [text], unbounded('endpoints'));
-  expect(value instanceof BadValue ? 'refused' : value[0]?.secure).toBe(secure);
+  expect(value instanceof InvalidValue ? 'rejected' : value[0]?.secure).toBe(secure);
 });
 
-test('every default is a value of its own kind', () => {
+test('every default is a valid value of its kind', () => {
   for (const name of settingNames) {
     const setting: Setting = schema[name];
     const value = readValue(setting.kind, [setting.default], setting);
-    expect(value, name).not.toBeInstanceOf(BadValue);
+    expect(value, name).not.toBeInstanceOf(InvalidValue);
   }
 });
 
-test('a value is refused or read, whatever it is', () => {
+test('no text makes a parser throw', () => {
   const kinds = [...new Set(settingNames.map((name) => schema[name].kind))];
   fc.assert(
     fc.property(fc.constantFrom(...kinds), fc.string(), (kind, text) => {

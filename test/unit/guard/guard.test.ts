@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { BreakerConfig } from '../../../src/config/config.ts';
+import type { BreakerConfig } from '../../../src/config/sections/breaker.ts';
 import { reasonTrailer } from '../../../src/call/refusals.ts';
 import type { MethodName } from '../../../src/etcd/methods.ts';
 import { metadataValue } from '../../../src/grpc/metadata.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { LogLevel } from '../../../src/config/config.ts';
+import type { LogLevel } from '../../../src/config/schema.ts';
 import type { Etcd } from '../../../src/call/call.ts';
 import { refusal } from '../../../src/call/refusals.ts';
 import { CallCounters } from '../../../src/observe/call-counters.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import type { ListenerConfig, TenantConfig } from '../../../src/config/config.ts';
+import type { ListenerConfig } from '../../../src/config/sections/listeners.ts';
+import type { TenantConfig } from '../../../src/config/sections/tenants.ts';
 import { derivedLeaseTag } from '../../../src/etcd/key-space.ts';
 import { buildDirectory, checkTenants, type Directory } from '../../../src/tenant/directory.ts';
 import { ManualClock } from '../../support/manual-clock.ts';

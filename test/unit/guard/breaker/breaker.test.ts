@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { BreakerConfig } from '../../../../src/config/config.ts';
+import type { BreakerConfig } from '../../../../src/config/sections/breaker.ts';
 import type { BreakerVerdict as Verdict } from '../../../../src/etcd/outcomes.ts';
 import { type Breaker, type BreakerState, refused } from '../../../../src/guard/breaker/breaker.ts';
 import { Breakers } from '../../../../src/guard/breaker/breakers.ts';

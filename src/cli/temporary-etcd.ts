@@ -1,6 +1,6 @@
 /**
- * A real etcd of one member for as long as this process lives: free ports of 127.0.0.1, data in a directory of its own,
- * both gone at the end, also when the process ends by a fault. Not for anything that is to be kept.
+ * A single-member etcd that ends with this process, on free ports of 127.0.0.1 and with a temporary data directory. The
+ * cleanup also runs when the process ends with an error. All data is lost.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,15 +14,15 @@ const pollMs = 50;
 const stopMs = 5_000;
 const outputBytesMax = 4096;
 
-export class ThrowAwayEtcd implements AsyncDisposable {
+export class TemporaryEtcd implements AsyncDisposable {
   /** `host:port` for clients. */
   readonly address: string;
-  /** Resolves when it has ended, with why in words. */
+  /** Resolves with a reason when etcd has ended. */
   readonly exited: Promise<string>;
   readonly #clock: Clock;
   readonly #child: ChildProcess;
   readonly #dataDir: string;
-  /** The end of what it printed: the reason when it does not start. */
+  /** The last output of etcd, for the error message if it does not start. */
   #output = '';
   #hasExited = false;
 
@@ -44,33 +44,33 @@ export class ThrowAwayEtcd implements AsyncDisposable {
         '--logger=zap',
         '--log-level=warn',
       ],
-      // A group of its own: a Ctrl-C in the terminal is ours to pass on, after the proxy has drained.
+      // In its own process group, so that Ctrl-C does not reach it: it is stopped after the proxy has drained.
       { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: ownEnvironment() },
     );
     this.#child.stdout?.on('data', this.#onOutput);
     this.#child.stderr?.on('data', this.#onOutput);
     const { promise, resolve } = Promise.withResolvers<string>();
     this.exited = promise;
-    const onExit = (why: string) => {
+    const onExit = (reason: string) => {
       this.#hasExited = true;
-      resolve(why);
+      resolve(reason);
     };
     this.#child.once('error', (error) => onExit(error.message));
     this.#child.once('close', (code, signal) => {
-      onExit(`ended with ${signal ?? code}: ${this.#output.trim()}`);
+      onExit(`exited with ${signal ?? code}: ${this.#output.trim()}`);
     });
   }
 
-  /** Resolves when it serves. Rejects, with nothing left behind, when it does not start. */
-  static async start(binary: string, clock: Clock): Promise<ThrowAwayEtcd> {
-    const etcd = new ThrowAwayEtcd(binary, clock, [await freePort(0), await freePort(0)]);
+  /** Resolves when etcd is healthy. If it does not start, cleans up and rejects. */
+  static async start(binary: string, clock: Clock): Promise<TemporaryEtcd> {
+    const etcd = new TemporaryEtcd(binary, clock, [await freePort(0), await freePort(0)]);
     const giveUpMs = clock.nowMs() + startupMs;
     while (!(await etcd.#isHealthy())) {
       await Promise.race([etcd.exited, wait(clock, pollMs)]);
       if (!etcd.#hasExited && clock.nowMs() < giveUpMs) continue;
-      const why = etcd.#hasExited ? await etcd.exited : `does not serve: ${etcd.#output.trim()}`;
+      const reason = etcd.#hasExited ? await etcd.exited : `is not healthy: ${etcd.#output.trim()}`;
       await etcd[Symbol.asyncDispose]();
-      throw new Error(`${binary} ${why}`);
+      throw new Error(`${binary} ${reason}`);
     }
     return etcd;
   }
@@ -94,7 +94,7 @@ export class ThrowAwayEtcd implements AsyncDisposable {
     }
   }
 
-  /** Synchronous, because nothing else runs while a process exits. */
+  /** Synchronous, because no asynchronous work runs while a process exits. */
   readonly #onExit = (): void => {
     if (!this.#hasExited) this.#child.kill('SIGKILL');
     rmSync(this.#dataDir, { recursive: true, force: true, maxRetries: 5 });
@@ -105,12 +105,12 @@ export class ThrowAwayEtcd implements AsyncDisposable {
   };
 }
 
-/** etcd reads ETCD_… as its flags: ours, and those of another etcd on this machine, are not meant for this one. */
+/** Removes ETCD_… variables, which etcd reads as flags: they are for this proxy or for another etcd. */
 function ownEnvironment(): NodeJS.ProcessEnv {
   const others = Object.entries(process.env).filter(([name]) => !name.startsWith('ETCD_'));
   const environment = Object.fromEntries(others);
   if (process.arch === 'x64') return environment;
-  // etcd before 3.5 insists on being told that it is known to be untested on other processors.
+  // etcd before 3.5 starts on other architectures only if this variable acknowledges that they are not supported.
   return { ...environment, ETCD_UNSUPPORTED_ARCH: process.arch };
 }
 

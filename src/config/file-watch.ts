@@ -1,22 +1,21 @@
 /**
- * Tells when files have other contents than before. It watches their directories and not the files, because a file is
- * mostly replaced by another one of the same name: Kubernetes swaps a symbolic link beside it. What else happens in a
- * directory changes no contents, and is not told.
+ * Notifies when the contents of files change. It watches the directories, because files are usually replaced and not
+ * written in place: Kubernetes swaps a symbolic link beside them. Events that change no contents cause no notification.
  */
 import { createHash } from 'node:crypto';
 import { type FSWatcher, readFileSync, realpathSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 
-/** A certificate and its key are written one after the other; whoever reads between the two finds a pair that is none. */
+/** A certificate and its key are written one after the other. Reading between the two would find a mismatched pair. */
 const settleMs = 250;
 
 export interface FileWatchOptions {
   readonly clock: Clock;
   /** May call `watch` again. */
   readonly onChange: () => void;
-  /** A directory cannot be watched: what changes there is noticed only when something else asks for a reload. */
-  readonly onBlind: (directory: string, why: string) => void;
+  /** A directory cannot be watched: changes in it are found only when a reload is requested otherwise. */
+  readonly onWatchError: (directory: string, reason: string) => void;
 }
 
 export class FileWatch {
@@ -30,7 +29,7 @@ export class FileWatch {
     this.#options = options;
   }
 
-  /** Replaces what was watched before. What the files hold now counts as known. */
+  /** Replaces the set of watched files. Changes are relative to their current contents. */
   watch(files: readonly string[]): void {
     this.#files = files;
     this.#contents = contentsOf(files);
@@ -55,11 +54,11 @@ export class FileWatch {
       const watcher = watch(directory, { persistent: false }, () => this.#onEvent());
       watcher.on('error', (error) => {
         this.#watchers.delete(directory);
-        this.#options.onBlind(directory, error.message);
+        this.#options.onWatchError(directory, error.message);
       });
       this.#watchers.set(directory, watcher);
     } catch (error) {
-      this.#options.onBlind(directory, (error as Error).message);
+      this.#options.onWatchError(directory, (error as Error).message);
     }
   }
 
@@ -71,25 +70,24 @@ export class FileWatch {
   }
 }
 
-/** Where the file is named, and where it is: either may be what is swapped. */
+/** The directory of the path and that of the real file: a replacement can happen in either. */
 function directoriesOf(file: string): readonly string[] {
   try {
     return [dirname(file), dirname(realpathSync(file))];
   } catch {
-    // It is not there. It may come.
+    // The file does not exist yet.
     return [dirname(file)];
   }
 }
 
+/** A digest of all contents. An unreadable file counts as empty: loading the configuration reports it. */
 function contentsOf(files: readonly string[]): string {
   const hash = createHash('sha256');
   for (const file of files) {
     let bytes = Buffer.alloc(0);
     try {
       bytes = readFileSync(file);
-    } catch {
-      // As good as empty: whoever needs it says so.
-    }
+    } catch {}
     hash.update(`${file}:${bytes.length}:`).update(bytes);
   }
   return hash.digest('base64');

@@ -1,15 +1,12 @@
-/**
- * One element of `tenants` or `listeners`, key by key: values as they are meant, and problems with the line of the key they
- * are about.
- */
-import type { Entry } from './file.ts';
-import { type Problem, suggestion } from './problem.ts';
+/** Reads one entry of `tenants` or `listeners` by key. Reports problems with the line of the key. */
+import type { ListEntry } from './file.ts';
+import { alternatives, type Problem, suggestion } from './problem.ts';
 
-export class EntryReader {
-  readonly #entry: Entry;
+export class ListEntryReader {
+  readonly #entry: ListEntry;
   readonly #problems: Problem[];
 
-  constructor(entry: Entry, problems: Problem[]) {
+  constructor(entry: ListEntry, problems: Problem[]) {
     this.#entry = entry;
     this.#problems = problems;
   }
@@ -22,22 +19,23 @@ export class EntryReader {
     return this.texts(key)?.at(-1);
   }
 
-  /** A list; undefined when the key is not there. */
+  /** The elements of a list, or undefined if the key is not set. */
   texts(key: string): readonly string[] | undefined {
     return this.#entry.fields.get(key)?.texts;
   }
 
-  /** False when the key is not there. */
+  /** False if the key is not set. */
   boolean(key: string): boolean {
     return this.choice(key, ['false', 'true']) === 'true';
   }
 
-  /** The first one when the key is not there, or holds none of them: that is reported. */
+  /** Returns the first choice if the key is not set or, after a report, if its value is not valid. */
   choice<T extends string>(key: string, choices: readonly [T, ...T[]]): T {
     const text = this.text(key);
     const found = choices.find((choice) => choice === text);
     if (text !== undefined && found === undefined) {
-      this.report(key, `is not one of ${choices.join(', ')}${suggestion(text, choices)}`);
+      const what = `must be ${alternatives(choices)}, not "${text}"`;
+      this.report(key, what + suggestion(text, choices));
     }
     return found ?? choices[0];
   }

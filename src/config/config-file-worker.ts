@@ -1,4 +1,4 @@
-/** The other thread of load-aside.ts: reads one text, answers with what stands in it, and is gone with all it needed. */
+/** The worker thread of load-in-worker.ts: parses one configuration file and posts the result. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type FileText, readConfigFile } from './file.ts';
 

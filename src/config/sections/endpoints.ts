@@ -1,0 +1,38 @@
+/** The etcd endpoints, and whether the proxy uses TLS to each of them. */
+import type { ClientTls, SocketAddress } from '../../grpc/transport.ts';
+import type { ProblemReporter } from '../problem.ts';
+import type { Settings } from '../schema.ts';
+import { clientTls } from './tls.ts';
+
+export interface EndpointConfig {
+  /** The endpoint as configured, for logs and metrics. */
+  readonly name: string;
+  readonly address: SocketAddress;
+  /** Null: plain text. */
+  readonly tls: ClientTls | null;
+}
+
+export function resolveEndpoints(
+  settings: Settings,
+  report: ProblemReporter,
+): readonly EndpointConfig[] {
+  const configured = clientTls(settings, report);
+  // https:// without further settings trusts the CA certificates of the system.
+  const systemTrust: ClientTls = {
+    authorities: null,
+    certificate: null,
+    key: null,
+    serverName: settings['server-name'] || null,
+    skipVerification: false,
+  };
+  const usesTls = configured !== null || settings.endpoints.some(({ secure }) => secure === true);
+  if (settings['server-name'] !== '' && !usesTls) {
+    report('server-name', 'has no effect: no setting enables TLS to etcd');
+  }
+  return settings.endpoints.map(({ text, address, secure }) => {
+    if (secure === false && configured !== null) {
+      report('endpoints', `contains ${text}, but other settings enable TLS to etcd`);
+    }
+    return { name: text, address, tls: configured ?? (secure === true ? systemTrust : null) };
+  });
+}

@@ -1,0 +1,24 @@
+/** Limits on what one client may send. */
+import type { Settings } from '../schema.ts';
+
+export interface LimitsConfig {
+  /** Size of one message from a client. Like etcd's own limit: --max-request-bytes plus 512 KiB of overhead. */
+  readonly messageBytesMax: number;
+  /** Concurrent streams per client connection. `Infinity` announces no limit, as etcd does. */
+  readonly streamsMax: number;
+}
+
+/** etcd's server adds this to --max-request-bytes for its receive limit (server/etcdserver/api/v3rpc/grpc.go). */
+const overheadBytes = 512 * 1024;
+
+export function resolveLimits(settings: Settings): LimitsConfig {
+  return {
+    messageBytesMax: settings['max-request-bytes'] + overheadBytes,
+    streamsMax: streamsMax(settings['max-concurrent-streams']),
+  };
+}
+
+/** In etcd, the largest 32-bit value means "no limit". */
+function streamsMax(count: number): number {
+  return count === 4_294_967_295 ? Number.POSITIVE_INFINITY : count;
+}

@@ -1,0 +1,51 @@
+import { describe, expect, test } from 'vitest';
+import type { Config } from '../../../src/config/config.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { needRestart } from '../../../src/config/need-restart.ts';
+import { settingNames, settingOf } from '../../../src/config/schema.ts';
+
+test('a reload applies exactly these settings', () => {
+  expect(settingNames.filter((name) => settingOf(name).reload === 'applied').toSorted()).toEqual([
+    ...['allow-common-name', 'allow-undelimited', 'cacert', 'cert', 'cert-file'],
+    ...['client-cert-auth', 'config', 'drain-window', 'endpoints', 'insecure-skip-tls-verify'],
+    ...['jwks-file', 'jwt-algorithms', 'jwt-audience', 'jwt-claim', 'jwt-issuer', 'key'],
+    ...['key-file', 'listen-addr', 'max-drain', 'min-drain', 'namespace', 'password-file'],
+    ...['read-only', 'server-name', 'trusted-ca-file', 'uri-pattern', 'user', 'users-file'],
+  ]);
+});
+
+describe('the settings that need a restart', () => {
+  test('are the changed settings that a reload does not apply', () => {
+    const before = config('hold: 1s', 'log-level: info', 'min-drain: 1s');
+    const after = config('hold: 2s', 'log-level: info', 'min-drain: 2s', 'breaker: false');
+    expect(needRestart(before, after)).toEqual(['hold', 'breaker']);
+  });
+
+  test('are compared by value, whether set or left at the default', () => {
+    expect(needRestart(config('hold: 5s'), config())).toEqual([]);
+    expect(needRestart(config('hold: 5s'), config('hold: 6s'))).toEqual(['hold']);
+  });
+
+  test('never include tenants or listeners', () => {
+    const before = config(...lists('a'));
+    expect(needRestart(before, config(...lists('b')))).toEqual([]);
+    expect(needRestart(before, config())).toEqual([]);
+    expect(needRestart(config(), before)).toEqual([]);
+  });
+});
+
+const lists = (name: string) => [
+  `tenants: [{ name: ${name}, namespace: ${name}/ }]`,
+  `listeners: [{ address: "unix:///${name}", tenant: ${name} }]`,
+];
+
+function config(...lines: string[]): Config {
+  const { config: loaded, problems } = loadConfig({
+    flags: new Map(),
+    environment: {},
+    file: { name: 'c.yaml', text: ['endpoints: etcd:1', ...lines].join('\n') },
+    checkTenants: () => [],
+  });
+  if (loaded === null) throw new Error(JSON.stringify(problems));
+  return loaded;
+}
