@@ -1,6 +1,6 @@
 /**
- * All breakers of the process: one per tenant and class, made when first asked for, never per method. One timer moves all
- * their windows on, and there is none while no window holds anything.
+ * All breakers of the process: one per tenant and breaker class, created on first use. One timer rotates all windows; it runs
+ * only while a breaker is live.
  */
 import type { BreakerConfig } from '../../config/sections/breaker.ts';
 import type { BreakerClass } from '../../etcd/methods.ts';
@@ -11,7 +11,7 @@ import { StatePart, type TenantState } from '../../tenant/state.ts';
 import { Breaker, type BreakerParts, type BreakerState } from './breaker.ts';
 import { windowBuckets } from './trip-window.ts';
 
-/** Hears of every change of state, for logs and metrics. */
+/** Called for each transition, for logs and metrics. */
 export type OnBreakerState = (
   tenant: string,
   breakerClass: BreakerClass,
@@ -31,7 +31,7 @@ type TenantBreakers = Partial<Record<BreakerClass, Breaker>>;
 export class Breakers {
   readonly #parts: BreakerParts;
   readonly #onState: OnBreakerState | null;
-  /** Each tenant's breakers are part of its state, so they are collected with it. */
+  /** Breakers are part of the tenant's state and live as long as it does. */
   readonly #ofTenant = new StatePart<TenantBreakers>(() => ({}));
   readonly #live: LiveBreakers;
 
@@ -41,12 +41,12 @@ export class Breakers {
     this.#onState = onState;
   }
 
-  /** Breakers that hold statistics or are not closed. The others cost next to nothing. */
+  /** How many breakers are not closed with an empty window. */
   get liveCount(): number {
     return this.#live.count;
   }
 
-  /** Null when breakers are switched off. */
+  /** Returns null if breakers are disabled. */
   of(state: TenantState, breakerClass: BreakerClass): Breaker | null {
     if (!this.#parts.config.enabled) return null;
     const breakers = state.get(this.#ofTenant);
@@ -56,13 +56,13 @@ export class Breakers {
     return breakers[breakerClass];
   }
 
-  /** Ends all timers. Calls under way end without a vote. */
+  /** Ends all timers. Verdicts of calls in flight are ignored. */
   close(): void {
     this.#live.close();
   }
 }
 
-/** The breakers with a window, and the one timer that moves the windows on. */
+/** The breakers whose window may have to be rotated, and the timer that does it. */
 class LiveBreakers {
   readonly #clock: Clock;
   readonly #bucketMs: number;
