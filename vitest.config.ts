@@ -8,6 +8,7 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
+          setupFiles: ['test/support/contract-checks.ts'],
           include: ['test/{unit,property,fuzz,regression}/**/*.test.ts', 'test/tidy.test.ts'],
           testTimeout: 10_000,
         },

@@ -8,20 +8,21 @@ import { Buffer } from 'node:buffer';
 import { keySpace } from '../../src/etcd/key-space.ts';
 import { applier, stripper } from '../../src/etcd/rewriters.ts';
 import { Writer } from '../../src/protobuf/writer.ts';
-import type { Rewriter } from '../../src/rewrite/rewriter.ts';
+import type { RequestRewriter, ResponseRewriter } from '../../src/rewrite/rewriter.ts';
+import { asOwned } from '../../src/runtime/owned-bytes.ts';
 import { heading, measure } from './measure.ts';
 
 const space = keySpace(Buffer.from('game-1/'));
 
-function requestCase(name: string, rewriter: Rewriter, message: Uint8Array): void {
+function requestCase(name: string, rewriter: RequestRewriter, message: Uint8Array): void {
   measure(name, message.length, () => {
     rewriter.rewrite(message, space);
   });
 }
 
 /** Responses are rewritten in place, so each run starts with a copy of the message. The copy is measured separately, too. */
-function responseCase(name: string, rewriter: Rewriter, message: Uint8Array): void {
-  const taken = Buffer.from(message);
+function responseCase(name: string, rewriter: ResponseRewriter, message: Uint8Array): void {
+  const taken = asOwned(Buffer.from(message));
   measure(`${name}, and a copy`, message.length, () => {
     taken.set(message);
     rewriter.rewrite(taken, space);
@@ -68,7 +69,7 @@ const watched = new Writer().message(1, header).message(11, event).finish();
 for (let i = 0; i < 20_000; i++) {
   applier('PutRequest').rewrite(putLease, space);
   applier('TxnRequest').rewrite(txn, space);
-  stripper('WatchResponse').rewrite(Buffer.from(watched), space);
+  stripper('WatchResponse').rewrite(asOwned(Buffer.from(watched)), space);
 }
 heading('messages');
 requestCase('put, 256 B', applier('PutRequest'), put);

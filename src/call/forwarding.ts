@@ -50,7 +50,7 @@ export abstract class ResponseLayer<Below extends Space, Above extends Space>
 
   end(status: Status): void {
     if (this.isEnded) {
-      contractChecks.onViolation?.('a second end');
+      this.reportViolation('a second end');
       return;
     }
     this.isEnded = true;
@@ -64,16 +64,20 @@ export abstract class ResponseLayer<Below extends Space, Above extends Space>
   resumeRequests(): void {
     if (!this.isEnded) this.above.resumeRequests();
   }
+
+  protected reportViolation(what: string): void {
+    contractChecks.onViolation?.(what);
+  }
 }
 
 export class ForwardingResponses<S extends Space> extends ResponseLayer<S, S> {
   override deliver(message: OwnedMessage<S>): void {
-    if (this.isEnded) contractChecks.onViolation?.('a message after the end');
+    if (this.isEnded) this.reportViolation('a message after the end');
     else this.above.deliver(message);
   }
 
   override deliverShared(head: Uint8Array, tail: Message<S>): void {
-    if (this.isEnded) contractChecks.onViolation?.('a message after the end');
+    if (this.isEnded) this.reportViolation('a message after the end');
     else this.above.deliverShared(head, tail);
   }
 }
@@ -114,6 +118,11 @@ export abstract class UnaryLayer<Below extends Space, Above extends Space>
   resumeResponses(): void {
     if (!this.isEnded) this.handle.resumeResponses();
   }
+
+  /** A layer below that has not returned yet cannot have been cancelled, so its events are no violation. */
+  protected override reportViolation(what: string): void {
+    if (!(this.#isAborted && this.handle === endedCall)) super.reportViolation(what);
+  }
 }
 
 export abstract class CallLayer<Above extends Space, Below extends Space>
@@ -141,12 +150,12 @@ export class ForwardingCall<S extends Space> extends CallLayer<S, S> {
   }
 
   override deliver(message: OwnedMessage<S>): void {
-    if (this.isEnded) contractChecks.onViolation?.('a message after the end');
+    if (this.isEnded) this.reportViolation('a message after the end');
     else this.above.deliver(message);
   }
 
   override deliverShared(head: Uint8Array, tail: Message<S>): void {
-    if (this.isEnded) contractChecks.onViolation?.('a message after the end');
+    if (this.isEnded) this.reportViolation('a message after the end');
     else this.above.deliverShared(head, tail);
   }
 }

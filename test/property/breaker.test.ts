@@ -5,8 +5,8 @@ import { type BreakerState, refused, type Ticket } from '../../src/guard/breaker
 import { Breakers } from '../../src/guard/breaker/breakers.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { Deadlines } from '../../src/runtime/deadlines.ts';
-import { someTenant } from '../support/neighbours.ts';
 import { Seeded, seed } from '../support/seeded.ts';
+import { testTenant } from '../support/test-call.ts';
 
 const config = {
   enabled: true,
@@ -58,7 +58,7 @@ function world() {
     known = state;
   };
   const breakers = new Breakers({ config, clock: systemClock, random, deadlines, onState });
-  const found = breakers.of(someTenant(), 'write');
+  const found = breakers.of(testTenant().state, 'write');
   if (found === null) throw new Error('no breaker');
   const breaker = found;
   const underWay: { ticket: Ticket; beganIn: BreakerState }[] = [];

@@ -8,6 +8,7 @@ import { type RequestName, type ResponseName, requests, responses } from '../../
 import { applier, stripper } from '../../src/etcd/rewriters.ts';
 import type { MessageFields, ResponseRule } from '../../src/rewrite/field-table.ts';
 import { responseRewriters } from '../../src/rewrite/rewriter.ts';
+import { asOwned } from '../../src/runtime/owned-bytes.ts';
 import { RandomMessage, spaces } from '../support/random-message.ts';
 import { Seeded } from '../support/seeded.ts';
 import { SlowRewriter } from '../support/slow-rewriter.ts';
@@ -63,7 +64,7 @@ describe('the fast rewriter and the slow one', () => {
           const slow = new SlowRewriter(responses, 'strip', to);
           const rewriter = stripper(name);
           // A copy: responses are changed where they stand, and those that must not be passed on are not.
-          const taken = Uint8Array.from(message);
+          const taken = asOwned(Uint8Array.from(message));
           const result = rewriter.rewrite(taken, to);
           if (typeof result === 'string') expect(plain(taken)).toBe(plain(message));
           expect(plain(result)).toBe(plain(slow.rewrite(name, message)));
@@ -107,7 +108,7 @@ describe('what was applied', () => {
         );
         const stored = applier(name).rewrite(visible, to);
         if (typeof stored === 'string') return;
-        const again = mirror.get(name)?.rewrite(stored, to) ?? 'no such message';
+        const again = mirror.get(name)?.rewrite(asOwned(stored), to) ?? 'no such message';
         expect(plain(again)).toBe(plain(visible));
         stripped += 1;
       }),

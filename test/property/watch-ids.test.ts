@@ -78,7 +78,7 @@ const paces = fc.array(fc.nat(3), { maxLength: 40 });
 const direct = (program: readonly WatchRequest[]) => {
   const etcd = new ModelStream(compacted);
   const header = new WatchSetup();
-  for (const asked of program) for (const answer of etcd.ask(asked)) header.answer(answer);
+  for (const asked of program) for (const answer of etcd.ask(asked)) header.respond(answer);
   return header.told;
 };
 
@@ -92,7 +92,7 @@ function throughProxy(
   let worked = 0;
   const work = (upTo: number) => {
     for (; worked < Math.min(upTo, stream.sent.length); worked++) {
-      for (const answer of etcd.ask(stream.sent[worked] ?? {})) stream.answer(answer);
+      for (const answer of etcd.ask(stream.sent[worked] ?? {})) stream.respond(answer);
     }
   };
   program.forEach((asked, at) => {

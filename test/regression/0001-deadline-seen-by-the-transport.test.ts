@@ -4,8 +4,8 @@
  * not counted as failing.
  */
 import { expect, test } from 'vitest';
-import type { BreakerConfig } from '../../src/config/sections/breaker.ts';
 import { reasonTrailer } from '../../src/call/refusals.ts';
+import type { BreakerConfig } from '../../src/config/sections/breaker.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
 import { Code, status } from '../../src/grpc/status.ts';
 import { Breakers } from '../../src/guard/breaker/breakers.ts';
@@ -13,8 +13,10 @@ import { guard } from '../../src/guard/guard.ts';
 import { Hold } from '../../src/guard/hold.ts';
 import { RetryBudget } from '../../src/guard/retry-budget.ts';
 import { Deadlines } from '../../src/runtime/deadlines.ts';
+import { Caller } from '../support/caller.ts';
+import { FakeEtcd } from '../support/fake-etcd.ts';
 import { ManualClock } from '../support/manual-clock.ts';
-import { CallerAbove, callOf, EtcdBelow, someTenant } from '../support/neighbours.ts';
+import { callOf, onBytes, testTenant } from '../support/test-call.ts';
 
 const config: BreakerConfig = {
   enabled: true,
@@ -38,20 +40,19 @@ test('a deadline that the transport sees first ends the call as any other, and c
   const breakers = new Breakers({ config, clock, random, deadlines, onState: null });
   const hold = new Hold({ isAvailable: () => true, onAvailable: () => {} });
   const budget = new RetryBudget(clock);
-  const below = new EtcdBelow<'store'>();
-  const etcd = guard({
-    ...{ clock, deadlines, breakers, budget, hold },
-    ...{ holdMs: 5_000, requestTimeoutMs: 15_000 },
-  })(below);
-  const tenant = someTenant();
+  const below = new FakeEtcd<'store'>();
+  const parts = { clock, deadlines, breakers, budget, hold };
+  const layer = guard({ ...parts, holdMs: 5_000, requestTimeoutMs: 15_000 });
+  const etcd = onBytes(layer(below));
+  const tenant = testTenant();
   const callers = Array.from({ length: config.callsMin }, () => {
-    const above = new CallerAbove<'store'>();
+    const above = new Caller();
     etcd.unary(callOf('etcdserverpb.KV/Put', { tenant, deadlineMs }), Buffer.from('put'), above);
     return above;
   });
   // Just before the guard's own timer.
   clock.advance(deadlineMs - 1);
-  for (const attempt of below.attempts) attempt.finish(seenByTransport);
+  for (const attempt of below.calls) attempt.end(seenByTransport);
 
   for (const { status: ended } of callers) {
     expect(ended).toMatchObject({
@@ -60,6 +61,6 @@ test('a deadline that the transport sees first ends the call as any other, and c
     });
     expect(metadataValue(ended?.trailers ?? [], reasonTrailer)).toBe('deadline-passed');
   }
-  expect(breakers.of(tenant, 'write')?.state).toBe('open');
+  expect(breakers.of(tenant.state, 'write')?.state).toBe('open');
   breakers.close();
 });

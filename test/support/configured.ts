@@ -5,10 +5,10 @@
 import { type LoadResult, loadConfig } from '../../src/config/load.ts';
 import { formatProblem } from '../../src/config/problem.ts';
 import { createLogger } from '../../src/observe/logger.ts';
-import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts';
-import { checkTenants } from '../../src/tenant/directory.ts';
 import { Reader } from '../../src/protobuf/reader.ts';
 import { Writer } from '../../src/protobuf/writer.ts';
+import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts';
+import { checkTenants } from '../../src/tenant/directory.ts';
 import type { GrpcClient } from './client.ts';
 
 /** What a configuration file holds, as an object. */

@@ -1,5 +1,5 @@
-/** Channels without a network: a test sets their state and answers the calls that were started on them. */
-import type { CallHandle, ResponseSink, RequestSink } from '../../src/grpc/call.ts';
+/** Channels without a network: a test sets their state and responds to the calls that were started on them. */
+import type { CallHandle, RequestSink, ResponseSink } from '../../src/grpc/call.ts';
 import { status } from '../../src/grpc/status.ts';
 import type {
   Channel,
@@ -8,26 +8,15 @@ import type {
   DialOptions,
   RequestHead,
 } from '../../src/grpc/transport.ts';
+import { FakeCall } from './fake-call.ts';
 
-export class FakeCall implements RequestSink {
+export class ChannelCall extends FakeCall {
   readonly head: RequestHead;
-  readonly reply: ResponseSink;
-  readonly messages: Uint8Array[] = [];
-  cancels = 0;
 
-  constructor(head: RequestHead, reply: ResponseSink) {
+  constructor(head: RequestHead, responses: ResponseSink) {
+    super(responses);
     this.head = head;
-    this.reply = reply;
   }
-  send(bytes: Uint8Array): void {
-    this.messages.push(bytes);
-  }
-  halfClose(): void {}
-  cancel(): void {
-    this.cancels += 1;
-  }
-  pauseResponses(): void {}
-  resumeResponses(): void {}
 }
 
 export class FakeChannel implements Channel {
@@ -35,36 +24,52 @@ export class FakeChannel implements Channel {
   failure = '';
   onState: (() => void) | null = null;
   readonly dialled: DialOptions;
-  readonly calls: FakeCall[] = [];
+  readonly calls: ChannelCall[] = [];
 
   constructor(dialled: DialOptions) {
     this.dialled = dialled;
   }
+
   become(state: ChannelState, failure = ''): void {
     this.state = state;
     this.failure = failure;
     this.onState?.();
   }
-  unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle {
-    const call = this.stream(head, reply);
-    call.send(message);
+
+  unary(head: RequestHead, message: Uint8Array, responses: ResponseSink): CallHandle {
+    const call = this.#start(head, responses);
+    call.requests.push(message);
+    if (this.state !== 'ready') this.#reject(call);
     return call;
   }
-  stream(head: RequestHead, reply: ResponseSink): RequestSink {
-    const call = new FakeCall(head, reply);
-    if (this.state === 'ready') this.calls.push(call);
-    else reply.end(status(14, `no connection: ${this.failure}`, 'unsent'));
+
+  stream(head: RequestHead, responses: ResponseSink): RequestSink {
+    const call = this.#start(head, responses);
+    if (this.state !== 'ready') this.#reject(call);
     return call;
   }
+
   close(): void {
     this.become('closed');
   }
-  /** Calls of clients, without the proxy's own questions. */
-  get clientCalls(): FakeCall[] {
+
+  /** The calls of clients, without the proxy's own probes. */
+  get clientCalls(): ChannelCall[] {
     return this.calls.filter(({ head }) => head.path !== '/etcdserverpb.Maintenance/Status');
   }
-  get probes(): FakeCall[] {
+
+  get probes(): ChannelCall[] {
     return this.calls.filter(({ head }) => head.path === '/etcdserverpb.Maintenance/Status');
+  }
+
+  #start(head: RequestHead, responses: ResponseSink): ChannelCall {
+    const call = new ChannelCall(head, responses);
+    if (this.state === 'ready') this.calls.push(call);
+    return call;
+  }
+
+  #reject(call: ChannelCall): void {
+    call.end(status(14, `no connection: ${this.failure}`, 'unsent'));
   }
 }
 
@@ -76,7 +81,8 @@ export class FakeClientTransport implements ClientTransport {
     this.channels.push(channel);
     return channel;
   }
-  /** The channels to one port, in the order in which they were dialled: unary, watch, lease. */
+
+  /** The channels to one port in the order in which they were dialled: unary, watch, lease. */
   to(port: number): FakeChannel[] {
     return this.channels.filter(
       ({ dialled: { address } }) => 'port' in address && address.port === port,

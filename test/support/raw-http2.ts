@@ -6,9 +6,9 @@ import type { Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
 import { FrameType, writeFrameHeader } from '../../src/http2/frame.ts';
 import { FrameReader, type FrameSink } from '../../src/http2/frame-reader.ts';
-import type { HeaderList } from '../../src/http2/hpack/header-list.ts';
 import { HpackDecoder } from '../../src/http2/hpack/decoder.ts';
 import { HeaderTemplate, HpackEncoder } from '../../src/http2/hpack/encoder.ts';
+import type { HeaderList } from '../../src/http2/hpack/header-list.ts';
 import {
   ServerConnection,
   type ServerConnectionOptions,

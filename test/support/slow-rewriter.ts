@@ -6,7 +6,6 @@
 import { isOpenEnd, startsWith } from '../../src/etcd/key-range.ts';
 import type { KeySpace } from '../../src/etcd/key-space.ts';
 import { isVisibleId, storedId, visibleId } from '../../src/etcd/lease-id.ts';
-import { comparedId, namedId } from './lease-id-oracle.ts';
 import type { WireFault } from '../../src/rewrite/fault.ts';
 import {
   type MessageFields,
@@ -14,6 +13,7 @@ import {
   type RequestRule,
   type ResponseRule,
 } from '../../src/rewrite/field-table.ts';
+import { comparedId, namedId } from './lease-id-oracle.ts';
 
 export type Value = bigint | Uint8Array;
 

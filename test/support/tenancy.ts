@@ -1,7 +1,8 @@
 /** Configurations of tenants and listeners with nothing in them but what a test says, and the directories they make. */
+
+import { formatProblem } from '../../src/config/problem.ts';
 import type { ListenerConfig } from '../../src/config/sections/listeners.ts';
 import type { TenantConfig } from '../../src/config/sections/tenants.ts';
-import { formatProblem } from '../../src/config/problem.ts';
 import { buildDirectory, Directory, type DirectoryConfig } from '../../src/tenant/directory.ts';
 import { ManualClock } from './manual-clock.ts';
 

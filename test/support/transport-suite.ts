@@ -7,7 +7,7 @@ import { connect as connectHttp2 } from 'node:http2';
 import { connect, createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { CallHandle, ResponseSink, RequestSink } from '../../src/grpc/call.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../../src/grpc/call.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
 import { Code, ok, type Status, status } from '../../src/grpc/status.ts';
 import type {
@@ -22,6 +22,7 @@ import type {
   ServerTransport,
 } from '../../src/grpc/transport.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { asOwned } from '../../src/runtime/owned-bytes.ts';
 import { CertificateAuthority, type KeyPair } from './certificates.ts';
 import { TemporaryDirectory } from './temporary-directory.ts';
 
@@ -70,6 +71,9 @@ class Heard implements ResponseSink {
   deliver(message: Uint8Array): void {
     this.messages.push(message);
   }
+  deliverShared(head: Uint8Array, tail: Uint8Array): void {
+    this.deliver(Buffer.concat([head, tail]));
+  }
   end(ended: Status): void {
     this.status = ended;
     this.statuses += 1;
@@ -115,6 +119,10 @@ class Served implements RequestSink {
   }
   resumeResponses(): void {
     this.resumes += 1;
+  }
+  /** Delivers a copy, which the transport owns. */
+  deliver(message: Uint8Array): void {
+    this.reply.deliver(asOwned(Buffer.from(message)));
   }
 }
 
@@ -271,7 +279,7 @@ export function transportSuite(
       await using loop = await Loop.open(makePair());
       const everyByte = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
       loop.handler.onCall = (call) => {
-        call.reply.deliver(call.messages[0] ?? bytes(''));
+        call.deliver(call.messages[0] ?? bytes(''));
         call.reply.end(ok);
       };
       const heard = new Heard();
@@ -284,7 +292,7 @@ export function transportSuite(
     test('an empty message and one of 1.4 MB arrive whole', async () => {
       await using loop = await Loop.open(makePair());
       loop.handler.onCall = (call) => {
-        call.reply.deliver(call.messages[0] ?? bytes('missing'));
+        call.deliver(call.messages[0] ?? bytes('missing'));
         call.reply.end(ok);
       };
       for (const message of ['', 'x'.repeat(1_400_000)]) {
@@ -321,7 +329,7 @@ export function transportSuite(
       ];
       loop.handler.onCall = (call) => {
         const isFine = text(call.messages[0]) === 'fine';
-        if (isFine) call.reply.deliver(bytes('x'));
+        if (isFine) call.deliver(bytes('x'));
         call.reply.end(
           isFine ? { ...ok, trailers } : status(Code.UNAVAILABLE, 'no', 'proxy', trailers),
         );
@@ -397,7 +405,7 @@ export function transportSuite(
       heard.call.cancel();
       heard.call.cancel();
       await until('the handler to be cancelled', () => call.cancels === 1);
-      call.reply.deliver(bytes('too late'));
+      call.deliver(bytes('too late'));
       call.reply.end(ok);
       loop.unary().call.cancel();
       expect(heard.messages).toEqual([]);
@@ -407,7 +415,7 @@ export function transportSuite(
     test('a finished call is never cancelled', async () => {
       await using loop = await Loop.open(makePair());
       loop.handler.onCall = (call) => {
-        call.reply.deliver(bytes('x'));
+        call.deliver(bytes('x'));
         call.reply.end(ok);
       };
       for (let i = 0; i < 20; i += 1) await loop.unary().ended();
@@ -417,7 +425,7 @@ export function transportSuite(
     test('a hundred calls at once on one connection keep apart', async () => {
       await using loop = await Loop.open(makePair());
       loop.handler.onCall = (call) => {
-        call.reply.deliver(call.messages[0] ?? bytes(''));
+        call.deliver(call.messages[0] ?? bytes(''));
         call.reply.end(ok);
       };
       const calls = Array.from({ length: 100 }, (_, i) => loop.unary(`call ${i}`));
@@ -470,7 +478,7 @@ export function transportSuite(
       const call = await loop.handler.call();
       for (let i = 0; i < 50; i += 1) {
         heard.call.send(bytes(`up ${i}`));
-        call.reply.deliver(bytes(`down ${i}`));
+        call.deliver(bytes(`down ${i}`));
       }
       heard.call.halfClose();
       await until('half-close', () => call.ends === 1);
@@ -489,7 +497,7 @@ export function transportSuite(
       const call = await loop.handler.call();
       await until('half-close', () => call.ends === 1);
       for (let i = 0; i < 3; i += 1) {
-        call.reply.deliver(bytes(`event ${i}`));
+        call.deliver(bytes(`event ${i}`));
         await until(`event ${i}`, () => heard.messages.length === i + 1);
       }
       expect(heard.status).toBeNull();
@@ -500,8 +508,8 @@ export function transportSuite(
     test('a stream of answers to one request', async () => {
       await using loop = await Loop.open(makePair());
       loop.handler.onCall = (call) => {
-        call.reply.deliver(bytes('1'));
-        call.reply.deliver(bytes('2'));
+        call.deliver(bytes('1'));
+        call.deliver(bytes('2'));
       };
       const heard = loop.stream(serverStream);
       heard.call.send(bytes('list'));
@@ -509,7 +517,7 @@ export function transportSuite(
       const call = await loop.handler.call();
       await until('the whole request', () => call.ends === 1);
       expect(call.messages.map(text)).toEqual(['list']);
-      call.reply.deliver(bytes('3'));
+      call.deliver(bytes('3'));
       call.reply.end(ok);
       await heard.ended();
       expect(heard.messages.map(text)).toEqual(['1', '2', '3']);
@@ -519,7 +527,7 @@ export function transportSuite(
       await using loop = await Loop.open(makePair());
       const heard = loop.stream();
       const call = await loop.handler.call();
-      for (let i = 0; i < 10; i += 1) call.reply.deliver(bytes(`${i}`));
+      for (let i = 0; i < 10; i += 1) call.deliver(bytes(`${i}`));
       call.reply.end(status(Code.UNAVAILABLE, 'end'));
       expect((await heard.ended()).text).toBe('end');
       expect(heard.messages).toHaveLength(10);
@@ -531,7 +539,7 @@ export function transportSuite(
       const heard = loop.stream();
       heard.call.pauseResponses();
       const call = await loop.handler.call();
-      for (let i = 0; i < 10; i += 1) call.reply.deliver(bytes(`${i}`));
+      for (let i = 0; i < 10; i += 1) call.deliver(bytes(`${i}`));
       call.reply.end(status(Code.UNAVAILABLE, 'end'));
       await new Promise((resolve) => setTimeout(resolve, 50));
       heard.call.resumeResponses();
@@ -556,7 +564,7 @@ export function transportSuite(
       const [cancelled, alive] = [await loop.handler.call(0), await loop.handler.call(1)];
       first.call.cancel();
       await until('the cancellation', () => cancelled.cancels === 1);
-      alive.reply.deliver(bytes('still here'));
+      alive.deliver(bytes('still here'));
       await until('a message', () => second.messages.length === 1);
       expect(alive.cancels).toBe(0);
       expect(first.status).toBeNull();
@@ -600,10 +608,10 @@ export function transportSuite(
       loop.channel.stream({ path: bidi.path, metadata: [], timeoutMs: Infinity }, heard);
       const other = loop.stream();
       const [call, otherCall] = [await loop.handler.call(0), await loop.handler.call(1)];
-      call.reply.deliver(bytes('x'));
+      call.deliver(bytes('x'));
       expect((await heard.ended()).code).toBe(Code.INTERNAL);
       await until('the handler to be cancelled', () => call.cancels === 1);
-      otherCall.reply.deliver(bytes('y'));
+      otherCall.deliver(bytes('y'));
       await until('the other stream', () => other.messages.length === 1);
       expect(pair.faults).toHaveLength(1);
     });
@@ -619,7 +627,7 @@ export function transportSuite(
       const call = await loop.handler.call();
       let sent = 0;
       while (call.pauses === 0 && sent < 1_000) {
-        call.reply.deliver(block);
+        call.deliver(block);
         sent += 1;
         await new Promise((resolve) => setImmediate(resolve));
       }
@@ -654,9 +662,9 @@ export function transportSuite(
       const heard = loop.stream();
       heard.call.pauseResponses();
       const call = await loop.handler.call();
-      for (let i = 0; i < 40; i += 1) call.reply.deliver(block);
+      for (let i = 0; i < 40; i += 1) call.deliver(block);
       loop.handler.onCall = (unary) => {
-        unary.reply.deliver(block);
+        unary.deliver(block);
         unary.reply.end(ok);
       };
       for (let i = 0; i < 10; i += 1) expect((await loop.unary().ended()).code).toBe(Code.OK);
@@ -733,7 +741,7 @@ export function transportSuite(
       channel.stream({ path: bidi.path, metadata: [], timeoutMs: Infinity }, stream);
       await loop.handler.call(1);
       for (const call of loop.handler.calls) {
-        if (call.incoming.method === bidi) call.reply.deliver(bytes('event'));
+        if (call.incoming.method === bidi) call.deliver(bytes('event'));
       }
       await until('an event', () => stream.messages.length === 1);
       wire.cut();
@@ -829,7 +837,7 @@ export function transportSuite(
       const call = await loop.handler.call();
       const drained = loop.listener.drain(5_000);
       await until('refused connections', () => /ECONNREFUSED/.test(loop.channel.failure));
-      call.reply.deliver(bytes('x'));
+      call.deliver(bytes('x'));
       call.reply.end(ok);
       expect((await heard.ended()).code).toBe(Code.OK);
       expect(await drained).toBe(0);

@@ -1,54 +1,170 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import type { Etcd, Layer, Space } from '../../src/call/call.ts';
-import { endedCall } from '../../src/grpc/call.ts';
+import { reasonTrailer } from '../../src/call/refusals.ts';
+import { metadataValue } from '../../src/grpc/metadata.ts';
+import { Breakers } from '../../src/guard/breaker/breakers.ts';
+import { Hold } from '../../src/guard/hold.ts';
+import { RetryBudget } from '../../src/guard/retry-budget.ts';
+import { HashingGate } from '../../src/identity/hashing-gate.ts';
+import { byListener } from '../../src/identity/identify.ts';
+import { Passwords } from '../../src/identity/password.ts';
+import { Sessions } from '../../src/identity/sessions.ts';
+import { OpenStreams } from '../../src/lifecycle/drain.ts';
+import { Lifecycle } from '../../src/lifecycle/lifecycle.ts';
+import { CallCounters } from '../../src/observe/call-counters.ts';
+import { noCallEvents } from '../../src/observe/events.ts';
 import { type Parts, pipeline } from '../../src/pipeline.ts';
+import { Deadlines } from '../../src/runtime/deadlines.ts';
+import { systemRandom } from '../../src/runtime/random.ts';
+import { watchLimits } from '../../src/watch/stream/watch-stream.ts';
+import { Caller } from '../support/caller.ts';
+import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from '../support/codec.ts';
+import { FakeEtcd } from '../support/fake-etcd.ts';
+import { ManualClock } from '../support/manual-clock.ts';
+import { directoryOf, listenerConfig, tenantConfig } from '../support/tenancy.ts';
+import { callOf, onBytes } from '../support/test-call.ts';
 
-/** A layer that notes its name when a call passes. */
-function noting<Above extends Space, Below extends Space>(
-  name: string,
-  passed: string[],
-): Layer<Above, Below> {
-  return (next) => ({
-    unary(call, request, reply) {
-      passed.push(name);
-      return (next as unknown as Etcd<Above>).unary(call, request, reply);
-    },
-    stream: () => endedCall,
+const source = readFileSync(new URL('../../src/pipeline.ts', import.meta.url), 'utf8');
+/** Comment, step and part of each line of the chain, outermost first. */
+const lines = [
+  ...source.matchAll(/^ *\/\/ (.+)\n *(?:\.through|from)\((\w+)\((?:parts\.(\w+))?\)\)$/gm),
+].map(([, comment = '', step = '', part = '']) => ({ comment, step, part }));
+
+describe('src/pipeline.ts', () => {
+  test('has a comment for every step', () => {
+    expect(lines.length).toBeGreaterThanOrEqual(10);
+    expect(source.match(/\.through\(/g)).toHaveLength(lines.length - 1);
+    expect(lines[0]?.comment).toMatch(/^Outermost/);
+    expect(lines.at(-1)?.comment).toMatch(/Innermost/);
   });
+
+  test.each(lines)('imports $step from the file of that name, directly in a folder', ({ step }) => {
+    const imported = [...source.matchAll(/^import \{([^}]*)\} from '([^']*)';$/gm)].filter(
+      ([, names = '']) => names.split(',').some((name) => name.trim() === step),
+    );
+    expect(imported.map(([, , path]) => path)).toEqual([
+      expect.stringMatching(new RegExp(`^\\./[a-z]+/${step}\\.ts$`)),
+    ]);
+  });
+
+  test('names the parts after their steps, in the order of the chain', () => {
+    const [, body = ''] = /interface Parts \{([^}]*)\}/.exec(source) ?? [];
+    const parts = [...body.matchAll(/readonly (\w+):/g)].map(([, part]) => part);
+    const withParts = lines.filter(({ part }) => part !== '');
+    for (const { step, part } of withParts) expect(part).toBe(step);
+    expect(parts).toEqual([...withParts.map(({ part }) => part), 'upstream']);
+  });
+});
+
+/** The real pipeline over a fake upstream. The listener `main` belongs to `game-1`. */
+function setUp() {
+  const clock = new ManualClock();
+  const deadlines = new Deadlines(clock);
+  const upstream = new FakeEtcd<'store'>();
+  const faults: unknown[] = [];
+  const unidentified: string[] = [];
+  const directory = {
+    current: directoryOf({
+      tenants: [tenantConfig('game-1')],
+      listeners: [listenerConfig('main', { tenant: 'game-1' }), listenerConfig('other')],
+    }),
+  };
+  const parts: Parts = {
+    rescue: (_call, error) => void faults.push(error),
+    health: new Lifecycle(),
+    authenticate: {
+      directory,
+      sessions: new Sessions(clock, systemRandom),
+      passwords: new Passwords(),
+      gate: new HashingGate(),
+      onAnswer: null,
+    },
+    identify: {
+      directory,
+      resolvers: [byListener],
+      onUnidentified: (_call, why) => void unidentified.push(why),
+    },
+    observe: { clock, counters: new CallCounters(), events: noCallEvents, keyOf: null },
+    drain: new OpenStreams(clock),
+    watch: watchLimits,
+    namespace: {
+      random: systemRandom,
+      hooks: { violation: () => {}, foreignLeases: () => {} },
+      self: { name: 'bulkhead', memberId: 1n, clientUrls: () => [] },
+    },
+    guard: {
+      clock,
+      deadlines,
+      breakers: new Breakers({
+        config: {
+          enabled: true,
+          windowMs: 10_000,
+          callsMin: 5,
+          errorPercent: 50,
+          openMs: 1_000,
+          openMaxMs: 10_000,
+        },
+        clock,
+        random: systemRandom,
+        deadlines,
+        onState: null,
+      }),
+      budget: new RetryBudget(clock),
+      hold: new Hold({ isAvailable: () => true, onAvailable: () => () => {} }),
+      holdMs: 5_000,
+      requestTimeoutMs: 15_000,
+    },
+    upstream,
+  };
+  return { etcd: onBytes(pipeline(parts)), upstream, faults, unidentified };
 }
 
-describe('the pipeline', () => {
-  test('a call passes the layers in the order in which the file lists them', () => {
-    const passed: string[] = [];
-    const parts: Parts = {
-      rescue: noting('rescue', passed),
-      health: noting('health', passed),
-      authenticate: noting('authenticate', passed),
-      identify: noting('identify', passed),
-      observe: noting('observe', passed),
-      drain: noting('drain', passed),
-      authorize: noting('authorize', passed),
-      namespace: noting('namespace', passed),
-      watchStreams: noting('watchStreams', passed),
-      guard: noting('guard', passed),
-      upstream: {
-        unary: () => {
-          passed.push('upstream');
-          return endedCall;
-        },
-        stream: () => endedCall,
-      },
-    };
-    const nothing = undefined as never;
-    pipeline(parts).unary(nothing, new Uint8Array(0), nothing);
-    expect(passed).toEqual(Object.keys(parts));
+const put = 'etcdserverpb.KV/Put';
+const request = encodeRequest(put, { key: Buffer.from('a'), value: Buffer.from('v') });
+
+describe('a call through the whole pipeline', () => {
+  test('reaches etcd with the stored key, and its response returns with the visible one', () => {
+    const { etcd, upstream, faults } = setUp();
+    const caller = new Caller();
+    const call = callOf(put);
+    etcd.unary(call, request, caller);
+    expect(call.tenant?.name).toBe('game-1');
+    expect(decodeRequest(put, upstream.last.request)).toMatchObject({
+      key: Buffer.from('game-1/a'),
+      value: Buffer.from('v'),
+    });
+    const header = { cluster_id: '7', member_id: '8', revision: '9', raft_term: '3' };
+    const prevKv = { key: Buffer.from('game-1/a'), value: Buffer.from('before') };
+    upstream.last.respond(encodeResponse(put, { header, prev_kv: prevKv }));
+    expect(caller.isOk).toBe(true);
+    expect(caller.messages.map((response) => decodeResponse(put, response))).toMatchObject([
+      { header, prev_kv: { key: Buffer.from('a'), value: Buffer.from('before') } },
+    ]);
+    expect(faults).toEqual([]);
   });
 
-  test('a call that skipped its namespace does not compile', () => {
-    const tenantOnly = (next: Etcd<'tenant'>) => next;
-    const store = undefined as unknown as Etcd<'store'>;
-    // @ts-expect-error the layer wants tenants' keys below it, and etcd holds stored ones
-    const wrong = () => tenantOnly(store);
-    expect(wrong).toBeTypeOf('function');
+  test('is rejected if no tenant is identified', () => {
+    const { etcd, upstream, unidentified } = setUp();
+    const caller = new Caller();
+    etcd.unary(callOf(put, { listener: 'other' }), request, caller);
+    expect(metadataValue(caller.status?.trailers ?? [], reasonTrailer)).toBe('tenant-unknown');
+    expect(unidentified).toEqual(['tenant-unknown']);
+    expect(upstream.calls).toEqual([]);
+  });
+
+  test('ends with Internal, for this call alone, if a layer throws', () => {
+    const { etcd, upstream, faults } = setUp();
+    const bug = new Error('a bug');
+    upstream.onCall = () => {
+      upstream.onCall = null;
+      throw bug;
+    };
+    const [first, second] = [new Caller(), new Caller()];
+    etcd.unary(callOf(put), request, first);
+    expect(metadataValue(first.status?.trailers ?? [], reasonTrailer)).toBe('proxy-fault');
+    etcd.unary(callOf(put), request, second);
+    upstream.last.respond(encodeResponse(put, {}));
+    expect(second.isOk).toBe(true);
+    expect(faults).toEqual([bug]);
   });
 });

@@ -6,7 +6,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import type { CallHandle, ResponseSink, RequestSink } from '../../../src/grpc/call.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../../../src/grpc/call.ts';
 import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
@@ -17,6 +17,7 @@ import type { Connection } from '../../../src/http2/connection.ts';
 import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
+import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { frame } from '../../support/raw-http2.ts';
 import { Seeded } from '../../support/seeded.ts';
@@ -27,7 +28,7 @@ class CountingHandler implements CallHandler<ServedMethod> {
   readonly methods = new Map([unary, chat].map((method) => [method.path, method]));
   open = 0;
   unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
-    reply.deliver(request);
+    reply.deliver(asOwned(Buffer.from(request)));
     reply.end(request.length % 2 === 0 ? ok : status(5, 'odd: \u00fc'));
     return new CountedCall(null, reply);
   }
@@ -47,7 +48,7 @@ class CountedCall implements RequestSink {
   }
   send(bytes: Uint8Array): void {
     assert(!this.#ended, 'a message after the end');
-    this.#reply.deliver(bytes);
+    this.#reply.deliver(asOwned(Buffer.from(bytes)));
     if (bytes.length % 7 === 3) this.#reply.pauseRequests();
     if (bytes.length % 7 === 4) this.#reply.resumeRequests();
   }
@@ -71,6 +72,9 @@ class CountingReply implements ResponseSink {
   ends = 0;
   deliver(): void {
     assert(this.ends === 0, 'a message after the end');
+  }
+  deliverShared(): void {
+    this.deliver();
   }
   end(): void {
     this.ends += 1;

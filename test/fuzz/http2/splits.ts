@@ -7,7 +7,7 @@
  */
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
-import type { CallHandle, ResponseSink, RequestSink } from '../../../src/grpc/call.ts';
+import type { CallHandle, RequestSink, ResponseSink } from '../../../src/grpc/call.ts';
 import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
@@ -21,6 +21,7 @@ import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { SettingId, settingsFrame } from '../../../src/http2/settings.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
+import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { Seeded } from '../../support/seeded.ts';
 import { chat, clientRecording, FakeSocket, serverRecording, unary } from './recording.ts';
@@ -79,7 +80,7 @@ class LoggingCall implements RequestSink {
 
   send(bytes: Uint8Array): void {
     hear(this.#heard, this.#name, `message ${Buffer.from(bytes).toString('latin1')}`);
-    this.#reply.deliver(bytes);
+    this.#reply.deliver(asOwned(Buffer.from(bytes)));
   }
 
   halfClose(): void {
@@ -193,6 +194,10 @@ class LoggingReply implements ResponseSink {
   deliver(bytes: Uint8Array): void {
     this.#answers.push(bytes);
     hear(this.#heard, this.#name, `message ${this.#answers.length}`);
+  }
+
+  deliverShared(head: Uint8Array, tail: Uint8Array): void {
+    this.deliver(Buffer.concat([head, tail]));
   }
 
   tell(): void {

@@ -1,27 +1,14 @@
 /** The native client against a real etcd: what only the real one does (its windows, its pings, its resets). */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ResponseSink } from '../../../src/grpc/call.ts';
 import { NativeClientTransport } from '../../../src/grpc/native/client.ts';
-import { Code, type Status } from '../../../src/grpc/status.ts';
+import { Code } from '../../../src/grpc/status.ts';
 import type { Channel } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { systemRandom } from '../../../src/runtime/random.ts';
+import { Caller } from '../../support/caller.ts';
 import { decodeResponse, encodeRequest } from '../../support/codec.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { until } from '../../support/until.ts';
-
-class Heard implements ResponseSink {
-  readonly messages: Uint8Array[] = [];
-  status: Status | null = null;
-  deliver(bytes: Uint8Array): void {
-    this.messages.push(bytes);
-  }
-  end(ended: Status): void {
-    this.status = ended;
-  }
-  pauseRequests(): void {}
-  resumeRequests(): void {}
-}
 
 describe('a native channel to etcd', () => {
   let etcd: Etcd;
@@ -49,16 +36,16 @@ describe('a native channel to etcd', () => {
     expect(faults).toEqual([]);
   });
 
-  function start(path: string, message: Uint8Array): Heard {
-    const heard = new Heard();
-    channel.unary({ path, metadata: [], timeoutMs: 10_000 }, message, heard);
-    return heard;
+  function start(path: string, message: Uint8Array): Caller {
+    const caller = new Caller();
+    channel.unary({ path, metadata: [], timeoutMs: 10_000 }, message, caller);
+    return caller;
   }
 
-  async function unary(path: string, message: Uint8Array): Promise<Heard> {
-    const heard = start(path, message);
-    await until(`answer from ${path}`, () => heard.status !== null);
-    return heard;
+  async function unary(path: string, message: Uint8Array): Promise<Caller> {
+    const caller = start(path, message);
+    await until(`answer from ${path}`, () => caller.status !== null);
+    return caller;
   }
 
   const put = (key: string, value: Buffer) =>
@@ -79,8 +66,8 @@ describe('a native channel to etcd', () => {
       const puts = Array.from({ length: 1_000 }, (_, i) =>
         start('/etcdserverpb.KV/Put', put(`many/${from + i}`, Buffer.alloc(256, i))),
       );
-      await until('all puts', () => puts.every((heard) => heard.status !== null));
-      expect(puts.every((heard) => heard.status?.code === Code.OK)).toBe(true);
+      await until('all puts', () => puts.every((caller) => caller.status !== null));
+      expect(puts.every((caller) => caller.status?.code === Code.OK)).toBe(true);
     }
     const range = encodeRequest('etcdserverpb.KV/Range', {
       key: Buffer.from('many/'),
@@ -106,27 +93,27 @@ describe('a native channel to etcd', () => {
   });
 
   test('a watch sees every event while 5,000 other streams are opened and cancelled', async () => {
-    const heard = new Heard();
+    const caller = new Caller();
     const head = { path: '/etcdserverpb.Watch/Watch', metadata: [], timeoutMs: Infinity };
-    const watch = channel.stream(head, heard);
+    const watch = channel.stream(head, caller);
     const create = { key: Buffer.from('w/'), range_end: Buffer.from('w0') };
     watch.send(encodeRequest('etcdserverpb.Watch/Watch', { create_request: create }));
-    await until('created', () => heard.messages.length === 1);
+    await until('created', () => caller.messages.length === 1);
     for (let i = 0; i < 5_000; i++) {
-      const cancelled = channel.stream(head, new Heard());
+      const cancelled = channel.stream(head, new Caller());
       cancelled.send(encodeRequest('etcdserverpb.Watch/Watch', { create_request: create }));
       cancelled.cancel();
       if (i % 100 === 0) await unary('/etcdserverpb.KV/Put', put(`w/${i}`, Buffer.from('v')));
     }
     const events = () =>
-      heard.messages
+      caller.messages
         .slice(1)
         .flatMap((each) => decodeResponse('etcdserverpb.Watch/Watch', each).events);
     await until('all events', () => events().length === 50);
     expect(events().map((event) => Buffer.from(event.kv.key).toString())).toEqual(
       Array.from({ length: 50 }, (_, i) => `w/${i * 100}`),
     );
-    expect(heard.status).toBeNull();
+    expect(caller.status).toBeNull();
     watch.cancel();
   });
 });

@@ -1,41 +1,33 @@
 /** The upstream over grpc-js against real etcds: what clients do not notice, and what they are told when they must. */
 import { createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { EndpointConfig } from '../../../src/config/sections/endpoints.ts';
 import { Call } from '../../../src/call/call.ts';
+import type { EndpointConfig } from '../../../src/config/sections/endpoints.ts';
 import { type MethodName, method } from '../../../src/etcd/methods.ts';
-import type { ResponseSink } from '../../../src/grpc/call.ts';
 import { GrpcJsClientTransport } from '../../../src/grpc/grpc-js/client.ts';
 import { Code, type Status } from '../../../src/grpc/status.ts';
 import type { ClientTls } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { systemRandom } from '../../../src/runtime/random.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
+import { Caller } from '../../support/caller.ts';
 import { CertificateAuthority, type KeyPair } from '../../support/certificates.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { encodeRequest } from '../../support/codec.ts';
 import { type Etcd, startEtcd, startMembers, withFreePorts } from '../../support/etcd.ts';
+import { message } from '../../support/test-call.ts';
 
 const peer = { listener: 'local', remote: '', certificate: null };
 
-class Answer implements ResponseSink {
-  readonly messages: Uint8Array[] = [];
-  readonly ended: Promise<Status>;
-  #resolve: (ended: Status) => void = () => {};
+/** A caller whose end can be awaited. */
+class Answer extends Caller {
+  readonly #end = Promise.withResolvers<Status>();
+  readonly whenEnded = this.#end.promise;
 
-  constructor() {
-    this.ended = new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
+  override end(status: Status): void {
+    super.end(status);
+    this.#end.resolve(status);
   }
-  deliver(bytes: Uint8Array): void {
-    this.messages.push(bytes);
-  }
-  end(ended: Status): void {
-    this.#resolve(ended);
-  }
-  pauseRequests(): void {}
-  resumeRequests(): void {}
 }
 
 /** An upstream that closes itself, with the calls that the tests make. */
@@ -65,14 +57,14 @@ class Line implements Disposable {
     const bytes = { key: Buffer.from(key), value: Buffer.from('v') };
     const answer = new Answer();
     const call = this.#call('etcdserverpb.KV/Put', timeoutMs);
-    this.upstream.unary(call, encodeRequest('etcdserverpb.KV/Put', bytes), answer);
-    return answer.ended;
+    this.upstream.unary(call, message(encodeRequest('etcdserverpb.KV/Put', bytes)), answer);
+    return answer.whenEnded;
   }
   watch(key: string): Answer {
     const answer = new Answer();
     const requests = this.upstream.stream(this.#call('etcdserverpb.Watch/Watch', Infinity), answer);
     const create = { create_request: { key: Buffer.from(key) } };
-    requests.send(encodeRequest('etcdserverpb.Watch/Watch', create));
+    requests.send(message(encodeRequest('etcdserverpb.Watch/Watch', create)));
     return answer;
   }
   states(): string[] {
@@ -153,7 +145,7 @@ describe('three endpoints', () => {
     const victim = cluster.members.find((member) => member !== leader);
     await victim?.kill();
     const lost: Status[] = [];
-    for (const { ended } of watches) void ended.then((status) => lost.push(status));
+    for (const { whenEnded } of watches) void whenEnded.then((status) => lost.push(status));
     await line.until('the losses', () => lost.length === 2);
     expect(lost).toMatchObject([
       { code: Code.UNAVAILABLE, origin: 'lost' },

@@ -1,8 +1,8 @@
 import { connect } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
-import { Lifecycle } from '../../../src/lifecycle/lifecycle.ts';
 import { type Admin, type AdminParts, startAdmin } from '../../../src/admin/server.ts';
+import { Lifecycle } from '../../../src/lifecycle/lifecycle.ts';
 
 const configuration = {
   hash: 'abc',

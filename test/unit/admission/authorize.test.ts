@@ -1,14 +1,16 @@
 import { describe, expect, test } from 'vitest';
+import { authorize } from '../../../src/admission/authorize.ts';
 import { type MethodName, method, methods, ownerMethods } from '../../../src/etcd/methods.ts';
-import type { Tenant } from '../../../src/tenant/tenant.ts';
 import { metadataValue } from '../../../src/grpc/metadata.ts';
 import { Code } from '../../../src/grpc/status.ts';
-import { authorize } from '../../../src/admission/authorize.ts';
-import { CallerAbove, callOf, EtcdBelow, someTenant } from '../../support/neighbours.ts';
+import type { Tenant } from '../../../src/tenant/tenant.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { slowMessage as message } from '../../support/slow-rewriter.ts';
+import { callOf, onBytes, testTenant } from '../../support/test-call.ts';
 
-const reader: Tenant = { ...someTenant(), access: 'read-only' };
-const owner: Tenant = { ...someTenant(), owns: ownerMethods };
+const reader: Tenant = { ...testTenant(), access: 'read-only' };
+const owner: Tenant = { ...testTenant(), owns: ownerMethods };
 
 const put = message([2, message([1, 'k'])]);
 const remove = message([3, message([1, 'k'])]);
@@ -17,18 +19,18 @@ const raise = message([1, 1n], [3, 1n]);
 
 /** How the reason trailer of a call reads, or `passed` when it reached etcd. */
 function outcome(tenant: Tenant, name: MethodName, request: Uint8Array = Buffer.alloc(0)): string {
-  const below = new EtcdBelow<'tenant'>();
-  const above = new CallerAbove<'tenant'>();
+  const below = new FakeEtcd<'tenant'>();
+  const above = new Caller();
   const call = callOf(name, { tenant });
   const { requestStream, responseStream } = method(name);
-  const etcd = authorize(below);
+  const etcd = onBytes(authorize()(below));
   if (requestStream || responseStream) etcd.stream(call, above).send(request);
   else etcd.unary(call, request, above);
   if (above.status === null) {
-    expect(below.attempts).toMatchObject([{ call, requests: [request] }]);
+    expect(below.calls).toMatchObject([{ call, requests: [request] }]);
     return 'passed';
   }
-  expect(below.attempts).toEqual([]);
+  expect(below.calls).toEqual([]);
   const reason = metadataValue(above.status.trailers, 'etcd-bulkhead-reason') ?? '';
   if (reason !== 'malformed' && reason !== 'operations-nested') {
     const text = 'etcdserver: permission denied';
@@ -41,31 +43,31 @@ describe('a tenant', () => {
   test.each(methods.map((m) => [m.decision, m.name] as const))(
     'calls a method that is %s: %s',
     (decision, name) => {
-      expect(outcome(someTenant(), name)).toBe(decision === 'refused' ? 'method-denied' : 'passed');
+      expect(outcome(testTenant(), name)).toBe(decision === 'refused' ? 'method-denied' : 'passed');
     },
   );
 
   test('looks at alarms, and neither raises nor disarms one', () => {
     const alarm = 'etcdserverpb.Maintenance/Alarm';
-    expect(outcome(someTenant(), alarm, message([3, 1n]))).toBe('passed');
+    expect(outcome(testTenant(), alarm, message([3, 1n]))).toBe('passed');
     for (const action of [1n, 2n, 7n, -1n, 2n ** 32n]) {
-      expect(outcome(someTenant(), alarm, message([1, action]))).toBe('method-denied');
+      expect(outcome(testTenant(), alarm, message([1, action]))).toBe('method-denied');
     }
-    expect(outcome(someTenant(), alarm, message([1, 1n], [1, 0n]))).toBe('method-denied');
-    expect(outcome(someTenant(), alarm, message([1, 'x']))).toBe('malformed');
+    expect(outcome(testTenant(), alarm, message([1, 1n], [1, 0n]))).toBe('method-denied');
+    expect(outcome(testTenant(), alarm, message([1, 'x']))).toBe('malformed');
   });
 
   test('is told what to do instead', () => {
-    const above = new CallerAbove<'tenant'>();
-    const call = callOf('etcdserverpb.Maintenance/Snapshot', { tenant: someTenant() });
-    authorize(new EtcdBelow<'tenant'>()).stream(call, above);
+    const above = new Caller();
+    const call = callOf('etcdserverpb.Maintenance/Snapshot', { tenant: testTenant() });
+    authorize()(new FakeEtcd<'tenant'>()).stream(call, above);
     const hint = metadataValue(above.status?.trailers ?? [], 'etcd-bulkhead-hint');
     expect(hint).toMatch(/every tenant/);
   });
 
   test('writes in transactions, whatever is in them', () => {
     for (const request of [put, message([2, put]), Buffer.from('no message')]) {
-      expect(outcome(someTenant(), 'etcdserverpb.KV/Txn', request)).toBe('passed');
+      expect(outcome(testTenant(), 'etcdserverpb.KV/Txn', request)).toBe('passed');
     }
   });
 });

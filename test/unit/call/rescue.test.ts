@@ -1,9 +1,12 @@
 import { describe, expect, test } from 'vitest';
-import type { Call, Etcd, Requests } from '../../../src/call/call.ts';
+import type { Call, Etcd, OwnedMessage } from '../../../src/call/call.ts';
 import { refusal } from '../../../src/call/refusals.ts';
+import { type OnFault, rescue } from '../../../src/call/rescue.ts';
 import { ok } from '../../../src/grpc/status.ts';
-import { type OnFault, rescue, rescueFrom } from '../../../src/call/rescue.ts';
-import { CallerAbove, callOf, EtcdBelow } from '../../support/neighbours.ts';
+import { asOwned } from '../../../src/runtime/owned-bytes.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
+import { callOf, onBytes } from '../../support/test-call.ts';
 
 const put = 'etcdserverpb.KV/Put';
 const watch = 'etcdserverpb.Watch/Watch';
@@ -16,14 +19,14 @@ function throwBug(): never {
 function rescued(below: Etcd<'client'>) {
   const faults: [Call, unknown][] = [];
   const onFault: OnFault = (call, error) => void faults.push([call, error]);
-  return { etcd: rescue(onFault)(below), faults };
+  return { etcd: onBytes(rescue(onFault)(below)), faults };
 }
 
 describe('rescue', () => {
   test('what is thrown while a call begins ends that call, with one report', () => {
     const { etcd, faults } = rescued({ unary: throwBug, stream: throwBug });
     const [unary, stream] = [callOf(put), callOf(watch)];
-    const [first, second] = [new CallerAbove<'client'>(), new CallerAbove<'client'>()];
+    const [first, second] = [new Caller(), new Caller()];
     etcd.unary(unary, Buffer.from('x'), first).cancel();
     const requests = etcd.stream(stream, second);
     requests.send(Buffer.from('x'));
@@ -36,15 +39,15 @@ describe('rescue', () => {
     ]);
   });
 
-  test.each(['message', 'end', 'pause', 'resume'] as const)(
+  test.each(['send', 'halfClose', 'pauseResponses', 'resumeResponses'] as const)(
     'what is thrown by %s of a stream ends that stream and cancels it below',
     (way) => {
-      const below = new EtcdBelow<'client'>();
+      const below = new FakeEtcd<'client'>();
       const { etcd, faults } = rescued(below);
-      const above = new CallerAbove<'client'>();
+      const above = new Caller();
       const requests = etcd.stream(callOf(watch), above);
       below.last[way] = throwBug;
-      if (way === 'message') requests.send(Buffer.from('x'));
+      if (way === 'send') requests.send(Buffer.from('x'));
       else requests[way]();
       expect(above.status).toBe(refusal('proxy-fault'));
       expect(below.last.isCancelled).toBe(true);
@@ -53,61 +56,62 @@ describe('rescue', () => {
   );
 
   test('what is caught further down, on the way back, ends the call too', () => {
-    const below = new EtcdBelow<'client'>();
+    const below = new FakeEtcd<'client'>();
     const { etcd, faults } = rescued(below);
-    const above = new CallerAbove<'client'>();
+    const above = new Caller();
     const call = callOf(put);
     etcd.unary(call, Buffer.from('x'), above);
-    rescueFrom(bug, call);
+    call.fault(bug);
     expect(above.status).toBe(refusal('proxy-fault'));
     expect(below.last.isCancelled).toBe(true);
     expect(faults).toEqual([[call, bug]]);
   });
 
   test('answers that come after a fault are swallowed', () => {
-    const below = new EtcdBelow<'client'>();
+    const below = new FakeEtcd<'client'>();
     const { etcd } = rescued(below);
-    const above = new CallerAbove<'client'>();
+    const above = new Caller();
     const call = callOf(watch);
     etcd.stream(call, above);
-    rescueFrom(bug, call);
-    below.last.answer('late');
-    below.last.pauseRequests();
-    below.last.finish();
-    expect(above.messages).toEqual([]);
+    call.fault(bug);
+    const { responses } = below.last;
+    responses.deliver(asOwned(Buffer.from('late')) as OwnedMessage<'client'>);
+    responses.pauseRequests();
+    responses.end(ok);
+    expect(above.texts).toEqual([]);
     expect(above.isPaused).toBe(false);
     expect(above.status).toBe(refusal('proxy-fault'));
   });
 
   test('a fault after the end is reported, and the end stands', () => {
-    const below = new EtcdBelow<'client'>();
+    const below = new FakeEtcd<'client'>();
     const { etcd, faults } = rescued(below);
-    const above = new CallerAbove<'client'>();
+    const above = new Caller();
     const call = callOf(put);
     etcd.unary(call, Buffer.from('x'), above);
-    below.last.finish();
-    rescueFrom(bug, call);
+    below.last.end();
+    call.fault(bug);
     expect(above.status).toBe(ok);
     expect(below.last.isCancelled).toBe(false);
     expect(faults).toHaveLength(1);
   });
 
   test('a fault while the call is still being started cancels what was started', () => {
-    const below = new EtcdBelow<'client'>();
+    const below = new FakeEtcd<'client'>();
     const { etcd } = rescued(below);
     const call = callOf(put);
-    below.onStart = () => rescueFrom(bug, call);
-    const above = new CallerAbove<'client'>();
+    below.onCall = () => call.fault(bug);
+    const above = new Caller();
     etcd.unary(call, Buffer.from('x'), above);
     expect(above.status).toBe(refusal('proxy-fault'));
     expect(below.last.isCancelled).toBe(true);
   });
 
   test('a layer that throws again while it is cancelled changes nothing', () => {
-    const below = new EtcdBelow<'client'>();
+    const below = new FakeEtcd<'client'>();
     const { etcd, faults } = rescued(below);
-    const above = new CallerAbove<'client'>();
-    const requests: Requests<'client'> = etcd.stream(callOf(watch), above);
+    const above = new Caller();
+    const requests = etcd.stream(callOf(watch), above);
     below.last.send = throwBug;
     below.last.cancel = throwBug;
     requests.send(Buffer.from('x'));
@@ -116,21 +120,21 @@ describe('rescue', () => {
   });
 
   test('other calls notice nothing, and calls without faults pass unchanged', () => {
-    const below = new EtcdBelow<'client'>();
+    const below = new FakeEtcd<'client'>();
     const { etcd, faults } = rescued(below);
     const [bad, good] = [callOf(put), callOf(put)];
-    const [first, second] = [new CallerAbove<'client'>(), new CallerAbove<'client'>()];
+    const [first, second] = [new Caller(), new Caller()];
     etcd.unary(bad, Buffer.from('x'), first);
     etcd.unary(good, Buffer.from('y'), second);
-    rescueFrom(bug, bad);
-    below.last.answer('fine');
-    below.last.finish();
-    expect(second.messages).toEqual(['fine']);
+    bad.fault(bug);
+    below.last.deliver('fine');
+    below.last.end();
+    expect(second.texts).toEqual(['fine']);
     expect(second.status).toBe(ok);
     expect(faults).toHaveLength(1);
   });
 
   test('a fault of a call that no client began is thrown', () => {
-    expect(() => rescueFrom(bug, callOf(put))).toThrow(bug);
+    expect(() => callOf(put).fault(bug)).toThrow(bug);
   });
 });

@@ -4,6 +4,7 @@ import { keySpace } from '../../../src/etcd/key-space.ts';
 import { storedId } from '../../../src/etcd/lease-id.ts';
 import { method } from '../../../src/etcd/methods.ts';
 import { responseRewriter, stripper } from '../../../src/etcd/rewriters.ts';
+import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { slowMessage as message, type Value } from '../../support/slow-rewriter.ts';
 
 const space = keySpace(Buffer.from('t1/'), 0xfedc_ba98);
@@ -13,7 +14,8 @@ const foreign = storedId(space.leaseTag - 1, 5);
 
 type Fields = readonly (readonly [number, Value | string])[];
 
-const strip = (name: ResponseName, source: Uint8Array) => stripper(name).rewrite(source, space);
+const strip = (name: ResponseName, source: Uint8Array) =>
+  stripper(name).rewrite(asOwned(source), space);
 const stripped = (name: ResponseName, ...fields: Fields) => strip(name, message(...fields));
 
 const header = message([1, 2n ** 64n - 1n], [2, 2n ** 63n], [3, 9n], [4, 2n]);
@@ -31,7 +33,10 @@ describe('keys on their way back', () => {
       const response = (...kvs: Uint8Array[]) =>
         message([1, header], ...kvs.map((kv) => [field, kv] as const), [4, 2n], [50, 'new']);
       expect(
-        responseRewriter(method(name)).rewrite(response(stored('a'), stored('b', 7)), space),
+        responseRewriter(method(name)).rewrite(
+          asOwned(response(stored('a'), stored('b', 7))),
+          space,
+        ),
       ).toEqual(response(visible('a'), visible('b', 7)));
     },
   );
@@ -75,7 +80,7 @@ describe('keys on their way back', () => {
   });
 
   test('pass uncopied in the empty namespace', () => {
-    const response = message([2, keyValue('t1/a', 2n ** 62n)]);
+    const response = asOwned(message([2, keyValue('t1/a', 2n ** 62n)]));
     expect(stripper('RangeResponse').rewrite(response, identity)).toBe(response);
   });
 
@@ -124,10 +129,10 @@ describe('leases on their way back', () => {
   test.each([foreign, 5n, -1n, 2n ** 63n - 1n])('the foreign ID %s is hidden and counted', (id) => {
     const rewriter = stripper('RangeResponse');
     const kv = (lease: bigint, prefix: string) => message([2, keyValue(`${prefix}a`, lease)]);
-    const twice = Buffer.concat([kv(id, 't1/'), kv(id, 't1/')]);
+    const twice = asOwned(Buffer.concat([kv(id, 't1/'), kv(id, 't1/')]));
     expect(rewriter.rewrite(twice, space)).toEqual(Buffer.concat([kv(0n, ''), kv(0n, '')]));
     expect(rewriter.foreignLeases).toBe(2);
-    rewriter.rewrite(kv(own(1), 't1/'), space);
+    rewriter.rewrite(asOwned(kv(own(1), 't1/')), space);
     expect(rewriter.foreignLeases).toBe(0);
   });
 
@@ -157,7 +162,9 @@ describe('leases on their way back', () => {
       status(own(10)),
       status(-1n),
     );
-    expect(rewriter.rewrite(source, space)).toEqual(message([1, header], status(9n), status(10n)));
+    expect(rewriter.rewrite(asOwned(source), space)).toEqual(
+      message([1, header], status(9n), status(10n)),
+    );
     expect(rewriter.foreignLeases).toBe(0);
   });
 });

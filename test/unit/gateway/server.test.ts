@@ -2,11 +2,12 @@
 import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { Call, Etcd } from '../../../src/call/call.ts';
+import { builtMessage, type Call, type Etcd } from '../../../src/call/call.ts';
 import { gateway, type MemberReport } from '../../../src/gateway/server.ts';
 import { endedCall } from '../../../src/grpc/call.ts';
 import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';
 import { Writer } from '../../../src/protobuf/writer.ts';
+import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { until } from '../../support/until.ts';
 
@@ -29,7 +30,7 @@ class Answers implements Etcd<'client'> {
         },
       };
     }
-    if (answer.message !== undefined) reply.deliver(answer.message);
+    if (answer.message !== undefined) reply.deliver(builtMessage(asOwned(answer.message)));
     reply.end(answer.status);
     return endedCall;
   }

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { BreakerConfig } from '../../../src/config/sections/breaker.ts';
 import { reasonTrailer } from '../../../src/call/refusals.ts';
+import type { BreakerConfig } from '../../../src/config/sections/breaker.ts';
 import type { MethodName } from '../../../src/etcd/methods.ts';
 import { metadataValue } from '../../../src/grpc/metadata.ts';
 import { Code, type Origin, type Status, status } from '../../../src/grpc/status.ts';
@@ -10,13 +10,9 @@ import { Hold } from '../../../src/guard/hold.ts';
 import { RetryBudget } from '../../../src/guard/retry-budget.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
-import {
-  type Attempt,
-  CallerAbove,
-  callOf,
-  EtcdBelow,
-  someTenant,
-} from '../../support/neighbours.ts';
+import { Caller } from '../../support/caller.ts';
+import { type EtcdCall, FakeEtcd } from '../../support/fake-etcd.ts';
+import { callOf, onBytes, testTenant } from '../../support/test-call.ts';
 
 const config: BreakerConfig = {
   enabled: true,
@@ -56,19 +52,19 @@ function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }) {
   const breakers = new Breakers({ config, clock: systemClock, random, deadlines, onState: null });
   const upstream = new Switch();
   const hold = new Hold(upstream, bounds);
-  const below = new EtcdBelow<'store'>();
+  const below = new FakeEtcd<'store'>();
   const budget = new RetryBudget(systemClock);
   const parts = { clock: systemClock, deadlines, breakers, budget, hold, holdMs, requestTimeoutMs };
-  const etcd = guard(parts)(below);
-  const tenant = someTenant();
+  const etcd = onBytes(guard(parts)(below));
+  const tenant = testTenant();
 
   const unary = (name: MethodName, timeoutMs = Number.POSITIVE_INFINITY) => {
-    const above = new CallerAbove<'store'>();
+    const above = new Caller();
     const call = callOf(name, { tenant, deadlineMs: systemClock.nowMs() + timeoutMs });
     return { above, call, ongoing: etcd.unary(call, Buffer.from('request'), above) };
   };
   const stream = (name: MethodName, timeoutMs = Number.POSITIVE_INFINITY) => {
-    const above = new CallerAbove<'store'>();
+    const above = new Caller();
     const call = callOf(name, { tenant, deadlineMs: systemClock.nowMs() + timeoutMs });
     return { above, call, requests: etcd.stream(call, above) };
   };
@@ -76,9 +72,9 @@ function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }) {
   const openBreaker = (name: MethodName) => {
     for (let i = 0; i < config.callsMin; i++) {
       unary(name);
-      below.last.finish(peer(Code.INTERNAL, 'broken'));
+      below.last.end(peer(Code.INTERNAL, 'broken'));
     }
-    expect(breakers.of(tenant, callOf(name).method.breaker)?.state).toBe('open');
+    expect(breakers.of(tenant.state, callOf(name).method.breaker)?.state).toBe('open');
   };
   return { below, upstream, hold, deadlines, breakers, budget, tenant, unary, stream, openBreaker };
 }
@@ -93,7 +89,7 @@ function gone(origin: Origin): Status {
 
 const noLeader = peer(Code.UNAVAILABLE, 'etcdserver: no leader');
 
-function reasonOf(above: CallerAbove<'store'>): string | undefined {
+function reasonOf(above: Caller): string | undefined {
   return above.status === null ? undefined : metadataValue(above.status.trailers, reasonTrailer);
 }
 
@@ -105,9 +101,9 @@ describe('a unary call', () => {
     const { below, unary, deadlines } = guarded();
     const { above } = unary(put);
     expect(deadlines.count).toBe(1);
-    below.last.answer('done');
-    below.last.finish();
-    expect(above.messages).toEqual(['done']);
+    below.last.deliver('done');
+    below.last.end();
+    expect(above.texts).toEqual(['done']);
     expect(above.status?.code).toBe(Code.OK);
     expect(Buffer.from(below.last.requests[0] ?? []).toString()).toBe('request');
     expect(deadlines.count).toBe(0);
@@ -117,20 +113,20 @@ describe('a unary call', () => {
     const { below, unary } = guarded();
     const { above } = unary(put);
     const said = peer(Code.FAILED_PRECONDITION, 'etcdserver: lease already exists');
-    below.last.finish(said);
+    below.last.end(said);
     expect(above.status).toBe(said);
   });
 
   test('may be answered before it has begun', () => {
     const { below, unary, deadlines } = guarded();
-    below.onStart = (attempt) => {
-      attempt.answer('at once');
-      attempt.finish();
+    below.onCall = (attempt) => {
+      attempt.deliver('at once');
+      attempt.end();
     };
     const { above, ongoing } = unary(range);
-    expect(above.messages).toEqual(['at once']);
+    expect(above.texts).toEqual(['at once']);
     ongoing.cancel();
-    expect(below.attempts).toHaveLength(1);
+    expect(below.calls).toHaveLength(1);
     expect(below.last.isCancelled).toBe(false);
     expect(deadlines.count).toBe(0);
   });
@@ -151,17 +147,17 @@ describe('a unary call', () => {
     // Past the deadline, and before the step of the timers that it waits for.
     vi.advanceTimersByTime(111);
     expect(above.status).toBeNull();
-    below.last.finish(gone('lost'));
+    below.last.end(gone('lost'));
     expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
     expect(reasonOf(above)).toBe('deadline-passed');
-    expect([below.attempts.length, deadlines.count]).toEqual([1, 0]);
+    expect([below.calls.length, deadlines.count]).toEqual([1, 0]);
   });
 
   test('is not sent when its deadline has passed', () => {
     const { below, unary } = guarded();
     const { above } = unary(put, 0);
     expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
-    expect(below.attempts).toEqual([]);
+    expect(below.calls).toEqual([]);
   });
 
   test('without a deadline ends with etcd’s own timeout, which clients do not repeat', () => {
@@ -173,7 +169,7 @@ describe('a unary call', () => {
       text: 'etcdserver: request timed out',
     });
     expect(below.last.isCancelled).toBe(true);
-    expect(below.attempts).toHaveLength(1);
+    expect(below.calls).toHaveLength(1);
   });
 
   test('cancelled by its client is cancelled below, and hears nothing more', () => {
@@ -193,20 +189,20 @@ describe('sending again', () => {
   ])('a read goes out once more when %s', (_why, failure) => {
     const { below, unary } = guarded();
     const { above } = unary(range);
-    below.last.finish(failure);
-    expect(below.attempts).toHaveLength(2);
-    below.last.answer('found');
-    below.last.finish();
-    expect(above.messages).toEqual(['found']);
+    below.last.end(failure);
+    expect(below.calls).toHaveLength(2);
+    below.last.deliver('found');
+    below.last.end();
+    expect(above.texts).toEqual(['found']);
     expect(above.status?.code).toBe(Code.OK);
   });
 
   test('a read goes out once more and no more often', () => {
     const { below, unary } = guarded();
     const { above } = unary(range);
-    below.last.finish(noLeader);
-    below.last.finish(gone('lost'));
-    expect(below.attempts).toHaveLength(2);
+    below.last.end(noLeader);
+    below.last.end(gone('lost'));
+    expect(below.calls).toHaveLength(2);
     expect(above.status).toBe(noLeader);
   });
 
@@ -215,41 +211,41 @@ describe('sending again', () => {
     (name) => {
       const { below, unary } = guarded();
       const first = unary(name);
-      below.last.finish(gone('lost'));
+      below.last.end(gone('lost'));
       expect(first.above.status).toMatchObject({
         code: Code.UNAVAILABLE,
         text: 'etcdserver: unhealthy cluster',
       });
       const second = unary(name);
-      below.last.finish(noLeader);
+      below.last.end(noLeader);
       expect(second.above.status).toBe(noLeader);
-      expect(below.attempts).toHaveLength(2);
+      expect(below.calls).toHaveLength(2);
     },
   );
 
   test('a write that was never sent goes out elsewhere', () => {
     const { below, unary } = guarded();
     const { above } = unary(put);
-    below.last.finish(gone('unsent'));
-    expect(below.attempts).toHaveLength(2);
-    below.last.finish();
+    below.last.end(gone('unsent'));
+    expect(below.calls).toHaveLength(2);
+    below.last.end();
     expect(above.status?.code).toBe(Code.OK);
   });
 
   test('an upstream that claims to be there and is not is not asked for ever', () => {
     const { below, unary } = guarded();
-    below.onStart = (attempt) => attempt.finish(gone('unsent'));
+    below.onCall = (attempt) => attempt.end(gone('unsent'));
     const { above } = unary(put);
-    expect(below.attempts).toHaveLength(3);
+    expect(below.calls).toHaveLength(3);
     expect(reasonOf(above)).toBe('upstream-lost');
   });
 
   test('a read that has had an answer is not repeated', () => {
     const { below, unary } = guarded();
     const { above } = unary(range);
-    below.last.answer('half of it');
-    below.last.finish(gone('lost'));
-    expect(below.attempts).toHaveLength(1);
+    below.last.deliver('half of it');
+    below.last.end(gone('lost'));
+    expect(below.calls).toHaveLength(1);
     expect(reasonOf(above)).toBe('upstream-lost');
   });
 
@@ -257,19 +253,19 @@ describe('sending again', () => {
     const { below, unary, budget } = guarded();
     for (let i = 0; i < 100; i++) budget.withdraw();
     const { above } = unary(range);
-    below.last.finish(noLeader);
-    expect(below.attempts).toHaveLength(1);
+    below.last.end(noLeader);
+    expect(below.calls).toHaveLength(1);
     expect(above.status).toBe(noLeader);
   });
 
   test('what etcd said wins over our breaker when that opens in between', () => {
     const { below, unary, breakers, tenant } = guarded();
-    const breaker = breakers.of(tenant, 'read');
+    const breaker = breakers.of(tenant.state, 'read');
     for (let i = 1; i < config.callsMin; i++) breaker?.settle(breaker.admit(), 'failure');
     const { above } = unary(range);
-    below.last.finish(noLeader);
+    below.last.end(noLeader);
     expect(breaker?.state).toBe('open');
-    expect(below.attempts).toHaveLength(1);
+    expect(below.calls).toHaveLength(1);
     expect(above.status).toBe(noLeader);
   });
 });
@@ -279,12 +275,12 @@ describe('while nothing is connected', () => {
     const { below, unary, upstream, hold } = guarded();
     upstream.available = false;
     const { above } = unary(put);
-    expect(below.attempts).toEqual([]);
+    expect(below.calls).toEqual([]);
     expect(hold.heldCalls).toBe(1);
     vi.advanceTimersByTime(2_000);
     upstream.turnOn();
     expect(hold.heldCalls).toBe(0);
-    below.last.finish();
+    below.last.end();
     expect(above.status?.code).toBe(Code.OK);
   });
 
@@ -296,7 +292,7 @@ describe('while nothing is connected', () => {
     expect(above.status).toBeNull();
     vi.advanceTimersByTime(200);
     expect(reasonOf(above)).toBe('upstream-lost');
-    expect([below.attempts.length, hold.heldCalls, hold.heldBytes, deadlines.count]).toEqual([
+    expect([below.calls.length, hold.heldCalls, hold.heldBytes, deadlines.count]).toEqual([
       0, 0, 0, 0,
     ]);
   });
@@ -314,9 +310,9 @@ describe('while nothing is connected', () => {
     upstream.available = false;
     const { above } = unary(put);
     vi.advanceTimersByTime(3_000);
-    below.onStart = (attempt) => {
+    below.onCall = (attempt) => {
       upstream.available = false;
-      attempt.finish(gone('unsent'));
+      attempt.end(gone('unsent'));
     };
     upstream.turnOn();
     expect(above.status).toBeNull();
@@ -330,7 +326,7 @@ describe('while nothing is connected', () => {
     unary(put).ongoing.cancel();
     expect(hold.heldBytes).toBe(0);
     upstream.turnOn();
-    expect(below.attempts).toEqual([]);
+    expect(below.calls).toEqual([]);
   });
 
   test('calls beyond the bounds are refused at once, and open no breaker', () => {
@@ -339,7 +335,7 @@ describe('while nothing is connected', () => {
     unary(put);
     unary(put);
     for (let i = 0; i < 50; i++) expect(reasonOf(unary(put).above)).toBe('upstream-lost');
-    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
   });
 
   test('the order of arrival is kept', () => {
@@ -347,7 +343,7 @@ describe('while nothing is connected', () => {
     upstream.available = false;
     const calls = Array.from({ length: 5 }, () => unary(put).call);
     upstream.turnOn();
-    expect(below.attempts.map((attempt) => attempt.call)).toEqual(calls);
+    expect(below.calls.map((attempt) => attempt.call)).toEqual(calls);
   });
 });
 
@@ -355,9 +351,9 @@ describe('an open breaker', () => {
   test('refuses at once and says when to come back', () => {
     const { below, unary, openBreaker } = guarded();
     openBreaker(put);
-    const sent = below.attempts.length;
+    const sent = below.calls.length;
     const { above } = unary(put);
-    expect(below.attempts).toHaveLength(sent);
+    expect(below.calls).toHaveLength(sent);
     expect(above.status).toMatchObject({
       code: Code.UNAVAILABLE,
       text: 'etcdserver: unhealthy cluster',
@@ -370,11 +366,11 @@ describe('an open breaker', () => {
   test('of writes leaves reads, leases and watches alone', () => {
     const { unary, stream, openBreaker, below } = guarded();
     openBreaker(put);
-    const sent = below.attempts.length;
+    const sent = below.calls.length;
     unary(range);
     unary('etcdserverpb.Lease/LeaseGrant');
     stream(watch);
-    expect(below.attempts).toHaveLength(sent + 3);
+    expect(below.calls).toHaveLength(sent + 3);
   });
 
   test('of leases does not stop keepalives', () => {
@@ -383,8 +379,8 @@ describe('an open breaker', () => {
     expect(reasonOf(unary('etcdserverpb.Lease/LeaseTimeToLive').above)).toBe('breaker-open');
     const { above, requests } = stream(keepAlive);
     requests.send(Buffer.from('keep'));
-    below.last.answer('kept');
-    expect(above.messages).toEqual(['kept']);
+    below.last.deliver('kept');
+    expect(above.texts).toEqual(['kept']);
   });
 
   test('is not opened by clients that leave, or whose deadlines are tiny', () => {
@@ -392,14 +388,14 @@ describe('an open breaker', () => {
     for (let i = 0; i < 50; i++) unary(put).ongoing.cancel();
     for (let i = 0; i < 50; i++) unary(put, 100);
     vi.advanceTimersByTime(200);
-    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
   });
 
   test('is opened by our own timeouts', () => {
     const { unary, breakers, tenant } = guarded();
     for (let i = 0; i < config.callsMin; i++) unary(put);
     vi.advanceTimersByTime(requestTimeoutMs + 100);
-    expect(breakers.of(tenant, 'write')?.state).toBe('open');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('open');
   });
 
   test('closes again when its one probe succeeds', async () => {
@@ -408,10 +404,10 @@ describe('an open breaker', () => {
     await vi.advanceTimersByTimeAsync(config.openMs);
     const probe = unary(put);
     expect(reasonOf(unary(put).above)).toBe('breaker-open');
-    below.last.finish();
+    below.last.end();
     await vi.advanceTimersByTimeAsync(0);
     expect(probe.above.status?.code).toBe(Code.OK);
-    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
   });
 
   test('stays in force when the probe is cancelled by its client', async () => {
@@ -420,9 +416,9 @@ describe('an open breaker', () => {
     await vi.advanceTimersByTimeAsync(config.openMs);
     unary(put).ongoing.cancel();
     await vi.advanceTimersByTimeAsync(0);
-    expect(breakers.of(tenant, 'write')?.state).toBe('open');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('open');
     await vi.advanceTimersByTimeAsync(config.openMs);
-    expect(breakers.of(tenant, 'write')?.state).toBe('half-open');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('half-open');
   });
 });
 
@@ -432,9 +428,9 @@ describe('a stream', () => {
     const { above, requests } = stream(watch);
     requests.send(Buffer.from('create'));
     const attempt = below.last;
-    attempt.answer('created');
+    attempt.deliver('created');
     vi.advanceTimersByTime(24 * 3600 * 1000);
-    attempt.answer('event');
+    attempt.deliver('event');
     requests.pauseResponses();
     expect(attempt.isPaused).toBe(true);
     requests.resumeResponses();
@@ -445,8 +441,8 @@ describe('a stream', () => {
     expect(above.isPaused).toBe(false);
     requests.halfClose();
     expect(attempt.isHalfClosed).toBe(true);
-    attempt.finish();
-    expect(above.messages).toEqual(['created', 'event']);
+    attempt.end();
+    expect(above.texts).toEqual(['created', 'event']);
     expect(above.status?.code).toBe(Code.OK);
   });
 
@@ -454,21 +450,21 @@ describe('a stream', () => {
     const { below, stream, breakers, tenant } = guarded();
     for (let i = 0; i < 50; i++) {
       const { above } = stream(watch);
-      below.last.answer('created');
-      below.last.finish(gone('lost'));
+      below.last.deliver('created');
+      below.last.end(gone('lost'));
       expect(reasonOf(above)).toBe('upstream-lost');
     }
     await vi.advanceTimersByTimeAsync(0);
-    expect(breakers.of(tenant, 'watch')?.state).toBe('closed');
+    expect(breakers.of(tenant.state, 'watch')?.state).toBe('closed');
   });
 
   test('that fails before its first answer counts as a failure', () => {
     const { below, stream, breakers, tenant } = guarded();
     for (let i = 0; i < config.callsMin; i++) {
       stream(watch);
-      below.last.finish(noLeader);
+      below.last.end(noLeader);
     }
-    expect(breakers.of(tenant, 'watch')?.state).toBe('open');
+    expect(breakers.of(tenant.state, 'watch')?.state).toBe('open');
     expect(reasonOf(stream(watch).above)).toBe('breaker-open');
   });
 
@@ -485,8 +481,8 @@ describe('a stream', () => {
     expect([hold.heldCalls, hold.heldBytes]).toEqual([0, 0]);
     expect(below.last.requests.map(String)).toEqual(['one', 'two']);
     expect([below.last.isHalfClosed, below.last.isPaused]).toEqual([true, true]);
-    below.last.answer('created');
-    expect(above.messages).toEqual(['created']);
+    below.last.deliver('created');
+    expect(above.texts).toEqual(['created']);
   });
 
   test('that was never sent goes out elsewhere with all its requests', () => {
@@ -494,8 +490,8 @@ describe('a stream', () => {
     const { requests } = stream(watch);
     requests.send(Buffer.from('one'));
     requests.send(Buffer.from('two'));
-    below.last.finish(gone('unsent'));
-    expect(below.attempts).toHaveLength(2);
+    below.last.end(gone('unsent'));
+    expect(below.calls).toHaveLength(2);
     expect(below.last.requests).toHaveLength(2);
     requests.send(Buffer.from('three'));
     expect(below.last.requests).toHaveLength(3);
@@ -514,7 +510,7 @@ describe('a stream', () => {
     expect(reasonOf(second.above)).toBe('upstream-lost');
     upstream.turnOn();
     expect(first.above.isPaused).toBe(false);
-    expect(below.attempts).toHaveLength(1);
+    expect(below.calls).toHaveLength(1);
     expect(below.last.requests).toHaveLength(2);
   });
 
@@ -524,8 +520,8 @@ describe('a stream', () => {
     for (let i = 0; i < 10; i++) requests.send(Buffer.alloc(100 << 10));
     expect(above.isPaused).toBe(false);
     expect(below.last.requests).toHaveLength(10);
-    below.last.finish(gone('unsent'));
-    expect(below.attempts).toHaveLength(1);
+    below.last.end(gone('unsent'));
+    expect(below.calls).toHaveLength(1);
     expect(reasonOf(above)).toBe('upstream-lost');
   });
 
@@ -535,7 +531,7 @@ describe('a stream', () => {
     const { requests } = stream(watch);
     requests.cancel();
     upstream.turnOn();
-    expect(below.attempts).toEqual([]);
+    expect(below.calls).toEqual([]);
   });
 
   test('answered while it is being sent misses none of its requests', () => {
@@ -543,19 +539,19 @@ describe('a stream', () => {
     upstream.available = false;
     const { above, requests } = stream(watch);
     requests.send(Buffer.from('create'));
-    below.onStart = (attempt) => attempt.answer('early');
+    below.onCall = (attempt) => attempt.deliver('early');
     upstream.turnOn();
     expect(below.last.requests).toHaveLength(1);
-    expect(above.messages).toEqual(['early']);
+    expect(above.texts).toEqual(['early']);
   });
 
   test.each([true, false])('may be cancelled while it begins (answered then: %s)', (isAnswered) => {
     const { below, stream, upstream, deadlines } = guarded();
     upstream.available = false;
     const { above, requests } = stream(watch);
-    below.onStart = (attempt) => {
+    below.onCall = (attempt) => {
       requests.cancel();
-      if (isAnswered) attempt.finish();
+      if (isAnswered) attempt.end();
     };
     upstream.turnOn();
     expect(below.last.isCancelled).toBe(!isAnswered);
@@ -566,7 +562,7 @@ describe('a stream', () => {
   test('keeps to a deadline that its client set', () => {
     const { below, stream } = guarded();
     const { above } = stream(watch, 1_000);
-    below.last.answer('created');
+    below.last.deliver('created');
     vi.advanceTimersByTime(1_100);
     expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
     expect(below.last.isCancelled).toBe(true);
@@ -581,16 +577,16 @@ describe('a fault above the guard', () => {
       upstream.available = way !== 'release';
       const faults: unknown[] = [];
       const { above, call } = unary(put, 1_000);
-      call.rescuer = { onFault: (error) => void faults.push(error) };
+      call.faultHandler = { onFault: (error) => void faults.push(error) };
       const bug = new Error('a bug');
       above.deliver = above.end = () => {
         throw bug;
       };
-      if (way === 'message') below.last.answer('x');
-      if (way === 'end') below.last.finish();
+      if (way === 'message') below.last.deliver('x');
+      if (way === 'end') below.last.end();
       if (way === 'deadline') vi.advanceTimersByTime(1_100);
       if (way === 'release') {
-        below.onStart = (attempt: Attempt<'store'>) => attempt.finish();
+        below.onCall = (attempt: EtcdCall<'store'>) => attempt.end();
         upstream.turnOn();
       }
       expect(faults).toEqual([bug]);
@@ -606,9 +602,9 @@ describe('a call that waits for other clients', () => {
     const { above } = unary(lock);
     vi.advanceTimersByTime(24 * 3600_000);
     expect(above.status).toBeNull();
-    below.last.answer('locked');
-    below.last.finish();
-    expect(above).toMatchObject({ messages: ['locked'], status: { code: Code.OK } });
+    below.last.deliver('locked');
+    below.last.end();
+    expect(above).toMatchObject({ texts: ['locked'], status: { code: Code.OK } });
   });
 
   test('ends at the deadline of its client, which says nothing about the cluster', async () => {
@@ -619,7 +615,7 @@ describe('a call that waits for other clients', () => {
       expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
       expect(below.last.isCancelled).toBe(true);
     }
-    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
     expect(breakers.liveCount).toBe(0);
   });
 
@@ -634,14 +630,14 @@ describe('a call that waits for other clients', () => {
     openBreaker(put);
     expect(reasonOf(unary(lock).above)).toBe('breaker-open');
     await vi.advanceTimersByTimeAsync(2 * config.openMs);
-    expect(breakers.of(tenant, 'write')?.state).toBe('half-open');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('half-open');
     const waiting = unary(lock);
     waiting.ongoing.cancel();
-    expect(breakers.of(tenant, 'write')?.state).toBe('half-open');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('half-open');
     unary(put);
-    below.last.finish();
+    below.last.end();
     await vi.advanceTimersByTimeAsync(0);
-    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
   });
 
   test('closes a half-open breaker when it succeeds', async () => {
@@ -649,8 +645,8 @@ describe('a call that waits for other clients', () => {
     openBreaker(put);
     await vi.advanceTimersByTimeAsync(2 * config.openMs);
     unary(lock);
-    below.last.finish();
+    below.last.end();
     await vi.advanceTimersByTimeAsync(0);
-    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
   });
 });

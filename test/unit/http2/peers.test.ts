@@ -10,8 +10,8 @@ import {
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ClientConnection } from '../../../src/http2/client-connection.ts';
-import type { HeaderList } from '../../../src/http2/hpack/header-list.ts';
 import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
+import type { HeaderList } from '../../../src/http2/hpack/header-list.ts';
 import { readPreface } from '../../../src/http2/preface.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { Stream } from '../../../src/http2/stream.ts';

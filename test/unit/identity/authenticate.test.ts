@@ -1,17 +1,19 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
-import { parsePasswordHash } from '../../../src/config/sections/users.ts';
 import type { RefusalName } from '../../../src/call/refusals.ts';
 import { refusal } from '../../../src/call/refusals.ts';
-import { systemRandom } from '../../../src/runtime/random.ts';
+import { parsePasswordHash } from '../../../src/config/sections/users.ts';
 import { authenticate } from '../../../src/identity/authenticate.ts';
 import { HashingGate } from '../../../src/identity/hashing-gate.ts';
 import { hashPassword, Passwords } from '../../../src/identity/password.ts';
 import { Sessions } from '../../../src/identity/sessions.ts';
 import { Writer } from '../../../src/protobuf/writer.ts';
+import { systemRandom } from '../../../src/runtime/random.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { CallerAbove, callOf, EtcdBelow } from '../../support/neighbours.ts';
 import { directoryOf, listenerConfig, tenantConfig } from '../../support/tenancy.ts';
+import { callOf, onBytes } from '../../support/test-call.ts';
 
 const logInMethod = 'etcdserverpb.Auth/Authenticate';
 const statusMethod = 'etcdserverpb.Auth/AuthStatus';
@@ -44,17 +46,18 @@ function start() {
   const directory = { current: directoryWith(anyHash) };
   const passwords = new SlowPasswords();
   const sessions = new Sessions(new ManualClock(), systemRandom);
-  const below = new EtcdBelow<'client'>();
+  const below = new FakeEtcd<'client'>();
   const answers: (RefusalName | null)[] = [];
-  const etcd = authenticate({
+  const layer = authenticate({
     directory,
     sessions,
     passwords,
     gate: new HashingGate(),
     onAnswer: (_call, why) => void answers.push(why),
-  })(below);
+  });
+  const etcd = onBytes(layer(below));
   const ask = (listener: string, user = 'red', name: 'log in' | 'status' = 'log in') => {
-    const above = new CallerAbove<'client'>();
+    const above = new Caller();
     const request = new Writer().string(1, user).string(2, 'secret').finish();
     const call = callOf(name === 'log in' ? logInMethod : statusMethod, { listener });
     const ongoing = etcd.unary(call, request, above);
@@ -70,8 +73,8 @@ describe('Authenticate', () => {
     passwords.answers[0]?.(true);
     await turn();
     expect(above.status?.code).toBe(0);
-    expect(above.messages[0]?.slice(-59)).toMatch(/^[\w-]{59}$/);
-    expect([sessions.count, below.attempts, answers]).toEqual([1, [], [null]]);
+    expect(above.texts[0]?.slice(-59)).toMatch(/^[\w-]{59}$/);
+    expect([sessions.count, below.calls, answers]).toEqual([1, [], [null]]);
   });
 
   test('takes as long for a user who does not exist, and says no more', async () => {
@@ -106,17 +109,17 @@ describe('Authenticate', () => {
   test('is off where nobody is identified by user, and etcd answers where credentials are passed on', () => {
     const { below, ask } = start();
     expect(ask('open').above.status).toBe(refusal('authentication-off'));
-    expect(below.attempts).toEqual([]);
+    expect(below.calls).toEqual([]);
     ask('through');
-    expect(below.attempts).toHaveLength(1);
+    expect(below.calls).toHaveLength(1);
   });
 
   test('AuthStatus says which of the two it is', () => {
     const { ask } = start();
     const enabled = new Writer().message(1, new Uint8Array(0)).bool(2, true).varint(3, 1).finish();
     const disabled = new Writer().message(1, new Uint8Array(0)).varint(3, 1).finish();
-    expect(ask('by user', '', 'status').above.messages).toEqual([Buffer.from(enabled).toString()]);
-    expect(ask('open', '', 'status').above.messages).toEqual([Buffer.from(disabled).toString()]);
+    expect(ask('by user', '', 'status').above.texts).toEqual([Buffer.from(enabled).toString()]);
+    expect(ask('open', '', 'status').above.texts).toEqual([Buffer.from(disabled).toString()]);
   });
 });
 

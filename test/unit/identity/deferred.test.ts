@@ -1,26 +1,29 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { refusal } from '../../../src/call/refusals.ts';
-import type { Tenant } from '../../../src/tenant/tenant.ts';
 import { identify } from '../../../src/identity/identify.ts';
-import { CallerAbove, callOf, EtcdBelow } from '../../support/neighbours.ts';
+import type { Tenant } from '../../../src/tenant/tenant.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { directoryOf, tenantConfig } from '../../support/tenancy.ts';
+import { callOf, onBytes } from '../../support/test-call.ts';
 
 function start() {
   const holder = { current: directoryOf({ tenants: [tenantConfig('red')] }) };
   const verified = Promise.withResolvers<Tenant>();
-  const below = new EtcdBelow<'tenant'>();
-  const etcd = identify({
+  const below = new FakeEtcd<'tenant'>();
+  const layer = identify({
     directory: holder,
     resolvers: [() => verified.promise],
     onUnidentified: null,
-  })(below);
+  });
+  const etcd = onBytes(layer(below));
   const red = holder.current.byName('red') as Tenant;
   const resolve = async () => {
     verified.resolve(red);
     await turn();
   };
-  return { holder, below, etcd, resolve, above: new CallerAbove<'client'>() };
+  return { holder, below, etcd, resolve, above: new Caller() };
 }
 
 describe('a call whose token is being verified', () => {
@@ -31,15 +34,15 @@ describe('a call whose token is being verified', () => {
     stream.send(Buffer.from('two'));
     stream.pauseResponses();
     stream.halfClose();
-    expect(below.attempts).toEqual([]);
+    expect(below.calls).toEqual([]);
     await resolve();
     expect(below.last.requests.map(String)).toEqual(['one', 'two']);
     expect([below.last.isPaused, below.last.isHalfClosed]).toEqual([true, true]);
     expect(below.last.call.tenant?.name).toBe('red');
     stream.resumeResponses();
     expect(below.last.isPaused).toBe(false);
-    below.last.answer('event');
-    expect(above.messages).toEqual(['event']);
+    below.last.deliver('event');
+    expect(above.texts).toEqual(['event']);
   });
 
   test('asks its client to wait with more than is kept', async () => {
@@ -58,7 +61,7 @@ describe('a call whose token is being verified', () => {
     etcd.stream(callOf('etcdserverpb.Watch/Watch'), above).cancel();
     etcd.unary(callOf('etcdserverpb.KV/Put'), Buffer.from('x'), above).cancel();
     await resolve();
-    expect(below.attempts).toEqual([]);
+    expect(below.calls).toEqual([]);
   });
 
   test('is refused when a reload has changed its tenant meanwhile', async () => {
@@ -68,7 +71,7 @@ describe('a call whose token is being verified', () => {
     holder.current = directoryOf({ tenants: [tenantConfig('red', 'red/', { access })] });
     await resolve();
     expect(above.status).toBe(refusal('tenant-changed'));
-    expect(below.attempts).toEqual([]);
+    expect(below.calls).toEqual([]);
   });
 
   test('passes on a cancel that comes later', async () => {

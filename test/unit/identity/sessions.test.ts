@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { parsePasswordHash } from '../../../src/config/sections/users.ts';
-import { systemRandom } from '../../../src/runtime/random.ts';
 import { type SessionLimits, Sessions, sessionLimits } from '../../../src/identity/sessions.ts';
+import { systemRandom } from '../../../src/runtime/random.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { directoryOf } from '../../support/tenancy.ts';
 

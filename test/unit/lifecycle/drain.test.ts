@@ -1,46 +1,40 @@
 import { describe, expect, test, vi } from 'vitest';
-import { Call, type Etcd, type Responses, type Requests } from '../../../src/call/call.ts';
-import { type MethodName, method } from '../../../src/etcd/methods.ts';
 import type { Status } from '../../../src/grpc/status.ts';
-import { OpenStreams } from '../../../src/lifecycle/drain.ts';
+import { drain, OpenStreams } from '../../../src/lifecycle/drain.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
+import { callOf, onBytes } from '../../support/test-call.ts';
 
-const peer = { listener: 'l', remote: '', certificate: null };
-
-function callOf(name: MethodName): Call {
-  return new Call({ method: method(name), metadata: [], deadlineMs: Infinity, peer });
+/** The layer over an etcd whose streams stay open. */
+function setUp() {
+  const streams = new OpenStreams(systemClock);
+  const etcd = new FakeEtcd<'tenant'>();
+  const layer = onBytes(drain(streams)(etcd));
+  const cancelled = () => etcd.calls.filter(({ isCancelled }) => isCancelled).length;
+  return { streams, etcd, layer, cancelled };
 }
 
-/** An etcd whose streams stay open, and what was done to them. */
-function openEnded() {
-  const replies: Responses<'tenant'>[] = [];
-  const cancel = vi.fn<() => void>();
-  const requests: Requests<'tenant'> = { send() {}, halfClose() {}, cancel, pauseResponses() {}, resumeResponses() {} };
-  const etcd: Etcd<'tenant'> = {
-    unary: () => requests,
-    stream: (_call, reply) => {
-      replies.push(reply);
-      return requests;
-    },
+/** A caller that adds its name and status to `ends`. */
+function caller(name: string, ends: [string, Status][]): Caller {
+  const above = new Caller();
+  const end = above.end.bind(above);
+  above.end = (status) => {
+    end(status);
+    ends.push([name, status]);
   };
-  return { etcd, replies, cancel };
-}
-
-function listener(name: string, ends: [string, Status][]): Responses<'tenant'> {
-  return { deliver() {}, pauseRequests() {}, resumeRequests() {}, end: (status) => void ends.push([name, status]) };
+  return above;
 }
 
 describe('draining', () => {
   test('streams end with Unavailable, spread over the window, keepalives last', async () => {
     vi.useFakeTimers();
     try {
-      const streams = new OpenStreams(systemClock);
-      const { etcd, cancel } = openEnded();
-      const layer = streams.layer(etcd);
+      const { streams, layer, cancelled } = setUp();
       const ends: [string, Status][] = [];
-      layer.stream(callOf('etcdserverpb.Lease/LeaseKeepAlive'), listener('keepalive', ends));
-      layer.stream(callOf('etcdserverpb.Watch/Watch'), listener('watch 1', ends));
-      layer.stream(callOf('etcdserverpb.Watch/Watch'), listener('watch 2', ends));
+      layer.stream(callOf('etcdserverpb.Lease/LeaseKeepAlive'), caller('keepalive', ends));
+      layer.stream(callOf('etcdserverpb.Watch/Watch'), caller('watch 1', ends));
+      layer.stream(callOf('etcdserverpb.Watch/Watch'), caller('watch 2', ends));
       const done = streams.endAll(3000);
       expect(ends.map(([name]) => name)).toEqual(['watch 1']);
       await vi.advanceTimersByTimeAsync(1000);
@@ -51,7 +45,7 @@ describe('draining', () => {
       expect(ends.map(([, s]) => [s.code, s.text])).toEqual(
         Array(3).fill([14, 'etcdserver: server stopped']),
       );
-      expect(cancel).toHaveBeenCalledTimes(3);
+      expect(cancelled()).toBe(3);
       expect(streams.count).toBe(0);
     } finally {
       vi.useRealTimers();
@@ -59,13 +53,11 @@ describe('draining', () => {
   });
 
   test('a stream that ended or was cancelled before is left alone', async () => {
-    const streams = new OpenStreams(systemClock);
-    const { etcd, replies } = openEnded();
-    const layer = streams.layer(etcd);
+    const { streams, etcd, layer } = setUp();
     const ends: [string, Status][] = [];
-    layer.stream(callOf('etcdserverpb.Watch/Watch'), listener('ended', ends));
-    layer.stream(callOf('etcdserverpb.Watch/Watch'), listener('cancelled', ends)).cancel();
-    replies[0]?.end({ code: 0, text: '', trailers: [], origin: 'peer' });
+    layer.stream(callOf('etcdserverpb.Watch/Watch'), caller('ended', ends));
+    layer.stream(callOf('etcdserverpb.Watch/Watch'), caller('cancelled', ends)).cancel();
+    etcd.calls[0]?.end();
     await streams.endAll(0);
     expect(ends.map(([name, s]) => [name, s.code])).toEqual([['ended', 0]]);
   });
@@ -73,11 +65,10 @@ describe('draining', () => {
   test('ten thousand streams do not take longer than the window', async () => {
     vi.useFakeTimers();
     try {
-      const streams = new OpenStreams(systemClock);
-      const layer = streams.layer(openEnded().etcd);
+      const { streams, layer } = setUp();
       const ends: [string, Status][] = [];
       for (let i = 0; i < 10_000; i++) {
-        layer.stream(callOf('etcdserverpb.Watch/Watch'), listener(`${i}`, ends));
+        layer.stream(callOf('etcdserverpb.Watch/Watch'), caller(`${i}`, ends));
       }
       const done = streams.endAll(1000);
       await vi.advanceTimersByTimeAsync(500);
@@ -92,42 +83,37 @@ describe('draining', () => {
   });
 
   test('once draining, new streams are refused and unary calls still pass', async () => {
-    const streams = new OpenStreams(systemClock);
-    const layer = streams.layer(openEnded().etcd);
+    const { streams, layer } = setUp();
     await streams.endAll(0);
     const ends: [string, Status][] = [];
-    layer.stream(callOf('etcdserverpb.Watch/Watch'), listener('late', ends));
+    layer.stream(callOf('etcdserverpb.Watch/Watch'), caller('late', ends));
     expect(ends.map(([, s]) => s.text)).toEqual(['etcdserver: server stopped']);
-    layer.unary(callOf('etcdserverpb.KV/Range'), new Uint8Array(0), listener('unary', ends));
+    layer.unary(callOf('etcdserverpb.KV/Range'), new Uint8Array(0), caller('unary', ends));
     expect(ends.length).toBe(1);
   });
 
   test('a lock that waits for its turn ends too, and a new one is refused', async () => {
-    const streams = new OpenStreams(systemClock);
-    const { etcd, cancel } = openEnded();
-    const layer = streams.layer(etcd);
+    const { streams, layer, cancelled } = setUp();
     const ends: [string, Status][] = [];
     const lock = () =>
-      layer.unary(callOf('v3lockpb.Lock/Lock'), new Uint8Array(0), listener('lock', ends));
+      layer.unary(callOf('v3lockpb.Lock/Lock'), new Uint8Array(0), caller('lock', ends));
     lock();
     await streams.endAll(0);
-    expect(cancel).toHaveBeenCalledOnce();
+    expect(cancelled()).toBe(1);
     lock();
     expect(ends.map(([, s]) => s.text)).toEqual(Array(2).fill('etcdserver: server stopped'));
   });
 
   test('the streams of some end, and nobody else notices', async () => {
-    const streams = new OpenStreams(systemClock);
-    const { etcd, cancel } = openEnded();
-    const layer = streams.layer(etcd);
+    const { streams, layer, cancelled } = setUp();
     const ends: [string, Status][] = [];
     const over = callOf('etcdserverpb.Watch/Watch');
-    layer.stream(over, listener('over', ends));
-    layer.stream(callOf('etcdserverpb.Watch/Watch'), listener('stays', ends));
+    layer.stream(over, caller('over', ends));
+    layer.stream(callOf('etcdserverpb.Watch/Watch'), caller('stays', ends));
     await streams.endWhere((call) => call === over, 0);
     expect(ends.map(([name, s]) => [name, s.code])).toEqual([['over', 14]]);
-    expect([cancel.mock.calls.length, streams.count]).toEqual([1, 1]);
-    layer.stream(callOf('etcdserverpb.Watch/Watch'), listener('new', ends));
+    expect([cancelled(), streams.count]).toEqual([1, 1]);
+    layer.stream(callOf('etcdserverpb.Watch/Watch'), caller('new', ends));
     expect(streams.count).toBe(2);
   });
 });

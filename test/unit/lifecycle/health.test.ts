@@ -1,46 +1,40 @@
 import { describe, expect, test } from 'vitest';
+import { Code } from '../../../src/grpc/status.ts';
 import { health } from '../../../src/lifecycle/health.ts';
 import { Lifecycle } from '../../../src/lifecycle/lifecycle.ts';
-import { Call, type Etcd } from '../../../src/call/call.ts';
-import { type MethodName, method } from '../../../src/etcd/methods.ts';
-import { Code } from '../../../src/grpc/status.ts';
-import { FakeEtcd, Heard } from '../../support/fake-etcd.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
+import { callOf, onBytes } from '../../support/test-call.ts';
 
 const SERVING = [8, 1];
 const NOT_SERVING = [8, 2];
 const SERVICE_UNKNOWN = [8, 3];
 
-/** A call of nobody. */
-function call(name: MethodName): Call {
-  const peer = { listener: 'main', remote: '', certificate: null };
-  return new Call({ method: method(name), metadata: [], deadlineMs: Infinity, peer });
-}
-
-const check = () => call('grpc.health.v1.Health/Check');
-const watch = () => call('grpc.health.v1.Health/Watch');
+const check = () => callOf('grpc.health.v1.Health/Check');
+const watch = () => callOf('grpc.health.v1.Health/Watch');
 const wholeServer = Buffer.alloc(0);
 const named = (service: string) => Buffer.from([10, service.length, ...Buffer.from(service)]);
 
 function setup() {
   const lifecycle = new Lifecycle();
-  const etcd = new FakeEtcd();
-  const top = health(lifecycle)(etcd as unknown as Etcd<'client'>);
+  const etcd = new FakeEtcd<'client'>();
+  const top = onBytes(health(lifecycle)(etcd));
   lifecycle.move('serving');
-  return { lifecycle, etcd, top, reply: new Heard() };
+  return { lifecycle, etcd, top, reply: new Caller() };
 }
 
-const heard = (reply: Heard) => reply.messages.map((bytes) => [...bytes]);
+const heard = (reply: Caller) => reply.messages.map((bytes) => [...bytes]);
 
 describe('Check', () => {
   test('says SERVING until the process drains, and asks nobody', () => {
     const { lifecycle, etcd, top } = setup();
-    const before = new Heard();
+    const before = new Caller();
     top.unary(check(), wholeServer, before);
     expect(heard(before)).toEqual([SERVING]);
     expect(before.isOk).toBe(true);
 
     lifecycle.move('draining');
-    const after = new Heard();
+    const after = new Caller();
     top.unary(check(), wholeServer, after);
     expect(heard(after)).toEqual([NOT_SERVING]);
     expect(etcd.calls).toEqual([]);
@@ -113,7 +107,7 @@ describe('Watch', () => {
 
 test('all other calls pass', () => {
   const { etcd, top, reply } = setup();
-  top.unary(call('etcdserverpb.KV/Range'), wholeServer, reply);
-  top.stream(call('etcdserverpb.Watch/Watch'), reply);
+  top.unary(callOf('etcdserverpb.KV/Range'), wholeServer, reply);
+  top.stream(callOf('etcdserverpb.Watch/Watch'), reply);
   expect(etcd.calls.map((each) => each.call.method.rpc)).toEqual(['Range', 'Watch']);
 });

@@ -75,14 +75,14 @@ describe('a key of somebody else is never delivered', () => {
       for (const key of foreign) {
         const setup = new Setup();
         const heard = start(setup, method);
-        setup.etcd.call.reply.deliver(answerWith(method.response, path, key));
+        setup.etcd.last.deliver(answerWith(method.response, path, key));
         expect(heard.messages).toEqual([]);
         const expected = method.responseStream ? Code.UNAVAILABLE : Code.INTERNAL;
         expect(heard.code).toBe(expected);
         expect(setup.violations).toMatchObject([
           { call: { method }, fault: 'namespace-violation' },
         ]);
-        expect(setup.etcd.call.isCanceled).toBe(true);
+        expect(setup.etcd.last.isCancelled).toBe(true);
       }
     },
   );
@@ -91,7 +91,7 @@ describe('a key of somebody else is never delivered', () => {
     for (const { method, path } of cases) {
       const setup = new Setup();
       const heard = start(setup, method);
-      setup.etcd.call.reply.deliver(answerWith(method.response, path, bytes('t1/mine')));
+      setup.etcd.last.deliver(answerWith(method.response, path, bytes('t1/mine')));
       expect(heard.status).toBeNull();
       expect(Buffer.from(heard.messages[0] ?? []).toString('latin1')).not.toContain('t1/');
       expect(setup.violations).toEqual([]);
@@ -104,7 +104,7 @@ describe('a key of somebody else is never delivered', () => {
       'etcdserverpb.Lease/LeaseTimeToLive',
       message([1, 5n], [2, 1n]),
     );
-    setup.etcd.call.reply.deliver(message([3, 60n], ...foreign.map((k) => [5, k] as const)));
+    setup.etcd.last.deliver(message([3, 60n], ...foreign.map((k) => [5, k] as const)));
     expect(heard.messages).toEqual([message([3, 60n])]);
   });
 

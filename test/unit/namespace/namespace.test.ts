@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { method, ownerMethods } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
-import { callOf, Heard } from '../../support/fake-etcd.ts';
+import { Caller } from '../../support/caller.ts';
+import { callOf } from '../../support/test-call.ts';
 import { answerOf, bytes, encodeResponse, header, Setup } from './setup.ts';
 
 describe('what a tenant asks reaches etcd within its namespace', () => {
@@ -11,7 +12,7 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
     expect(setup.stored('etcdserverpb.KV/Range').key).toEqual(bytes('t1/a'));
 
     const kvs = [{ key: bytes('t1/a'), value: bytes('v'), mod_revision: 5 }];
-    setup.etcd.call.answer(encodeResponse('etcdserverpb.KV/Range', { header, kvs, count: 1 }));
+    setup.etcd.last.respond(encodeResponse('etcdserverpb.KV/Range', { header, kvs, count: 1 }));
     const answer = answerOf('etcdserverpb.KV/Range', heard);
     expect(answer.kvs[0]).toMatchObject({
       key: bytes('a'),
@@ -34,8 +35,8 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
   test('metadata, deadline and peer of a call arrive as they were', () => {
     const setup = new Setup();
     setup.unary('etcdserverpb.KV/Put', { key: bytes('a') }, ['token', 'x']);
-    expect(setup.etcd.call.call.metadata).toEqual(['token', 'x']);
-    expect(setup.etcd.call.call.peer.listener).toBe('main');
+    expect(setup.etcd.last.call.metadata).toEqual(['token', 'x']);
+    expect(setup.etcd.last.call.peer.listener).toBe('main');
   });
 
   test('an empty key is refused before it could become the prefix itself', () => {
@@ -58,7 +59,7 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
   test("etcd's refusal arrives with its own code and text", () => {
     const setup = new Setup();
     const { heard } = setup.unary('etcdserverpb.KV/Put', { key: bytes('a'), lease: 9 });
-    setup.etcd.call.fail(Code.NOT_FOUND, 'etcdserver: requested lease not found');
+    setup.etcd.last.fail(Code.NOT_FOUND, 'etcdserver: requested lease not found');
     expect(heard.status).toMatchObject({
       code: Code.NOT_FOUND,
       text: 'etcdserver: requested lease not found',
@@ -70,13 +71,13 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
     const setup = new Setup();
     const { ongoing, heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
     ongoing.pauseResponses();
-    expect(setup.etcd.call.isPaused).toBe(true);
+    expect(setup.etcd.last.isPaused).toBe(true);
     ongoing.resumeResponses();
-    expect(setup.etcd.call.isPaused).toBe(false);
-    setup.etcd.call.reply.pauseRequests();
+    expect(setup.etcd.last.isPaused).toBe(false);
+    setup.etcd.last.pauseRequests();
     expect(heard.isPaused).toBe(true);
     ongoing.cancel();
-    expect(setup.etcd.call.isCanceled).toBe(true);
+    expect(setup.etcd.last.isCancelled).toBe(true);
   });
 
   test('the tenant that owns the cluster reads and writes keys as they are stored', () => {
@@ -90,7 +91,7 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
       range_end: bytes('\0'),
     });
     const answer = encodeResponse('etcdserverpb.KV/Range', { header, kvs: [{ key: bytes('x') }] });
-    setup.etcd.call.answer(answer);
+    setup.etcd.last.respond(answer);
     expect(heard.messages).toEqual([answer]);
   });
 
@@ -101,11 +102,11 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
     for (const name of ownerMethods) {
       const isStream = method(name).responseStream;
       const heard = isStream ? setup.stream(name).heard : setup.unaryBytes(name, request).heard;
-      const { call } = setup.etcd.call;
+      const { call } = setup.etcd.last;
       expect(call.method.name).toBe(name);
-      if (!isStream) expect(setup.etcd.call.request).toBe(request);
+      if (!isStream) expect(setup.etcd.last.request).toBe(request);
       const answer = Uint8Array.of(0xff);
-      setup.etcd.call.answer(answer);
+      setup.etcd.last.respond(answer);
       expect(heard.messages).toEqual([answer]);
     }
     expect(setup.violations).toEqual([]);
@@ -116,8 +117,8 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
     expect(() => setup.unaryBytes('etcdserverpb.Maintenance/Defragment', bytes(''))).toThrow(
       /Defragment/,
     );
-    const snapshot = callOf(setup.tenant, 'etcdserverpb.Maintenance/Snapshot');
-    expect(() => setup.layer.stream(snapshot, new Heard())).toThrow(/Snapshot/);
+    const snapshot = callOf('etcdserverpb.Maintenance/Snapshot', { tenant: setup.tenant });
+    expect(() => setup.layer.stream(snapshot, new Caller())).toThrow(/Snapshot/);
     expect(setup.etcd.calls).toEqual([]);
   });
 
@@ -126,7 +127,7 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
     const { heard } = setup.unary('etcdserverpb.Lease/LeaseLeases', {});
     const own = (BigInt(setup.tenant.keySpace.leaseTag) << 31n) | 5n;
     const leases = [{ ID: String(own) }, { ID: '123' }];
-    setup.etcd.call.answer(encodeResponse('etcdserverpb.Lease/LeaseLeases', { header, leases }));
+    setup.etcd.last.respond(encodeResponse('etcdserverpb.Lease/LeaseLeases', { header, leases }));
     expect(answerOf('etcdserverpb.Lease/LeaseLeases', heard).leases).toEqual([{ ID: '5' }]);
   });
 
@@ -134,7 +135,7 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
     const setup = new Setup();
     const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
     const kvs = [{ key: bytes('t1/a'), lease: '123' }];
-    setup.etcd.call.answer(encodeResponse('etcdserverpb.KV/Range', { header, kvs }));
+    setup.etcd.last.respond(encodeResponse('etcdserverpb.KV/Range', { header, kvs }));
     expect(answerOf('etcdserverpb.KV/Range', heard).kvs[0]?.lease).toBe('0');
     expect(setup.foreignLeases).toBe(1);
   });

@@ -1,10 +1,11 @@
 /** The namespace layer over a fake etcd, for a tenant called `t1/` unless a test says otherwise. */
 import type { Call } from '../../../src/call/call.ts';
 import type { MethodName } from '../../../src/etcd/methods.ts';
-import type { Tenant } from '../../../src/tenant/tenant.ts';
 import type { Metadata } from '../../../src/grpc/metadata.ts';
 import { namespace } from '../../../src/namespace/namespace.ts';
 import type { WireFault } from '../../../src/rewrite/fault.ts';
+import type { Tenant } from '../../../src/tenant/tenant.ts';
+import { Caller } from '../../support/caller.ts';
 import {
   type CodedMethod,
   decodeRequest,
@@ -12,14 +13,15 @@ import {
   encodeRequest,
   encodeResponse,
 } from '../../support/codec.ts';
-import { callOf, FakeEtcd, fakeTenant, Heard } from '../../support/fake-etcd.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
+import { callOf, onBytes, testTenant, unprefixedTenant } from '../../support/test-call.ts';
 
 export const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
 
 export const header = { cluster_id: '7', member_id: '8', revision: '100', raft_term: '3' };
 
 export class Setup {
-  readonly etcd = new FakeEtcd();
+  readonly etcd = new FakeEtcd<'store'>();
   readonly tenant: Tenant;
   readonly violations: { call: Call; fault: WireFault }[] = [];
   foreignLeases = 0;
@@ -28,8 +30,11 @@ export class Setup {
   readonly layer;
 
   constructor(namespaceOf = 't1/', owns: ReadonlySet<MethodName> = new Set()) {
-    this.tenant = fakeTenant(namespaceOf, undefined, { owns });
-    this.layer = namespace({
+    this.tenant =
+      namespaceOf === ''
+        ? unprefixedTenant({ owns })
+        : testTenant(namespaceOf.slice(0, -1), { owns });
+    const layer = namespace({
       random: { integer: (min) => this.drawn.shift() ?? min },
       hooks: {
         violation: (call, fault) => this.violations.push({ call, fault }),
@@ -42,7 +47,8 @@ export class Setup {
         memberId: 42n,
         clientUrls: (call) => [`http://${call.peer.listener}:2379`],
       },
-    })(this.etcd);
+    });
+    this.layer = onBytes(layer(this.etcd));
   }
 
   unary<Name extends CodedMethod>(
@@ -54,25 +60,29 @@ export class Setup {
   }
 
   unaryBytes(name: MethodName, request: Uint8Array, metadata: Metadata = []) {
-    const heard = new Heard();
-    const ongoing = this.layer.unary(callOf(this.tenant, name, metadata), request, heard);
+    const heard = new Caller();
+    const ongoing = this.layer.unary(
+      callOf(name, { tenant: this.tenant, metadata }),
+      request,
+      heard,
+    );
     return { heard, ongoing };
   }
 
   stream(name: MethodName) {
-    const heard = new Heard();
-    const requests = this.layer.stream(callOf(this.tenant, name), heard);
-    return { heard, requests, below: this.etcd.call };
+    const heard = new Caller();
+    const requests = this.layer.stream(callOf(name, { tenant: this.tenant }), heard);
+    return { heard, requests, below: this.etcd.last };
   }
 
   /** The newest request that reached etcd. */
   stored<Name extends CodedMethod>(name: Name) {
-    return decodeRequest(name, this.etcd.call.request);
+    return decodeRequest(name, this.etcd.last.request);
   }
 }
 
 /** The newest answer that reached the client. */
-export function answerOf<Name extends CodedMethod>(name: Name, heard: Heard) {
+export function answerOf<Name extends CodedMethod>(name: Name, heard: Caller) {
   const newest = heard.messages.at(-1);
   if (newest === undefined) throw new Error('no answer has come');
   return decodeResponse(name, newest);

@@ -1,25 +1,26 @@
 import { describe, expect, test } from 'vitest';
-import type { LogLevel } from '../../../src/config/schema.ts';
-import type { Etcd } from '../../../src/call/call.ts';
 import { refusal } from '../../../src/call/refusals.ts';
+import type { LogLevel } from '../../../src/config/schema.ts';
 import { CallCounters } from '../../../src/observe/call-counters.ts';
 import { callLog } from '../../../src/observe/call-log.ts';
 import { noCallEvents } from '../../../src/observe/events.ts';
 import { createLogger } from '../../../src/observe/logger.ts';
 import { observe } from '../../../src/observe/observe.ts';
-import { callOf, FakeEtcd, fakeTenant, Heard } from '../../support/fake-etcd.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { callOf, onBytes, testTenant } from '../../support/test-call.ts';
 
-const tenant = fakeTenant('game-1/');
-const put = () => callOf(tenant, 'etcdserverpb.KV/Put');
+const tenant = testTenant();
+const put = () => callOf('etcdserverpb.KV/Put', { tenant });
 
 function setup(level: LogLevel, keyOf: (() => string) | null = null) {
   const clock = new ManualClock();
   const written: string[] = [];
   const logger = createLogger(level, { write: (line) => written.push(line) });
-  const etcd = new FakeEtcd();
+  const etcd = new FakeEtcd<'tenant'>();
   const options = { clock, counters: new CallCounters(), events: callLog(logger, clock), keyOf };
-  const top = observe(options)(etcd as unknown as Etcd<'tenant'>);
+  const top = onBytes(observe(options)(etcd));
   const lines = () => written.map((line) => JSON.parse(line) as Record<string, unknown>);
   return { clock, written, lines, etcd, top, options };
 }
@@ -27,9 +28,9 @@ function setup(level: LogLevel, keyOf: (() => string) | null = null) {
 describe('at debug', () => {
   test('a unary call leaves one line', () => {
     const { clock, lines, etcd, top } = setup('debug');
-    top.unary(put(), Buffer.from('request'), new Heard());
+    top.unary(put(), Buffer.from('request'), new Caller());
     clock.advance(1.5);
-    etcd.call.answer(Buffer.from('answer'));
+    etcd.last.respond(Buffer.from('answer'));
     expect(lines()).toEqual([
       {
         level: 'debug',
@@ -49,9 +50,9 @@ describe('at debug', () => {
 
   test('a stream leaves one when it opens and one when it closes', () => {
     const { lines, etcd, top } = setup('debug');
-    const requests = top.stream(callOf(tenant, 'etcdserverpb.Watch/Watch'), new Heard());
+    const requests = top.stream(callOf('etcdserverpb.Watch/Watch', { tenant }), new Caller());
     requests.send(Buffer.from('create'));
-    etcd.call.reply.deliver(Buffer.from('created'));
+    etcd.last.deliver(Buffer.from('created'));
     requests.cancel();
     expect(lines().map(({ event }) => event)).toEqual(['stream opened', 'stream closed']);
     expect(lines()[1]).toMatchObject({
@@ -64,15 +65,15 @@ describe('at debug', () => {
 
   test('no byte of keys or values is written', () => {
     const { written, etcd, top } = setup('debug');
-    top.unary(put(), Buffer.from('secret-key secret-value'), new Heard());
-    etcd.call.answer(Buffer.from('secret-value'));
+    top.unary(put(), Buffer.from('secret-key secret-value'), new Caller());
+    etcd.last.respond(Buffer.from('secret-value'));
     expect(written.join('')).not.toContain('secret');
   });
 
   test('the key is written where that was asked for', () => {
     const { lines, etcd, top } = setup('debug', () => 'map');
-    top.unary(put(), Buffer.from('r'), new Heard());
-    etcd.call.answer(Buffer.from('a'));
+    top.unary(put(), Buffer.from('r'), new Caller());
+    etcd.last.respond(Buffer.from('a'));
     expect(lines()[0]).toMatchObject({ key: 'map' });
   });
 });
@@ -80,16 +81,16 @@ describe('at debug', () => {
 describe('at info', () => {
   test('calls leave nothing, and cost nothing', () => {
     const { written, etcd, top, options } = setup('info');
-    top.unary(put(), Buffer.from('r'), new Heard());
-    etcd.call.answer(Buffer.from('a'));
+    top.unary(put(), Buffer.from('r'), new Caller());
+    etcd.last.respond(Buffer.from('a'));
     expect(written).toEqual([]);
     expect(options.events).toMatchObject({ opened: null, ended: null });
   });
 
   test('a refusal is told with its reason, and its repetitions are counted and not told', () => {
     const { clock, lines, etcd, top } = setup('info');
-    etcd.onUnary = (call) => call.finish(refusal('breaker-open'));
-    for (let i = 0; i < 5; i++) top.unary(put(), Buffer.from('r'), new Heard());
+    etcd.onCall = (call) => call.end(refusal('breaker-open'));
+    for (let i = 0; i < 5; i++) top.unary(put(), Buffer.from('r'), new Caller());
     expect(lines()).toHaveLength(1);
     expect(lines()[0]).toMatchObject({
       event: 'call refused',
@@ -98,15 +99,15 @@ describe('at info', () => {
       tenant: tenant.name,
     });
     clock.advance(10_000);
-    top.unary(put(), Buffer.from('r'), new Heard());
+    top.unary(put(), Buffer.from('r'), new Caller());
     expect(lines()[1]).toMatchObject({ reason: 'breaker-open', heldBack: 4 });
   });
 
   test('another reason is told at once', () => {
     const { lines, etcd, top } = setup('info');
     for (const reason of ['breaker-open', 'method-denied'] as const) {
-      etcd.onUnary = (call) => call.finish(refusal(reason));
-      top.unary(put(), Buffer.from('r'), new Heard());
+      etcd.onCall = (call) => call.end(refusal(reason));
+      top.unary(put(), Buffer.from('r'), new Caller());
     }
     expect(lines().map(({ reason }) => reason)).toEqual(['breaker-open', 'method-denied']);
   });

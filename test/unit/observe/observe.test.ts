@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import type { Etcd } from '../../../src/call/call.ts';
 import { refusal } from '../../../src/call/refusals.ts';
 import { method } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
@@ -7,18 +6,20 @@ import { CallCounters } from '../../../src/observe/call-counters.ts';
 import type { CallEvents, CallRecord } from '../../../src/observe/events.ts';
 import { noCallEvents } from '../../../src/observe/events.ts';
 import { observe } from '../../../src/observe/observe.ts';
-import { callOf, FakeEtcd, fakeTenant, Heard } from '../../support/fake-etcd.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { callOf, onBytes, testTenant } from '../../support/test-call.ts';
 
-const tenant = fakeTenant('game-1/');
-const put = () => callOf(tenant, 'etcdserverpb.KV/Put');
-const watch = () => callOf(tenant, 'etcdserverpb.Watch/Watch');
+const tenant = testTenant();
+const put = () => callOf('etcdserverpb.KV/Put', { tenant });
+const watch = () => callOf('etcdserverpb.Watch/Watch', { tenant });
 
 /** The layer over a fake etcd, with everything it tells written down. */
 function setup() {
   const clock = new ManualClock();
   const counters = new CallCounters();
-  const etcd = new FakeEtcd();
+  const etcd = new FakeEtcd<'tenant'>();
   const told: string[] = [];
   const records: CallRecord[] = [];
   const events: CallEvents = {
@@ -29,10 +30,8 @@ function setup() {
     },
     refused: (record, reason) => told.push(`refused ${record.call.method.rpc} ${reason}`),
   };
-  const top: Etcd<'tenant'> = observe({ clock, counters, events, keyOf: null })(
-    etcd as unknown as Etcd<'tenant'>,
-  );
-  return { clock, counters, etcd, told, records, top, reply: new Heard() };
+  const top = onBytes(observe({ clock, counters, events, keyOf: null })(etcd));
+  return { clock, counters, etcd, told, records, top, reply: new Caller() };
 }
 
 describe('a unary call', () => {
@@ -42,9 +41,9 @@ describe('a unary call', () => {
     const answer = Buffer.from('the answer');
     top.unary(put(), request, reply);
     clock.advance(12.5);
-    etcd.call.answer(answer);
+    etcd.last.respond(answer);
 
-    expect(etcd.call.request).toBe(request);
+    expect(etcd.last.request).toBe(request);
     expect(reply.messages[0]).toBe(answer);
     expect(reply.isOk).toBe(true);
     expect(told).toEqual(['ended Put 0']);
@@ -62,7 +61,7 @@ describe('a unary call', () => {
 
   test('that is answered before it has been started is recorded all the same', () => {
     const { etcd, told, top, reply } = setup();
-    etcd.onUnary = (call) => call.answer(Buffer.from('a'));
+    etcd.onCall = (call) => call.respond(Buffer.from('a'));
     top.unary(put(), Buffer.from('r'), reply).cancel();
     expect(told).toEqual(['ended Put 0']);
   });
@@ -72,17 +71,17 @@ describe('a unary call', () => {
     const call = top.unary(put(), Buffer.from('r'), reply);
     call.cancel();
     call.cancel();
-    expect(etcd.call.isCanceled).toBe(true);
+    expect(etcd.last.isCancelled).toBe(true);
     expect(told).toEqual(['ended Put 1']);
     expect(records[0]?.isCancelled).toBe(true);
   });
 
   test('that we refuse is told as a refusal; an error of etcd is not one', () => {
     const { counters, etcd, told, top } = setup();
-    top.unary(put(), Buffer.from('r'), new Heard());
-    etcd.call.finish(refusal('breaker-open'));
-    top.unary(put(), Buffer.from('r'), new Heard());
-    etcd.call.fail(Code.UNAVAILABLE, 'etcdserver: unhealthy cluster');
+    top.unary(put(), Buffer.from('r'), new Caller());
+    etcd.last.end(refusal('breaker-open'));
+    top.unary(put(), Buffer.from('r'), new Caller());
+    etcd.last.fail(Code.UNAVAILABLE, 'etcdserver: unhealthy cluster');
     expect(told).toEqual(['refused Put breaker-open', 'ended Put 14', 'ended Put 14']);
     expect([...counters.refusals]).toEqual([['breaker-open', 1]]);
   });
@@ -92,9 +91,9 @@ describe('a unary call', () => {
     const keys: string[] = [];
     const events = { ...noCallEvents, ended: (record: CallRecord) => keys.push(record.key) };
     const keyOf = () => 'map';
-    const top = observe({ clock, counters, events, keyOf })(etcd as unknown as Etcd<'tenant'>);
+    const top = onBytes(observe({ clock, counters, events, keyOf })(etcd));
     top.unary(put(), Buffer.from('r'), reply);
-    etcd.call.answer(Buffer.from('a'));
+    etcd.last.respond(Buffer.from('a'));
     expect(keys).toEqual(['map']);
   });
 });
@@ -107,13 +106,13 @@ describe('a stream', () => {
     expect(told).toEqual(['opened Watch']);
     expect(counters.open(method('etcdserverpb.Watch/Watch'))).toBe(1);
 
-    etcd.call.reply.deliver(Buffer.from('one'));
-    etcd.call.reply.deliver(Buffer.from('two'));
+    etcd.last.deliver(Buffer.from('one'));
+    etcd.last.deliver(Buffer.from('two'));
     requests.halfClose();
     clock.advance(60_000);
-    etcd.call.fail(Code.UNAVAILABLE, 'gone');
+    etcd.last.fail(Code.UNAVAILABLE, 'gone');
 
-    expect(etcd.call.isHalfClosed).toBe(true);
+    expect(etcd.last.isHalfClosed).toBe(true);
     expect(reply.messages).toHaveLength(2);
     expect(records[0]).toMatchObject({
       durationMs: 60_000,
@@ -130,12 +129,12 @@ describe('a stream', () => {
     const { etcd, top, reply } = setup();
     const requests = top.stream(watch(), reply);
     requests.pauseResponses();
-    expect(etcd.call.isPaused).toBe(true);
+    expect(etcd.last.isPaused).toBe(true);
     requests.resumeResponses();
-    expect(etcd.call.isPaused).toBe(false);
-    etcd.call.reply.pauseRequests();
+    expect(etcd.last.isPaused).toBe(false);
+    etcd.last.pauseRequests();
     expect(reply.isPaused).toBe(true);
-    etcd.call.reply.resumeRequests();
+    etcd.last.resumeRequests();
     expect(reply.isPaused).toBe(false);
   });
 });

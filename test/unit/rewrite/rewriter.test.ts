@@ -3,6 +3,7 @@ import { refusal } from '../../../src/call/refusals.ts';
 import { keySpace } from '../../../src/etcd/key-space.ts';
 import { applier, stripper } from '../../../src/etcd/rewriters.ts';
 import { requestRewriters, responseRewriters } from '../../../src/rewrite/rewriter.ts';
+import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { slowMessage as message } from '../../support/slow-rewriter.ts';
 
 const space = keySpace(Buffer.from('t1/'));
@@ -32,8 +33,10 @@ test('every fault is a refusal, so that it becomes a status without a table of i
 
 test('a message with more changes than any before it comes out whole, and so does the next one', () => {
   const response = (count: number, prefix: string) =>
-    message(
-      ...Array.from({ length: count }, (_, i) => [2, message([1, `${prefix}${i}`])] as const),
+    asOwned(
+      message(
+        ...Array.from({ length: count }, (_, i) => [2, message([1, `${prefix}${i}`])] as const),
+      ),
     );
   const rewriter = stripper('RangeResponse');
   expect(rewriter.rewrite(response(100_000, 't1/'), space)).toEqual(response(100_000, ''));

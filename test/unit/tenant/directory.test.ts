@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { ListenerConfig } from '../../../src/config/sections/listeners.ts';
 import type { TenantConfig } from '../../../src/config/sections/tenants.ts';
+import { parsePasswordHash } from '../../../src/config/sections/users.ts';
 import { derivedLeaseTag } from '../../../src/etcd/key-space.ts';
 import { buildDirectory, checkTenants, type Directory } from '../../../src/tenant/directory.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -122,13 +123,59 @@ describe('a directory', () => {
     expect(built).toEqual([{ where: 'listener l', what: 'there is no tenant "x"' }]);
   });
 
-  test('a reload takes unchanged tenants over, with their compaction floor', () => {
-    const before = directory([tenant('a', 'a/'), tenant('b', 'b/')]);
-    before.byName('a')?.floor.raise(42, new Uint8Array(0));
-    const after = directory([tenant('a', 'a/'), tenant('b', 'other/')], [], before);
-    expect(after.byName('a')).toBe(before.byName('a'));
-    expect(after.byName('b')).not.toBe(before.byName('b'));
-    expect(before.byName('b')?.keySpace.prefix).toEqual(new Uint8Array(Buffer.from('b/')));
+  describe('after a reload', () => {
+    const compacted = (tenants: readonly TenantConfig[]) => {
+      const before = directory(tenants);
+      before.byName('a')?.state.floor.raise(42, new Uint8Array(0));
+      return before;
+    };
+
+    test('an unchanged tenant is the same object', () => {
+      const before = compacted([tenant('a', 'a/'), tenant('b', 'b/')]);
+      const after = directory([tenant('a', 'a/'), tenant('b', 'other/')], [], before);
+      expect(after.byName('a')).toBe(before.byName('a'));
+      expect(after.byName('b')).not.toBe(before.byName('b'));
+      expect(before.byName('b')?.keySpace.prefix).toEqual(new Uint8Array(Buffer.from('b/')));
+    });
+
+    test.each<[string, Partial<TenantConfig>]>([
+      ['access', { access: 'read-only' }],
+      ['identities', { identities: ['x509:CN=other'] }],
+      ['methods', { owns: ['etcdserverpb.Maintenance/Defragment'] }],
+    ])('a tenant with other %s is another object with the same state', (_what, changes) => {
+      const before = compacted([tenant('a', 'a/')]);
+      const after = directory([tenant('a', 'a/', changes)], [], before);
+      expect(after.byName('a')).not.toBe(before.byName('a'));
+      expect(after.byName('a')?.state).toBe(before.byName('a')?.state);
+    });
+
+    test('a tenant whose password has changed is another object with the same state', () => {
+      const tenants = [tenant('a', 'a/', { identities: ['user:mary'] })];
+      const users = (salt: string) => {
+        const hash = parsePasswordHash(`$2b$04$${salt.repeat(53)}`);
+        if (typeof hash === 'string') throw new Error(hash);
+        return new Map([['mary', hash]]);
+      };
+      const before = directoryOf({ tenants, users: users('a') });
+      const same = directoryOf({ tenants, users: users('a') }, { previous: before });
+      expect(same.byName('a')).toBe(before.byName('a'));
+      const after = directoryOf({ tenants, users: users('b') }, { previous: before });
+      expect(after.byName('a')).not.toBe(before.byName('a'));
+      expect(after.byName('a')?.state).toBe(before.byName('a')?.state);
+    });
+
+    test.each<[string, TenantConfig]>([
+      ['name', tenant('b', 'a/')],
+      ['prefix', tenant('a', 'b/')],
+      ['lease tag', tenant('a', 'a/', { leaseTag: 7 })],
+    ])('a tenant with another %s starts with empty state', (_what, changed) => {
+      const before = compacted([tenant('a', 'a/')]);
+      const after = directory([changed], [], before);
+      const [built] = [...after.tenants];
+      expect(built?.state).not.toBe(before.byName('a')?.state);
+      expect(built?.state.floor.revision).toBe(0);
+      expect(built?.state.tenantName).toBe(changed.name);
+    });
   });
 
   test('ten thousand tenants are checked within a moment', () => {

@@ -1,14 +1,15 @@
 import { describe, expect, test } from 'vitest';
-import { ok, type Status, status } from '../../../src/grpc/status.ts';
-import { Upstream } from '../../../src/upstream/upstream.ts';
+import { type Status, status } from '../../../src/grpc/status.ts';
 import { Writer } from '../../../src/protobuf/writer.ts';
+import { Upstream } from '../../../src/upstream/upstream.ts';
+import { Caller } from '../../support/caller.ts';
 import {
-  type FakeCall,
+  type ChannelCall,
   type FakeChannel,
   FakeClientTransport,
 } from '../../support/fake-channel.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
-import { CallerAbove, callOf } from '../../support/neighbours.ts';
+import { callOf, message } from '../../support/test-call.ts';
 
 const refused = status(16, 'etcdserver: invalid auth token', 'peer');
 const authenticate = '/etcdserverpb.Auth/Authenticate';
@@ -33,16 +34,15 @@ function start() {
   const [unary, watch] = transport.channels as [FakeChannel, FakeChannel, FakeChannel];
   for (const channel of transport.channels) channel.become('ready');
   const logIns = () => unary.calls.filter(({ head }) => head.path === authenticate);
-  const answer = (token: string, call: FakeCall | undefined = logIns().at(-1)) => {
-    call?.reply.deliver(new Writer().string(2, token).finish());
-    call?.reply.end(ok);
+  const answer = (token: string, call: ChannelCall | undefined = logIns().at(-1)) => {
+    call?.respond(new Writer().string(2, token).finish());
   };
   const get = (listener = 'here') => {
-    const above = new CallerAbove<'store'>();
+    const above = new Caller();
     const call = callOf('etcdserverpb.KV/Range', { listener });
     const send = () => {
-      upstream.unary(call, new Uint8Array(0), above);
-      return unary.calls.at(-1) as FakeCall;
+      upstream.unary(call, message(''), above);
+      return unary.calls.at(-1) as ChannelCall;
     };
     return { above, call, send };
   };
@@ -50,7 +50,7 @@ function start() {
   return { clock, upstream, unary, watch, failures, endpoints, logIns, answer, get, isAvailable };
 }
 
-function ended(above: CallerAbove<'store'>): Pick<Status, 'origin' | 'text'> | null {
+function ended(above: Caller): Pick<Status, 'origin' | 'text'> | null {
   const { status: last } = above;
   above.status = null;
   return last && { origin: last.origin, text: last.text };
@@ -71,7 +71,7 @@ describe('the proxy as a user of etcd', () => {
     answer('one');
     const calls = [1, 2, 3].map(() => get());
     const sent = calls.map(({ send }) => send());
-    for (const each of sent) each.reply.end(refused);
+    for (const each of sent) each.end(refused);
     for (const { above } of calls) {
       expect(ended(above)).toMatchObject({ origin: 'unsent', text: refused.text });
     }
@@ -81,7 +81,7 @@ describe('the proxy as a user of etcd', () => {
     const again = calls[0]?.send();
     expect(again?.head.metadata).toEqual(['token', 'two']);
     // A second time is one too many: the client hears that the cluster is not well, and nothing of our token.
-    again?.reply.end(refused);
+    again?.end(refused);
     expect(ended((calls[0] as (typeof calls)[0]).above)).toEqual({
       origin: 'proxy',
       text: 'etcdserver: unhealthy cluster',
@@ -93,19 +93,19 @@ describe('the proxy as a user of etcd', () => {
     answer('one');
     const [early, late] = [get(), get()];
     const [first, second] = [early.send(), late.send()];
-    first.reply.end(refused);
+    first.end(refused);
     answer('two');
-    second.reply.end(refused);
+    second.end(refused);
     expect([logIns().length, isAvailable()]).toEqual([2, true]);
   });
 
   test('tries again after a while when etcd refuses it, and says so', () => {
     const { clock, logIns, answer, failures, isAvailable } = start();
-    logIns()[0]?.reply.end(status(3, 'etcdserver: authentication failed', 'peer'));
+    logIns()[0]?.end(status(3, 'etcdserver: authentication failed', 'peer'));
     expect([failures, isAvailable()]).toEqual([['etcdserver: authentication failed'], false]);
     clock.advance(400);
     expect(logIns()).toHaveLength(2);
-    logIns()[1]?.reply.end(status(14, 'lost', 'lost'));
+    logIns()[1]?.end(status(14, 'lost', 'lost'));
     clock.advance(799);
     expect(logIns()).toHaveLength(2);
     clock.advance(1);
@@ -115,12 +115,12 @@ describe('the proxy as a user of etcd', () => {
 
   test('goes without a token where authentication is off, until etcd asks for one', () => {
     const { logIns, get, isAvailable } = start();
-    logIns()[0]?.reply.end(status(9, 'etcdserver: authentication is not enabled', 'peer'));
+    logIns()[0]?.end(status(9, 'etcdserver: authentication is not enabled', 'peer'));
     expect(isAvailable()).toBe(true);
     const { send } = get();
     const sent = send();
     expect(sent.head.metadata).toEqual([]);
-    sent.reply.end(status(3, 'etcdserver: user name is empty', 'peer'));
+    sent.end(status(3, 'etcdserver: user name is empty', 'peer'));
     expect([logIns().length, isAvailable()]).toEqual([2, false]);
   });
 
@@ -133,20 +133,20 @@ describe('the proxy as a user of etcd', () => {
       '/etcdserverpb.KV/Range',
       ['token', 'one'],
     ]);
-    use?.reply.end(refused);
+    use?.end(refused);
     expect(logIns()).toHaveLength(2);
   });
 
   test('ends watch streams whose token was replaced, and leaves the others', () => {
     const { upstream, watch, answer, get } = start();
     answer('one');
-    const old = new CallerAbove<'store'>();
+    const old = new Caller();
     upstream.stream(callOf('etcdserverpb.Watch/Watch'), old);
-    get().send().reply.end(refused);
+    get().send().end(refused);
     answer('two');
     expect(old.status).toMatchObject({ code: 14, origin: 'lost' });
-    expect(watch.calls[0]?.cancels).toBe(1);
-    const fresh = new CallerAbove<'store'>();
+    expect(watch.calls[0]?.isCancelled).toBe(true);
+    const fresh = new Caller();
     upstream.stream(callOf('etcdserverpb.Watch/Watch'), fresh);
     expect(fresh.status).toBeNull();
   });
@@ -157,7 +157,7 @@ describe('the proxy as a user of etcd', () => {
     const { above, send } = get('through');
     const sent = send();
     expect(sent.head.metadata).toEqual([]);
-    sent.reply.end(refused);
+    sent.end(refused);
     expect(above.status).toBe(refused);
     expect(logIns()).toHaveLength(1);
   });
@@ -166,7 +166,7 @@ describe('the proxy as a user of etcd', () => {
     const { upstream, endpoints, answer, logIns, get } = start();
     answer('one');
     upstream.update({ endpoints, login: { user: 'proxy', password: 'new' } }, 0);
-    expect(Buffer.from(logIns().at(-1)?.messages[0] ?? []).toString()).toContain('new');
+    expect(Buffer.from(logIns().at(-1)?.requests[0] ?? []).toString()).toContain('new');
     answer('two');
     expect(get().send().head.metadata).toEqual(['token', 'two']);
     upstream.update({ endpoints, login: null }, 0);

@@ -1,30 +1,14 @@
 import { describe, expect, test } from 'vitest';
-import { Call } from '../../../src/call/call.ts';
 import { type MethodName, method } from '../../../src/etcd/methods.ts';
-import type { ResponseSink } from '../../../src/grpc/call.ts';
-import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';
+import { Code, status } from '../../../src/grpc/status.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
+import { Caller } from '../../support/caller.ts';
 import { FakeClientTransport } from '../../support/fake-channel.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { callOf, message } from '../../support/test-call.ts';
 
 const random = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
 const [first, second, third] = [1, 2, 3];
-const request = Buffer.from('request');
-const peer = { listener: 'local', remote: '', certificate: null };
-
-class Heard implements ResponseSink {
-  messages = 0;
-  status: Status | null = null;
-  deliver(): void {
-    this.messages += 1;
-  }
-  end(ended: Status): void {
-    this.status = ended;
-  }
-  pauseRequests(): void {}
-  resumeRequests(): void {}
-}
-
 /** StatusResponse with version "3.6.1" and the given leader. */
 const memberStatus = (leader: number) =>
   Buffer.from([0x12, 5, ...Buffer.from('3.6.1'), ...(leader === 0 ? [] : [0x20, leader])]);
@@ -47,8 +31,6 @@ function setUp(endpoints = [first, second, third]) {
     clock,
     random,
   });
-  const call = (name: MethodName, deadlineMs = Infinity, metadata: string[] = []) =>
-    new Call({ method: method(name), metadata, deadlineMs, peer });
   return {
     clock,
     transport,
@@ -57,18 +39,18 @@ function setUp(endpoints = [first, second, third]) {
       for (const channel of transport.to(Number(port))) channel.become('ready');
     },
     unary: (deadlineMs = Infinity) => {
-      const heard = new Heard();
-      return Object.assign(heard, {
+      const above = new Caller();
+      return Object.assign(above, {
         call: upstream.unary(
-          call('etcdserverpb.KV/Put', deadlineMs, ['token', 't', 'x', 'y']),
-          request,
-          heard,
+          callOf('etcdserverpb.KV/Put', { deadlineMs, metadata: ['token', 't', 'x', 'y'] }),
+          message('request'),
+          above,
         ),
       });
     },
     stream: (name: MethodName = 'etcdserverpb.Watch/Watch') => {
-      const heard = new Heard();
-      return Object.assign(heard, { call: upstream.stream(call(name), heard) });
+      const above = new Caller();
+      return Object.assign(above, { call: upstream.stream(callOf(name), above) });
     },
     /** How many calls of clients each endpoint was sent, over all of its connections. */
     shares: () =>
@@ -123,13 +105,13 @@ describe('unary calls', () => {
   test('pass statuses on as they are', () => {
     const { connect, unary, transport } = setUp();
     connect(first);
-    const heard = unary();
+    const above = unary();
     const refused = status(Code.OUT_OF_RANGE, 'etcdserver: mvcc: required revision', 'peer', [
       'a',
       'b',
     ]);
-    transport.to(1)[0]?.clientCalls[0]?.reply.end(refused);
-    expect(heard.status).toBe(refused);
+    transport.to(1)[0]?.clientCalls[0]?.end(refused);
+    expect(above.status).toBe(refused);
   });
 });
 
@@ -167,7 +149,7 @@ describe('streams', () => {
     const { connect, stream, upstream, transport } = setUp([first]);
     connect(first);
     const [ended, cancelled] = [stream(), stream()];
-    transport.to(1)[1]?.calls[0]?.reply.end(status(Code.UNAVAILABLE, 'x', 'lost'));
+    transport.to(1)[1]?.calls[0]?.end(status(Code.UNAVAILABLE, 'x', 'lost'));
     ended.call.cancel();
     cancelled.call.cancel();
     expect(upstream.snapshot()[0]?.openStreams.watch).toBe(0);
@@ -183,8 +165,8 @@ describe('an endpoint that keeps failing', () => {
       for (let i = 0; i < times; i += 1) {
         parts.unary();
         parts.unary();
-        const reply = parts.transport.to(1)[0]?.clientCalls.at(-1)?.reply;
-        reply?.end(status(Code.UNAVAILABLE, 'Connection dropped', 'lost'));
+        const newest = parts.transport.to(1)[0]?.clientCalls.at(-1);
+        newest?.end(status(Code.UNAVAILABLE, 'Connection dropped', 'lost'));
       }
     };
     return { ...parts, fail };
@@ -199,8 +181,7 @@ describe('an endpoint that keeps failing', () => {
     expect(shares()[0]).toBe(before);
     clock.advance(1_500);
     const probe = transport.to(1)[0]?.probes.at(-1);
-    probe?.reply.message(memberStatus(7));
-    probe?.reply.end(ok);
+    probe?.respond(memberStatus(7));
     expect(upstream.snapshot()[0]?.state).toBe('ready');
     for (let i = 0; i < 6; i += 1) unary();
     expect(shares()[0]).toBe((before ?? 0) + 3);
@@ -227,8 +208,7 @@ describe('probes', () => {
       [2, 9],
     ] as const) {
       const probe = transport.to(port)[0]?.probes[0];
-      probe?.reply.deliver(memberStatus(leader));
-      probe?.reply.end(ok);
+      probe?.respond(memberStatus(leader));
     }
     expect(upstream.snapshot()).toMatchObject([
       { state: 'no leader', version: '3.6.1', isUp: true },
@@ -244,7 +224,7 @@ describe('probes', () => {
     clock.advance(60_000);
     const probes = transport.to(1)[0]?.probes ?? [];
     expect(probes).toHaveLength(1);
-    probes[0]?.reply.end(status(Code.UNAVAILABLE, 'etcdserver: request timed out', 'peer'));
+    probes[0]?.end(status(Code.UNAVAILABLE, 'etcdserver: request timed out', 'peer'));
     expect(upstream.snapshot()[0]?.lastError).toBe('etcdserver: request timed out');
     clock.advance(4_000);
     expect(transport.to(1)[0]?.probes).toHaveLength(2);
@@ -259,7 +239,7 @@ describe('probes', () => {
     const { connect, clock, transport, upstream } = setUp([first]);
     connect(first);
     clock.advance(0);
-    transport.to(1)[0]?.probes[0]?.reply.end(ended);
+    transport.to(1)[0]?.probes[0]?.end(ended);
     expect(upstream.snapshot()[0]?.lastError).toBe(lastError);
   });
 
@@ -268,8 +248,7 @@ describe('probes', () => {
     connect(first);
     clock.advance(0);
     const probe = transport.to(1)[0]?.probes[0];
-    probe?.reply.deliver(Buffer.from([0x12, 0xff]));
-    probe?.reply.end(ok);
+    probe?.respond(Buffer.from([0x12, 0xff]));
     expect(upstream.snapshot()[0]?.lastError).toMatch(/protobuf/);
   });
 });

@@ -1,20 +1,19 @@
-/** A client's watch stream over a fake etcd that answers when the test says so. Keys are stored ones. */
+/** A client's watch stream over a fake etcd that answers when the test says so. Keys are visible ones. */
 import type { Tenant } from '../../../src/tenant/tenant.ts';
-import {
-  type WatchStreamLimits,
-  watchStreamLimits,
-  watchStreams,
-} from '../../../src/watch/stream/watch-requests.ts';
+import { type WatchLimits, watchLimits } from '../../../src/watch/stream/watch-stream.ts';
+import { watch } from '../../../src/watch/watch.ts';
+import { Caller } from '../../support/caller.ts';
 import {
   decodeRequest,
   decodeResponse,
   encodeRequest,
   encodeResponse,
 } from '../../support/codec.ts';
-import { callOf, FakeEtcd, fakeTenant, Heard } from '../../support/fake-etcd.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../../support/messages.ts';
+import { callOf, onBytes, testTenant } from '../../support/test-call.ts';
 
-export const watch = 'etcdserverpb.Watch/Watch';
+export const watchMethod = 'etcdserverpb.Watch/Watch';
 
 export const header = { cluster_id: '7', member_id: '8', revision: '100', raft_term: '3' };
 
@@ -25,24 +24,25 @@ export const encodedHeader = (revision: string) =>
 export const duplicate = 'mvcc: duplicate watch ID provided on the WatchStream';
 
 export class WatchSetup {
-  readonly etcd = new FakeEtcd();
-  readonly tenant: Tenant = fakeTenant('t1/');
-  readonly heard = new Heard();
+  readonly etcd = new FakeEtcd<'tenant'>();
+  readonly tenant: Tenant = testTenant();
+  readonly heard = new Caller();
   readonly requests;
   readonly below;
 
-  constructor(limits: WatchStreamLimits = watchStreamLimits) {
-    this.requests = watchStreams(limits)(this.etcd).stream(callOf(this.tenant, watch), this.heard);
-    this.below = this.etcd.call;
+  constructor(limits: WatchLimits = watchLimits) {
+    const layer = onBytes(watch(limits)(this.etcd));
+    this.requests = layer.stream(callOf(watchMethod, { tenant: this.tenant }), this.heard);
+    this.below = this.etcd.last;
   }
 
   /** The tenant has compacted at this revision. */
   compact(revision: number): void {
-    this.tenant.floor.raise(revision, encodedHeader('90'));
+    this.tenant.state.floor.raise(revision, encodedHeader('90'));
   }
 
   create(create: WatchCreateRequest = {}): void {
-    this.send({ create_request: { key: Buffer.from('t1/k'), ...create } });
+    this.send({ create_request: { key: Buffer.from('k'), ...create } });
   }
 
   cancel(watchId: number): void {
@@ -50,27 +50,27 @@ export class WatchSetup {
   }
 
   send(request: WatchRequest): void {
-    this.requests.send(encodeRequest(watch, request));
+    this.requests.send(encodeRequest(watchMethod, request));
   }
 
   /** What etcd sends. */
-  answer(response: object): void {
-    this.below.reply.deliver(encodeResponse(watch, { header, ...response }));
+  respond(response: object): void {
+    this.below.deliver(encodeResponse(watchMethod, { header, ...response }));
   }
 
   created(watchId: number): void {
-    this.answer({ watch_id: watchId, created: true });
+    this.respond({ watch_id: watchId, created: true });
   }
 
   refused(
     reason = 'rpc error: code = PermissionDenied desc = etcdserver: permission denied',
   ): void {
-    this.answer({ watch_id: -1, created: true, canceled: true, cancel_reason: reason });
+    this.respond({ watch_id: -1, created: true, canceled: true, cancel_reason: reason });
   }
 
   /** What reached etcd, newest last. */
   get sent(): readonly WatchRequest[] {
-    return this.below.requests.map((bytes) => decodeRequest(watch, bytes));
+    return this.below.requests.map((bytes) => decodeRequest(watchMethod, bytes));
   }
 
   /** The watch IDs of the creates that reached etcd. */
@@ -81,7 +81,7 @@ export class WatchSetup {
   }
 
   get answers(): readonly WatchResponse[] {
-    return this.heard.messages.map((bytes) => decodeResponse(watch, bytes));
+    return this.heard.messages.map((bytes) => decodeResponse(watchMethod, bytes));
   }
 
   /** The answers in short: `created 0`, `canceled 3`, `compacted 3 at 50`, `refused: why`, `events of 0`. */

@@ -1,8 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { Code, ok } from '../../../src/grpc/status.ts';
-import { watchStreamLimits, watchStreams } from '../../../src/watch/stream/watch-requests.ts';
-import { callOf, FakeEtcd, fakeTenant, Heard } from '../../support/fake-etcd.ts';
-import { duplicate, header, WatchSetup, watch } from './setup.ts';
+import { watchLimits } from '../../../src/watch/stream/watch-stream.ts';
+import { watch } from '../../../src/watch/watch.ts';
+import { Caller } from '../../support/caller.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
+import { callOf, onBytes, testTenant } from '../../support/test-call.ts';
+import { duplicate, header, WatchSetup, watchMethod } from './setup.ts';
 
 describe('watch IDs on one stream', () => {
   test('count from 0 when the client leaves the choice to the server', () => {
@@ -43,8 +46,8 @@ describe('watch IDs on one stream', () => {
     const stream = new WatchSetup();
     stream.create();
     const create = {
-      key: Buffer.from('t1/k'),
-      range_end: Buffer.from('t10'),
+      key: Buffer.from('k'),
+      range_end: Buffer.from('l'),
       start_revision: '7',
       progress_notify: true,
       filters: ['NOPUT', 'NODELETE'] as const,
@@ -85,9 +88,9 @@ describe('watch IDs on one stream', () => {
 
   test('an empty range costs no ID', () => {
     const stream = new WatchSetup();
-    stream.create({ key: Buffer.from('t1/b'), range_end: Buffer.from('t1/a') });
+    stream.create({ key: Buffer.from('b'), range_end: Buffer.from('a') });
     stream.create();
-    stream.create({ key: Buffer.from('t1/b'), range_end: Buffer.from('t1/b') });
+    stream.create({ key: Buffer.from('b'), range_end: Buffer.from('b') });
     stream.create();
     expect(stream.sentIds).toEqual(['0', '0', '0', '1']);
     stream.refused('mvcc: watcher range is empty');
@@ -174,9 +177,9 @@ describe('a watch below what the tenant has compacted', () => {
     stream.compact(50);
     stream.create();
     stream.created(0);
-    stream.answer({
+    stream.respond({
       header: { ...header, revision: '123' },
-      events: [{ kv: { key: Buffer.from('t1/k') } }],
+      events: [{ kv: { key: Buffer.from('k') } }],
     });
     stream.create({ start_revision: 1 });
     expect(stream.answers[2]?.header).toEqual({ ...header, revision: '123' });
@@ -209,7 +212,7 @@ describe('a watch below what the tenant has compacted', () => {
     const stream = new WatchSetup();
     stream.compact(50);
     stream.create({ watch_id: 5, start_revision: 1 });
-    const empty = { key: Buffer.from('t1/b'), range_end: Buffer.from('t1/a') };
+    const empty = { key: Buffer.from('b'), range_end: Buffer.from('a') };
     stream.create({ watch_id: 5, start_revision: 1, ...empty });
     stream.refused('mvcc: watcher range is empty');
     expect(stream.told.at(-1)).toBe('refused: mvcc: watcher range is empty');
@@ -230,7 +233,7 @@ describe('a watch below what the tenant has compacted', () => {
     stream.create({ start_revision: 5 });
     stream.created(0);
     stream.compact(50);
-    stream.answer({ events: [{ kv: { key: Buffer.from('t1/k'), mod_revision: 6 } }] });
+    stream.respond({ events: [{ kv: { key: Buffer.from('k'), mod_revision: 6 } }] });
     expect(stream.told).toEqual(['created 0', 'events of 0']);
   });
 });
@@ -257,7 +260,7 @@ describe('the order of answers', () => {
     stream.created(0);
     stream.create();
     stream.create({ start_revision: 1 });
-    stream.answer({ events: [{ kv: { key: Buffer.from('t1/k') } }] });
+    stream.respond({ events: [{ kv: { key: Buffer.from('k') } }] });
     stream.created(1);
     expect(stream.told.slice(1)).toEqual([
       'events of 0',
@@ -317,12 +320,12 @@ describe('everything else on a watch stream', () => {
     }
     stream.cancel(99);
     expect(stream.sent.at(-1)?.cancel_request?.watch_id).toBe('99');
-    stream.answer({ watch_id: 3, events: [{ kv: { key: Buffer.from('t1/k') } }], fragment: true });
-    stream.answer({ watch_id: -1 });
-    stream.answer({ watch_id: 3, canceled: true, compact_revision: 9 });
+    stream.respond({ watch_id: 3, events: [{ kv: { key: Buffer.from('k') } }], fragment: true });
+    stream.respond({ watch_id: -1 });
+    stream.respond({ watch_id: 3, canceled: true, compact_revision: 9 });
     expect(stream.told).toEqual(['events of 3', 'progress of -1', 'compacted 3 at 9']);
     const garbage = Uint8Array.of(0xff);
-    stream.below.reply.deliver(garbage);
+    stream.below.deliver(garbage);
     expect(stream.heard.messages.at(-1)).toBe(garbage);
   });
 
@@ -332,7 +335,7 @@ describe('everything else on a watch stream', () => {
     stream.requests.halfClose();
     expect(stream.below.isHalfClosed).toBe(true);
     stream.created(0);
-    stream.answer({ events: [{ kv: { key: Buffer.from('t1/k') } }] });
+    stream.respond({ events: [{ kv: { key: Buffer.from('k') } }] });
     expect(stream.told).toEqual(['created 0', 'events of 0']);
   });
 
@@ -342,12 +345,12 @@ describe('everything else on a watch stream', () => {
     expect(stream.below.isPaused).toBe(true);
     stream.requests.resumeResponses();
     expect(stream.below.isPaused).toBe(false);
-    stream.below.reply.pauseRequests();
+    stream.below.pauseRequests();
     expect(stream.heard.isPaused).toBe(true);
-    stream.below.reply.resumeRequests();
+    stream.below.resumeRequests();
     expect(stream.heard.isPaused).toBe(false);
     stream.requests.cancel();
-    expect(stream.below.isCanceled).toBe(true);
+    expect(stream.below.isCancelled).toBe(true);
     stream.requests.cancel();
     stream.create();
     expect(stream.below.requests).toEqual([]);
@@ -377,32 +380,32 @@ describe('everything else on a watch stream', () => {
     const stream = new WatchSetup();
     stream.requests.send(Uint8Array.from(bytes));
     expect(stream.heard.code).toBe(Code.INTERNAL);
-    expect(stream.below.isCanceled).toBe(true);
+    expect(stream.below.isCancelled).toBe(true);
     expect(stream.below.requests).toEqual([]);
   });
 
   test('other streams and unary calls are none of its business', () => {
-    const etcd = new FakeEtcd();
-    const layer = watchStreams(watchStreamLimits)(etcd);
-    const heard = new Heard();
-    const keepAlive = callOf(fakeTenant('t1/'), 'etcdserverpb.Lease/LeaseKeepAlive');
-    expect(layer.stream(keepAlive, heard)).toBe(etcd.call);
-    expect(etcd.call.reply).toBe(heard);
-    const put = callOf(fakeTenant('t1/'), 'etcdserverpb.KV/Put');
-    expect(layer.unary(put, new Uint8Array(0), heard)).toBe(etcd.call);
+    const etcd = new FakeEtcd<'tenant'>();
+    const layer = onBytes(watch(watchLimits)(etcd));
+    const heard = new Caller();
+    const keepAlive = callOf('etcdserverpb.Lease/LeaseKeepAlive', { tenant: testTenant() });
+    expect(layer.stream(keepAlive, heard)).toBe(etcd.last);
+    expect(etcd.last.responses).toBe(heard);
+    const put = callOf('etcdserverpb.KV/Put', { tenant: testTenant() });
+    expect(layer.unary(put, new Uint8Array(0), heard)).toBe(etcd.last);
   });
 
   test('a stream that etcd ends while it is being opened takes nothing more', () => {
-    const etcd = new FakeEtcd();
-    etcd.onStream = (call) => call.finish(ok);
-    const heard = new Heard();
-    const requests = watchStreams(watchStreamLimits)(etcd).stream(
-      callOf(fakeTenant('t1/'), watch),
+    const etcd = new FakeEtcd<'tenant'>();
+    etcd.onCall = (call) => call.end(ok);
+    const heard = new Caller();
+    const requests = onBytes(watch(watchLimits)(etcd)).stream(
+      callOf(watchMethod, { tenant: testTenant() }),
       heard,
     );
     requests.send(Uint8Array.of(0x1a, 0));
     requests.halfClose();
-    expect(etcd.call.requests).toEqual([]);
+    expect(etcd.last.requests).toEqual([]);
     expect(heard.isOk).toBe(true);
   });
 });

@@ -1,12 +1,13 @@
 /** What the native server makes of requests, frame by frame, on a wire in memory. */
 import { describe, expect, test } from 'vitest';
-import { type CallHandle, type ResponseSink, endedCall } from '../../../../src/grpc/call.ts';
+import { type CallHandle, endedCall, type ResponseSink } from '../../../../src/grpc/call.ts';
 import { AssemblyBudget, messagePrefix } from '../../../../src/grpc/message-framing.ts';
 import { ServedCall } from '../../../../src/grpc/native/served-call.ts';
 import { Code, ok } from '../../../../src/grpc/status.ts';
 import type { Incoming, ServedMethod } from '../../../../src/grpc/transport.ts';
 import { FrameType } from '../../../../src/http2/frame.ts';
 import { HeaderTemplate } from '../../../../src/http2/hpack/encoder.ts';
+import { asOwned } from '../../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { frame, type RawPeer, ServerUnderTest, settle } from '../../../support/raw-http2.ts';
 
@@ -23,7 +24,7 @@ class Unary {
   readonly calls: { incoming: Incoming<ServedMethod>; request: string }[] = [];
   unary(incoming: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
     this.calls.push({ incoming, request: Buffer.from(request).toString() });
-    reply.deliver(Buffer.from('answer'));
+    reply.deliver(asOwned(Buffer.from('answer')));
     reply.end(ok);
     return endedCall;
   }

@@ -5,7 +5,7 @@ import { type Breaker, type BreakerState, refused } from '../../../../src/guard/
 import { Breakers } from '../../../../src/guard/breaker/breakers.ts';
 import { systemClock } from '../../../../src/runtime/clock.ts';
 import { Deadlines } from '../../../../src/runtime/deadlines.ts';
-import { someTenant } from '../../../support/neighbours.ts';
+import { testTenant } from '../../../support/test-call.ts';
 
 const config: BreakerConfig = {
   enabled: true,
@@ -17,7 +17,7 @@ const config: BreakerConfig = {
 };
 /** Without a spread: open times are exact. */
 const random = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
-const tenant = someTenant();
+const tenant = testTenant();
 
 let states: BreakerState[];
 let deadlines: Deadlines;
@@ -41,7 +41,7 @@ afterEach(() => {
 });
 
 function breakerOf(): Breaker {
-  const found = breakers.of(tenant, 'read');
+  const found = breakers.of(tenant.state, 'read');
   if (found === null) throw new Error('no breaker');
   return found;
 }
@@ -109,7 +109,7 @@ describe('a closed breaker', () => {
   test.each([50, 30, 70])('never opens by leader changes alone, at %i percent', async (percent) => {
     const parts = { clock: systemClock, random, deadlines, onState: null };
     const others = new Breakers({ ...parts, config: { ...config, errorPercent: percent } });
-    breaker = others.of(tenant, 'read') ?? breaker;
+    breaker = others.of(tenant.state, 'read') ?? breaker;
     for (let i = 0; i < 500; i++) {
       call('half-failure');
       await vi.advanceTimersByTimeAsync(37);
@@ -157,7 +157,7 @@ describe('an open breaker', () => {
       const integer = (min: number, max: number) => min + Math.floor(share * (max - min));
       const parts = { config, clock: systemClock, deadlines, onState: null };
       const others = new Breakers({ ...parts, random: { integer } });
-      breaker = others.of(tenant, 'read') ?? breaker;
+      breaker = others.of(tenant.state, 'read') ?? breaker;
       open();
       const { retryAfterMs } = breaker;
       others.close();
@@ -244,17 +244,17 @@ describe('a half-open breaker', () => {
 
 describe('many breakers', () => {
   test('each tenant and class has its own', () => {
-    const other = breakers.of(someTenant('game-2'), 'read');
+    const other = breakers.of(testTenant('game-2').state, 'read');
     open();
     expect(other?.state).toBe('closed');
-    expect(breakers.of(tenant, 'write')?.state).toBe('closed');
-    expect(breakers.of(tenant, 'read')).toBe(breaker);
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
+    expect(breakers.of(tenant.state, 'read')).toBe(breaker);
   });
 
   test('share one timer, and a quiet one costs nothing', async () => {
-    const tenants = Array.from({ length: 2_000 }, (_, i) => someTenant(`t-${i}`));
+    const tenants = Array.from({ length: 2_000 }, (_, i) => testTenant(`t-${i}`));
     for (const one of tenants) {
-      const found = breakers.of(one, 'write');
+      const found = breakers.of(one.state, 'write');
       found?.settle(found.admit(), 'success');
     }
     expect(breakers.liveCount).toBe(2_000);
@@ -274,7 +274,7 @@ describe('many breakers', () => {
   test('switched off there are none', () => {
     const parts = { clock: systemClock, random, deadlines, onState: null };
     const off = new Breakers({ ...parts, config: { ...config, enabled: false } });
-    expect(off.of(tenant, 'read')).toBeNull();
+    expect(off.of(tenant.state, 'read')).toBeNull();
   });
 
   test('what is settled after closing is not heard', () => {

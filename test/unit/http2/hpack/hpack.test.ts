@@ -1,9 +1,13 @@
 /** The examples of RFC 7541, appendix C, in both directions where they have one. */
 import { describe, expect, test } from 'vitest';
-import type { HeaderList } from '../../../../src/http2/hpack/header-list.ts';
 import { HpackDecoder } from '../../../../src/http2/hpack/decoder.ts';
 import { HeaderTemplate, HpackEncoder, literalField } from '../../../../src/http2/hpack/encoder.ts';
-import { huffmanDecode, huffmanEncode, huffmanLength } from '../../../../src/http2/hpack/huffman.ts';
+import type { HeaderList } from '../../../../src/http2/hpack/header-list.ts';
+import {
+  huffmanDecode,
+  huffmanEncode,
+  huffmanLength,
+} from '../../../../src/http2/hpack/huffman.ts';
 
 function bytes(hex: string): Buffer {
   return Buffer.from(hex.replaceAll(' ', ''), 'hex');

@@ -13,7 +13,7 @@ test('which alarms are raised is shown, and not where', () => {
     { memberID: '9', alarm: 'NOSPACE' },
     { memberID: '9', alarm: 'CORRUPT' },
   ];
-  setup.etcd.call.answer(encodeResponse(name, { header, alarms }));
+  setup.etcd.last.respond(encodeResponse(name, { header, alarms }));
   expect(answerOf(name, heard)).toMatchObject({
     header,
     alarms: [
@@ -50,9 +50,9 @@ describe('the owner of the cluster', () => {
   ])('has %s passed on as it is', (_what, request) => {
     const setup = owner();
     const { heard } = setup.unaryBytes(name, request);
-    expect(setup.etcd.call.request).toBe(request);
+    expect(setup.etcd.last.request).toBe(request);
     const answer = encodeResponse(name, { alarms: [{ memberID: '8', alarm: 'NOSPACE' }] });
-    setup.etcd.call.answer(answer);
+    setup.etcd.last.respond(answer);
     expect(heard.messages).toEqual([answer]);
   });
 

@@ -15,7 +15,7 @@ test("the proxy is the only member, under the cluster's own header", () => {
     name: member,
     clientURLs: [`http://10.0.0.1:2379/${member}`],
   }));
-  setup.etcd.call.answer(encodeResponse(name, { header, members }));
+  setup.etcd.last.respond(encodeResponse(name, { header, members }));
   const answer = answerOf(name, heard);
   expect(answer.header).toEqual({ ...header, revision: '0' });
   expect(answer.members).toEqual([
@@ -32,7 +32,7 @@ test("the proxy is the only member, under the cluster's own header", () => {
 test('a cluster that does not say who its members are is not spoken for', () => {
   const setup = new Setup();
   const { heard } = setup.unary(name, {});
-  setup.etcd.call.fail(Code.PERMISSION_DENIED, 'etcdserver: permission denied');
+  setup.etcd.last.fail(Code.PERMISSION_DENIED, 'etcdserver: permission denied');
   expect(heard.messages).toEqual([]);
   expect(heard.text).toBe('etcdserver: permission denied');
 });

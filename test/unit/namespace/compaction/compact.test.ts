@@ -8,7 +8,7 @@ const read = encodeResponse('etcdserverpb.KV/Range', { header });
 /** Compacts, with etcd at revision 100. */
 function compact(setup: Setup, revision: number) {
   const { heard } = setup.unary('etcdserverpb.KV/Compact', { revision });
-  setup.etcd.call.answer(read);
+  setup.etcd.last.respond(read);
   return heard;
 }
 
@@ -18,14 +18,14 @@ describe('a compaction by a tenant', () => {
     const heard = compact(setup, 60);
     expect(heard.isOk).toBe(true);
     expect(answerOf('etcdserverpb.KV/Compact', heard).header).toEqual(header);
-    expect(setup.tenant.floor.revision).toBe(60);
+    expect(setup.tenant.state.floor.revision).toBe(60);
     expect(setup.etcd.calls.map((c) => c.call.method.rpc)).toEqual(['Range']);
   });
 
   test('asks for one key inside the namespace, by quorum, in the name of the caller', () => {
     const setup = new Setup();
     setup.unary('etcdserverpb.KV/Compact', { revision: 60, physical: true }, ['token', 'x']);
-    const { call, request } = setup.etcd.call;
+    const { call, request } = setup.etcd.last;
     expect(decodeRequest('etcdserverpb.KV/Range', request)).toMatchObject({
       key: bytes('t1/\0'),
       range_end: bytes(''),
@@ -46,7 +46,7 @@ describe('a compaction by a tenant', () => {
         text: 'etcdserver: mvcc: required revision has been compacted',
       });
     }
-    expect(setup.tenant.floor.revision).toBe(60);
+    expect(setup.tenant.state.floor.revision).toBe(60);
   });
 
   test('is possible up to the current revision and refused beyond it', () => {
@@ -55,7 +55,7 @@ describe('a compaction by a tenant', () => {
       code: Code.OUT_OF_RANGE,
       text: 'etcdserver: mvcc: required revision is a future revision',
     });
-    expect(setup.tenant.floor.revision).toBe(0);
+    expect(setup.tenant.state.floor.revision).toBe(0);
     expect(compact(setup, 100).isOk).toBe(true);
   });
 
@@ -69,17 +69,17 @@ describe('a compaction by a tenant', () => {
   test('fails as the read fails', () => {
     const setup = new Setup();
     const { heard } = setup.unary('etcdserverpb.KV/Compact', { revision: 60 });
-    setup.etcd.call.fail(Code.UNAVAILABLE, 'etcdserver: leader changed');
+    setup.etcd.last.fail(Code.UNAVAILABLE, 'etcdserver: leader changed');
     expect(heard.status).toMatchObject({ text: 'etcdserver: leader changed', origin: 'peer' });
-    expect(setup.tenant.floor.revision).toBe(0);
+    expect(setup.tenant.state.floor.revision).toBe(0);
   });
 
   test('does not invent a header when none came', () => {
     const setup = new Setup();
     const { heard } = setup.unary('etcdserverpb.KV/Compact', { revision: 60 });
-    setup.etcd.call.finish(ok);
+    setup.etcd.last.end(ok);
     expect(heard.code).toBe(Code.INTERNAL);
-    expect(setup.tenant.floor.revision).toBe(0);
+    expect(setup.tenant.state.floor.revision).toBe(0);
   });
 
   test('is refused before anything is read when it is no message', () => {
@@ -93,16 +93,16 @@ describe('a compaction by a tenant', () => {
     const setup = new Setup();
     const { ongoing } = setup.unary('etcdserverpb.KV/Compact', { revision: 60 });
     ongoing.cancel();
-    expect(setup.etcd.call.isCanceled).toBe(true);
+    expect(setup.etcd.last.isCancelled).toBe(true);
   });
 
   test('of two at the same time, the later answer cannot lower the floor', () => {
     const setup = new Setup();
     const low = setup.unary('etcdserverpb.KV/Compact', { revision: 40 });
-    const lowRead = setup.etcd.call;
+    const lowRead = setup.etcd.last;
     compact(setup, 60);
-    lowRead.answer(read);
+    lowRead.respond(read);
     expect(low.heard.text).toBe('etcdserver: mvcc: required revision has been compacted');
-    expect(setup.tenant.floor.revision).toBe(60);
+    expect(setup.tenant.state.floor.revision).toBe(60);
   });
 });

@@ -16,8 +16,7 @@ function open(setup = new Setup()) {
     renew: (ID: string) => requests.send(encodeRequest(name, { ID })),
     sent: () => below.requests.map((bytes) => String(decodeRequest(name, bytes).ID)),
     /** Answers the oldest requests that have none, as etcd does: in order, with the ID that it was asked for. */
-    answer: (ID: string, TTL: number) =>
-      below.reply.deliver(encodeResponse(name, { header, ID, TTL })),
+    respond: (ID: string, TTL: number) => below.deliver(encodeResponse(name, { header, ID, TTL })),
     answers: () =>
       heard.messages.map((bytes) => {
         const { ID, TTL } = decodeResponse(name, bytes);
@@ -33,8 +32,8 @@ describe('renewing leases on one stream', () => {
     stream.renew('5');
     stream.renew('6');
     expect(stream.sent()).toEqual([stream.id(5), stream.id(6)]);
-    stream.answer(stream.id(5), 60);
-    stream.answer(stream.id(6), 0);
+    stream.respond(stream.id(5), 60);
+    stream.respond(stream.id(6), 0);
     expect(stream.answers()).toEqual(['5: 60', '6: 0']);
   });
 
@@ -44,16 +43,16 @@ describe('renewing leases on one stream', () => {
     for (const id of asked) stream.renew(id);
     const never = stream.id(0);
     expect(stream.sent()).toEqual([never, stream.id(5), never, never, stream.id(6), never]);
-    for (const id of stream.sent()) stream.answer(id, id === never ? 0 : 60);
+    for (const id of stream.sent()) stream.respond(id, id === never ? 0 : 60);
     expect(stream.answers()).toEqual(asked.map((id) => `${id}: ${/^[56]$/.test(id) ? 60 : 0}`));
   });
 
   test('the stream lives on after a renewal of a lease that is gone', () => {
     const stream = open();
     stream.renew('-1');
-    stream.answer(stream.id(0), 0);
+    stream.respond(stream.id(0), 0);
     stream.renew('7');
-    stream.answer(stream.id(7), 9);
+    stream.respond(stream.id(7), 9);
     expect(stream.answers()).toEqual(['-1: 0', '7: 9']);
     expect(stream.heard.status).toBeNull();
   });
@@ -63,7 +62,7 @@ describe('renewing leases on one stream', () => {
     stream.renew('5');
     stream.requests.halfClose();
     expect(stream.below.isHalfClosed).toBe(true);
-    stream.answer(stream.id(5), 60);
+    stream.respond(stream.id(5), 60);
     expect(stream.answers()).toEqual(['5: 60']);
   });
 
@@ -76,7 +75,7 @@ describe('renewing leases on one stream', () => {
       code: Code.RESOURCE_EXHAUSTED,
       text: 'etcdserver: too many requests',
     });
-    expect(stream.below.isCanceled).toBe(true);
+    expect(stream.below.isCancelled).toBe(true);
     expect(stream.below.requests).toHaveLength(impossibleRenewalsMax);
   });
 
@@ -84,7 +83,7 @@ describe('renewing leases on one stream', () => {
     const stream = open();
     stream.requests.send(Uint8Array.of(0x0a));
     expect(stream.heard.code).toBe(Code.INTERNAL);
-    expect(stream.below.isCanceled).toBe(true);
+    expect(stream.below.isCancelled).toBe(true);
   });
 
   test('cancel and back-pressure pass', () => {
@@ -92,10 +91,10 @@ describe('renewing leases on one stream', () => {
     stream.requests.pauseResponses();
     expect(stream.below.isPaused).toBe(true);
     stream.requests.resumeResponses();
-    stream.below.reply.pauseRequests();
+    stream.below.pauseRequests();
     expect(stream.heard.isPaused).toBe(true);
     stream.requests.cancel();
-    expect(stream.below.isCanceled).toBe(true);
+    expect(stream.below.isCancelled).toBe(true);
   });
 
   test('the tenant that owns the cluster renews any lease', () => {
@@ -103,7 +102,7 @@ describe('renewing leases on one stream', () => {
     stream.renew('7587866000000000000');
     stream.renew('0');
     expect(stream.sent()).toEqual(['7587866000000000000', '0']);
-    stream.answer('7587866000000000000', 60);
+    stream.respond('7587866000000000000', 60);
     expect(stream.answers()).toEqual(['7587866000000000000: 60']);
   });
 });

@@ -16,7 +16,7 @@ const stored = (setup: Setup, visible: number) =>
 
 function granted(setup: Setup, visible: number): void {
   const ID = stored(setup, visible);
-  setup.etcd.call.answer(encodeResponse(grantName, { header, ID, TTL: sessionTtlSeconds }));
+  setup.etcd.last.respond(encodeResponse(grantName, { header, ID, TTL: sessionTtlSeconds }));
 }
 
 describe('a lock without a lease', () => {
@@ -25,13 +25,13 @@ describe('a lock without a lease', () => {
     setup.drawn.push(77);
     const { heard } = setup.unary(lock, { name: bytes('l') }, ['token', 'x']);
     expect(setup.stored(grantName)).toEqual({ TTL: '60', ID: stored(setup, 77) });
-    const grant = setup.etcd.call;
+    const grant = setup.etcd.last;
     expect(grant.call).toMatchObject({ tenant: setup.tenant, metadata: ['token', 'x'] });
     expect(grant.call.method.name).toBe(grantName);
     granted(setup, 77);
-    expect(setup.etcd.call.call.method.name).toBe(lock);
+    expect(setup.etcd.last.call.method.name).toBe(lock);
     expect(setup.stored(lock)).toEqual({ name: bytes('t1/l'), lease: stored(setup, 77) });
-    setup.etcd.call.answer(encodeResponse(lock, { header, key: bytes('t1/l/abc') }));
+    setup.etcd.last.respond(encodeResponse(lock, { header, key: bytes('t1/l/abc') }));
     expect(answerOf(lock, heard)).toMatchObject({ header, key: bytes('l/abc') });
   });
 
@@ -39,16 +39,16 @@ describe('a lock without a lease', () => {
     const setup = new Setup();
     setup.drawn.push(77, 78);
     setup.unary(lock, { name: bytes('l') });
-    setup.etcd.call.fail(Code.FAILED_PRECONDITION, 'etcdserver: lease already exists');
+    setup.etcd.last.fail(Code.FAILED_PRECONDITION, 'etcdserver: lease already exists');
     granted(setup, 78);
     expect(setup.stored(lock).lease).toBe(stored(setup, 78));
   });
 
   test('is answered also when everything is answered at once', () => {
     const setup = new Setup();
-    setup.etcd.onUnary = (call) => {
+    setup.etcd.onCall = (call) => {
       if (call.call.method.name === grantName) granted(setup, 1);
-      else call.answer(encodeResponse(lock, { header, key: bytes('t1/l/1') }));
+      else call.respond(encodeResponse(lock, { header, key: bytes('t1/l/1') }));
     };
     const { heard } = setup.unary(lock, { name: bytes('l') });
     expect(heard.isOk).toBe(true);
@@ -59,14 +59,14 @@ describe('a lock without a lease', () => {
     const setup = new Setup();
     const early = setup.unary(lock, { name: bytes('l') });
     early.ongoing.cancel();
-    expect(setup.etcd.call).toMatchObject({ isCanceled: true });
+    expect(setup.etcd.last).toMatchObject({ isCancelled: true });
     expect(setup.etcd.calls).toHaveLength(1);
 
     const late = setup.unary(lock, { name: bytes('l') });
     granted(setup, 1);
     late.ongoing.cancel();
-    expect(setup.etcd.call.call.method.name).toBe(lock);
-    expect(setup.etcd.call.isCanceled).toBe(true);
+    expect(setup.etcd.last.call.method.name).toBe(lock);
+    expect(setup.etcd.last.isCancelled).toBe(true);
     expect([early.heard.status, late.heard.status]).toEqual([null, null]);
   });
 
@@ -74,7 +74,7 @@ describe('a lock without a lease', () => {
     const setup = new Setup();
     const { heard } = setup.unary(lock, { name: bytes('l') });
     granted(setup, 1);
-    setup.etcd.call.fail(Code.UNAVAILABLE, 'etcdserver: unhealthy cluster');
+    setup.etcd.last.fail(Code.UNAVAILABLE, 'etcdserver: unhealthy cluster');
     expect(heard).toMatchObject({ code: Code.UNAVAILABLE, text: 'etcdserver: unhealthy cluster' });
     expect(setup.etcd.calls.map(({ call }) => call.method.name)).toEqual([grantName, lock]);
   });
@@ -82,7 +82,7 @@ describe('a lock without a lease', () => {
   test('fails with what etcd says of the grant, as Unknown, as the lock service does', () => {
     const setup = new Setup();
     const { heard } = setup.unary(lock, { name: bytes('l') });
-    setup.etcd.call.fail(Code.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded');
+    setup.etcd.last.fail(Code.RESOURCE_EXHAUSTED, 'etcdserver: mvcc: database space exceeded');
     expect(heard).toMatchObject({
       code: Code.UNKNOWN,
       text: 'etcdserver: mvcc: database space exceeded',
@@ -93,7 +93,7 @@ describe('a lock without a lease', () => {
     for (const ID of ['0', '123', String(storedId(1, 0))]) {
       const setup = new Setup();
       const { heard } = setup.unary(lock, { name: bytes('l') });
-      setup.etcd.call.answer(encodeResponse(grantName, { header, ID }));
+      setup.etcd.last.respond(encodeResponse(grantName, { header, ID }));
       expect(heard.code).toBe(Code.INTERNAL);
       expect(setup.violations).toMatchObject([{ call: { method: { name: lock } } }]);
       expect(setup.etcd.calls).toHaveLength(1);
@@ -139,7 +139,7 @@ describe('a leader', () => {
     const setup = new Setup();
     const { heard } = setup.unary(campaign, { name: bytes('n'), lease: 5 });
     const below = { name: bytes('t1/n'), key: bytes('t1/n/1'), rev: '9', lease: stored(setup, 5) };
-    setup.etcd.call.answer(encodeResponse(campaign, { header, leader: below }));
+    setup.etcd.last.respond(encodeResponse(campaign, { header, leader: below }));
     expect(answerOf(campaign, heard)).toMatchObject({ header, leader });
   });
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Code } from '../../../../src/grpc/status.ts';
-import type { Heard } from '../../../support/fake-etcd.ts';
+import type { Caller } from '../../../support/caller.ts';
 import type { RequestOp, TxnRequest } from '../../../support/messages.ts';
 import { bytes, encodeRequest, Setup } from '../setup.ts';
 
@@ -10,16 +10,16 @@ const compare = [{ key: bytes('a'), target: 'MOD', mod_revision: 1 }] as const;
 
 function compacted(): Setup {
   const setup = new Setup();
-  setup.tenant.floor.raise(floor, new Uint8Array(0));
+  setup.tenant.state.floor.raise(floor, new Uint8Array(0));
   return setup;
 }
 
-function expectCompacted(setup: Setup, heard: Heard): void {
+function expectCompacted(setup: Setup, heard: Caller): void {
   expect(heard.status).toMatchObject({
     code: Code.OUT_OF_RANGE,
     text: 'etcdserver: mvcc: required revision has been compacted',
   });
-  expect(setup.etcd.calls.filter((call) => !call.isCanceled)).toEqual([]);
+  expect(setup.etcd.calls.filter((call) => !call.isCancelled)).toEqual([]);
 }
 
 describe('below what a tenant has compacted', () => {
@@ -43,9 +43,7 @@ describe('below what a tenant has compacted', () => {
   test('a range in pieces is refused as well', () => {
     const setup = compacted();
     const { heard, requests } = setup.stream('etcdserverpb.KV/RangeStream');
-    requests.send(
-      encodeRequest('etcdserverpb.KV/RangeStream', { key: bytes('a'), revision: 1 }),
-    );
+    requests.send(encodeRequest('etcdserverpb.KV/RangeStream', { key: bytes('a'), revision: 1 }));
     expectCompacted(setup, heard);
   });
 

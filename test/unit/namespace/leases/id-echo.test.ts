@@ -12,7 +12,7 @@ describe('looking a lease up', () => {
       const never = String(storedId(setup.tenant.keySpace.leaseTag, 0));
       const { heard } = setup.unary(name, { ID: id, keys: true });
       expect(setup.stored(name)).toEqual({ ID: never, keys: true });
-      setup.etcd.call.answer(encodeResponse(name, { header, ID: never, TTL: -1 }));
+      setup.etcd.last.respond(encodeResponse(name, { header, ID: never, TTL: -1 }));
       expect(answerOf(name, heard)).toMatchObject({ ID: id, TTL: '-1', header });
     },
   );
@@ -23,7 +23,7 @@ describe('looking a lease up', () => {
     const { heard } = setup.unary(name, { ID: 9, keys: true });
     expect(setup.stored(name).ID).toBe(stored);
     const keys = [bytes('t1/a'), bytes('t2/b')];
-    setup.etcd.call.answer(encodeResponse(name, { header, ID: stored, TTL: 5, keys }));
+    setup.etcd.last.respond(encodeResponse(name, { header, ID: stored, TTL: 5, keys }));
     expect(answerOf(name, heard)).toMatchObject({ ID: '9', TTL: '5', keys: [bytes('a')] });
   });
 

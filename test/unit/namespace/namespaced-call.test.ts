@@ -1,9 +1,18 @@
 import { describe, expect, test } from 'vitest';
+import { builtMessage } from '../../../src/call/call.ts';
 import { Code, ok } from '../../../src/grpc/status.ts';
+import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { decodeRequest } from '../../support/codec.ts';
+import { withoutContractChecks } from '../../support/contract-checks.ts';
 import { answerOf, bytes, encodeRequest, encodeResponse, header, Setup } from './setup.ts';
 
 const watch = 'etcdserverpb.Watch/Watch';
+
+const foreign = encodeResponse('etcdserverpb.KV/Range', { header, kvs: [{ key: bytes('t2/a') }] });
+const foreignEvent = encodeResponse(watch, {
+  header,
+  events: [{ kv: { key: bytes('t10/a') } }],
+});
 
 describe('a stream through the namespace', () => {
   const creates = [
@@ -32,7 +41,7 @@ describe('a stream through the namespace', () => {
     const setup = new Setup();
     const { heard, below } = setup.stream(watch);
     const kv = { key: bytes('t1/a'), mod_revision: 9 };
-    below.reply.deliver(
+    below.deliver(
       encodeResponse(watch, { header, watch_id: 3, events: [{ kv, prev_kv: kv }, { kv }] }),
     );
     const answer = answerOf(watch, heard);
@@ -48,7 +57,7 @@ describe('a stream through the namespace', () => {
     requests.send(progress);
     expect(below.request).toBe(progress);
     const answer = encodeResponse(watch, { header, watch_id: -1 });
-    below.reply.deliver(answer);
+    below.deliver(answer);
     expect(heard.messages[0]).toBe(answer);
   });
 
@@ -58,7 +67,7 @@ describe('a stream through the namespace', () => {
     requests.send(encodeRequest(watch, { create_request: { key: bytes('a') } }));
     requests.send(Uint8Array.of(0x0a, 0x05));
     expect(heard.code).toBe(Code.INTERNAL);
-    expect(below.isCanceled).toBe(true);
+    expect(below.isCancelled).toBe(true);
     expect(below.requests).toHaveLength(1);
     requests.send(encodeRequest(watch, { create_request: { key: bytes('b') } }));
     expect(below.requests).toHaveLength(1);
@@ -71,25 +80,23 @@ describe('a stream through the namespace', () => {
     expect(below.isPaused).toBe(true);
     requests.resumeResponses();
     expect(below.isPaused).toBe(false);
-    below.reply.pauseRequests();
+    below.pauseRequests();
     expect(heard.isPaused).toBe(true);
-    below.reply.resumeRequests();
+    below.resumeRequests();
     expect(heard.isPaused).toBe(false);
     requests.halfClose();
     expect(below.isHalfClosed).toBe(true);
-    below.reply.deliver(
-      encodeResponse(watch, { header, events: [{ kv: { key: bytes('t1/a') } }] }),
-    );
+    below.deliver(encodeResponse(watch, { header, events: [{ kv: { key: bytes('t1/a') } }] }));
     expect(heard.messages).toHaveLength(1);
     requests.cancel();
-    expect(below.isCanceled).toBe(true);
+    expect(below.isCancelled).toBe(true);
     expect(heard.status).toBeNull();
   });
 
   test('nothing is said to etcd after it has ended the stream', () => {
     const setup = new Setup();
     const { heard, requests, below } = setup.stream(watch);
-    below.finish(ok);
+    below.end(ok);
     requests.send(encodeRequest(watch, { progress_request: {} }));
     requests.halfClose();
     requests.cancel();
@@ -105,14 +112,100 @@ describe('a stream through the namespace', () => {
     requests.halfClose();
     expect(decodeRequest(name, below.request).range_end).toEqual(bytes('t10'));
     for (const key of ['t1/a', 't1/b']) {
-      below.reply.deliver(encodeResponse(name, { range_response: { kvs: [{ key: bytes(key) }] } }));
+      below.deliver(encodeResponse(name, { range_response: { kvs: [{ key: bytes(key) }] } }));
     }
     expect(heard.messages).toHaveLength(2);
     expect(answerOf(name, heard).range_response.kvs[0]?.key).toEqual(bytes('b'));
-    below.reply.deliver(
-      encodeResponse(name, { range_response: { kvs: [{ key: bytes('t0/a') }] } }),
-    );
+    below.deliver(encodeResponse(name, { range_response: { kvs: [{ key: bytes('t0/a') }] } }));
     expect(heard.messages).toHaveLength(2);
     expect(heard.code).toBe(Code.UNAVAILABLE);
   });
+});
+
+describe('an answer from outside of the namespace', () => {
+  test('ends the call with Internal, stops it below, is counted once and never delivered', () => {
+    const setup = new Setup();
+    const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
+    setup.etcd.last.deliver(foreign);
+    expect(heard.messages).toEqual([]);
+    expect(heard.code).toBe(Code.INTERNAL);
+    expect(heard.status?.trailers).toContain('namespace-violation');
+    expect(setup.etcd.last.isCancelled).toBe(true);
+    expect(setup.violations).toMatchObject([
+      { fault: 'namespace-violation', call: { method: { rpc: 'Range' } } },
+    ]);
+  });
+
+  test('is noticed as well when it comes before the call below has returned', () => {
+    const setup = new Setup();
+    setup.etcd.onCall = (call) => call.deliver(foreign);
+    const { heard, ongoing } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
+    expect(heard.code).toBe(Code.INTERNAL);
+    expect(setup.etcd.last.isCancelled).toBe(true);
+    ongoing.cancel();
+  });
+
+  test('does not stop a call below that has ended by itself', () => {
+    const setup = new Setup();
+    setup.etcd.onCall = (call) => call.respond(foreign);
+    const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
+    expect(heard.code).toBe(Code.INTERNAL);
+    expect(setup.etcd.last.isCancelled).toBe(false);
+  });
+
+  test('ends a stream with Unavailable, so that clients resume, and nothing follows', () => {
+    const setup = new Setup();
+    const { heard, requests, below } = setup.stream(watch);
+    requests.send(encodeRequest(watch, { create_request: { key: bytes('a') } }));
+    below.deliver(foreignEvent);
+    withoutContractChecks(() => {
+      const { responses } = below;
+      responses.deliver(builtMessage(asOwned(encodeResponse(watch, { header, watch_id: 1 }))));
+      responses.end(ok);
+    });
+    expect(heard.messages).toEqual([]);
+    expect(heard.status).toMatchObject({
+      code: Code.UNAVAILABLE,
+      text: 'etcdserver: unhealthy cluster',
+    });
+    expect(below.isCancelled).toBe(true);
+    expect(setup.violations).toHaveLength(1);
+
+    requests.send(encodeRequest(watch, { progress_request: {} }));
+    requests.pauseResponses();
+    requests.resumeResponses();
+    requests.halfClose();
+    requests.cancel();
+    expect(below.requests).toHaveLength(1);
+  });
+
+  test('ends a stream that is only being opened', () => {
+    const setup = new Setup();
+    setup.etcd.onCall = (call) => call.deliver(foreignEvent);
+    const { heard, requests, below } = setup.stream(watch);
+    requests.send(encodeRequest(watch, { progress_request: {} }));
+    expect(heard.code).toBe(Code.UNAVAILABLE);
+    expect(below.isCancelled).toBe(true);
+    expect(below.requests).toEqual([]);
+  });
+
+  test('is not delivered when it cannot be read either', () => {
+    const setup = new Setup();
+    const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
+    setup.etcd.last.deliver(Uint8Array.of(0x12, 0x7f));
+    expect(heard.messages).toEqual([]);
+    expect(heard.code).toBe(Code.INTERNAL);
+    expect(setup.violations).toMatchObject([{ fault: 'malformed' }]);
+  });
+});
+
+test('an answer may come before the call below has returned', () => {
+  const setup = new Setup();
+  setup.etcd.onCall = (call) =>
+    call.respond(
+      encodeResponse('etcdserverpb.KV/Range', { header, kvs: [{ key: bytes('t1/a') }] }),
+    );
+  const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
+  expect(heard.messages).toHaveLength(1);
+  expect(heard.isOk).toBe(true);
 });

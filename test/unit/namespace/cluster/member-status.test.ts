@@ -19,7 +19,7 @@ const full = {
 test('version, header and health are shown, sizes and positions are not', () => {
   const setup = new Setup();
   const { heard } = setup.unary(name, {});
-  setup.etcd.call.answer(encodeResponse(name, full));
+  setup.etcd.last.respond(encodeResponse(name, full));
   expect(answerOf(name, heard)).toMatchObject({
     header,
     version: '3.6.1',
@@ -36,10 +36,10 @@ test('version, header and health are shown, sizes and positions are not', () => 
 test('the leader is the proxy, unless there is none', () => {
   const setup = new Setup();
   const led = setup.unary(name, {});
-  setup.etcd.call.answer(encodeResponse(name, full));
+  setup.etcd.last.respond(encodeResponse(name, full));
   expect(answerOf(name, led.heard).leader).toBe('42');
   const leaderless = setup.unary(name, {});
-  setup.etcd.call.answer(encodeResponse(name, { ...full, leader: '0' }));
+  setup.etcd.last.respond(encodeResponse(name, { ...full, leader: '0' }));
   expect(answerOf(name, leaderless.heard).leader).toBe('0');
 });
 
@@ -47,6 +47,6 @@ test('a field that is not known here is not shown', () => {
   const setup = new Setup();
   const { heard } = setup.unary(name, {});
   const future = Buffer.from('a00601', 'hex'); // field 100
-  setup.etcd.call.answer(Buffer.concat([encodeResponse(name, { version: '4' }), future]));
+  setup.etcd.last.respond(Buffer.concat([encodeResponse(name, { version: '4' }), future]));
   expect(heard.messages).toEqual([encodeResponse(name, { version: '4' })]);
 });

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import { storedId } from '../../../../src/etcd/lease-id.ts';
 import { Code } from '../../../../src/grpc/status.ts';
-import { grantDrawsMax } from '../../../../src/namespace/leases/lease-grant.ts';
-import type { FakeCall } from '../../../support/fake-etcd.ts';
+import { grantDrawsMax } from '../../../../src/namespace/leases/grant.ts';
+import type { EtcdCall } from '../../../support/fake-etcd.ts';
 import { answerOf, encodeResponse, header, Setup } from '../setup.ts';
 
 const name = 'etcdserverpb.Lease/LeaseGrant';
@@ -10,7 +10,7 @@ const max = 2 ** 31 - 1;
 
 const stored = (setup: Setup, visible: number) =>
   String(storedId(setup.tenant.keySpace.leaseTag, visible));
-const taken = (call: FakeCall) =>
+const taken = (call: EtcdCall<'store'>) =>
   call.fail(Code.FAILED_PRECONDITION, 'etcdserver: lease already exists');
 
 describe('a lease without an ID of its own', () => {
@@ -19,7 +19,7 @@ describe('a lease without an ID of its own', () => {
     setup.drawn.push(77);
     const { heard } = setup.unary(name, { TTL: 60 });
     expect(setup.stored(name)).toEqual({ TTL: '60', ID: stored(setup, 77) });
-    setup.etcd.call.answer(encodeResponse(name, { header, ID: stored(setup, 77), TTL: 60 }));
+    setup.etcd.last.respond(encodeResponse(name, { header, ID: stored(setup, 77), TTL: 60 }));
     expect(answerOf(name, heard)).toMatchObject({ ID: '77', TTL: '60', header });
   });
 
@@ -27,11 +27,11 @@ describe('a lease without an ID of its own', () => {
     const setup = new Setup();
     setup.drawn.push(77, 78, 79);
     const { heard } = setup.unary(name, { TTL: 60 });
-    taken(setup.etcd.call);
-    taken(setup.etcd.call);
+    taken(setup.etcd.last);
+    taken(setup.etcd.last);
     expect(heard.status).toBeNull();
     expect(setup.stored(name).ID).toBe(stored(setup, 79));
-    setup.etcd.call.answer(encodeResponse(name, { header, ID: stored(setup, 79), TTL: 60 }));
+    setup.etcd.last.respond(encodeResponse(name, { header, ID: stored(setup, 79), TTL: 60 }));
     expect(answerOf(name, heard).ID).toBe('79');
   });
 
@@ -41,16 +41,16 @@ describe('a lease without an ID of its own', () => {
     const first = setup.unary(name, { TTL: 60 });
     const second = setup.unary(name, { TTL: 60 });
     const [a, b] = setup.etcd.calls;
-    taken(b as FakeCall);
-    a?.answer(encodeResponse(name, { header, ID: stored(setup, 77) }));
-    setup.etcd.call.answer(encodeResponse(name, { header, ID: stored(setup, 78) }));
+    taken(b as EtcdCall<'store'>);
+    a?.respond(encodeResponse(name, { header, ID: stored(setup, 77) }));
+    setup.etcd.last.respond(encodeResponse(name, { header, ID: stored(setup, 78) }));
     expect(answerOf(name, first.heard).ID).toBe('77');
     expect(answerOf(name, second.heard).ID).toBe('78');
   });
 
   test('gives up after a bounded number of draws', () => {
     const setup = new Setup();
-    setup.etcd.onUnary = taken;
+    setup.etcd.onCall = taken;
     const { heard } = setup.unary(name, { TTL: 60 });
     expect(setup.etcd.calls).toHaveLength(grantDrawsMax);
     expect(heard.status).toMatchObject({
@@ -68,7 +68,7 @@ describe('a lease without an ID of its own', () => {
   ])('is not asked for twice after %i %s', (code, text) => {
     const setup = new Setup();
     const { heard } = setup.unary(name, { TTL: 60 });
-    setup.etcd.call.fail(code, text);
+    setup.etcd.last.fail(code, text);
     expect(setup.etcd.calls).toHaveLength(1);
     expect(heard.status).toMatchObject({ code, text, origin: 'peer' });
   });
@@ -77,22 +77,22 @@ describe('a lease without an ID of its own', () => {
     const setup = new Setup();
     const { ongoing } = setup.unary(name, { TTL: 60 });
     const [first] = setup.etcd.calls;
-    taken(first as FakeCall);
+    taken(first as EtcdCall<'store'>);
     ongoing.pauseResponses();
-    expect(setup.etcd.call.isPaused).toBe(true);
+    expect(setup.etcd.last.isPaused).toBe(true);
     ongoing.cancel();
-    expect(setup.etcd.call.isCanceled).toBe(true);
-    expect(first?.isCanceled).toBe(false);
+    expect(setup.etcd.last.isCancelled).toBe(true);
+    expect(first?.isCancelled).toBe(false);
   });
 
   test('is cancelled where it is when the first draw failed at once', () => {
     const setup = new Setup();
-    setup.etcd.onUnary = (call) => {
+    setup.etcd.onCall = (call) => {
       if (setup.etcd.calls.length === 1) taken(call);
     };
     const { ongoing } = setup.unary(name, { TTL: 60 });
     ongoing.cancel();
-    expect(setup.etcd.calls.map((call) => call.isCanceled)).toEqual([false, true]);
+    expect(setup.etcd.calls.map((call) => call.isCancelled)).toEqual([false, true]);
   });
 });
 
@@ -101,14 +101,14 @@ describe('a lease with an ID of its own', () => {
     const setup = new Setup();
     const { heard } = setup.unary(name, { TTL: 60, ID: id });
     expect(setup.stored(name)).toEqual({ TTL: '60', ID: stored(setup, id) });
-    setup.etcd.call.answer(encodeResponse(name, { header, ID: stored(setup, id), TTL: 60 }));
+    setup.etcd.last.respond(encodeResponse(name, { header, ID: stored(setup, id), TTL: 60 }));
     expect(answerOf(name, heard).ID).toBe(String(id));
   });
 
   test('is refused when the ID is taken, in words of etcd', () => {
     const setup = new Setup();
     const { heard } = setup.unary(name, { TTL: 60, ID: 5 });
-    taken(setup.etcd.call);
+    taken(setup.etcd.last);
     expect(setup.etcd.calls).toHaveLength(1);
     expect(heard.status).toMatchObject({ origin: 'peer', code: Code.FAILED_PRECONDITION });
   });
