@@ -42,7 +42,7 @@ test('a deadline that the transport sees first ends the call as any other, and c
   const budget = new RetryBudget(clock);
   const below = new FakeEtcd<'store'>();
   const parts = { clock, deadlines, breakers, budget, hold };
-  const layer = guard({ ...parts, holdMs: 5_000, requestTimeoutMs: 15_000 });
+  const layer = guard({ ...parts, holdMs: 5_000, requestTimeoutMs: 15_000, onRetry: null });
   const etcd = onBytes(layer(below));
   const tenant = testTenant();
   const callers = Array.from({ length: config.callsMin }, () => {
