@@ -1,7 +1,7 @@
 /**
- * One call under guard: the common part of unary calls and streams. It takes a ticket from the breaker, waits in the hold
- * while no endpoint is available, sends, classifies the end of each attempt, and sends again if that is safe. One object is
- * the handle of the layer above and the response sink of each attempt. After the first response nothing is sent again.
+ * One call under guard: the common part of unary calls and streams. It takes a ticket from the breaker and waits in the hold
+ * while no endpoint is available. It classifies the end of each attempt, and sends again if that is safe. After the first
+ * response nothing is sent again. One object is the handle of the layer above and the response sink of each attempt.
  *
  * ready ─breaker admits→ waiting ⇄ sent ─end, time limit, cancel→ ended
  *   ↑                               │

@@ -2,9 +2,9 @@
  * A stream under guard. Only its opening is guarded: requests are buffered until the first response, so that a stream that
  * was never sent can be sent to another endpoint. After the first response everything is forwarded without a time limit.
  */
-import type { Call, Etcd, Message, Requests, Responses } from '../call/call.ts';
+import type { Message, Requests } from '../call/call.ts';
 import type { Status } from '../grpc/status.ts';
-import { GuardedCall, type GuardParts } from './guarded-call.ts';
+import { GuardedCall } from './guarded-call.ts';
 
 /** Request bytes that one stream buffers. Beyond it a waiting client is paused, and a stream in flight is not sent again. */
 const earlyBytesMax = 256 << 10;
@@ -20,10 +20,6 @@ export class GuardedStream extends GuardedCall<Requests<'store'>> implements Req
   /** The upstream applies backpressure. */
   #isUpstreamFull = false;
   #isClientPaused = false;
-
-  constructor(parts: GuardParts, next: Etcd<'store'>, call: Call, above: Responses<'store'>) {
-    super(parts, next, call, above);
-  }
 
   send(message: Message<'store'>): void {
     if (this.stage === 'ended') return;

@@ -1,7 +1,7 @@
 /**
- * The proxy's own login at etcd. It requests a token, which is sent with every call, and requests a new one if etcd rejects
- * it, once for all calls that were rejected. Without a token no call is sent: the upstream counts as unavailable, and calls
- * wait in the hold. Without a configured user the login is always ready and adds nothing.
+ * The proxy's own login at etcd. It requests a token, which is sent with every call. If etcd rejects the token, it requests a
+ * new one, once for all rejected calls. Without a token no call is sent: the upstream counts as unavailable, and calls wait
+ * in the hold. Without a configured user the login is always ready and adds nothing.
  *
  * no token ─endpoint available→ requesting ─token→ ready ─etcd rejects the token→ requesting
  * requesting ─etcd rejects the user or does not respond→ backoff ─time expires→ requesting

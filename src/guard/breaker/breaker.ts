@@ -16,8 +16,9 @@ import { TripWindow } from './trip-window.ts';
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /**
- * Returned by `admit` and passed to `settle`. 0 rejects the call. Any other value is the number of the period between two
- * transitions in which the call was admitted, negative for a call that is not a probe. Verdicts of earlier periods are ignored.
+ * Returned by `admit` and passed to `settle`. 0 rejects the call. Any other value is the number of the current period, which
+ * is the time between two transitions. It is negative for a call that must not be the probe. Verdicts of earlier periods are
+ * ignored.
  */
 export type Ticket = number;
 export const refused: Ticket = 0;
@@ -28,8 +29,10 @@ export interface BreakerParts {
   readonly clock: Clock;
   readonly random: Random;
   readonly deadlines: Deadlines;
-  /** The breakers that are not closed with an empty window. They are rotated `windowBuckets` times per window. */
-  readonly live: { add(breaker: Breaker): void; delete(breaker: Breaker): void };
+  /**
+   * A breaker is live unless it is closed with an empty window. A live breaker must be rotated `windowBuckets` times per window.
+   */
+  readonly onLive: (breaker: Breaker, isLive: boolean) => void;
 }
 
 /** Longer than etcd itself takes to give up. */
@@ -122,7 +125,7 @@ export class Breaker extends Deadline {
     if (state.at !== 'closed' || state.window === null || state.window.rotate()) return;
     state.window.close();
     state.window = null;
-    this.#parts.live.delete(this);
+    this.#parts.onLive(this, false);
   }
 
   /** Ends all timers. Later verdicts are ignored. */
@@ -182,7 +185,7 @@ export class Breaker extends Deadline {
   #windowOf(state: StateAt<'closed'>): TripWindow {
     if (state.window === null) {
       state.window = new TripWindow(this.#parts.config);
-      this.#parts.live.add(this);
+      this.#parts.onLive(this, true);
     }
     return state.window;
   }
@@ -214,7 +217,7 @@ export class Breaker extends Deadline {
 
   /** Every transition: releases what the previous state holds and starts a new period. */
   #enter(next: State): void {
-    const { live, deadlines } = this.#parts;
+    const { onLive, deadlines } = this.#parts;
     const previous = this.#state;
     switch (previous.at) {
       case 'closed':
@@ -233,7 +236,7 @@ export class Breaker extends Deadline {
     }
     this.#state = next;
     this.#period += 1;
-    if (next.at === 'closed' || next.at === 'shut') live.delete(this);
+    if (next.at === 'closed' || next.at === 'shut') onLive(this, false);
     if (next.at !== 'shut') this.#onState(next.at);
   }
 }

@@ -33,17 +33,23 @@ export class Breakers {
   readonly #onState: OnBreakerState | null;
   /** Breakers are part of the tenant's state and live as long as it does. */
   readonly #ofTenant = new StatePart<TenantBreakers>(() => ({}));
-  readonly #live: LiveBreakers;
+  /** The breakers whose window may have to be rotated. */
+  readonly #live = new Set<Breaker>();
+  #cancelTimer: CancelTimer | null = null;
 
   constructor({ config, clock, random, deadlines, onState }: BreakersOptions) {
-    this.#live = new LiveBreakers(clock, config.windowMs / windowBuckets);
-    this.#parts = { config, clock, random, deadlines, live: this.#live };
+    const onLive = (breaker: Breaker, isLive: boolean) => {
+      if (isLive) this.#live.add(breaker);
+      else this.#live.delete(breaker);
+      if (isLive) this.#startTimer();
+    };
+    this.#parts = { config, clock, random, deadlines, onLive };
     this.#onState = onState;
   }
 
   /** How many breakers are not closed with an empty window. */
   get liveCount(): number {
-    return this.#live.count;
+    return this.#live.size;
   }
 
   /** Returns null if breakers are disabled. */
@@ -58,45 +64,18 @@ export class Breakers {
 
   /** Ends all timers. Verdicts of calls in flight are ignored. */
   close(): void {
-    this.#live.close();
-  }
-}
-
-/** The breakers whose window may have to be rotated, and the timer that does it. */
-class LiveBreakers {
-  readonly #clock: Clock;
-  readonly #bucketMs: number;
-  readonly #breakers = new Set<Breaker>();
-  #cancelTimer: CancelTimer | null = null;
-
-  constructor(clock: Clock, bucketMs: number) {
-    this.#clock = clock;
-    this.#bucketMs = bucketMs;
-  }
-
-  get count(): number {
-    return this.#breakers.size;
-  }
-
-  add(breaker: Breaker): void {
-    this.#breakers.add(breaker);
-    this.#cancelTimer ??= this.#clock.after(this.#bucketMs, this.#onTimer);
-  }
-
-  delete(breaker: Breaker): void {
-    this.#breakers.delete(breaker);
-  }
-
-  close(): void {
-    for (const breaker of this.#breakers) breaker.close();
+    for (const breaker of this.#live) breaker.close();
     this.#cancelTimer?.();
+  }
+
+  #startTimer(): void {
+    const { clock, config } = this.#parts;
+    this.#cancelTimer ??= clock.after(config.windowMs / windowBuckets, this.#onTimer);
   }
 
   readonly #onTimer = (): void => {
     this.#cancelTimer = null;
-    for (const breaker of this.#breakers) breaker.rotate();
-    if (this.#breakers.size > 0) {
-      this.#cancelTimer = this.#clock.after(this.#bucketMs, this.#onTimer);
-    }
+    for (const breaker of this.#live) breaker.rotate();
+    if (this.#live.size > 0) this.#startTimer();
   };
 }
