@@ -1,6 +1,6 @@
 /**
- * grpc.health.v1 for this process: SERVING until it drains, independent of etcd. The layer handles both methods itself. It is
- * above identification, so probes need no tenant. It behaves like grpc-go's health server, which etcd uses
+ * The layer that serves grpc.health.v1 for this process: SERVING until it drains, independent of etcd. It is above identify,
+ * so that probes need no tenant. It behaves like the health server of grpc-go, which etcd uses
  * (https://github.com/grpc/grpc-go/blob/master/health/server.go).
  */
 import {
@@ -12,7 +12,7 @@ import {
   type Requests,
   type Responses,
 } from '../call/call.ts';
-import { ForwardingCall } from '../call/forwarding.ts';
+import { ForwardingCall, ForwardingEtcd } from '../call/forwarding.ts';
 import { refusal } from '../call/refusals.ts';
 import { method } from '../etcd/methods.ts';
 import { type CallHandle, endedCall } from '../grpc/call.ts';
@@ -27,16 +27,16 @@ const watch = method('grpc.health.v1.Health/Watch');
 /** HealthCheckRequest.service */
 const serviceField = 1;
 
-/** HealthCheckResponse, by the value of its only field, `status`. */
-const healthResponses = {
-  SERVING: healthResponse(1),
-  NOT_SERVING: healthResponse(2),
-  SERVICE_UNKNOWN: healthResponse(3),
+/** HealthCheckResponse, by its only field `status`. */
+const responseOf = {
+  SERVING: statusMessage(1),
+  NOT_SERVING: statusMessage(2),
+  SERVICE_UNKNOWN: statusMessage(3),
 } as const;
 const noHead = new Uint8Array(0);
 
-function healthResponse(servingStatus: number): Message<'client'> {
-  return builtMessage(new Writer().varint(1, servingStatus).finish());
+function statusMessage(status: number): Message<'client'> {
+  return builtMessage(new Writer().varint(1, status).finish());
 }
 
 const unknownService = status(Code.NOT_FOUND, 'unknown service');
@@ -45,37 +45,40 @@ export function health(lifecycle: Lifecycle): Layer<'client'> {
   return (next) => new Health(lifecycle, next);
 }
 
-class Health implements Etcd<'client'> {
+class Health extends ForwardingEtcd<'client'> {
   readonly #lifecycle: Lifecycle;
-  readonly #next: Etcd<'client'>;
 
   constructor(lifecycle: Lifecycle, next: Etcd<'client'>) {
+    super(next);
     this.#lifecycle = lifecycle;
-    this.#next = next;
   }
 
-  unary(call: Call, request: Message<'client'>, responses: Responses<'client'>): CallHandle {
-    if (call.method !== check) return this.#next.unary(call, request, responses);
+  override unary(
+    call: Call,
+    request: Message<'client'>,
+    responses: Responses<'client'>,
+  ): CallHandle {
+    if (call.method !== check) return super.unary(call, request, responses);
     const service = requestedService(request);
     if (service === null) responses.end(refusal('malformed'));
     else if (service !== wholeServer) responses.end(unknownService);
     else {
-      responses.deliverShared(noHead, responseFor(this.#lifecycle));
+      responses.deliverShared(noHead, statusOf(this.#lifecycle));
       responses.end(ok);
     }
     return endedCall;
   }
 
-  stream(call: Call, responses: Responses<'client'>): Requests<'client'> {
-    if (call.method !== watch) return this.#next.stream(call, responses);
+  override stream(call: Call, responses: Responses<'client'>): Requests<'client'> {
+    if (call.method !== watch) return super.stream(call, responses);
     return new HealthWatch(this.#lifecycle, responses);
   }
 }
 
-/** The only service name that etcd's health server knows: the server as a whole. */
+/** The only service that etcd's health server has: the server as a whole. */
 const wholeServer = '';
 
-/** Returns null if the request is not protobuf. */
+/** Returns null if the request is not a protobuf message. */
 function requestedService(request: Uint8Array): string | null {
   const reader = new Reader(request);
   let service = wholeServer;
@@ -85,15 +88,18 @@ function requestedService(request: Uint8Array): string | null {
   return reader.malformed ? null : service;
 }
 
-function responseFor(lifecycle: Lifecycle): Message<'client'> {
-  return lifecycle.isReady ? healthResponses.SERVING : healthResponses.NOT_SERVING;
+function statusOf(lifecycle: Lifecycle): Message<'client'> {
+  return lifecycle.isReady ? responseOf.SERVING : responseOf.NOT_SERVING;
 }
 
-/** One Watch: reports the state immediately and after each change, and ends when the process stops. */
+/** The service of a Watch call. `none` until its request has arrived. */
+type WatchedService = 'none' | 'server' | 'unknown';
+
+/** One Watch call: the current state, then every change, until the process stops. */
 class HealthWatch extends ForwardingCall<'client'> {
   readonly #lifecycle: Lifecycle;
   readonly #unsubscribe: () => void;
-  #watched: 'none' | 'server' | 'unknown' = 'none';
+  #service: WatchedService = 'none';
 
   constructor(lifecycle: Lifecycle, above: Responses<'client'>) {
     super(above);
@@ -101,14 +107,14 @@ class HealthWatch extends ForwardingCall<'client'> {
     this.#unsubscribe = lifecycle.onChange((phase) => this.#onPhase(phase));
   }
 
-  /** Watch takes one request. Later ones are ignored. */
+  /** The method takes one request. Further requests are ignored. */
   override send(request: Message<'client'>): void {
-    if (this.isEnded || this.#watched !== 'none') return;
+    if (this.isEnded || this.#service !== 'none') return;
     const service = requestedService(request);
-    this.#watched = service === wholeServer ? 'server' : 'unknown';
+    this.#service = service === wholeServer ? 'server' : 'unknown';
     if (service === null) this.end(refusal('malformed'));
-    else if (this.#watched === 'server') this.#deliverState();
-    else this.deliverShared(noHead, healthResponses.SERVICE_UNKNOWN);
+    else if (this.#service === 'server') this.deliverShared(noHead, statusOf(this.#lifecycle));
+    else this.deliverShared(noHead, responseOf.SERVICE_UNKNOWN);
   }
 
   override end(status: Status): void {
@@ -123,10 +129,6 @@ class HealthWatch extends ForwardingCall<'client'> {
 
   #onPhase(phase: Phase): void {
     if (phase === 'stopping') this.end(refusal('draining'));
-    else if (this.#watched === 'server') this.#deliverState();
-  }
-
-  #deliverState(): void {
-    this.deliverShared(noHead, responseFor(this.#lifecycle));
+    else if (this.#service === 'server') this.deliverShared(noHead, statusOf(this.#lifecycle));
   }
 }

@@ -13,8 +13,8 @@ async function lines(metrics: Metrics, name: string): Promise<string[]> {
   return text.split('\n').filter((line) => line.startsWith(name));
 }
 
-describe('calls are shown under the names that etcd uses', () => {
-  test('how many were started and handled, by code', async () => {
+describe('metrics of calls have the names of etcd', () => {
+  test('started and handled calls, by code', async () => {
     const metrics = new Metrics(() => [], idle);
     for (const code of [Code.OK, Code.OK, Code.UNAVAILABLE, 99]) {
       metrics.calls.started(put);
@@ -36,7 +36,7 @@ describe('calls are shown under the names that etcd uses', () => {
     ]);
   });
 
-  test('how long they took, in cumulative buckets', async () => {
+  test('durations, in cumulative buckets', async () => {
     const metrics = new Metrics(() => [], idle);
     for (const ms of [0.5, 0.75, 3, 20_000]) {
       metrics.calls.started(put);
@@ -57,7 +57,7 @@ describe('calls are shown under the names that etcd uses', () => {
   });
 });
 
-test('what only a proxy has is shown under names of its own', async () => {
+test('metrics of the proxy begin with etcd_bulkhead_', async () => {
   const endpoints = [
     { name: 'a:1', isUp: true },
     { name: 'b:1', isUp: false },
@@ -69,7 +69,7 @@ test('what only a proxy has is shown under names of its own', async () => {
   metrics.breakerMoved('game-1', 'write', 'open');
   metrics.breakerMoved('game-1', 'write', 'half-open');
   metrics.retried(put);
-  metrics.refused('tenant-unknown');
+  metrics.calls.rejected('tenant-unknown');
   metrics.foreignLeasesSeen(2);
   metrics.namespaceViolated();
   metrics.authenticated('token');
@@ -103,13 +103,13 @@ test('what only a proxy has is shown under names of its own', async () => {
   ]);
 });
 
-test('a reason that is in no table makes no new label', async () => {
+test('an unknown reason adds no label', async () => {
   const metrics = new Metrics(() => [], idle);
-  metrics.calls.refused('whatever a peer put into its trailers');
+  metrics.calls.rejected('a trailer of a peer');
   expect(await lines(metrics, 'etcd_bulkhead_rejected_total')).toEqual([]);
 });
 
-test('every line is one that Prometheus can read, and no metric stands there twice', async () => {
+test('every line is valid for Prometheus, and no metric is listed twice', async () => {
   const metrics = new Metrics(() => [{ name: 'a:1', isUp: true }], idle);
   metrics.calls.started(put);
   metrics.calls.ended(put, Code.OK, 1);
