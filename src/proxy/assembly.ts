@@ -64,7 +64,14 @@ export class Assembly {
     this.streams = new OpenStreams(this.clock);
     this.upstream = this.#buildUpstream(config, transport);
     this.hold = new Hold(this.upstream);
-    this.metrics = new Metrics(() => this.upstream.snapshot());
+    this.metrics = new Metrics(
+      () => this.upstream.snapshot(),
+      () => ({
+        heldCalls: this.hold.heldCalls,
+        heldBytes: this.hold.heldBytes,
+        liveBreakers: this.breakers.liveCount,
+      }),
+    );
     this.breakers = this.#buildBreakers(config);
     this.listeners = this.#buildListeners(config, transport, this.#buildPipeline(config));
     this.configuration = new ConfigurationApplier(config, this);
@@ -126,6 +133,7 @@ export class Assembly {
         hold: this.hold,
         holdMs: config.holdMs,
         requestTimeoutMs: config.requestTimeoutMs,
+        onRetry: (method) => metrics.retried(method),
       },
       upstream,
     });

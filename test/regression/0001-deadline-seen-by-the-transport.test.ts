@@ -41,7 +41,7 @@ test('a deadline that the transport reports first has the usual status, and coun
   const budget = new RetryBudget(clock);
   const below = new FakeEtcd<'store'>();
   const parts = { clock, deadlines, breakers, budget, hold };
-  const layer = guard({ ...parts, holdMs: 5_000, requestTimeoutMs: 15_000 });
+  const layer = guard({ ...parts, holdMs: 5_000, requestTimeoutMs: 15_000, onRetry: null });
   const etcd = onBytes(layer(below));
   const tenant = testTenant();
   const callers = Array.from({ length: config.callsMin }, () => {
