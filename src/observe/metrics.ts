@@ -25,6 +25,13 @@ export interface EndpointUp {
   readonly isUp: boolean;
 }
 
+/** How much of its bounds the guard uses. */
+export interface GuardUsage {
+  readonly heldCalls: number;
+  readonly heldBytes: number;
+  readonly liveBreakers: number;
+}
+
 export class Metrics {
   readonly calls = new CallCounters();
   readonly #registry = new Registry();
@@ -38,8 +45,8 @@ export class Metrics {
   readonly #lastReloadSuccess: Gauge;
   readonly #certificateExpiry: Gauge<'use' | 'listener'>;
 
-  /** `upstream` is called at every scrape. */
-  constructor(upstream: () => readonly EndpointUp[]) {
+  /** `upstream` and `guard` are called at every scrape. */
+  constructor(upstream: () => readonly EndpointUp[], guard: () => GuardUsage) {
     const registers = [this.#registry];
     this.#breakerState = new Gauge({
       name: 'etcd_bulkhead_breaker_state',
@@ -55,7 +62,7 @@ export class Metrics {
     });
     this.#retries = new Counter({
       name: 'etcd_bulkhead_retries_total',
-      help: 'Calls that were sent a second time.',
+      help: 'Calls that were retried after a failed attempt.',
       labelNames: ['grpc_method'],
       registers,
     });
@@ -109,7 +116,9 @@ export class Metrics {
     });
     // Starts the measurement of event-loop lag now, not at the first scrape.
     processRegistry();
-    for (const scraped of callMetrics(this.calls)) this.#registry.registerMetric(scraped);
+    for (const scraped of [...callMetrics(this.calls), ...guardMetrics(guard)]) {
+      this.#registry.registerMetric(scraped);
+    }
   }
 
   breakerMoved(tenant: string, breaker: BreakerClass, state: BreakerState): void {
@@ -206,6 +215,26 @@ function callMetrics(calls: CallCounters): Metric[] {
     scraped('etcd_bulkhead_watch_streams', 'gauge', 'Watch streams that are open.', () => [
       { labels: {}, value: calls.open(watchMethod) },
     ]),
+  ];
+}
+
+function guardMetrics(guard: () => GuardUsage): Metric[] {
+  return [
+    scraped('etcd_bulkhead_held_calls', 'gauge', 'Calls that wait for an endpoint.', () => [
+      { labels: {}, value: guard().heldCalls },
+    ]),
+    scraped(
+      'etcd_bulkhead_held_bytes',
+      'gauge',
+      'Request bytes of the calls that wait for an endpoint.',
+      () => [{ labels: {}, value: guard().heldBytes }],
+    ),
+    scraped(
+      'etcd_bulkhead_live_breakers',
+      'gauge',
+      'Breakers that are not closed or have outcomes in their window.',
+      () => [{ labels: {}, value: guard().liveBreakers }],
+    ),
   ];
 }
 

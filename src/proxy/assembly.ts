@@ -70,7 +70,14 @@ export class Assembly {
     this.upstream = this.#buildUpstream(config, transport);
     this.hold = new Hold(this.upstream);
     this.hub = this.#buildHub();
-    this.metrics = new Metrics(() => this.upstream.snapshot());
+    this.metrics = new Metrics(
+      () => this.upstream.snapshot(),
+      () => ({
+        heldCalls: this.hold.heldCalls,
+        heldBytes: this.hold.heldBytes,
+        liveBreakers: this.breakers.liveCount,
+      }),
+    );
     this.breakers = this.#buildBreakers(config);
     this.listeners = this.#buildListeners(config, transport, this.#buildPipeline(config));
     this.configuration = new ConfigurationApplier(config, this);
@@ -155,6 +162,7 @@ export class Assembly {
         hold: this.hold,
         holdMs: config.holdMs,
         requestTimeoutMs: config.requestTimeoutMs,
+        onRetry: (method) => metrics.retried(method),
       },
       upstream,
     });

@@ -113,6 +113,7 @@ function setUp() {
       hold: new Hold({ isAvailable: () => true, onAvailable: () => () => {} }),
       holdMs: 5_000,
       requestTimeoutMs: 15_000,
+      onRetry: null,
     },
     upstream,
   };

@@ -1,9 +1,7 @@
 /** The grpc-js transport, both halves, against the contract of the seam. */
-import {
-  type GrpcJsClientOptions,
-  GrpcJsClientTransport,
-} from '../../../src/grpc/grpc-js/client.ts';
+import { GrpcJsClientTransport } from '../../../src/grpc/grpc-js/client.ts';
 import { GrpcJsServerTransport } from '../../../src/grpc/grpc-js/server.ts';
+import type { TransportOptions } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { transportSuite } from '../../support/transport-suite.ts';
 
@@ -11,7 +9,7 @@ transportSuite(
   'grpc-js',
   () => {
     const faults: unknown[] = [];
-    const options: GrpcJsClientOptions = {
+    const options: TransportOptions = {
       clock: systemClock,
       onFault: (fault) => faults.push(fault),
     };

@@ -5,6 +5,7 @@ import { Metrics } from '../../../src/observe/metrics.ts';
 
 const put = method('etcdserverpb.KV/Put');
 const watch = method('etcdserverpb.Watch/Watch');
+const idle = () => ({ heldCalls: 0, heldBytes: 0, liveBreakers: 0 });
 
 /** The lines of one metric, without its help. */
 async function lines(metrics: Metrics, name: string): Promise<string[]> {
@@ -14,7 +15,7 @@ async function lines(metrics: Metrics, name: string): Promise<string[]> {
 
 describe('metrics of calls have the names of etcd', () => {
   test('started and handled calls, by code', async () => {
-    const metrics = new Metrics(() => []);
+    const metrics = new Metrics(() => [], idle);
     for (const code of [Code.OK, Code.OK, Code.UNAVAILABLE, 99]) {
       metrics.calls.started(put);
       metrics.calls.ended(put, code, 1);
@@ -36,7 +37,7 @@ describe('metrics of calls have the names of etcd', () => {
   });
 
   test('durations, in cumulative buckets', async () => {
-    const metrics = new Metrics(() => []);
+    const metrics = new Metrics(() => [], idle);
     for (const ms of [0.5, 0.75, 3, 20_000]) {
       metrics.calls.started(put);
       metrics.calls.ended(put, Code.OK, ms);
@@ -57,10 +58,14 @@ describe('metrics of calls have the names of etcd', () => {
 });
 
 test('metrics of the proxy begin with etcd_bulkhead_', async () => {
-  const metrics = new Metrics(() => [
+  const endpoints = [
     { name: 'a:1', isUp: true },
     { name: 'b:1', isUp: false },
-  ]);
+  ];
+  const metrics = new Metrics(
+    () => endpoints,
+    () => ({ heldCalls: 3, heldBytes: 300, liveBreakers: 2 }),
+  );
   metrics.breakerMoved('game-1', 'write', 'open');
   metrics.breakerMoved('game-1', 'write', 'half-open');
   metrics.retried(put);
@@ -85,6 +90,9 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     'etcd_bulkhead_config_last_reload_success_timestamp_seconds 1700000000',
     'etcd_bulkhead_config_last_reload_successful 0',
     'etcd_bulkhead_foreign_lease_total 2',
+    'etcd_bulkhead_held_bytes 300',
+    'etcd_bulkhead_held_calls 3',
+    'etcd_bulkhead_live_breakers 2',
     'etcd_bulkhead_namespace_violation_total 1',
     'etcd_bulkhead_rejected_total{reason="tenant-unknown"} 1',
     'etcd_bulkhead_retries_total{grpc_method="Put"} 1',
@@ -96,13 +104,13 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
 });
 
 test('an unknown reason adds no label', async () => {
-  const metrics = new Metrics(() => []);
+  const metrics = new Metrics(() => [], idle);
   metrics.calls.rejected('a trailer of a peer');
   expect(await lines(metrics, 'etcd_bulkhead_rejected_total')).toEqual([]);
 });
 
 test('every line is valid for Prometheus, and no metric is listed twice', async () => {
-  const metrics = new Metrics(() => [{ name: 'a:1', isUp: true }]);
+  const metrics = new Metrics(() => [{ name: 'a:1', isUp: true }], idle);
   metrics.calls.started(put);
   metrics.calls.ended(put, Code.OK, 1);
   const { text, contentType } = await metrics.exposition();
