@@ -233,7 +233,9 @@ export class Feed implements UpstreamWatchOwner {
       this.#assembler.take(response);
       this.#scheduleRound();
     } else {
-      context.clock.after(context.limits.progressGraceMs, () => this.#onUnorderedProgress(revision));
+      context.clock.after(context.limits.progressGraceMs, () =>
+        this.#onUnorderedProgress(revision),
+      );
     }
     if (this.state === 'opening') this.#becomeLive();
   }
