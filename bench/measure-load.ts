@@ -10,7 +10,13 @@ import { runLoad } from './h2load.ts';
 import { grpcFrame, keyValuesOf, putRequest, rangeRequest, revisionOf } from './messages.ts';
 import { cpuBetweenNs, readCpu, readMemory } from './proc.ts';
 import type { Processes } from './processes.ts';
-import type { CaseResult, LoadCase, Sample, TargetName } from './scenario.ts';
+import {
+  type CaseResult,
+  type LoadCase,
+  type Sample,
+  sampleOf,
+  type TargetName,
+} from './scenario.ts';
 import { percentile, rotated } from './statistics.ts';
 import { namespace } from './targets.ts';
 import { type Target, World } from './world.ts';
@@ -35,16 +41,15 @@ export interface Measured extends CaseResult {
   readonly absent: ReadonlyMap<TargetName, string>;
 }
 
+export interface MeasureOptions {
+  readonly names: readonly TargetName[];
+  readonly rounds: number;
+  readonly isTls: boolean;
+  readonly processes: Processes;
+}
+
 /** Rejects if a target returns a wrong response. */
-export async function measureLoad(
-  subject: LoadCase,
-  options: {
-    readonly names: readonly TargetName[];
-    readonly rounds: number;
-    readonly isTls: boolean;
-    readonly processes: Processes;
-  },
-): Promise<Measured> {
+export async function measureLoad(subject: LoadCase, options: MeasureOptions): Promise<Measured> {
   await using world = await World.start(options.names, options.isTls, options.processes);
   using etcd = world.client(world.etcd);
   if (subject.operation === 'range') {
@@ -167,12 +172,12 @@ async function sampleOnce(
         `${outcome.dataBytes} bytes of messages, ${wrote} revisions`,
     );
   }
-  return {
+  return sampleOf({
     cpuUs: cpuNs / 1000 / requests,
     etcdCpuUs: etcdCpuNs / 1000 / requests,
     perSecond: outcome.perSecond,
     p50Us: percentile(latenciesUs, 0.5),
     p99Us: percentile(latenciesUs, 0.99),
     ...readMemory(target.pid),
-  };
+  });
 }

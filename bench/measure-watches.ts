@@ -5,10 +5,9 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Measured } from './measure-load.ts';
+import type { Measured, MeasureOptions } from './measure-load.ts';
 import { readMemory } from './proc.ts';
-import type { Processes } from './processes.ts';
-import type { Sample, TargetName, WatchCase } from './scenario.ts';
+import { type Sample, sampleOf, type TargetName, type WatchCase } from './scenario.ts';
 import { rotated } from './statistics.ts';
 import { type Target, World } from './world.ts';
 
@@ -19,12 +18,7 @@ const settleMs = 3000;
 /** Rejects when a target does not confirm every watch, or does not keep one. */
 export async function measureWatches(
   subject: WatchCase,
-  options: {
-    readonly names: readonly TargetName[];
-    readonly rounds: number;
-    readonly isTls: boolean;
-    readonly processes: Processes;
-  },
+  options: MeasureOptions,
 ): Promise<Measured> {
   const samples: Partial<Record<TargetName, Sample[]>> = {};
   const absent = new Map<TargetName, string>();
@@ -63,12 +57,5 @@ async function sampleOnce(world: World, target: Target, subject: WatchCase): Pro
     // From here on the benchmark ends the process itself.
   });
   await world.processes.kill(holder);
-  return {
-    cpuUs: null,
-    etcdCpuUs: null,
-    perSecond: null,
-    p50Us: null,
-    p99Us: null,
-    ...memory,
-  };
+  return sampleOf(memory);
 }

@@ -1,7 +1,13 @@
 /** How samples become tables and verdicts. */
 import { describe, expect, test } from 'vitest';
 import { judge, mediansOf, renderCase, renderVerdicts, toJson } from '../../../bench/report.ts';
-import type { CaseResult, LoadCase, Sample, Scenario } from '../../../bench/scenario.ts';
+import {
+  type CaseResult,
+  type LoadCase,
+  type Sample,
+  type Scenario,
+  sampleOf,
+} from '../../../bench/scenario.ts';
 import { scenarios } from '../../../bench/scenarios/all.ts';
 import { formatFigure, renderTable } from '../../../bench/table.ts';
 
@@ -15,7 +21,7 @@ const subject: LoadCase = {
 };
 
 function sample(cpuUs: number, p50Us: number): Sample {
-  return {
+  return sampleOf({
     cpuUs,
     etcdCpuUs: 50,
     perSecond: 1000,
@@ -23,7 +29,7 @@ function sample(cpuUs: number, p50Us: number): Sample {
     p99Us: 2 * p50Us,
     residentMiB: 20,
     peakMiB: 30,
-  };
+  });
 }
 
 const result: CaseResult = {
