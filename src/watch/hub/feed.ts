@@ -37,6 +37,21 @@ export type FeedEnd =
   | { readonly why: 'ended'; readonly status: Status }
   | { readonly why: 'unused' };
 
+/** CPU of one write to a socket, and of one response: bench/scenarios/watch-fanout.ts (2-core VM, Node 24, 2026-11). */
+const writeMs = 0.01;
+const responseMs = 0.0005;
+/** A feed pauses after a round for this many times the round's cost. More events share the next round's writes. */
+const pausePerCost = 16;
+const pauseMsMin = 1;
+/** Bounds the latency that pauses add. */
+const pauseMsMax = 50;
+
+/** A feed with few watchers has no pause. */
+function pauseAfterMs(costMs: number): number {
+  const pauseMs = costMs * pausePerCost;
+  return pauseMs < pauseMsMin ? 0 : Math.min(pauseMs, pauseMsMax);
+}
+
 type FeedState = 'opening' | 'live' | 'broken' | 'closed';
 
 export class Feed implements UpstreamWatchOwner {
@@ -59,6 +74,9 @@ export class Feed implements UpstreamWatchOwner {
   readonly #future = new Set<Watcher>();
   readonly #positionWaiters = new Set<PositionWaiter>();
   #isRoundDue = false;
+  /** Before this time no further round begins. */
+  #nextRoundMs = 0;
+  #cancelRound: CancelTimer = () => {};
   #backoffMs = 0;
   #cancelLinger: CancelTimer = () => {};
   #cancelReopen: CancelTimer = () => {};
@@ -169,6 +187,7 @@ export class Feed implements UpstreamWatchOwner {
     this.#cancelLinger();
     this.#cancelReopen();
     this.#cancelSyncTimer();
+    this.#cancelRound();
     this.#cancelProgressTimer?.();
     this.#upstream?.close();
     this.#upstream = null;
@@ -268,7 +287,9 @@ export class Feed implements UpstreamWatchOwner {
     this.rounded = to;
     if (batches.length > 0) {
       this.#host.context.stats.rounds += 1;
-      for (const view of this.views.values()) this.#deliver(view, batches, from);
+      let costMs = 0;
+      for (const view of this.views.values()) costMs += this.#deliver(view, batches, from);
+      this.#nextRoundMs = this.#host.context.clock.nowMs() + pauseAfterMs(costMs);
       const { stats } = this.#host.context;
       const before = this.history.bytes;
       this.history.trim();
@@ -297,16 +318,24 @@ export class Feed implements UpstreamWatchOwner {
     this.#notifyPositionWaiters();
   }
 
-  /** Backwards, so that watchers which end during the round do not make it skip or repeat another one. */
-  #deliver(view: View, batches: Parameters<View['encode']>[0], from: number): void {
-    if (view.live.length === 0) return;
+  /**
+   * Backwards, so that watchers which end during the round do not make it skip or repeat another one. Returns what the round
+   * costs, estimated.
+   */
+  #deliver(view: View, batches: Parameters<View['encode']>[0], from: number): number {
+    if (view.live.length === 0) return 0;
     const chunks = view.encode(batches);
-    if (chunks.length === 0) return;
+    if (chunks.length === 0) return 0;
     const { stats } = this.#host.context;
     const { live } = view;
-    for (let i = live.length - 1; i >= 0; i--) {
+    const responses = live.length;
+    let writes = 0;
+    let previous: Watcher['stream'] | null = null;
+    for (let i = responses - 1; i >= 0; i--) {
       const watcher = live[i];
       if (watcher === undefined) continue;
+      if (watcher.stream !== previous) writes += 1;
+      previous = watcher.stream;
       for (const chunk of chunks) {
         if (chunk.revision < watcher.next) continue;
         if (watcher.stream.isPaused) {
@@ -319,6 +348,7 @@ export class Feed implements UpstreamWatchOwner {
         if (watcher.state !== WatcherState.LIVE) break;
       }
     }
+    return writes * writeMs + responses * responseMs;
   }
 
   #detach(watcher: Watcher, from: number): void {
@@ -357,7 +387,10 @@ export class Feed implements UpstreamWatchOwner {
   #scheduleRound(): void {
     if (this.#isRoundDue) return;
     this.#isRoundDue = true;
-    this.#host.context.defer(() => this.round());
+    const { clock, defer } = this.#host.context;
+    const waitMs = this.#nextRoundMs - clock.nowMs();
+    if (waitMs <= 0) defer(() => this.round());
+    else this.#cancelRound = clock.after(waitMs, () => this.round());
   }
 
   // ---- State ----
