@@ -7,6 +7,7 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeEnvironment, type Environment } from './environment.ts';
+import { fleet } from './fleet.ts';
 import { type Measured, type MeasureOptions, measureLoad } from './measure-load.ts';
 import { isWatchersCase, measureWatchEvents } from './measure-watch-events.ts';
 import { measureWatches } from './measure-watches.ts';
@@ -17,6 +18,7 @@ import { defaultTargets, targetNames } from './scenario.ts';
 import { scenarios } from './scenarios/all.ts';
 
 const usage = `Usage: npm run bench -- [options] SCENARIO…
+       npm run bench -- fleet [options]      (--help lists them)
 
 Scenarios: ${[...scenarios.keys()].join(', ')}
 
@@ -123,6 +125,8 @@ function missingFor(environment: Environment, chosen: readonly Scenario[]): stri
 
 /** Resolves to the exit code: 1 if etcd-bulkhead was requested and not measured. Other targets may be missing. */
 async function main(): Promise<number> {
+  const [first, ...rest] = process.argv.slice(2);
+  if (first === 'fleet') return fleet(rest);
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {

@@ -40,16 +40,21 @@ export type FeedEnd =
 /** CPU of one write to a socket, and of one response: bench/scenarios/watch-fanout.ts (2-core VM, Node 24, 2026-11). */
 const writeMs = 0.01;
 const responseMs = 0.0005;
-/** A feed pauses after a round for this many times the round's cost. More events share the next round's writes. */
-const pausePerCost = 16;
+/** A feed pauses after a round for at most this many times the round's cost. Events of a pause share the next round's writes. */
+const pausePerCost = 12;
+/** A feed with few watchers has no pause. */
 const pauseMsMin = 1;
 /** Bounds the latency that pauses add. */
 const pauseMsMax = 50;
 
-/** A feed with few watchers has no pause. */
-function pauseAfterMs(costMs: number): number {
-  const pauseMs = costMs * pausePerCost;
-  return pauseMs < pauseMsMin ? 0 : Math.min(pauseMs, pauseMsMax);
+/** Doubles the pause while rounds carry several revisions; else pauses would add latency and save nothing. */
+function nextPauseMs(previousMs: number, costMs: number, revisions: number): number {
+  const mostMs = Math.min(costMs * pausePerCost, pauseMsMax);
+  if (mostMs < pauseMsMin) return 0;
+  const leastMs = mostMs / 8;
+  return revisions > 1
+    ? Math.min(mostMs, Math.max(leastMs, previousMs * 2))
+    : Math.max(leastMs, previousMs / 2);
 }
 
 type FeedState = 'opening' | 'live' | 'broken' | 'closed';
@@ -76,6 +81,7 @@ export class Feed implements UpstreamWatchOwner {
   #isRoundDue = false;
   /** Before this time no further round begins. */
   #nextRoundMs = 0;
+  #pauseMs = 0;
   #cancelRound: CancelTimer = () => {};
   #backoffMs = 0;
   #cancelLinger: CancelTimer = () => {};
@@ -289,7 +295,8 @@ export class Feed implements UpstreamWatchOwner {
       this.#host.context.stats.rounds += 1;
       let costMs = 0;
       for (const view of this.views.values()) costMs += this.#deliver(view, batches, from);
-      this.#nextRoundMs = this.#host.context.clock.nowMs() + pauseAfterMs(costMs);
+      this.#pauseMs = nextPauseMs(this.#pauseMs, costMs, batches.length);
+      this.#nextRoundMs = this.#host.context.clock.nowMs() + this.#pauseMs;
       const { stats } = this.#host.context;
       const before = this.history.bytes;
       this.history.trim();
