@@ -19,15 +19,20 @@ interface Reply {
 
 /** In the program: executes commands until the parent disconnects. */
 export function serve(commands: Commands): void {
-  process.on('message', async ({ name, argument }: { name: string; argument: never }) => {
-    try {
-      const result: unknown = await commands[name]?.(argument);
-      process.send?.({ result } satisfies Reply);
-    } catch (error) {
-      process.send?.({ error: error instanceof Error ? error.message : String(error) });
-    }
+  process.on('message', (message: { name: string; argument: never }) => {
+    void execute(commands, message.name, message.argument);
   });
   process.once('disconnect', () => process.exit());
+}
+
+async function execute(commands: Commands, name: string, argument: never): Promise<void> {
+  try {
+    const result: unknown = await commands[name]?.(argument);
+    process.send?.({ result } satisfies Reply);
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    process.send?.({ error: text } satisfies Reply);
+  }
 }
 
 /** In the program: reports progress to the parent. */

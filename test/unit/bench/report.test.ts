@@ -77,6 +77,17 @@ describe('a bar', () => {
     expect(verdict).toMatchObject({ value: 0.5, isMet: true });
   });
 
+  test('may compare a target with itself in another case', () => {
+    const other: CaseResult = {
+      case: { ...subject, name: 'few' },
+      samples: { 'bulkhead-native': [sample(10, 150)] },
+    };
+    const bar = { ...cpuBar, against: { case: 'few' } };
+    const [verdict] = judge(scenarioWith(bar), [other, result]);
+    expect(verdict).toMatchObject({ target: 'bulkhead-native', value: 2, isMet: false });
+    expect(judge(scenarioWith(bar), [result])[0]?.isMet).toBeNull();
+  });
+
   test('without a peer is absolute', () => {
     const [verdict] = judge(scenarioWith({ ...cpuBar, against: null, limit: 19 }), [result]);
     expect(verdict).toMatchObject({ value: 20, isMet: false });
