@@ -1,9 +1,10 @@
 /** The election service: campaigns, what the leader proclaims, who hears of it, and what others may not do. */
 import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
-import { type CallOptions, eventually, type GrpcClient, refusal } from '../support/client.ts';
+import { type CallOptions, type GrpcClient, refusal } from '../support/client.ts';
 import type { Bytes, Int64, LeaderKey } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
+import { eventually } from '../support/until.ts';
 import { etcdErrors } from './etcd-errors.ts';
 import { bytes, expectRefusal, type Keys, useWorld } from './world.ts';
 

@@ -1,9 +1,10 @@
 /** Leases: granting, renewing, looking at them, and what happens to their keys in the end. */
 import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
-import { eventually, refusal } from '../support/client.ts';
+import { refusal } from '../support/client.ts';
 import type { Int64 } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
+import { eventually } from '../support/until.ts';
 import { differs } from './differences.ts';
 import { etcdErrors } from './etcd-errors.ts';
 import { createWatcher, expectRefusal, names, revision, told, useWorld } from './world.ts';

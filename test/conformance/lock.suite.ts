@@ -1,9 +1,10 @@
 /** The lock service: who gets the lock, on which lease, and what is said to those who ask for it wrongly. */
 import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
-import { type CallOptions, eventually, refusal } from '../support/client.ts';
+import { type CallOptions, refusal } from '../support/client.ts';
 import type { Bytes, Int64 } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
+import { eventually } from '../support/until.ts';
 import { etcdErrors } from './etcd-errors.ts';
 import { bytes, expectRefusal, type Keys, names, revision, useWorld } from './world.ts';
 

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
 import { CertificateAuthority, type KeyPair } from '../support/certificates.ts';
 import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
-import { type Etcd, startMembers, withFreePorts } from '../support/etcd.ts';
+import { type Etcd, startSecureEtcd } from '../support/etcd.ts';
 import { startTestProxy, type TestProxyOptions } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 
@@ -24,28 +24,7 @@ beforeAll(async () => {
   foreign = new CertificateAuthority('another authority');
   server = authority.issue({ name: '/CN=localhost', alternativeNames: 'IP:127.0.0.1' });
   sidecar = authority.issue({ name: '/O=sidecar' });
-  const [member] = await withFreePorts(3, ([clientPort = 0, peerPort = 0, securePort = 0]) => {
-    secureEndpoint = `https://127.0.0.1:${securePort}`;
-    return startMembers([
-      {
-        name: 'single',
-        clientPort,
-        peerPort,
-        initialCluster: `single=http://127.0.0.1:${peerPort}`,
-        heartbeatMs: 10,
-        electionMs: 100,
-        args: [
-          `--listen-client-urls=http://127.0.0.1:${clientPort},${secureEndpoint}`,
-          `--cert-file=${server.certificateFile}`,
-          `--key-file=${server.keyFile}`,
-          `--trusted-ca-file=${authority.certificateFile}`,
-          '--client-cert-auth',
-        ],
-      },
-    ]);
-  });
-  if (member === undefined) throw new Error('no member was started');
-  etcd = member;
+  ({ etcd, secureUrl: secureEndpoint } = await startSecureEtcd(authority, server));
 });
 
 afterAll(async () => {

@@ -5,6 +5,7 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientDuplexStream, Metadata, StatusObject } from '@grpc/grpc-js';
+import { Condition } from './until.ts';
 
 const nextWithinMs = 10_000;
 
@@ -18,18 +19,18 @@ export class Stream<Request, Response> implements Disposable {
   readonly #call: ClientDuplexStream<Request, Response>;
   readonly #queue: Response[] = [];
   #status: Ended | null = null;
-  #wake: (() => void) | null = null;
+  readonly #changed = new Condition();
 
   constructor(call: ClientDuplexStream<Request, Response>) {
     this.#call = call;
     call.on('data', (response: Response) => {
       this.#queue.push(response);
-      this.#wake?.();
+      this.#changed.notify();
     });
     call.on('status', ({ code, details, metadata }: StatusObject) => {
       const settle = () => {
         this.#status = { code, details, trailers: metadata };
-        this.#wake?.();
+        this.#changed.notify();
       };
       // The library tells the status as soon as it is there, before answers that a paused reader has not taken.
       if (call.readableLength === 0) settle();
@@ -69,7 +70,11 @@ export class Stream<Request, Response> implements Disposable {
 
   /** The next answer. Rejects when the stream ends before, or when none comes in time. */
   async next(withinMs = nextWithinMs): Promise<Response> {
-    await this.#until(() => this.#queue.length > 0 || this.#status !== null, withinMs, 'answer');
+    await this.#changed.until(
+      'response',
+      () => this.#queue.length > 0 || this.#status !== null,
+      withinMs,
+    );
     const response = this.#queue.shift();
     if (response !== undefined) return response;
     throw new Error(
@@ -79,7 +84,7 @@ export class Stream<Request, Response> implements Disposable {
 
   /** How the stream ended. Rejects when it does not in time. Answers that are still queued stay there. */
   async ended(withinMs = nextWithinMs): Promise<Ended> {
-    await this.#until(() => this.#status !== null, withinMs, 'end');
+    await this.#changed.until('end', () => this.#status !== null, withinMs);
     if (this.#status === null) throw new Error('unreachable');
     return this.#status;
   }
@@ -92,20 +97,5 @@ export class Stream<Request, Response> implements Disposable {
 
   [Symbol.dispose](): void {
     this.#call.cancel();
-  }
-
-  async #until(holds: () => boolean, withinMs: number, what: string): Promise<void> {
-    if (holds()) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new Error(`no ${what} within ${withinMs} ms`)), withinMs);
-    this.#wake = () => {
-      if (holds()) resolve();
-    };
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#wake = null;
-    }
   }
 }

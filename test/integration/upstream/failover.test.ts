@@ -14,8 +14,9 @@ import { Caller } from '../../support/caller.ts';
 import { CertificateAuthority, type KeyPair } from '../../support/certificates.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { encodeRequest } from '../../support/codec.ts';
-import { type Etcd, startEtcd, startMembers, withFreePorts } from '../../support/etcd.ts';
+import { type Etcd, startEtcd, startSecureEtcd } from '../../support/etcd.ts';
 import { message } from '../../support/test-call.ts';
+import { until } from '../../support/until.ts';
 
 const peer = { listener: 'local', remote: '', certificate: null };
 
@@ -70,14 +71,8 @@ class Line implements Disposable {
   states(): string[] {
     return this.upstream.snapshot().map(({ state }) => state);
   }
-  async until(what: string, condition: () => boolean): Promise<void> {
-    const giveUpAt = performance.now() + 15_000;
-    while (!condition()) {
-      if (performance.now() > giveUpAt) {
-        throw new Error(`waited in vain for ${what}: ${JSON.stringify(this.upstream.snapshot())}`);
-      }
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
+  until(what: string, holds: () => boolean): Promise<void> {
+    return until(() => `${what}: ${JSON.stringify(this.upstream.snapshot())}`, holds);
   }
   allReady(): Promise<void> {
     return this.until('all endpoints', () => this.states().every((state) => state === 'ready'));
@@ -224,27 +219,8 @@ describe('TLS', () => {
   });
 
   test('with authority and client certificate calls succeed; without either, the reason is told', async () => {
-    let tlsPort = 0;
-    const [etcd] = await withFreePorts(3, ([clientPort = 0, peerPort = 0, port = 0]) => {
-      tlsPort = port;
-      return startMembers([
-        {
-          name: 'single',
-          clientPort,
-          peerPort,
-          initialCluster: `single=http://127.0.0.1:${peerPort}`,
-          heartbeatMs: 10,
-          electionMs: 100,
-          args: [
-            `--listen-client-urls=http://127.0.0.1:${clientPort},https://127.0.0.1:${tlsPort}`,
-            `--cert-file=${server.certificateFile}`,
-            `--key-file=${server.keyFile}`,
-            `--trusted-ca-file=${authority.certificateFile}`,
-            '--client-cert-auth',
-          ],
-        },
-      ]);
-    });
+    const { etcd, secureUrl } = await startSecureEtcd(authority, server);
+    const tlsPort = Number(new URL(secureUrl).port);
     try {
       using trusted = new Line([endpoint(tlsPort, tls(client))]);
       await trusted.allReady();
@@ -259,7 +235,7 @@ describe('TLS', () => {
         expect(await line.put('k')).toMatchObject({ code: Code.UNAVAILABLE, origin: 'unsent' });
       }
     } finally {
-      await etcd?.[Symbol.asyncDispose]();
+      await etcd[Symbol.asyncDispose]();
     }
   });
 });
