@@ -6,6 +6,7 @@ import { flowControlSuite } from './flow-control.suite.ts';
 import { foreignPeersSuite, silentServerSuite } from './foreign-peers.suite.ts';
 import { metadataSuite } from './metadata.suite.ts';
 import { grpcJs, native, transportPairs } from './pairs.ts';
+import { sharedMessagesSuite } from './shared-messages.suite.ts';
 import { streamsSuite } from './streams.suite.ts';
 import { tlsSuite } from './tls.suite.ts';
 import { unaryCallsSuite } from './unary-calls.suite.ts';
@@ -16,6 +17,7 @@ describe.each(transportPairs)('transport: $name', (kind) => {
   describe('cancellation', () => cancellationSuite(kind));
   describe('streams', () => streamsSuite(kind));
   describe('flow control', () => flowControlSuite(kind));
+  describe('shared messages', () => sharedMessagesSuite(kind));
   describe('connections', () => connectionsSuite(kind));
   describe('drain', () => drainSuite(kind));
   describe('TLS', () => tlsSuite(kind));
