@@ -4,14 +4,14 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Code } from '../../src/grpc/status.ts';
-import { type GrpcClient, grpcClient, Refused, refusal } from '../support/client.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { startEtcd } from '../support/etcd.ts';
-import { freePorts } from '../support/ports.ts';
-import { startTestProxy, type TestProxyOptions } from '../support/proxy.ts';
-import { eventLine, ResumingWatch } from '../support/resuming-watch.ts';
-import { until } from '../support/until.ts';
+import { Code } from '../../../src/grpc/status.ts';
+import { type GrpcClient, grpcClient, Refused, refusal } from '../../support/client.ts';
+import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { startEtcd } from '../../support/etcd.ts';
+import { freePorts } from '../../support/ports.ts';
+import { startTestProxy, type TestProxyOptions } from '../../support/proxy.ts';
+import { eventLine, ResumingWatch } from '../../support/resuming-watch.ts';
+import { until } from '../../support/until.ts';
 
 const namespace = 'game/';
 const everything = Buffer.from('\0');

@@ -4,12 +4,12 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { collecting, observe } from '../soak/observation.ts';
-import { Bystander } from '../support/bystander.ts';
-import { encode, grpcClient } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { FrameClient } from '../support/frame-client.ts';
-import { Sidecar } from '../support/sidecar.ts';
-import { until } from '../support/until.ts';
+import { Bystander } from '../../support/bystander.ts';
+import { encode, grpcClient } from '../../support/client.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { FrameClient } from '../../support/frame-client.ts';
+import { Sidecar } from '../../support/sidecar.ts';
+import { until } from '../../support/until.ts';
 
 const cancelledCalls = Number(process.env['CANCELLED_CALLS'] ?? 100_000);
 const callsPerBatch = 500;

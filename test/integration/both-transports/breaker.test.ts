@@ -1,11 +1,11 @@
 /** Circuit breakers as clients meet them: a cluster that is gone, a tenant that notices it, and one that does not. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { reasonTrailer } from '../../src/call/refusals.ts';
-import { Code } from '../../src/grpc/status.ts';
-import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
+import { reasonTrailer } from '../../../src/call/refusals.ts';
+import { Code } from '../../../src/grpc/status.ts';
+import { type GrpcClient, grpcClient, refusal } from '../../support/client.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { startTestProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const key = Buffer.from('k');
 const minCalls = 3;

@@ -3,10 +3,10 @@
  * one, in step, so that revisions agree as well: exit codes and what is printed have to be the same.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { EtcdctlRun, etcdctl, type Printed } from '../support/etcdctl.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { EtcdctlRun, etcdctl, type Printed } from '../../support/etcdctl.ts';
+import { startTestProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 let plain: Etcd;
 let behind: Etcd;

@@ -2,12 +2,12 @@
 import { connect } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Code } from '../../src/grpc/status.ts';
-import { CertificateAuthority, type KeyPair } from '../support/certificates.ts';
-import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
-import { type Etcd, startSecureEtcd } from '../support/etcd.ts';
-import { startTestProxy, type TestProxyOptions } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
+import { Code } from '../../../src/grpc/status.ts';
+import { CertificateAuthority, type KeyPair } from '../../support/certificates.ts';
+import { type GrpcClient, grpcClient, refusal } from '../../support/client.ts';
+import { type Etcd, startSecureEtcd } from '../../support/etcd.ts';
+import { startTestProxy, type TestProxyOptions } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const key = Buffer.from('k');
 

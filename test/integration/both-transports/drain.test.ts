@@ -1,11 +1,11 @@
 /** How the program goes away when it is told to: what probes, watchers and writers see of it, and its exit code. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Code } from '../../src/grpc/status.ts';
-import { grpcClient, refusal } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { Sidecar } from '../support/sidecar.ts';
-import { until } from '../support/until.ts';
+import { Code } from '../../../src/grpc/status.ts';
+import { grpcClient, refusal } from '../../support/client.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { Sidecar } from '../../support/sidecar.ts';
+import { until } from '../../support/until.ts';
 
 const key = Buffer.from('k');
 const watchers = 10;

@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { Etcd3, EtcdLockFailedError, type IOptions, type Watcher } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { grpcClient } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { Relay } from '../support/relay.ts';
-import { until } from '../support/until.ts';
+import { grpcClient } from '../../support/client.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { startTestProxy, type TestProxy } from '../../support/proxy.ts';
+import { Relay } from '../../support/relay.ts';
+import { until } from '../../support/until.ts';
 
 const tenants = [
   { name: 'red', namespace: 'red/' },
