@@ -1,14 +1,14 @@
 /**
- * Which configuration is in force, since when, and what became of the attempts to replace it. For /configz: it decides
- * nothing.
+ * The report of /configz: the active configuration, when it was applied, and the problems of a later one that was rejected.
+ * It only records; proxy/ applies configurations.
  */
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 import { needRestart } from '../config/need-restart.ts';
 import type { ConfigurationReport } from './server.ts';
 
-export class InForce {
-  /** What the process was started with, and still has of it what only a start puts in force. */
+export class ActiveConfiguration {
+  /** Settings that need a restart still have the values of this configuration. */
   readonly #started: Config;
   #report: ConfigurationReport;
 
@@ -21,14 +21,14 @@ export class InForce {
     return this.#report;
   }
 
-  /** Another one is, but for those `listeners` that would have to be bound anew. */
-  replace(config: Config, epochMs: number, listeners: readonly string[]): void {
-    const all = [...needRestart(this.#started, config), ...listeners];
+  /** Records that `config` was applied, except the `unchangedListeners`, which must be bound again by a restart. */
+  apply(config: Config, epochMs: number, unchangedListeners: readonly string[]): void {
+    const all = [...needRestart(this.#started, config), ...unchangedListeners];
     this.#report = reportOf(config, epochMs, all);
   }
 
-  /** Another one was wrong. */
-  refuse(problems: readonly string[]): void {
+  /** Records that a configuration with these problems was rejected. */
+  reject(problems: readonly string[]): void {
     this.#report = { ...this.#report, problems };
   }
 }

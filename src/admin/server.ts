@@ -1,6 +1,6 @@
 /**
- * The admin address: probes, metrics and state over HTTP/1.1, for the platform and for people. It only reads. It is not
- * the port that clients use, and nothing of a tenant's data can be seen through it. Probes never ask etcd.
+ * The server on the admin address: probes, metrics and state over HTTP/1.1. It is read-only and separate from the client
+ * port. It exposes no data of tenants. Probes do not depend on etcd.
  */
 
 import { once } from 'node:events';
@@ -15,21 +15,21 @@ import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 export interface EndpointReport {
   readonly name: string;
   readonly state: string;
-  /** The last failure in the system's words; empty when there was none. */
+  /** The system's message for the last failure. Empty if there was none. */
   readonly lastError: string;
-  /** What the endpoint said it runs; empty when it was not asked or did not answer. */
+  /** The etcd version that the endpoint reported. Empty if it has not reported one. */
   readonly version: string;
 }
 
 /** The configuration as /configz shows it. */
 export interface ConfigurationReport {
-  /** Of the settings, so that processes with the same ones can be told from others. */
+  /** A hash of the settings. Processes with equal settings have equal hashes. */
   readonly hash: string;
-  /** When they were put in force, in ISO 8601. */
+  /** When the configuration was applied, in ISO 8601. */
   readonly since: string;
-  /** What was wrong with a later configuration, which is not in force for that; empty when there is none. */
+  /** The problems of a later configuration that was rejected. */
   readonly problems: readonly string[];
-  /** Settings that were changed, and count from the next start on. */
+  /** Changed settings that take effect with a restart. */
   readonly needRestart: readonly string[];
   readonly settings: readonly EffectiveSetting[];
 }
@@ -38,9 +38,8 @@ export interface AdminParts {
   readonly address: SocketAddress;
   readonly lifecycle: Lifecycle;
   readonly version: string;
-  /** Asked at every request. */
+  /** Called at every request, as `upstream` and `metrics`. */
   readonly configuration: () => ConfigurationReport;
-  /** Asked at every request. */
   readonly upstream: () => readonly EndpointReport[];
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -48,14 +47,14 @@ export interface AdminParts {
 export interface Admin {
   /** `host:port` with the real port, or `unix:///path`. */
   readonly address: string;
-  /** Answers what is under way and closes. Probes must be answered until the very end, so this comes last. */
+  /** Finishes requests in flight and closes. Called last during shutdown, because probes must be served until the end. */
   close(): Promise<void>;
 }
 
-/** Resolves when the port is bound; rejects with the system's error when it cannot be. */
+/** Resolves when the port is bound. Rejects with the system's error if that fails. */
 export async function startAdmin(parts: AdminParts): Promise<Admin> {
   const server = createServer(limits, (request, response) => {
-    void answer(parts, request, response);
+    void respond(parts, request, response);
   });
   server.on('clientError', (_error, socket) => {
     socket.destroy();
@@ -63,7 +62,7 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   server.maxConnections = connectionsMax;
   server.listen({ ...parts.address });
   await once(server, 'listening');
-  // From now on this can only be a connection that could not be accepted, for want of descriptors; the next one may.
+  // From here on an error means that a connection was not accepted, for example for lack of file descriptors.
   server.on('error', () => {});
   return {
     address: boundAddress(server, parts.address),
@@ -78,7 +77,7 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
 
 const connectionsMax = 256;
 
-/** Whoever dribbles is cut off: nobody who asks here has much to say. */
+/** Requests are small, so slow or large ones are cut off. */
 const limits = {
   maxHeaderSize: 8 * 1024,
   headersTimeout: 5_000,
@@ -92,16 +91,16 @@ function boundAddress(server: Server, address: SocketAddress): string {
   return formatAddress({ host, port });
 }
 
-interface Answer {
+interface Page {
   readonly code: number;
   readonly type: string;
   readonly body: string;
 }
 
-type Page = (parts: AdminParts, query: URLSearchParams) => Answer | Promise<Answer>;
+type Handler = (parts: AdminParts, query: URLSearchParams) => Page | Promise<Page>;
 
-const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
-  // That this function runs is the proof: the event loop turns.
+const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  // A response proves that the event loop runs.
   ['/livez', () => text(200, 'ok')],
   ['/healthz', () => text(200, 'ok')],
   ['/startupz', ({ lifecycle }) => (lifecycle.isStarted ? text(200, 'ok') : text(503, 'starting'))],
@@ -112,12 +111,12 @@ const pages: ReadonlyMap<string, Page> = new Map<string, Page>([
   ['/metrics', exposition],
 ]);
 
-async function answer(
+async function respond(
   parts: AdminParts,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { code, type, body } = await answerTo(parts, request);
+  const { code, type, body } = await pageFor(parts, request);
   response.writeHead(code, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
@@ -127,51 +126,51 @@ async function answer(
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-async function answerTo(parts: AdminParts, request: IncomingMessage): Promise<Answer> {
+async function pageFor(parts: AdminParts, request: IncomingMessage): Promise<Page> {
   if (!isOwnName(parts.address, request.headers.host)) {
-    return text(421, 'this server is known by other names');
+    return text(421, 'unknown host name');
   }
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
-  const page = pages.get(path);
-  if (page === undefined) return text(404, 'not found');
-  if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'only reads');
+  const handler = handlers.get(path);
+  if (handler === undefined) return text(404, 'not found');
+  if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'method not allowed');
   try {
-    return await page(parts, new URLSearchParams(query));
+    return await handler(parts, new URLSearchParams(query));
   } catch {
     return text(500, 'internal error');
   }
 }
 
-function readiness({ lifecycle }: AdminParts, query: URLSearchParams): Answer {
+function readiness({ lifecycle }: AdminParts, query: URLSearchParams): Page {
   const checks = [
-    { name: 'started', holds: lifecycle.isStarted },
-    { name: 'not draining', holds: lifecycle.phase === 'starting' || lifecycle.isReady },
+    { name: 'started', passes: lifecycle.isStarted },
+    { name: 'not draining', passes: lifecycle.phase === 'starting' || lifecycle.isReady },
   ];
   const code = lifecycle.isReady ? 200 : 503;
   if (!query.has('verbose')) return text(code, code === 200 ? 'ok' : lifecycle.phase);
-  const lines = checks.map(({ name, holds }) => `[${holds ? '+' : '-'}] ${name}`);
+  const lines = checks.map(({ name, passes }) => `[${passes ? '+' : '-'}] ${name}`);
   return text(code, lines.join('\n'));
 }
 
-async function exposition({ metrics }: AdminParts): Promise<Answer> {
+async function exposition({ metrics }: AdminParts): Promise<Page> {
   const { contentType, text: body } = await metrics();
   return { code: 200, type: contentType, body };
 }
 
 /**
- * A page in a browser can make a name of its own point to 127.0.0.1 and then read what this server says (DNS rebinding,
- * CVE-2018-5702). On a loopback address nobody but such a page uses a name that is not the machine's own.
+ * Prevents DNS rebinding (CVE-2018-5702): a page in a browser resolves a name of its own domain to 127.0.0.1 and reads the
+ * responses of this server. Legitimate requests to a loopback address have a loopback name in their Host header.
  */
 function isOwnName(address: SocketAddress, host: string | undefined): boolean {
   if ('path' in address || !isLoopback(address.host) || host === undefined) return true;
   return isLoopback(host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'));
 }
 
-function text(code: number, line: string): Answer {
+function text(code: number, line: string): Page {
   return { code, type: 'text/plain; charset=utf-8', body: `${line}\n` };
 }
 
-function json(value: unknown): Answer {
+function json(value: unknown): Page {
   return {
     code: 200,
     type: 'application/json',

@@ -1,7 +1,6 @@
 /**
- * The layer that ends what a tenant may not do: methods that act on the whole cluster, unless it owns that, and every
- * write when it may only read. What each method does stands in the table of methods; this only carries it out, before the
- * call has cost anything.
+ * The layer that rejects what a tenant may not do: methods on the whole cluster, unless the tenant owns it, and all writes
+ * of a read-only tenant. The methods table has the rule for each method. A call is rejected before it costs anything.
  */
 import {
   type Call,
@@ -19,7 +18,7 @@ import { type CallHandle, endedCall } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
 import { effectOf } from './effect.ts';
 
-/** Per method, since the hint is the method's. */
+/** By method, because each method has its own hint. */
 const denials = methods.map(({ hint }) =>
   hint === '' ? refusal('method-denied') : refusalWith('method-denied', [hintTrailer, hint]),
 );
@@ -35,32 +34,32 @@ class Authorize implements Etcd<'tenant'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Message<'tenant'>, reply: Responses<'tenant'>): CallHandle {
-    const refused = refusalOf(call, request);
-    if (refused === null) return this.#next.unary(call, request, reply);
-    reply.end(refused);
+  unary(call: Call, request: Message<'tenant'>, responses: Responses<'tenant'>): CallHandle {
+    const status = refusalOf(call, request);
+    if (status === null) return this.#next.unary(call, request, responses);
+    responses.end(status);
     return endedCall;
   }
 
-  stream(call: Call, reply: Responses<'tenant'>): Requests<'tenant'> {
-    const refused = refusalOf(call, null);
-    if (refused === null) return this.#next.stream(call, reply);
-    reply.end(refused);
+  stream(call: Call, responses: Responses<'tenant'>): Requests<'tenant'> {
+    const status = refusalOf(call, null);
+    if (status === null) return this.#next.stream(call, responses);
+    responses.end(status);
     return endedCall;
   }
 }
 
-/** `request` is null for streams, none of which has to be read to know what it does. */
+/** Returns null for a call that is allowed. `request` is null for streams, whose effect does not depend on a request. */
 function refusalOf(call: Call, request: Message<'tenant'> | null): Status | null {
   const { method } = call;
-  if (method.decision === 'refused' && !isOwned(call)) return denials[method.index] as Status;
-  const isReader = tenantOf(call).access === 'read-only';
-  // What everybody may see of the cluster as a whole, its owner alone may change.
-  const isVisitor = method.owner && method.effect === 'either' && !isOwned(call);
-  if (!isReader && !isVisitor) return null;
+  if (method.decision === 'rejected' && !isOwned(call)) return denials[method.index] as Status;
+  const isReadOnly = tenantOf(call).access === 'read-only';
+  // All tenants may read some state of the whole cluster. Only its owner may change it.
+  const needsOwnerToWrite = method.owner && method.effect === 'either' && !isOwned(call);
+  if (!isReadOnly && !needsOwnerToWrite) return null;
   const effect =
     method.effect === 'either' && request !== null ? effectOf(method.name, request) : method.effect;
   if (effect === 'reads') return null;
   if (effect !== 'writes' && effect !== 'either') return refusal(effect);
-  return isVisitor ? (denials[method.index] as Status) : refusal('read-only');
+  return needsOwnerToWrite ? (denials[method.index] as Status) : refusal('read-only');
 }

@@ -1,27 +1,27 @@
 /**
- * Whether a request writes, for the methods where that stands in the request. Byte for byte as strict as the rewriters
- * (rewrite/scan.ts), since a byte string that etcd reads differently would be a way around: what is no message is a fault,
- * and whatever writes in any reading writes, also where a later field would replace it. Recursion is bounded.
+ * Determines whether a request writes, for the methods where that depends on the request. It is exactly as strict as the
+ * rewriters (rewrite/scan.ts), because bytes that etcd parses differently would bypass the check. Bytes that are not a valid
+ * message are a fault. A write counts even if a later field would replace it. Recursion is bounded.
  */
 import type { MethodName } from '../etcd/methods.ts';
 import { Reader } from '../protobuf/reader.ts';
-import type { WireFault } from '../rewrite/fault.ts';
+import type { RewriteFault } from '../rewrite/fault.ts';
 import { nestingMax } from '../rewrite/field-table.ts';
 
-export type RequestEffect = 'reads' | 'writes' | WireFault;
+export type RequestEffect = 'reads' | 'writes' | RewriteFault;
 
-/** Every method whose effect is `either` in the table of methods. */
+/** The methods whose effect is `either` in the methods table. */
 const effects: { readonly [name in MethodName]?: (request: Uint8Array) => RequestEffect } = {
   'etcdserverpb.KV/Txn': (request) => txnEffect(new Reader(request), 0),
   'etcdserverpb.Maintenance/Alarm': alarmEffect,
 };
 
-/** A method that nobody has told apart here writes. */
+/** A method without an entry counts as a write. */
 export function effectOf(name: MethodName, request: Uint8Array): RequestEffect {
   return effects[name]?.(request) ?? 'writes';
 }
 
-/** Compares do not write; both branches count, whichever will be taken. */
+/** Compares do not write. Both branches count, because either may run. */
 function txnEffect(txn: Reader, depth: number): RequestEffect {
   if (depth > nestingMax) return 'operations-nested';
   let effect: RequestEffect = 'reads';
@@ -32,7 +32,7 @@ function txnEffect(txn: Reader, depth: number): RequestEffect {
   return txn.malformed ? 'malformed' : effect;
 }
 
-/** A RequestOp: 1 is a range, 2 a put, 3 a delete, 4 a transaction. */
+/** Fields of RequestOp: 1 is a range, 2 a put, 3 a delete, 4 a transaction. */
 function operationEffect(operation: Reader, depth: number): RequestEffect {
   let effect: RequestEffect = 'reads';
   while (operation.next()) {
@@ -42,7 +42,7 @@ function operationEffect(operation: Reader, depth: number): RequestEffect {
   return operation.malformed ? 'malformed' : effect;
 }
 
-/** `malformed` before all else, as etcd parses before it looks; any write before what is merely too deep. */
+/** `malformed` has precedence, because etcd parses first. A write has precedence over `operations-nested`. */
 function stronger(a: RequestEffect, b: RequestEffect): RequestEffect {
   return rank(b) > rank(a) ? b : a;
 }
@@ -53,7 +53,7 @@ function rank(effect: RequestEffect): number {
   return effect === 'reads' ? 0 : 1;
 }
 
-/** AlarmRequest: 1 is the action, of which 0 is GET. */
+/** Field 1 of AlarmRequest is the action. 0 is GET. */
 function alarmEffect(request: Uint8Array): RequestEffect {
   const reader = new Reader(request);
   let effect: RequestEffect = 'reads';

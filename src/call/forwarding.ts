@@ -15,6 +15,8 @@ import type { Status } from '../grpc/status.ts';
 import { asOwned } from '../runtime/owned-bytes.ts';
 import {
   builtMessage,
+  type Call,
+  type Etcd,
   type Message,
   type OwnedMessage,
   type Requests,
@@ -29,6 +31,23 @@ import {
 export const contractChecks: { onViolation: ((what: string) => void) | null } = {
   onViolation: null,
 };
+
+/** The base of a layer that handles some calls itself. All others pass to the layer below. */
+export class ForwardingEtcd<S extends Space> implements Etcd<S> {
+  readonly #next: Etcd<S>;
+
+  constructor(next: Etcd<S>) {
+    this.#next = next;
+  }
+
+  unary(call: Call, request: Message<S>, responses: Responses<S>): CallHandle {
+    return this.#next.unary(call, request, responses);
+  }
+
+  stream(call: Call, responses: Responses<S>): Requests<S> {
+    return this.#next.stream(call, responses);
+  }
+}
 
 export abstract class ResponseLayer<Below extends Space, Above extends Space>
   implements Responses<Below>
@@ -119,7 +138,7 @@ export abstract class UnaryLayer<Below extends Space, Above extends Space>
     if (!this.isEnded) this.handle.resumeResponses();
   }
 
-  /** A layer below that has not returned yet cannot have been cancelled, so its events are no violation. */
+  /** A layer below that has not returned yet cannot have been cancelled, so its events do not violate the contract. */
   protected override reportViolation(what: string): void {
     if (!(this.#isAborted && this.handle === endedCall)) super.reportViolation(what);
   }

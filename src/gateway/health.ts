@@ -1,50 +1,50 @@
 /**
- * `/health` as etcd answers it (etcd server/etcdserver/api/etcdhttp/health.go): no alarm that matters, a leader, and a read
- * that succeeds. The read is of one key of whoever asks, through the pipeline, so that it says what a call of his would
- * meet; `serializable=true` asks a member alone. Not a probe of this process: that is the admin address's part.
+ * `/health` as in etcd (etcd server/etcdserver/api/etcdhttp/health.go): no relevant alarm, a leader, and a read that
+ * succeeds. The read goes through the pipeline as the client's tenant, so it fails if the client's own calls would fail.
+ * `serializable=true` reads from one member without consensus. Probes of this process are on the admin address.
  */
 import { method } from '../etcd/methods.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import { Reader } from '../protobuf/reader.ts';
 import { Writer } from '../protobuf/writer.ts';
-import { type Answer, json } from './answer.ts';
-import { type Asking, unary } from './unary.ts';
+import { json, type Page } from './page.ts';
+import { type RequestContext, unary } from './unary.ts';
 
 const range = method('etcdserverpb.KV/Range');
 const alarm = method('etcdserverpb.Maintenance/Alarm');
 
 /** The key that `etcdctl endpoint health` reads. It need not exist. */
 const key = 'health';
-/** AlarmType, by number. */
+/** Names of AlarmType, by number. */
 const alarmNames = ['NONE', 'NOSPACE', 'CORRUPT'];
 
-const healthy: Answer = healthAnswer(null);
+const healthyPage: Page = healthPage(null);
 
 export async function health(
-  asking: Asking,
+  context: RequestContext,
   query: URLSearchParams,
   hasLeader: boolean,
-): Promise<Answer> {
+): Promise<Page> {
   const isSerializable = query.get('serializable') === 'true';
-  if (!hasLeader && !isSerializable) return healthAnswer('RAFT NO LEADER');
-  const alarms = await unary(asking, alarm, new Uint8Array(0));
-  // etcd knows its alarms by itself: who may not ask for them is not sick for that.
+  if (!hasLeader && !isSerializable) return healthPage('RAFT NO LEADER');
+  const alarms = await unary(context, alarm, new Uint8Array(0));
+  // A tenant that may not read alarms is not unhealthy. etcd itself needs no permission to read them.
   const raised = alarms.message === null ? null : raisedAlarm(alarms.message, query);
-  if (raised !== null) return healthAnswer(`ALARM ${raised}`);
+  if (raised !== null) return healthPage(`ALARM ${raised}`);
   const request = new Writer().string(1, key).bool(7, isSerializable).bool(8, true).finish();
-  const { status } = await unary(asking, range, request);
-  return isAnswer(status) ? healthy : healthAnswer(`RANGE ERROR:${status.text}`);
+  const { status } = await unary(context, range, request);
+  return provesHealth(status) ? healthyPage : healthPage(`RANGE ERROR:${status.text}`);
 }
 
-/** Whoever refuses a reader has an opinion on readers, and thereby works: so does `etcdctl endpoint health` see it. */
-function isAnswer({ code }: Status): boolean {
+/** A server that rejects a reader for its permissions works. `etcdctl endpoint health` has the same rule. */
+function provesHealth({ code }: Status): boolean {
   return code === Code.OK || code === Code.PERMISSION_DENIED || code === Code.UNAUTHENTICATED;
 }
 
-/** The first alarm of an AlarmResponse that the query does not exclude by name. */
-function raisedAlarm(answer: Uint8Array, query: URLSearchParams): string | null {
+/** Returns the first alarm of an AlarmResponse that the query does not exclude by name. */
+function raisedAlarm(response: Uint8Array, query: URLSearchParams): string | null {
   const excluded = new Set(query.getAll('exclude'));
-  const reader = new Reader(answer);
+  const reader = new Reader(response);
   while (reader.next()) {
     if (reader.field !== 2) continue;
     const member = reader.message();
@@ -57,10 +57,10 @@ function raisedAlarm(answer: Uint8Array, query: URLSearchParams): string | null 
 }
 
 /**
- * The bytes of etcd 3.4 when all is well; beside `false` the reason that newer releases give. Clients read them as JSON or
- * compare them, and either works with both.
+ * If healthy, the exact bytes of etcd 3.4, because some clients compare them. Otherwise with the reason that newer releases
+ * of etcd add.
  */
-function healthAnswer(failure: string | null): Answer {
+function healthPage(failure: string | null): Page {
   if (failure === null) return json(200, { health: 'true' });
   return json(503, { health: 'false', reason: failure });
 }

@@ -1,67 +1,66 @@
 /**
- * HTTP/1.1 on the port that clients use: what tools and client libraries ask an etcd for besides gRPC. It is handed its
- * connections by the listener, with the peer behind each as the event's second argument, and listens on no port itself;
- * so what Node bounds for ports of its own is bounded here. Guarantee: nobody holds a connection without asking.
+ * HTTP/1.1 on the client port: the pages that tools and client libraries request from etcd besides gRPC. It does not listen
+ * on a port. The listener passes it connections, each with its peer as the second argument of the event. Node's limits
+ * apply to ports only, so connections are limited here: their number, and the time until they have sent a request.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Etcd } from '../call/call.ts';
 import { isLoopback } from '../config/address.ts';
+import { etcdTimeoutMs } from '../etcd/outcomes.ts';
 import type { Peer } from '../grpc/transport.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
-import { type Answer, text } from './answer.ts';
 import { health } from './health.ts';
-import type { Asking } from './unary.ts';
-import { versionAnswer } from './version.ts';
+import { type Page, text } from './page.ts';
+import type { RequestContext } from './unary.ts';
+import { versionPage } from './version.ts';
 
-/** What is known of a member without asking it. */
+/** The last known state of a member. */
 export interface MemberReport {
-  /** `ready`: connected, and it has a leader. */
+  /** `ready` if the proxy is connected and the member has a leader. */
   readonly state: string;
-  /** Empty when it has not been told. */
+  /** Empty if it is not known yet. */
   readonly version: string;
 }
 
 export interface GatewayParts {
-  /** The top of the pipeline. Asked at every request, since a listener may be made before it. */
-  readonly etcd: () => Etcd<'client'>;
-  /** Asked at every request. */
+  /** The top of the pipeline. */
+  readonly etcd: Etcd<'client'>;
+  /** Called at every request. */
   readonly upstream: () => readonly MemberReport[];
-  /** Host names under which clients may know this server, besides those of the machine itself. */
+  /** Host names of this server that clients may use, besides those of the loopback addresses. */
   readonly hostNames: readonly string[];
   readonly clock: Clock;
-  /** Something threw while a request was answered: a bug. That request has got 500. */
+  /** Called with an exception, which is always a bug. The request gets status 500. */
   readonly onFault: (fault: unknown) => void;
 }
 
-/** Connections at a time; over it a new one is cut off. */
+/** Further connections are closed. */
 const connectionsMax = 256;
 const headBytesMax = 16 * 1024;
-/** From the connection, or the answer before, to the end of the head. Over it the connection is cut off. */
-const headWithinMs = 5_000;
-/** As long as etcd itself tries (etcd server/config/config.go, ReqTimeout, with its default election timeout). */
-const answerWithinMs = 7_000;
+/** From the start of the connection, or from the previous response, to the end of a request head. */
+const headTimeoutMs = 5_000;
 
-/** Never listens: it answers on the connections that its `connection` event brings, as `(socket, peer)`. */
+/** Returns a server that does not listen. It serves the connections of its `connection` event: `(socket, peer)`. */
 export function gateway(parts: GatewayParts): Server {
-  const server = createServer({ maxHeaderSize: headBytesMax, keepAliveTimeout: headWithinMs });
+  const server = createServer({ maxHeaderSize: headBytesMax, keepAliveTimeout: headTimeoutMs });
   const connections = new Connections(parts.clock);
   server.on('connection', (socket: Socket, peer?: Peer) => {
     if (peer === undefined) socket.destroy();
     else connections.add(socket, peer);
   });
   server.on('clientError', (_error, socket) => socket.destroy());
-  // Nothing that is answered here reads a body, so nobody is invited to send one.
+  // No page reads a body, so the server does not send 100 Continue.
   server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
     server.emit('request', request, response);
   });
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
     const peer = connections.onRequest(request.socket, response);
     if (peer === null) return;
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
-    answerTo(parts, request, peer, gone.signal).then(
-      (answer) => write(response, answer),
+    const disconnected = new AbortController();
+    response.once('close', () => disconnected.abort());
+    pageFor(parts, request, peer, disconnected.signal).then(
+      (page) => write(response, page),
       (fault: unknown) => {
         parts.onFault(fault);
         write(response, text(500, 'internal error'));
@@ -76,7 +75,7 @@ interface Connection {
   cancelTimer: CancelTimer;
 }
 
-/** The open connections, and the patience with each. */
+/** The open connections, each with a timer while it waits for a request. */
 class Connections {
   readonly #clock: Clock;
   readonly #open = new Map<Socket, Connection>();
@@ -90,32 +89,32 @@ class Connections {
       socket.destroy();
       return;
     }
-    this.#open.set(socket, { peer, cancelTimer: this.#patience(socket) });
+    this.#open.set(socket, { peer, cancelTimer: this.#startTimer(socket) });
     socket.once('close', () => {
       this.#open.get(socket)?.cancelTimer();
       this.#open.delete(socket);
     });
   }
 
-  /** A head has come: its connection may take as long as the answer does. Null when the connection was not taken. */
+  /** Stops the timer until the response has been sent. Returns null if the connection was not accepted. */
   onRequest(socket: Socket, response: ServerResponse): Peer | null {
     const connection = this.#open.get(socket);
     if (connection === undefined) return null;
     connection.cancelTimer();
     response.once('finish', () => {
       connection.cancelTimer();
-      if (this.#open.has(socket)) connection.cancelTimer = this.#patience(socket);
+      if (this.#open.has(socket)) connection.cancelTimer = this.#startTimer(socket);
     });
     return connection.peer;
   }
 
-  #patience(socket: Socket): CancelTimer {
-    return this.#clock.after(headWithinMs, () => socket.destroy());
+  #startTimer(socket: Socket): CancelTimer {
+    return this.#clock.after(headTimeoutMs, () => socket.destroy());
   }
 }
 
-function write(response: ServerResponse, { code, type, body }: Answer): void {
-  // Whoever asked may be gone.
+function write(response: ServerResponse, { code, type, body }: Page): void {
+  // The client may have disconnected.
   if (response.destroyed) return;
   response.writeHead(code, {
     'content-type': type,
@@ -127,34 +126,34 @@ function write(response: ServerResponse, { code, type, body }: Answer): void {
   response.end(body);
 }
 
-async function answerTo(
+async function pageFor(
   parts: GatewayParts,
   request: IncomingMessage,
   peer: Peer,
   signal: AbortSignal,
-): Promise<Answer> {
-  if (!isOwnName(request, parts.hostNames)) return text(421, 'this server is known by other names');
+): Promise<Page> {
+  if (!isOwnName(request, parts.hostNames)) return text(421, 'unknown host name');
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   if (path !== '/health' && path !== '/version') return text(404, '404 page not found');
   if (request.method !== 'GET') return text(405, 'Method Not Allowed');
   const members = parts.upstream();
-  if (path === '/version') return versionAnswer(members.map(({ version }) => version));
+  if (path === '/version') return versionPage(members.map(({ version }) => version));
   const { authorization } = request.headers;
-  const asking: Asking = {
-    etcd: parts.etcd(),
+  const context: RequestContext = {
+    etcd: parts.etcd,
     peer,
     metadata: authorization === undefined ? [] : ['authorization', authorization],
-    deadlineMs: parts.clock.nowMs() + answerWithinMs,
+    deadlineMs: parts.clock.nowMs() + etcdTimeoutMs,
     signal,
   };
   const hasLeader = members.some(({ state }) => state === 'ready');
-  return health(asking, new URLSearchParams(query), hasLeader);
+  return health(context, new URLSearchParams(query), hasLeader);
 }
 
 /**
- * A page in a browser can make a name of its own point to 127.0.0.1 and then read what this server says (DNS rebinding,
- * CVE-2018-5702). On a loopback address nobody but such a page uses a name that is neither the machine's own nor a
- * configured one. Over TLS the certificate has settled the name, as etcd sees it too.
+ * Prevents DNS rebinding (CVE-2018-5702): a page in a browser resolves a name of its own domain to 127.0.0.1 and reads the
+ * responses of this server. Legitimate requests to a loopback address have a loopback name or a configured name in their
+ * Host header. With TLS the certificate proves the name, so it is not checked, as in etcd.
  */
 function isOwnName({ socket, headers }: IncomingMessage, hostNames: readonly string[]): boolean {
   const { host } = headers;

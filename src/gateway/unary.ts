@@ -1,6 +1,6 @@
 /**
- * A unary call of the gateway's own making into the pipeline, with the identity of the connection that asks. It is one call
- * among the others: identified, counted, rewritten and guarded like those of clients.
+ * A unary call that the gateway makes for an HTTP request, with the identity of its connection. It enters the pipeline at the
+ * top, so it is identified, counted, rewritten and guarded like a call of a client.
  */
 import { Call, type Etcd, type Message } from '../call/call.ts';
 import type { Method } from '../etcd/methods.ts';
@@ -10,34 +10,39 @@ import type { Metadata } from '../grpc/metadata.ts';
 import type { Status } from '../grpc/status.ts';
 import type { Peer } from '../grpc/transport.ts';
 
-export interface Asking {
+/** What the calls for one HTTP request have in common. */
+export interface RequestContext {
   readonly etcd: Etcd<'client'>;
   readonly peer: Peer;
   readonly metadata: Metadata;
   /** On the clock's monotonic scale. */
   readonly deadlineMs: number;
-  /** Aborted when nobody waits for the answer any more. */
+  /** Aborted when the client disconnects. */
   readonly signal: AbortSignal;
 }
 
-export interface Answered {
+export interface UnaryResult {
   readonly status: Status;
-  /** Null unless it succeeded. */
+  /** Null if the call failed. */
   readonly message: Uint8Array | null;
 }
 
-/** Resolves with how the call ended, and never when `signal` is aborted before that: nobody waits then. */
-export function unary(asking: Asking, method: Method, request: Uint8Array): Promise<Answered> {
-  const { etcd, peer, metadata, deadlineMs, signal } = asking;
+/** Resolves at the end of the call. Never resolves if `signal` is aborted before that. */
+export function unary(
+  context: RequestContext,
+  method: Method,
+  request: Uint8Array,
+): Promise<UnaryResult> {
+  const { etcd, peer, metadata, deadlineMs, signal } = context;
   return new Promise((resolve) => {
     const response = new CollectedResponse((status, message) => resolve({ status, message }));
-    const ongoing: CallHandle = etcd.unary(
+    const handle: CallHandle = etcd.unary(
       new Call({ method, metadata, deadlineMs, peer }),
       request as Message<'client'>,
       response,
     );
     const cancel = () => {
-      if (!response.hasEnded) ongoing.cancel();
+      if (!response.hasEnded) handle.cancel();
     };
     if (signal.aborted) cancel();
     else signal.addEventListener('abort', cancel, { once: true });

@@ -1,16 +1,16 @@
 /**
- * `/version` as etcd answers it (etcd server/etcdserver/api/etcdhttp/version.go). Clients look there for what they may
- * use, so the oldest member speaks for all, and the cluster's version is its minor release, as etcd itself settles it.
+ * `/version` as in etcd (etcd server/etcdserver/api/etcdhttp/version.go). Clients read it to learn which features they may
+ * use, so it reports the oldest member. The cluster's version is the minor release of that member, as in etcd.
  */
-import { type Answer, json, text } from './answer.ts';
+import { json, type Page, text } from './page.ts';
 
-/** `versions` of the members as far as they are known; empty texts are ignored. */
-export function versionAnswer(versions: readonly string[]): Answer {
-  const known = versions.map(parse).filter((each) => each !== null);
-  const [oldest] = known.toSorted(
+/** `versions` has the versions of the members. It may contain empty texts, which are ignored. */
+export function versionPage(versions: readonly string[]): Page {
+  const releases = versions.map(parse).filter((each) => each !== null);
+  const [oldest] = releases.toSorted(
     (a, b) => a.major - b.major || a.minor - b.minor || a.patch - b.patch,
   );
-  if (oldest === undefined) return text(503, 'no member of the cluster has told its version yet');
+  if (oldest === undefined) return text(503, 'the version of the cluster is not known yet');
   return json(200, {
     etcdserver: oldest.text,
     etcdcluster: `${oldest.major}.${oldest.minor}.0`,
@@ -24,7 +24,7 @@ interface Release {
   readonly patch: number;
 }
 
-/** A semantic version; what stands behind its numbers does not count for the order. Null for anything else. */
+/** Returns null for a text that is not a semantic version. Suffixes do not affect the order. */
 function parse(version: string): Release | null {
   const match = /^(\d{1,9})\.(\d{1,9})\.(\d{1,9})(?:[-+][\w.+-]{1,100})?$/.exec(version);
   if (match === null) return null;

@@ -1,7 +1,7 @@
 /**
- * The layer that is etcd's authentication to those who identify by user: it answers Authenticate with a token for whoever
- * knows a password of the users' file, and AuthStatus. It says what an etcd without authentication says on every other
- * listener, and nothing at all where clients' credentials are etcd's to judge. It identifies nobody: identify.ts does.
+ * The layer that handles Authenticate and AuthStatus as etcd does. On a listener that identifies by user, Authenticate
+ * returns a session token for a password of the users file. On a listener that passes credentials, etcd handles both
+ * methods. On all others authentication is disabled. The layer identifies no calls; identify.ts does.
  */
 
 import {
@@ -10,9 +10,9 @@ import {
   type Etcd,
   type Layer,
   type Message,
-  type Requests,
   type Responses,
 } from '../call/call.ts';
+import { ForwardingCall, ForwardingEtcd } from '../call/forwarding.ts';
 import { type RefusalName, refusal } from '../call/refusals.ts';
 import type { PasswordHash } from '../config/sections/users.ts';
 import { method } from '../etcd/methods.ts';
@@ -33,138 +33,126 @@ export interface AuthenticateOptions {
   readonly sessions: Sessions;
   readonly passwords: Passwords;
   readonly gate: HashingGate;
-  /** Hears of every answer to Authenticate; null: a token was handed out. */
-  readonly onAnswer: ((call: Call, why: RefusalName | null) => void) | null;
+  /** Called with the outcome of every Authenticate call. `reason` is null if a token was issued. */
+  readonly onOutcome: ((call: Call, reason: RefusalName | null) => void) | null;
 }
 
 export function authenticate(options: AuthenticateOptions): Layer<'client'> {
   return (next) => new Authenticate(options, next);
 }
 
-class Authenticate implements Etcd<'client'> {
+class Authenticate extends ForwardingEtcd<'client'> {
   readonly #options: AuthenticateOptions;
-  readonly #next: Etcd<'client'>;
 
   constructor(options: AuthenticateOptions, next: Etcd<'client'>) {
+    super(next);
     this.#options = options;
-    this.#next = next;
   }
 
-  unary(call: Call, request: Message<'client'>, reply: Responses<'client'>): CallHandle {
+  override unary(
+    call: Call,
+    request: Message<'client'>,
+    responses: Responses<'client'>,
+  ): CallHandle {
     if (call.method !== authenticateMethod && call.method !== statusMethod) {
-      return this.#next.unary(call, request, reply);
+      return super.unary(call, request, responses);
     }
     const listener = this.#options.directory.current.listener(call.peer.listener);
     if (listener === null || listener.passesCredentials) {
-      return this.#next.unary(call, request, reply);
+      return super.unary(call, request, responses);
     }
     if (call.method === statusMethod) {
       if (isMessage(request)) {
-        reply.deliverShared(noHead, listener.byUser ? isEnabled : isDisabled);
-        reply.end(ok);
-      } else reply.end(refusal('malformed'));
+        responses.deliverShared(noHead, listener.byUser ? enabledStatus : disabledStatus);
+        responses.end(ok);
+      } else responses.end(refusal('malformed'));
       return endedCall;
     }
-    const attempt = new LogIn(this.#options, call, reply);
-    attempt.begin(request, listener.byUser);
-    return attempt;
-  }
-
-  stream(call: Call, reply: Responses<'client'>): Requests<'client'> {
-    return this.#next.stream(call, reply);
+    const authentication = new Authentication(this.#options, call, responses);
+    authentication.start(request, listener.byUser);
+    return authentication;
   }
 }
 
 const noHead = new Uint8Array(0);
 const emptyHeader = new Uint8Array(0);
-/** AuthStatusResponse: header, enabled, authRevision. etcd's own begins at 1. */
-const isEnabled: Message<'client'> = builtMessage(
+/** AuthStatusResponse: header, enabled, authRevision. etcd's revision starts at 1. */
+const enabledStatus: Message<'client'> = builtMessage(
   new Writer().message(1, emptyHeader).bool(2, true).varint(3, 1).finish(),
 );
-const isDisabled: Message<'client'> = builtMessage(
+const disabledStatus: Message<'client'> = builtMessage(
   new Writer().message(1, emptyHeader).varint(3, 1).finish(),
 );
 
-/** One Authenticate, from its request to a token or a refusal. */
-class LogIn implements CallHandle {
+/** One Authenticate call. It ends with a token or a refusal. */
+class Authentication extends ForwardingCall<'client'> {
   readonly #options: AuthenticateOptions;
   readonly #call: Call;
-  readonly #reply: Responses<'client'>;
-  #isCancelled = false;
 
-  constructor(options: AuthenticateOptions, call: Call, reply: Responses<'client'>) {
+  constructor(options: AuthenticateOptions, call: Call, above: Responses<'client'>) {
+    super(above);
     this.#options = options;
     this.#call = call;
-    this.#reply = reply;
   }
 
-  begin(request: Message<'client'>, isEnabledHere: boolean): void {
-    const asked = readRequest(request);
-    if (asked === null) {
-      this.refuse('malformed');
+  start(request: Message<'client'>, isEnabled: boolean): void {
+    const credentials = readRequest(request);
+    if (credentials === null) {
+      this.#reject('malformed');
       return;
     }
-    if (!isEnabledHere) {
-      this.refuse('authentication-off');
+    if (!isEnabled) {
+      this.#reject('authentication-off');
       return;
     }
+    const { name, password } = credentials;
     const { users } = this.#options.directory.current;
-    const hash = users.get(asked.name);
-    // An unknown user takes as long as a known one, or the time would tell who there is.
+    const hash = users.get(name);
+    // A name that does not exist takes as long as one that does. Otherwise the time would reveal which users exist.
     const [anyHash] = users.values();
-    const compared = hash ?? anyHash;
-    if (compared === undefined) {
-      this.refuse('authentication-failed');
+    const comparedHash = hash ?? anyHash;
+    if (comparedHash === undefined) {
+      this.#reject('authentication-failed');
       return;
     }
     const { gate, passwords } = this.#options;
-    const right = gate.enter(this.#call.peer, () => passwords.isRight(asked.password, compared));
-    if (right === null) {
-      this.refuse('authentication-limit');
+    const comparison = gate.run(this.#call.peer, () => passwords.matches(password, comparedHash));
+    if (comparison === null) {
+      this.#reject('authentication-limit');
       return;
     }
-    void right.then(
-      (isRight) => this.#answer(() => this.#onCompared(asked.name, isRight ? hash : undefined)),
-      (error: unknown) => this.#answer(() => this.#call.fault(error)),
+    void comparison.then(
+      (matches) => this.#resume(() => this.#onCompared(name, matches ? hash : undefined)),
+      (error: unknown) => this.#resume(() => this.#call.fault(error)),
     );
   }
 
-  refuse(name: RefusalName): void {
-    this.#options.onAnswer?.(this.#call, name);
-    this.#reply.end(refusal(name));
-  }
-
-  cancel(): void {
-    this.#isCancelled = true;
-  }
-
-  // One small answer: there is nothing to hold back.
-  pauseResponses(): void {}
-
-  resumeResponses(): void {}
-
-  /** `hash` is the one that the password is right for, if it is. */
+  /** `hash` is the one that the password matches, undefined if it matches none. */
   #onCompared(user: string, hash: PasswordHash | undefined): void {
     const { users } = this.#options.directory.current;
-    // A reload may have changed the password meanwhile.
-    if (hash === undefined || users.get(user) !== hash) {
-      this.refuse('authentication-failed');
+    // A reload may have changed the password during the comparison.
+    if (hash === undefined || users.get(user)?.text !== hash.text) {
+      this.#reject('authentication-failed');
       return;
     }
-    const token = this.#options.sessions.begin(user, hash);
+    const token = this.#options.sessions.create(user, hash);
     if (token === null) {
-      this.refuse('authentication-limit');
+      this.#reject('authentication-limit');
       return;
     }
-    this.#options.onAnswer?.(this.#call, null);
-    const response = new Writer().message(1, emptyHeader).string(2, token).finish();
-    this.#reply.deliver(builtMessage(response));
-    this.#reply.end(ok);
+    this.#options.onOutcome?.(this.#call, null);
+    this.deliver(builtMessage(new Writer().message(1, emptyHeader).string(2, token).finish()));
+    this.end(ok);
   }
 
-  /** In a promise's turn, where nobody else catches. */
-  #answer(step: () => void): void {
-    if (this.#isCancelled) return;
+  #reject(reason: RefusalName): void {
+    this.#options.onOutcome?.(this.#call, reason);
+    this.end(refusal(reason));
+  }
+
+  /** Continues in a promise's turn, unless the client has cancelled the call. */
+  #resume(step: () => void): void {
+    if (this.isEnded) return;
     try {
       step();
     } catch (error) {
@@ -179,7 +167,7 @@ function isMessage(request: Uint8Array): boolean {
   return !reader.malformed;
 }
 
-/** AuthenticateRequest: name, password. Null when it is none. */
+/** AuthenticateRequest: name, password. Returns null if the bytes are not a protobuf message. */
 function readRequest(
   request: Uint8Array,
 ): { readonly name: string; readonly password: Uint8Array } | null {

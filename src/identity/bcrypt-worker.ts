@@ -1,22 +1,23 @@
 /**
- * The other thread of bcrypt.ts: compares one password after the other. The library is plain JavaScript and takes a tenth
- * of a second for each, which on the main thread every call would have to wait for.
+ * The worker thread of bcrypt.ts: compares one password after the other. The library is plain JavaScript and takes a tenth
+ * of a second per comparison, which would block all calls on the main thread.
  */
 import { parentPort } from 'node:worker_threads';
 import { compareSync } from 'bcryptjs';
 
-export interface BcryptQuestion {
+export interface BcryptRequest {
   readonly id: number;
   readonly password: string;
   readonly hash: string;
 }
 
-export interface BcryptAnswer {
+export interface BcryptResponse {
+  /** As in the request. */
   readonly id: number;
-  readonly isRight: boolean;
+  readonly matches: boolean;
 }
 
-parentPort?.on('message', ({ id, password, hash }: BcryptQuestion) => {
-  const answer: BcryptAnswer = { id, isRight: compareSync(password, hash) };
-  parentPort?.postMessage(answer);
+parentPort?.on('message', ({ id, password, hash }: BcryptRequest) => {
+  const response: BcryptResponse = { id, matches: compareSync(password, hash) };
+  parentPort?.postMessage(response);
 });

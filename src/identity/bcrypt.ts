@@ -1,59 +1,59 @@
-/** bcrypt in a worker thread, which is started when the first such hash is met. It does not keep the process alive. */
+/** bcrypt in a worker thread. The thread starts with the first comparison and does not keep the process alive. */
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { BcryptAnswer, BcryptQuestion } from './bcrypt-worker.ts';
+import type { BcryptRequest, BcryptResponse } from './bcrypt-worker.ts';
 
-interface Asker {
-  resolve(isRight: boolean): void;
+interface PendingRequest {
+  resolve(matches: boolean): void;
   reject(error: Error): void;
 }
 
 export class BcryptWorker {
-  readonly #askers = new Map<number, Asker>();
+  readonly #pending = new Map<number, PendingRequest>();
   #worker: Worker | null = null;
-  #asked = 0;
+  #lastId = 0;
 
-  /** Rejects when the worker is gone before it has answered. */
-  ask(password: string, hash: string): Promise<boolean> {
+  /** Rejects if the worker ends before it has responded. */
+  compare(password: string, hash: string): Promise<boolean> {
     this.#worker ??= this.#start();
-    this.#asked += 1;
-    const question: BcryptQuestion = { id: this.#asked, password, hash };
+    this.#lastId += 1;
+    const request: BcryptRequest = { id: this.#lastId, password, hash };
     const { promise, resolve, reject } = Promise.withResolvers<boolean>();
-    this.#askers.set(question.id, { resolve, reject });
-    this.#worker.postMessage(question);
+    this.#pending.set(request.id, { resolve, reject });
+    this.#worker.postMessage(request);
     return promise;
   }
 
-  /** Who still waits is told at once: whatever the worker may yet say comes too late. */
+  /** Rejects pending comparisons at once. */
   close(): void {
     const worker = this.#worker;
     if (worker === null) return;
-    this.#onGone(worker, hasEnded());
+    this.#onEnd(worker, workerEnded());
     void worker.terminate();
   }
 
   #start(): Worker {
-    // Built it is JavaScript, unbuilt it is not; both stand beside this file.
+    // The file next to this one has the same extension: .ts in the source tree, .js in a build.
     const file = `./bcrypt-worker${extname(import.meta.filename)}`;
     const worker = new Worker(new URL(file, import.meta.url));
     worker.unref();
-    worker.on('message', ({ id, isRight }: BcryptAnswer) => {
-      this.#askers.get(id)?.resolve(isRight);
-      this.#askers.delete(id);
+    worker.on('message', ({ id, matches }: BcryptResponse) => {
+      this.#pending.get(id)?.resolve(matches);
+      this.#pending.delete(id);
     });
-    worker.on('error', (error) => this.#onGone(worker, error));
-    worker.on('exit', () => this.#onGone(worker, hasEnded()));
+    worker.on('error', (error) => this.#onEnd(worker, error));
+    worker.on('exit', () => this.#onEnd(worker, workerEnded()));
     return worker;
   }
 
-  #onGone(worker: Worker, error: Error): void {
+  #onEnd(worker: Worker, error: Error): void {
     if (this.#worker !== worker) return;
     this.#worker = null;
-    for (const asker of this.#askers.values()) asker.reject(error);
-    this.#askers.clear();
+    for (const request of this.#pending.values()) request.reject(error);
+    this.#pending.clear();
   }
 }
 
-function hasEnded(): Error {
-  return new Error('the worker for bcrypt has ended');
+function workerEnded(): Error {
+  return new Error('the bcrypt worker has ended');
 }

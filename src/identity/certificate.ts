@@ -1,43 +1,42 @@
 /**
- * A verified client certificate → its tenant: exact names first looked up, then patterns of URIs. Everything in it that
- * names a tenant must name the same one; a certificate that is two tenants is none.
+ * Identifies a call by the verified certificate of its client: by the exact names in the certificate, then by URI patterns.
+ * All names that map to a tenant must map to the same one; otherwise the certificate is rejected.
  */
-import type { RefusalName } from '../call/refusals.ts';
 import type { Peer, PeerCertificate } from '../grpc/transport.ts';
 import type { Directory } from '../tenant/directory.ts';
 import type { Tenant } from '../tenant/tenant.ts';
-import type { Resolver } from './identify.ts';
+import type { Identification, IdentitySource } from './identify.ts';
 
-/** What a connection's certificate came to, and in which snapshot: it is looked at once per connection and reload. */
-interface Known {
+/** Per connection. It is valid for the snapshot it was computed from. */
+interface CacheEntry {
   readonly directory: Directory;
-  readonly tenant: Tenant | RefusalName;
+  readonly identification: Identification;
 }
 
-/** Whoever shows a certificate is its tenant, and nobody if it is nobody's, whoever the listener is otherwise for. */
-export function byCertificate(): Resolver {
-  const byPeer = new WeakMap<Peer, Known>();
+/** A certificate that maps to no tenant is rejected, even if the listener has a tenant of its own. */
+export function byCertificate(): IdentitySource {
+  const cache = new WeakMap<Peer, CacheEntry>();
   return ({ peer }, directory) => {
     const { certificate } = peer;
     if (certificate === null || directory.listener(peer.listener)?.byCertificate !== true) {
       return null;
     }
-    let known = byPeer.get(peer);
-    if (known?.directory !== directory) {
-      known = { directory, tenant: tenantOfCertificate(certificate, directory) };
-      byPeer.set(peer, known);
+    let entry = cache.get(peer);
+    if (entry?.directory !== directory) {
+      entry = { directory, identification: identifyCertificate(certificate, directory) };
+      cache.set(peer, entry);
     }
-    return known.tenant;
+    return entry.identification;
   };
 }
 
-/** More names than this are not looked at: nobody needs them, and each costs a look at every pattern. */
+/** A certificate with more names is rejected, because each name is matched against every pattern. */
 const namesMax = 64;
 
-function tenantOfCertificate(
+function identifyCertificate(
   { uris, dnsNames, commonName }: PeerCertificate,
   directory: Directory,
-): Tenant | RefusalName {
+): Identification {
   if (uris.length + dnsNames.length > namesMax) return 'tenant-unknown';
   const found = new Set<Tenant | null>([
     ...uris.map((uri) => directory.byUri(uri)),

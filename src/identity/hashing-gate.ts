@@ -1,13 +1,14 @@
 /**
- * How many passwords are hashed at a time, and how many may wait. A hash is meant to be expensive, and whoever reaches a
- * listener can ask for one: without this, a burst of log-ins would take the processor and the memory from everybody's calls.
+ * Limits how many passwords are hashed concurrently and how many wait in a queue. Password hashes are expensive by design,
+ * and every client that reaches a listener can cause one. Without a limit, a burst of Authenticate calls would take CPU and
+ * memory from all other calls.
  */
 import type { Peer } from '../grpc/transport.ts';
 
 export interface HashingBounds {
   readonly runningMax: number;
   readonly waitingMax: number;
-  /** Running and waiting, of one connection: others get their turn. */
+  /** Running and waiting hashes of one connection, so that one connection cannot fill the queue. */
   readonly perConnectionMax: number;
 }
 
@@ -27,18 +28,18 @@ export class HashingGate {
     this.#bounds = bounds;
   }
 
-  /** Runs `hash` when it is its turn; null when too many wait. */
-  enter<T>(peer: Peer, hash: () => Promise<T>): Promise<T> | null {
+  /** Runs `hash` at once or after those in the queue. Returns null if the queue or the share of the connection is full. */
+  run<T>(peer: Peer, hash: () => Promise<T>): Promise<T> | null {
     const { runningMax, waitingMax, perConnectionMax } = this.#bounds;
     const ofPeer = this.#byPeer.get(peer) ?? 0;
     const mustWait = this.#running >= runningMax;
     if (ofPeer >= perConnectionMax || (mustWait && this.#waiting.length >= waitingMax)) return null;
     this.#byPeer.set(peer, ofPeer + 1);
-    return this.#run(peer, mustWait, hash);
+    return this.#queue(peer, mustWait, hash);
   }
 
-  async #run<T>(peer: Peer, mustWait: boolean, hash: () => Promise<T>): Promise<T> {
-    // Whoever makes room hands it to the first that waits, so `#running` does not change then.
+  async #queue<T>(peer: Peer, mustWait: boolean, hash: () => Promise<T>): Promise<T> {
+    // A hash that ends passes its place to the first in the queue, so `#running` does not change.
     if (mustWait) await new Promise<void>((resolve) => this.#waiting.push(resolve));
     else this.#running += 1;
     try {

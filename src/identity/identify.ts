@@ -1,38 +1,39 @@
 /**
- * The layer that finds out whose call it is. Above it a call is anybody's; below it every call has a tenant, and the bytes
- * it carries are that tenant's. Who cannot be identified is refused here, and nothing below hears of it.
+ * The layer that determines the tenant of a call. Below it every call has a tenant, and its messages are in that tenant's
+ * space. A call without a valid identity is rejected here.
  */
 import type { Call, Etcd, Layer, Message, Requests, Responses } from '../call/call.ts';
 import { type RefusalName, refusal } from '../call/refusals.ts';
 import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../grpc/call.ts';
 import type { CurrentDirectory, Directory } from '../tenant/directory.ts';
 import type { Tenant } from '../tenant/tenant.ts';
-import { DeferredStream, DeferredUnary } from './deferred.ts';
+import { DeferredCall } from './deferred.ts';
+
+/** The tenant of a call, or the reason to reject it. */
+export type Identification = Tenant | RefusalName;
 
 /**
- * One way to tell who calls: a tenant, the name of a refusal where an identity was shown and is bad, or null where this way
- * has nothing to say and the next one is asked. A promise, which never rejects, at most for the first use of a credential.
+ * One way to identify a call. Returns null if the call presents no identity of this kind; the next source decides then. A
+ * promise never rejects. It is returned only for a credential that must be verified first.
  */
-export type Resolver = (
+export type IdentitySource = (
   call: Call,
   directory: Directory,
-) => Tenant | RefusalName | null | Promise<Tenant | RefusalName>;
+) => Identification | null | Promise<Identification>;
 
-/** Whoever reaches a listener is the tenant that the listener is for. Asked last: it knows which listeners there are. */
-export const byListener: Resolver = (call, directory) => {
+/** Identifies a call by its listener. The last source, because it always decides. */
+export const byListener: IdentitySource = (call, directory) => {
   const listener = directory.listener(call.peer.listener);
-  // About to be closed, or just bound: in a moment the client finds something else there.
+  // A reload is about to close this listener or has just bound it. The client should retry.
   return listener === null ? 'tenant-changed' : listener.tenant;
 };
 
-/** Hears of every call that got no tenant, for the log and a counter: no layer below sees it. */
-export type OnUnidentified = (call: Call, why: RefusalName) => void;
-
 export interface IdentifyOptions {
   readonly directory: CurrentDirectory;
-  /** The first one that has something to say decides. */
-  readonly resolvers: readonly Resolver[];
-  readonly onUnidentified: OnUnidentified | null;
+  /** In order: the first result that is not null decides. */
+  readonly sources: readonly IdentitySource[];
+  /** Called for every rejected call, because the observe layer is below and does not see it. */
+  readonly onRejected: ((call: Call, reason: RefusalName) => void) | null;
 }
 
 export function identify(options: IdentifyOptions): Layer<'client', 'tenant'> {
@@ -48,66 +49,74 @@ class Identify implements Etcd<'client'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Message<'client'>, reply: Responses<'client'>): CallHandle {
-    const found = this.#resolve(call);
-    if (!(found instanceof Promise)) return this.#unary(call, request, reply, found);
-    return new DeferredUnary(call, found, (late) =>
-      this.#unary(call, request, reply, this.#stillIs(late)),
+  unary(call: Call, request: Message<'client'>, responses: Responses<'client'>): CallHandle {
+    const result = this.#identify(call);
+    if (!(result instanceof Promise)) return this.#unary(call, request, responses, result);
+    const deferred = new DeferredCall(call, responses);
+    void result.then((late) =>
+      deferred.start(() =>
+        deferred.attach(this.#unary(call, request, deferred, this.#recheck(late))),
+      ),
     );
+    return deferred;
   }
 
-  stream(call: Call, reply: Responses<'client'>): Requests<'client'> {
-    const found = this.#resolve(call);
-    if (!(found instanceof Promise)) return this.#stream(call, reply, found);
-    return new DeferredStream(call, reply, found, (late) =>
-      this.#stream(call, reply, this.#stillIs(late)),
+  stream(call: Call, responses: Responses<'client'>): Requests<'client'> {
+    const result = this.#identify(call);
+    if (!(result instanceof Promise)) return this.#stream(call, responses, result);
+    const deferred = new DeferredCall(call, responses);
+    void result.then((late) =>
+      deferred.start(() =>
+        deferred.attachStream(this.#stream(call, deferred, this.#recheck(late))),
+      ),
     );
+    return deferred;
   }
 
   #unary(
     call: Call,
     request: Message<'client'>,
-    reply: Responses<'client'>,
-    found: Tenant | RefusalName,
+    responses: Responses<'client'>,
+    result: Identification,
   ): CallHandle {
-    if (!this.#hasTenant(call, reply, found)) return endedCall;
-    return this.#next.unary(call, asTenantMessage(request), reply as ResponseSink);
+    if (!this.#accept(call, responses, result)) return endedCall;
+    return this.#next.unary(call, asTenantMessage(request), responses as ResponseSink);
   }
 
-  #stream(call: Call, reply: Responses<'client'>, found: Tenant | RefusalName): Requests<'client'> {
-    if (!this.#hasTenant(call, reply, found)) return endedCall;
-    // The client's bytes are the tenant's from here on, and the tenant's are what the client may see.
-    return this.#next.stream(call, reply as ResponseSink) as RequestSink;
+  #stream(call: Call, responses: Responses<'client'>, result: Identification): Requests<'client'> {
+    if (!this.#accept(call, responses, result)) return endedCall;
+    // From here on the client's messages are in the tenant's space, and the tenant's responses may be sent to the client.
+    return this.#next.stream(call, responses as ResponseSink) as RequestSink;
   }
 
-  /** Gives the call its tenant, or ends it. */
-  #hasTenant(call: Call, reply: Responses<'client'>, found: Tenant | RefusalName): boolean {
-    if (typeof found !== 'string') {
-      call.tenant = found;
+  /** Sets the tenant of the call, or rejects the call and returns false. */
+  #accept(call: Call, responses: Responses<'client'>, result: Identification): boolean {
+    if (typeof result !== 'string') {
+      call.tenant = result;
       return true;
     }
-    this.#options.onUnidentified?.(call, found);
-    reply.end(refusal(found));
+    this.#options.onRejected?.(call, result);
+    responses.end(refusal(result));
     return false;
   }
 
-  /** A reload may have come between the question and its answer. */
-  #stillIs(found: Tenant | RefusalName): Tenant | RefusalName {
-    if (typeof found === 'string' || this.#options.directory.current.has(found)) return found;
+  /** A reload may have changed the tenant during the verification. */
+  #recheck(result: Identification): Identification {
+    if (typeof result === 'string' || this.#options.directory.current.has(result)) return result;
     return 'tenant-changed';
   }
 
-  #resolve(call: Call): Tenant | RefusalName | Promise<Tenant | RefusalName> {
+  #identify(call: Call): Identification | Promise<Identification> {
     const directory = this.#options.directory.current;
-    for (const resolver of this.#options.resolvers) {
-      const found = resolver(call, directory);
-      if (found !== null) return found;
+    for (const source of this.#options.sources) {
+      const result = source(call, directory);
+      if (result !== null) return result;
     }
     return 'tenant-unknown';
   }
 }
 
-/** A client's message becomes its tenant's once the tenant is known. */
+/** The client's messages are the tenant's, as soon as the tenant is known. */
 function asTenantMessage(message: Message<'client'>): Message<'tenant'> {
   return message as Uint8Array as Message<'tenant'>;
 }

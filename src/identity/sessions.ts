@@ -1,7 +1,7 @@
 /**
- * Tokens that were handed out for passwords: opaque, unguessable, and good until they were not used for a while, until the
- * user's password is changed, or until there are too many. As etcd's simple tokens they live in the process and nowhere
- * else: after a restart clients authenticate again.
+ * Session tokens: opaque, random tokens that the proxy issues for passwords. A session ends when it has been idle for too
+ * long, when its user's password changes, or when the user has too many newer ones. Like etcd's simple tokens, sessions
+ * exist in memory only, so clients authenticate again after a restart.
  */
 import type { PasswordHash } from '../config/sections/users.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -9,10 +9,10 @@ import type { Random } from '../runtime/random.ts';
 import type { Directory } from '../tenant/directory.ts';
 
 export interface SessionLimits {
-  /** As etcd: server/auth/simple_token.go, simpleTokenTTLDefault. */
+  /** As in etcd: server/auth/simple_token.go, simpleTokenTTLDefault. */
   readonly idleMsMax: number;
   readonly sessionsMax: number;
-  /** At this one the user's oldest session ends. Its client authenticates again. */
+  /** Beyond it the user's oldest session ends. Its client authenticates again. */
   readonly sessionsPerUserMax: number;
 }
 
@@ -22,10 +22,10 @@ export const sessionLimits: SessionLimits = {
   sessionsPerUserMax: 1_000,
 };
 
-/** How often at most sessions that were not used are looked for. */
-const sweepEveryMs = 30_000;
+/** Idle sessions are removed at most this often. */
+const sweepIntervalMs = 30_000;
 
-/** A token is this long: 16 characters that find its session, and 43 that prove whose it is. */
+/** A token is a session ID of 16 characters and a secret of 43. */
 const idLength = 16;
 const secretLength = 43;
 
@@ -33,16 +33,16 @@ class Session {
   readonly token: string;
   readonly user: string;
   readonly identity: string;
-  /** The hash that its password was compared with: another one for the same user, and the session is over. */
-  readonly hash: PasswordHash;
-  usedMs: number;
+  /** Text of the hash that the password was compared with. The session ends when the user has another hash. */
+  readonly hashText: string;
+  lastUsedMs: number;
 
   constructor(token: string, user: string, hash: PasswordHash, nowMs: number) {
     this.token = token;
     this.user = user;
     this.identity = `user:${user}`;
-    this.hash = hash;
-    this.usedMs = nowMs;
+    this.hashText = hash.text;
+    this.lastUsedMs = nowMs;
   }
 }
 
@@ -65,54 +65,54 @@ export class Sessions {
     return this.#byId.size;
   }
 
-  /** A token for a user whose password was right; null when there are too many. */
-  begin(user: string, hash: PasswordHash): string | null {
+  /** Returns the token of a new session, or null if there are too many sessions. */
+  create(user: string, hash: PasswordHash): string | null {
     const nowMs = this.#clock.nowMs();
     const { sessionsMax, sessionsPerUserMax } = this.#limits;
-    const own = this.#byUser.get(user) ?? new Set<Session>();
-    const [oldest] = own;
-    if (oldest !== undefined && own.size >= sessionsPerUserMax) this.#end(oldest);
+    const ofUser = this.#byUser.get(user) ?? new Set<Session>();
+    const [oldest] = ofUser;
+    if (oldest !== undefined && ofUser.size >= sessionsPerUserMax) this.#end(oldest);
     if (this.#byId.size >= sessionsMax) this.#sweep(nowMs);
     if (this.#byId.size >= sessionsMax) return null;
-    const token = this.#draw(idLength) + this.#draw(secretLength);
+    const token = this.#randomText(idLength) + this.#randomText(secretLength);
     const session = new Session(token, user, hash, nowMs);
     this.#byId.set(token.slice(0, idLength), session);
-    this.#byUser.set(user, own.add(session));
+    this.#byUser.set(user, ofUser.add(session));
     return token;
   }
 
-  /** The identity `user:NAME` that a token stands for, or null. Using it keeps it. */
+  /** Returns `user:NAME`, or null if the token is not valid. Restarts the idle time of the session. */
   identityOf(token: string, directory: Directory): string | null {
     if (token.length !== idLength + secretLength) return null;
     const session = this.#byId.get(token.slice(0, idLength));
-    if (session === undefined || !isEqual(session.token, token)) return null;
+    if (session === undefined || !isEqualInConstantTime(session.token, token)) return null;
     const nowMs = this.#clock.nowMs();
-    const isIdle = nowMs - session.usedMs > this.#limits.idleMsMax;
-    if (isIdle || directory.users.get(session.user) !== session.hash) {
+    const isIdle = nowMs - session.lastUsedMs > this.#limits.idleMsMax;
+    if (isIdle || directory.users.get(session.user)?.text !== session.hashText) {
       this.#end(session);
       return null;
     }
-    session.usedMs = nowMs;
+    session.lastUsedMs = nowMs;
     return session.identity;
   }
 
   #end(session: Session): void {
     this.#byId.delete(session.token.slice(0, idLength));
-    const own = this.#byUser.get(session.user);
-    own?.delete(session);
-    if (own?.size === 0) this.#byUser.delete(session.user);
+    const ofUser = this.#byUser.get(session.user);
+    ofUser?.delete(session);
+    if (ofUser?.size === 0) this.#byUser.delete(session.user);
   }
 
   #sweep(nowMs: number): void {
-    if (nowMs - this.#sweptMs < sweepEveryMs) return;
+    if (nowMs - this.#sweptMs < sweepIntervalMs) return;
     this.#sweptMs = nowMs;
     for (const session of this.#byId.values()) {
-      if (nowMs - session.usedMs > this.#limits.idleMsMax) this.#end(session);
+      if (nowMs - session.lastUsedMs > this.#limits.idleMsMax) this.#end(session);
     }
   }
 
-  /** Characters of base64url, six bits each. */
-  #draw(length: number): string {
+  /** Characters of base64url, six random bits each. */
+  #randomText(length: number): string {
     let text = '';
     for (let i = 0; i < length; i++) text += alphabet[this.#random.integer(0, alphabet.length)];
     return text;
@@ -121,8 +121,8 @@ export class Sessions {
 
 const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 
-/** In a time that does not tell how much of it was right. */
-function isEqual(one: string, other: string): boolean {
+/** The time does not reveal how many characters are equal. */
+function isEqualInConstantTime(one: string, other: string): boolean {
   let differences = one.length ^ other.length;
   for (let i = 0; i < one.length; i++) differences |= one.charCodeAt(i) ^ other.charCodeAt(i);
   return differences === 0;

@@ -1,42 +1,41 @@
 /**
- * The token that a call shows → its tenant, where its listener identifies by tokens: one of our sessions, or a bearer token.
- * A token that is shown and no good ends the call; it is never ignored in favour of who the caller might be otherwise.
+ * Identifies a call by the token it presents: a session token of the proxy, or a bearer token. An invalid token ends the
+ * call; the identity sources after this one are not tried.
  */
-import type { RefusalName } from '../call/refusals.ts';
 import type { Directory } from '../tenant/directory.ts';
-import type { Tenant } from '../tenant/tenant.ts';
-import type { Verified } from './bearer.ts';
+import type { BearerTokens } from './bearer.ts';
+import type { VerificationResult } from './bearer-verifier.ts';
 import { credentialOf } from './credential.ts';
-import type { Resolver } from './identify.ts';
+import type { Identification, IdentitySource } from './identify.ts';
 import type { Sessions } from './sessions.ts';
 
-export function byToken(sessions: Sessions): Resolver {
+export function byToken(sessions: Sessions, bearerTokens: BearerTokens): IdentitySource {
   return ({ metadata, peer }, directory) => {
     const token = credentialOf(metadata);
     if (token === undefined) return null;
     const listener = directory.listener(peer.listener);
-    // Somebody else's to judge: etcd's.
+    // On a listener that passes credentials, etcd verifies the token.
     if (listener === null || listener.passesCredentials) return null;
-    // Ours have no dots, and JWTs have two.
+    // Session tokens have no dots; JWTs have two.
     if (listener.byUser && !token.includes('.')) {
       const identity = sessions.identityOf(token, directory);
       return identity === null ? 'token-invalid' : tenantOf(identity, directory);
     }
-    // As etcd does with a token while its authentication is off.
+    // etcd rejects a token in the same way while its authentication is disabled.
     if (!listener.byJwt || directory.bearer === null) return 'token-invalid';
-    const verified = directory.bearer.verify(token, peer);
-    return verified instanceof Promise
-      ? verified.then((each) => judged(each, directory))
-      : judged(verified, directory);
+    const result = bearerTokens.verify(directory.bearer, token, peer);
+    return result instanceof Promise
+      ? result.then((late) => tenantOfResult(late, directory))
+      : tenantOfResult(result, directory);
   };
 }
 
-function judged(verified: Verified, directory: Directory): Tenant | RefusalName {
-  if (verified === 'invalid') return 'token-invalid';
-  if (verified === 'busy') return 'authentication-limit';
-  return tenantOf(verified.identity, directory);
+function tenantOfResult(result: VerificationResult, directory: Directory): Identification {
+  if (result === 'invalid') return 'token-invalid';
+  if (result === 'busy') return 'authentication-limit';
+  return tenantOf(result.identity, directory);
 }
 
-function tenantOf(identity: string, directory: Directory): Tenant | RefusalName {
+function tenantOf(identity: string, directory: Directory): Identification {
   return directory.byIdentity(identity) ?? 'tenant-unknown';
 }

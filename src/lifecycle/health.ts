@@ -1,7 +1,7 @@
 /**
- * grpc.health.v1 for this process: SERVING until it drains, whatever etcd does. The layer answers both methods itself and
- * stands above identification, so that probes need no tenant. It behaves as grpc-go's own health server does
- * (https://github.com/grpc/grpc-go/blob/master/health/server.go), which is the one inside of etcd.
+ * The layer that serves grpc.health.v1 for this process: SERVING until it drains, independent of etcd. It is above identify,
+ * so that probes need no tenant. It behaves like the health server of grpc-go, which etcd uses
+ * (https://github.com/grpc/grpc-go/blob/master/health/server.go).
  */
 import {
   builtMessage,
@@ -12,6 +12,7 @@ import {
   type Requests,
   type Responses,
 } from '../call/call.ts';
+import { ForwardingCall, ForwardingEtcd } from '../call/forwarding.ts';
 import { refusal } from '../call/refusals.ts';
 import { method } from '../etcd/methods.ts';
 import { type CallHandle, endedCall } from '../grpc/call.ts';
@@ -26,8 +27,8 @@ const watch = method('grpc.health.v1.Health/Watch');
 /** HealthCheckRequest.service */
 const serviceField = 1;
 
-/** HealthCheckResponse by its only field, `status`. */
-const answers = {
+/** HealthCheckResponse, by its only field `status`. */
+const responseOf = {
   SERVING: statusMessage(1),
   NOT_SERVING: statusMessage(2),
   SERVICE_UNKNOWN: statusMessage(3),
@@ -44,37 +45,40 @@ export function health(lifecycle: Lifecycle): Layer<'client'> {
   return (next) => new Health(lifecycle, next);
 }
 
-class Health implements Etcd<'client'> {
+class Health extends ForwardingEtcd<'client'> {
   readonly #lifecycle: Lifecycle;
-  readonly #next: Etcd<'client'>;
 
   constructor(lifecycle: Lifecycle, next: Etcd<'client'>) {
+    super(next);
     this.#lifecycle = lifecycle;
-    this.#next = next;
   }
 
-  unary(call: Call, request: Message<'client'>, reply: Responses<'client'>): CallHandle {
-    if (call.method !== check) return this.#next.unary(call, request, reply);
+  override unary(
+    call: Call,
+    request: Message<'client'>,
+    responses: Responses<'client'>,
+  ): CallHandle {
+    if (call.method !== check) return super.unary(call, request, responses);
     const service = requestedService(request);
-    if (service === null) reply.end(refusal('malformed'));
-    else if (service !== wholeServer) reply.end(unknownService);
+    if (service === null) responses.end(refusal('malformed'));
+    else if (service !== wholeServer) responses.end(unknownService);
     else {
-      reply.deliverShared(noHead, answerFor(this.#lifecycle));
-      reply.end(ok);
+      responses.deliverShared(noHead, statusOf(this.#lifecycle));
+      responses.end(ok);
     }
     return endedCall;
   }
 
-  stream(call: Call, reply: Responses<'client'>): Requests<'client'> {
-    if (call.method !== watch) return this.#next.stream(call, reply);
-    return new HealthWatch(this.#lifecycle, reply);
+  override stream(call: Call, responses: Responses<'client'>): Requests<'client'> {
+    if (call.method !== watch) return super.stream(call, responses);
+    return new HealthWatch(this.#lifecycle, responses);
   }
 }
 
-/** The only name that etcd's health server knows: the server as a whole. */
+/** The only service that etcd's health server has: the server as a whole. */
 const wholeServer = '';
 
-/** Null when the request is not protobuf. */
+/** Returns null if the request is not a protobuf message. */
 function requestedService(request: Uint8Array): string | null {
   const reader = new Reader(request);
   let service = wholeServer;
@@ -84,56 +88,47 @@ function requestedService(request: Uint8Array): string | null {
   return reader.malformed ? null : service;
 }
 
-function answerFor(lifecycle: Lifecycle): Message<'client'> {
-  return lifecycle.isReady ? answers.SERVING : answers.NOT_SERVING;
+function statusOf(lifecycle: Lifecycle): Message<'client'> {
+  return lifecycle.isReady ? responseOf.SERVING : responseOf.NOT_SERVING;
 }
 
-/** What a Watch was asked for, if it was yet. */
-type Asked = 'nothing' | 'server' | 'unknown';
+/** The service of a Watch call. `none` until its request has arrived. */
+type WatchedService = 'none' | 'server' | 'unknown';
 
-/** One Watch: the state at once, every change after it, and the end when the process stops. */
-class HealthWatch implements Requests<'client'> {
+/** One Watch call: the current state, then every change, until the process stops. */
+class HealthWatch extends ForwardingCall<'client'> {
   readonly #lifecycle: Lifecycle;
-  readonly #reply: Responses<'client'>;
   readonly #unsubscribe: () => void;
-  #asked: Asked = 'nothing';
+  #service: WatchedService = 'none';
 
-  constructor(lifecycle: Lifecycle, reply: Responses<'client'>) {
+  constructor(lifecycle: Lifecycle, above: Responses<'client'>) {
+    super(above);
     this.#lifecycle = lifecycle;
-    this.#reply = reply;
     this.#unsubscribe = lifecycle.onChange((phase) => this.#onPhase(phase));
   }
 
-  /** The method takes one request; whatever a client sends after it changes nothing. */
-  send(bytes: Message<'client'>): void {
-    if (this.#asked !== 'nothing') return;
-    const service = requestedService(bytes);
-    this.#asked = service === wholeServer ? 'server' : 'unknown';
-    if (service === null) this.#over(refusal('malformed'));
-    else if (this.#asked === 'server')
-      this.#reply.deliverShared(noHead, answerFor(this.#lifecycle));
-    else this.#reply.deliverShared(noHead, answers.SERVICE_UNKNOWN);
+  /** The method takes one request. Further requests are ignored. */
+  override send(request: Message<'client'>): void {
+    if (this.isEnded || this.#service !== 'none') return;
+    const service = requestedService(request);
+    this.#service = service === wholeServer ? 'server' : 'unknown';
+    if (service === null) this.end(refusal('malformed'));
+    else if (this.#service === 'server') this.deliverShared(noHead, statusOf(this.#lifecycle));
+    else this.deliverShared(noHead, responseOf.SERVICE_UNKNOWN);
   }
 
-  halfClose(): void {}
-
-  cancel(): void {
+  override end(status: Status): void {
     this.#unsubscribe();
+    super.end(status);
   }
 
-  // Answers are two bytes and few: there is nothing to hold back.
-  pauseResponses(): void {}
-
-  resumeResponses(): void {}
+  override cancel(): void {
+    this.#unsubscribe();
+    super.cancel();
+  }
 
   #onPhase(phase: Phase): void {
-    if (phase === 'stopping') this.#over(refusal('draining'));
-    else if (this.#asked === 'server')
-      this.#reply.deliverShared(noHead, answerFor(this.#lifecycle));
-  }
-
-  #over(as: Status): void {
-    this.#unsubscribe();
-    this.#reply.end(as);
+    if (phase === 'stopping') this.end(refusal('draining'));
+    else if (this.#service === 'server') this.deliverShared(noHead, statusOf(this.#lifecycle));
   }
 }

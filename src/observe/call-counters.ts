@@ -1,13 +1,13 @@
 /**
- * Counts of calls, kept in flat arrays indexed by method, code and duration. A counter of the metrics library hashes its
- * labels on every increment, which would cost more than the rest of the layer; here an increment is an addition, and the
- * library sees the figures when somebody scrapes. Counts are exact up to 2^53.
+ * Counters of calls in flat arrays, indexed by method, code and duration. A counter of the metrics library hashes its labels
+ * on every increment, which would cost more than the rest of the layer. Here an increment is one addition, and the library
+ * reads the counts at a scrape. Counts are exact up to 2^53.
  */
 import { type RefusalName, refusals } from '../call/refusals.ts';
 import { type Method, methods } from '../etcd/methods.ts';
 import { Code } from '../grpc/status.ts';
 
-/** Names as grpc-go spells them, because dashboards for etcd match on them. Indexed by code. */
+/** By code. Spelled as in grpc-go, because dashboards for etcd match these names. */
 export const codeNames = [
   'OK',
   'Canceled',
@@ -28,27 +28,28 @@ export const codeNames = [
   'Unauthenticated',
 ] as const;
 
-/** A number that is no code of gRPC counts as Unknown, as grpc's own libraries treat it. */
+/** An invalid code counts as Unknown, as in gRPC libraries. */
 export function codeName(code: number): string {
   return codeNames[code] ?? 'Unknown';
 }
 
-/** Upper bounds of the histogram, in seconds. */
+/** Upper bounds of the histogram's buckets. */
 export const bucketSeconds = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ] as const;
 
 const bucketMs = bucketSeconds.map((seconds) => seconds * 1000);
-/** The last one takes whatever is over all bounds. */
+/** The last bucket has no upper bound. */
 const bucketCount = bucketSeconds.length + 1;
 const codeCount = codeNames.length;
 
-/** Figures of one method. `buckets` are not cumulative; the last one has no upper bound. */
-export interface CallFigures {
+/** Counts of one method. */
+export interface MethodCounts {
   readonly method: Method;
   readonly started: number;
-  /** Indexed by code. */
+  /** By code. */
   readonly handled: Float64Array;
+  /** Not cumulative. The last bucket has no upper bound. */
   readonly buckets: Float64Array;
   readonly secondsSum: number;
 }
@@ -58,41 +59,41 @@ export class CallCounters {
   readonly #handled = new Float64Array(methods.length * codeCount);
   readonly #buckets = new Float64Array(methods.length * bucketCount);
   readonly #sumMs = new Float64Array(methods.length);
-  readonly #refused = new Map<RefusalName, number>();
+  readonly #rejected = new Map<RefusalName, number>();
 
   started(method: Method): void {
     add(this.#started, method.index, 1);
   }
 
   ended(method: Method, code: number, durationMs: number): void {
-    const known = code >= 0 && code < codeCount ? code : Code.UNKNOWN;
+    const validCode = code >= 0 && code < codeCount ? code : Code.UNKNOWN;
     let bucket = 0;
     while (bucket < bucketMs.length && durationMs > (bucketMs[bucket] as number)) bucket += 1;
-    add(this.#handled, method.index * codeCount + known, 1);
+    add(this.#handled, method.index * codeCount + validCode, 1);
     add(this.#buckets, method.index * bucketCount + bucket, 1);
     add(this.#sumMs, method.index, durationMs);
   }
 
-  /** A name that is not in the table of refusals counts as nothing: labels are bounded. */
-  refused(reason: string): void {
+  /** Ignores reasons that are not in the table of refusals, so that labels are bounded. */
+  rejected(reason: string): void {
     if (!Object.hasOwn(refusals, reason)) return;
     const name = reason as RefusalName;
-    this.#refused.set(name, (this.#refused.get(name) ?? 0) + 1);
+    this.#rejected.set(name, (this.#rejected.get(name) ?? 0) + 1);
   }
 
-  /** How often each refusal was given. */
-  get refusals(): ReadonlyMap<RefusalName, number> {
-    return this.#refused;
+  /** Number of rejected calls by reason. */
+  get rejections(): ReadonlyMap<RefusalName, number> {
+    return this.#rejected;
   }
 
-  /** Calls of a method that were started and have not ended. */
+  /** Number of calls of a method that have not ended. */
   open(method: Method): number {
     const handled = slice(this.#handled, method.index, codeCount);
     return (this.#started[method.index] ?? 0) - handled.reduce((sum, count) => sum + count, 0);
   }
 
-  /** Methods that were called at least once. */
-  *figures(): Iterable<CallFigures> {
+  /** The counts of methods that were called at least once. */
+  *counts(): Iterable<MethodCounts> {
     for (const method of methods) {
       const started = this.#started[method.index] ?? 0;
       if (started === 0) continue;

@@ -1,6 +1,6 @@
 /**
- * Calls → log lines. At `debug` every call leaves a line, and streams another one when they open; at `info` only our own
- * refusals do, and of each kind only one in a while. Above that, all hooks are null and calls pay nothing.
+ * Writes log lines about calls. At `debug`: every call when it ends, and streams also when they open. At `info`: calls that
+ * the proxy rejects, at a limited rate per tenant and reason. At higher levels all hooks are null and calls pay nothing.
  */
 import type { Clock } from '../runtime/clock.ts';
 import { codeName } from './call-counters.ts';
@@ -8,23 +8,23 @@ import { type CallEvents, type CallRecord, noCallEvents } from './events.ts';
 import type { Fields, Logger } from './logger.ts';
 import { Throttle } from './throttle.ts';
 
-const refusalIntervalMs = 10_000;
+const rejectionIntervalMs = 10_000;
 
 export function callLog(logger: Logger, clock: Clock): CallEvents {
   if (!logger.writes('info')) return noCallEvents;
   const isVerbose = logger.writes('debug');
-  const refusals = new Throttle(clock, refusalIntervalMs);
+  const rejections = new Throttle(clock, rejectionIntervalMs);
   return {
-    opened: isVerbose ? (record) => logger.debug('stream opened', whose(record)) : null,
+    opened: isVerbose ? (record) => logger.debug('stream opened', callFields(record)) : null,
     ended: isVerbose ? (record) => logEnd(logger, record) : null,
-    refused: (record, reason, hint) => {
-      const heldBack = refusals.pass(`${record.call.tenant?.name} ${reason}`);
-      if (heldBack < 0) return;
-      logger.info('call refused', {
-        ...whose(record),
+    rejected: (record, reason, hint) => {
+      const suppressed = rejections.pass(`${record.call.tenant?.name} ${reason}`);
+      if (suppressed < 0) return;
+      logger.info('call rejected', {
+        ...callFields(record),
         reason,
         ...(hint !== undefined && { hint }),
-        ...(heldBack > 0 && { heldBack }),
+        ...(suppressed > 0 && { suppressed }),
       });
     },
   };
@@ -34,7 +34,7 @@ function logEnd(logger: Logger, record: CallRecord): void {
   const { method } = record.call;
   const isStream = method.requestStream || method.responseStream;
   logger.debug(isStream ? 'stream closed' : 'call', {
-    ...whose(record),
+    ...callFields(record),
     code: codeName(record.code),
     ms: Math.round(record.durationMs * 1000) / 1000,
     requestBytes: record.requestBytes,
@@ -49,7 +49,7 @@ function logEnd(logger: Logger, record: CallRecord): void {
   });
 }
 
-function whose({ call }: CallRecord): Fields {
+function callFields({ call }: CallRecord): Fields {
   return {
     method: call.method.name,
     tenant: call.tenant?.name,

@@ -1,38 +1,40 @@
 /**
- * What is told about calls, and to whom. A hook that nobody uses is null and costs one comparison; a hook that is used
- * gets a record which it reads and forgets. Values and credentials are in no record; keys only where they were asked for.
+ * The hooks of the observe layer. An unused hook is null and costs one comparison. A hook reads the record it receives and
+ * does not keep it. Records contain no values and no credentials, and keys only if that is configured.
  */
 import type { Call } from '../call/call.ts';
 
-/** One call, as its client saw it. */
+/** One call as its client sees it. */
 export interface CallRecord {
   readonly call: Call;
-  /** Milliseconds from its start to its end; 0 while it is open. */
+  /** From the start of the call to its end. 0 while it is open. */
   readonly durationMs: number;
-  /** gRPC's code; `Code.CANCELLED` when the client went away first. -1 while it is open. */
+  /** The gRPC code, `Code.CANCELLED` if the client cancelled the call. -1 while it is open. */
   readonly code: number;
-  /** The text of the status, empty with OK. */
+  /** The text of the status. Empty with OK. */
   readonly text: string;
-  /** The client went away before the answer. */
+  /** The client cancelled the call or disconnected before its end. */
   readonly isCancelled: boolean;
   readonly requestMessages: number;
   readonly requestBytes: number;
   readonly responseMessages: number;
   readonly responseBytes: number;
-  /** The key of a unary request, printable; empty unless keys may be logged. */
+  /** The printable key of a unary request. Empty unless keys may be logged. */
   readonly key: string;
 }
 
 export interface CallEvents {
-  /** A stream was opened. */
+  /** Called when a stream opens. */
   readonly opened: ((record: CallRecord) => void) | null;
-  /** A unary call or a stream ended, in whatever way. */
+  /** Called at the end of every call. */
   readonly ended: ((record: CallRecord) => void) | null;
   /**
-   * We refused it. `reason` is the refusal's name in call/refusals.ts, `hint` what its client was told to do instead, if
-   * anything. Told before `ended`.
+   * Called before `ended` for a call that the proxy rejects. `reason` is the name of the refusal in call/refusals.ts, and
+   * `hint` is the advice that the client receives with it, if there is one.
    */
-  readonly refused: ((record: CallRecord, reason: string, hint: string | undefined) => void) | null;
+  readonly rejected:
+    | ((record: CallRecord, reason: string, hint: string | undefined) => void)
+    | null;
 }
 
-export const noCallEvents: CallEvents = { opened: null, ended: null, refused: null };
+export const noCallEvents: CallEvents = { opened: null, ended: null, rejected: null };

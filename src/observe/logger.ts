@@ -1,6 +1,6 @@
 /**
- * Log lines: JSON, one per line, an event's name and its fields. pino writes them; nothing else imports it. Lines leave
- * through a bounded buffer, because a stuck reader of our output must cost log lines and not calls.
+ * The logger: JSON, one object per line, with the name of an event and its fields. It wraps pino. Lines pass through a
+ * bounded buffer, so that a reader of the output that is stuck costs log lines and not calls.
  */
 import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino';
 import type { LogLevel } from '../config/schema.ts';
@@ -8,28 +8,28 @@ import type { LogLevel } from '../config/schema.ts';
 export type Fields = Readonly<Record<string, unknown>>;
 
 export interface Logger {
-  /** Whether lines of this level are written: asked once, when hooks are built. */
+  /** Whether lines of this level are written. Checked once, when hooks are built. */
   writes(level: Exclude<LogLevel, 'silent'>): boolean;
   debug(event: string, fields?: Fields): void;
   info(event: string, fields?: Fields): void;
   warn(event: string, fields?: Fields): void;
   error(event: string, fields?: Fields): void;
-  /** The last line of a process. Written before it returns. */
+  /** For the last line of a process. It is written before the method returns. */
   fatal(event: string, fields?: Fields): void;
-  /** Writes what is still in the buffer. For the moment before the process ends. */
+  /** Writes the buffer out, before the process exits. */
   flush(): void;
 }
 
-/** Beyond this, lines are dropped until the reader has caught up. */
+/** Beyond this size lines are dropped until the reader has caught up. */
 const bufferBytesMax = 4 * 1024 * 1024;
 
-/** `to` is standard output unless a test listens. */
+/** Tests pass another destination than standard output. */
 export function createLogger(level: LogLevel, to: DestinationStream = standardOutput()): Logger {
   return new PinoLogger(
     pino(
       {
         level,
-        // Names instead of pino's numbers, and no process ID or host name: the platform adds what it wants.
+        // Level names instead of pino's numbers. No process ID and host name: the platform adds them.
         base: null,
         formatters: { level: (label) => ({ level: label }) },
         timestamp: pino.stdTimeFunctions.isoTime,
@@ -43,7 +43,7 @@ export function createLogger(level: LogLevel, to: DestinationStream = standardOu
 
 function standardOutput(): DestinationStream {
   const stream = destination({ fd: 1, sync: false, minLength: 0, maxLength: bufferBytesMax });
-  // A closed pipe is no reason to end: whoever read the log is gone, and the clients are not.
+  // A closed pipe must not end the process: it still serves clients.
   stream.on('error', () => {});
   return stream;
 }
@@ -86,7 +86,7 @@ class PinoLogger implements Logger {
     try {
       this.#to.flushSync?.();
     } catch {
-      // The reader is gone or not ready: there is nobody left to tell.
+      // The pipe is closed or full. The lines are lost.
     }
   }
 }

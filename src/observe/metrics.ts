@@ -1,8 +1,8 @@
 /**
- * What /metrics shows: etcd's own names for calls, so that dashboards drop in, and names of ours for what only a proxy
- * has. Calls are counted elsewhere in flat arrays and turned into samples here when somebody scrapes; what happens
- * rarely is counted by the library itself. Labels are bounded: names from tables, tenants and endpoints of the
- * configuration, never anything that a client sent.
+ * The metrics of /metrics. Metrics of calls have etcd's names, so that dashboards for etcd work; all others begin with
+ * `etcd_bulkhead_`. Calls are counted in flat arrays (call-counters.ts) and converted to samples at a scrape; rare events
+ * are counted by the library. Labels are bounded: they are names from tables and from the configuration, never from a
+ * client.
  */
 import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
 import type { RefusalName } from '../call/refusals.ts';
@@ -13,7 +13,7 @@ import { version } from './version.ts';
 
 export type BreakerState = 'closed' | 'half-open' | 'open';
 
-/** As the gauge shows them. */
+/** The values of the gauge. */
 const breakerStateValue: Readonly<Record<BreakerState, number>> = {
   closed: 0,
   'half-open': 1,
@@ -23,6 +23,13 @@ const breakerStateValue: Readonly<Record<BreakerState, number>> = {
 export interface EndpointUp {
   readonly name: string;
   readonly isUp: boolean;
+}
+
+/** How much of its bounds the guard uses. */
+export interface GuardUsage {
+  readonly heldCalls: number;
+  readonly heldBytes: number;
+  readonly liveBreakers: number;
 }
 
 export class Metrics {
@@ -38,8 +45,8 @@ export class Metrics {
   readonly #lastReloadSuccess: Gauge;
   readonly #certificateExpiry: Gauge<'use' | 'listener'>;
 
-  /** `upstream` is asked at every scrape. */
-  constructor(upstream: () => readonly EndpointUp[]) {
+  /** `upstream` and `guard` are called at every scrape. */
+  constructor(upstream: () => readonly EndpointUp[], guard: () => GuardUsage) {
     const registers = [this.#registry];
     this.#breakerState = new Gauge({
       name: 'etcd_bulkhead_breaker_state',
@@ -49,29 +56,29 @@ export class Metrics {
     });
     this.#breakerTransitions = new Counter({
       name: 'etcd_bulkhead_breaker_transitions_total',
-      help: 'How often a breaker has gone into a state.',
+      help: 'Transitions of breakers into a state.',
       labelNames: ['tenant', 'breaker', 'state'],
       registers,
     });
     this.#retries = new Counter({
       name: 'etcd_bulkhead_retries_total',
-      help: 'Calls that were sent a second time.',
+      help: 'Calls that were retried after a failed attempt.',
       labelNames: ['grpc_method'],
       registers,
     });
     this.#foreignLeases = new Counter({
       name: 'etcd_bulkhead_foreign_lease_total',
-      help: "Leases of others that were seen on a tenant's keys and shown as none.",
+      help: "Foreign leases on a tenant's keys. The tenant sees such a key without a lease.",
       registers,
     });
     this.#violations = new Counter({
       name: 'etcd_bulkhead_namespace_violation_total',
-      help: 'Keys outside of the namespace that etcd answered with. They were not delivered.',
+      help: "Responses of etcd with a key outside the tenant's namespace. They were not delivered.",
       registers,
     });
     this.#authentications = new Counter({
       name: 'etcd_bulkhead_authentications_total',
-      help: 'Answers to Authenticate: `token`, or the reason of the refusal.',
+      help: 'Authenticate calls by outcome: `token`, or the reason of the rejection.',
       labelNames: ['outcome'],
       registers,
     });
@@ -82,24 +89,24 @@ export class Metrics {
     });
     this.#lastReloadSuccess = new Gauge({
       name: 'etcd_bulkhead_config_last_reload_success_timestamp_seconds',
-      help: 'When the configuration in force was loaded.',
+      help: 'When the active configuration was loaded.',
       registers,
     });
     this.#certificateExpiry = new Gauge({
       name: 'etcd_bulkhead_tls_cert_expiry_timestamp_seconds',
-      help: 'When the certificates in use end.',
+      help: 'When the certificates in use expire.',
       labelNames: ['use', 'listener'],
       registers,
     });
     new Gauge({
       name: 'etcd_bulkhead_build_info',
-      help: 'Always 1; the labels say what is running.',
+      help: 'Always 1. The labels are the versions of the proxy and of Node.js.',
       labelNames: ['version', 'node'],
       registers,
     }).set({ version, node: process.version }, 1);
     new Gauge({
       name: 'etcd_bulkhead_upstream_up',
-      help: 'Whether an endpoint could be reached when it was last tried.',
+      help: 'Whether the last attempt to reach the endpoint succeeded.',
       labelNames: ['endpoint'],
       registers,
       collect() {
@@ -107,9 +114,11 @@ export class Metrics {
         for (const { name, isUp } of upstream()) this.set({ endpoint: name }, isUp ? 1 : 0);
       },
     });
-    // Event-loop lag is measured from here on, not from the first scrape.
+    // Starts the measurement of event-loop lag now, not at the first scrape.
     processRegistry();
-    for (const scraped of callMetrics(this.calls)) this.#registry.registerMetric(scraped);
+    for (const scraped of [...callMetrics(this.calls), ...guardMetrics(guard)]) {
+      this.#registry.registerMetric(scraped);
+    }
   }
 
   breakerMoved(tenant: string, breaker: BreakerClass, state: BreakerState): void {
@@ -121,26 +130,21 @@ export class Metrics {
     this.#retries.inc({ grpc_method: rpc });
   }
 
-  /** For refusals above the layer that observes calls. */
-  refused(reason: RefusalName): void {
-    this.calls.refused(reason);
-  }
-
   authenticated(outcome: RefusalName | 'token'): void {
     this.#authentications.inc({ outcome });
   }
 
-  /** A configuration was put in force. */
+  /** Called after a configuration was applied. */
   reloaded(epochSeconds: number, certificates: readonly CertificateExpiry[]): void {
     this.#lastReload.set(1);
     this.#lastReloadSuccess.set(epochSeconds);
     this.#certificateExpiry.reset();
-    for (const { use, listener, epochSeconds: ends } of certificates) {
-      this.#certificateExpiry.set({ use, listener }, ends);
+    for (const { use, listener, epochSeconds: expiry } of certificates) {
+      this.#certificateExpiry.set({ use, listener }, expiry);
     }
   }
 
-  /** One was not, and the one before it still is. */
+  /** Called after a reload failed. The previous configuration stays active. */
   reloadFailed(): void {
     this.#lastReload.set(0);
   }
@@ -153,7 +157,7 @@ export class Metrics {
     this.#violations.inc();
   }
 
-  /** The text exposition format, and its media type. */
+  /** Returns the text exposition format and its media type. */
   async exposition(): Promise<{ readonly contentType: string; readonly text: string }> {
     const [own, process] = await Promise.all([
       this.#registry.metrics(),
@@ -165,7 +169,7 @@ export class Metrics {
 
 let sharedProcessRegistry: Registry | null = null;
 
-/** Memory, CPU and event-loop lag are the process's, however many proxies it runs: measured once. */
+/** Memory, CPU and event-loop lag are measured once per process, which may run several proxies. */
 function processRegistry(): Registry {
   if (sharedProcessRegistry === null) {
     sharedProcessRegistry = new Registry();
@@ -185,13 +189,13 @@ const watchMethod = method('etcdserverpb.Watch/Watch');
 function callMetrics(calls: CallCounters): Metric[] {
   return [
     scraped('grpc_server_started_total', 'counter', 'Calls that were started.', () =>
-      [...calls.figures()].map(({ method, started }) => ({
+      [...calls.counts()].map(({ method, started }) => ({
         labels: labelsOf(method),
         value: started,
       })),
     ),
     scraped('grpc_server_handled_total', 'counter', 'Calls that have ended, by code.', () =>
-      [...calls.figures()].flatMap(({ method, handled }) =>
+      [...calls.counts()].flatMap(({ method, handled }) =>
         [...handled].flatMap((value, code) =>
           value === 0
             ? []
@@ -199,14 +203,14 @@ function callMetrics(calls: CallCounters): Metric[] {
         ),
       ),
     ),
-    scraped(
-      'grpc_server_handling_seconds',
-      'histogram',
-      'From the start of calls to their end.',
-      () => histogramSamples(calls),
+    scraped('grpc_server_handling_seconds', 'histogram', 'Duration of calls.', () =>
+      histogramSamples(calls),
     ),
-    scraped('etcd_bulkhead_rejected_total', 'counter', 'Calls that the proxy refused.', () =>
-      [...calls.refusals].map(([reason, value]) => ({ labels: { reason }, value })),
+    scraped(
+      'etcd_bulkhead_rejected_total',
+      'counter',
+      'Calls that the proxy rejected, by reason.',
+      () => [...calls.rejections].map(([reason, value]) => ({ labels: { reason }, value })),
     ),
     scraped('etcd_bulkhead_watch_streams', 'gauge', 'Watch streams that are open.', () => [
       { labels: {}, value: calls.open(watchMethod) },
@@ -214,10 +218,30 @@ function callMetrics(calls: CallCounters): Metric[] {
   ];
 }
 
+function guardMetrics(guard: () => GuardUsage): Metric[] {
+  return [
+    scraped('etcd_bulkhead_held_calls', 'gauge', 'Calls that wait for an endpoint.', () => [
+      { labels: {}, value: guard().heldCalls },
+    ]),
+    scraped(
+      'etcd_bulkhead_held_bytes',
+      'gauge',
+      'Request bytes of the calls that wait for an endpoint.',
+      () => [{ labels: {}, value: guard().heldBytes }],
+    ),
+    scraped(
+      'etcd_bulkhead_live_breakers',
+      'gauge',
+      'Breakers that are not closed or have outcomes in their window.',
+      () => [{ labels: {}, value: guard().liveBreakers }],
+    ),
+  ];
+}
+
 function histogramSamples(calls: CallCounters): readonly Sample[] {
   const samples: Sample[] = [];
   const name = 'grpc_server_handling_seconds';
-  for (const { method, buckets, secondsSum } of calls.figures()) {
+  for (const { method, buckets, secondsSum } of calls.counts()) {
     const labels = labelsOf(method);
     let count = 0;
     for (const [index, value] of buckets.entries()) {
@@ -231,7 +255,7 @@ function histogramSamples(calls: CallCounters): readonly Sample[] {
   return samples;
 }
 
-/** As the interceptor that etcd uses labels them (go-grpc-prometheus). */
+/** The labels of go-grpc-prometheus, the interceptor that etcd uses. */
 function labelsOf(method: Method): Readonly<Record<string, string>> {
   return {
     grpc_type: method.requestStream
@@ -245,9 +269,8 @@ function labelsOf(method: Method): Readonly<Record<string, string>> {
 }
 
 /**
- * A metric whose samples are made when they are asked for. A registry only ever calls `get` and reads `name` of what it
- * holds (prom-client lib/registry.js); the library's types name its four classes, none of which can be filled from outside
- * at the price of a function call.
+ * A metric whose samples are computed at a scrape. A registry only calls `get` and reads `name` of its metrics (prom-client
+ * lib/registry.js). The library's types allow only its own four classes, and none of them can be filled by a function.
  */
 function scraped(
   name: string,

@@ -106,7 +106,7 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
   override end(status: Status): void {
     if (this.isEnded) return;
     this.text = status.text;
-    if (status.origin === 'proxy' && status.code !== Code.OK) this.#reportRefusal(status);
+    if (status.origin === 'proxy' && status.code !== Code.OK) this.#reportRejection(status);
     this.#record(status.code);
     super.end(status);
   }
@@ -118,11 +118,11 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
     super.cancel();
   }
 
-  #reportRefusal(status: Status): void {
+  #reportRejection(status: Status): void {
     const reason = metadataValue(status.trailers, reasonTrailer);
     if (reason === undefined) return;
-    this.#options.counters.refused(reason);
-    this.#options.events.refused?.(this, reason, metadataValue(status.trailers, hintTrailer));
+    this.#options.counters.rejected(reason);
+    this.#options.events.rejected?.(this, reason, metadataValue(status.trailers, hintTrailer));
   }
 
   #record(code: number): void {

@@ -1,15 +1,15 @@
 /**
- * At most one line per key and interval, so that a cluster that is gone for an hour does not fill the disk with the same
- * sentence. It counts what it holds back and drops nothing else.
+ * Limits log lines to one per key and interval, so that an outage of the cluster does not fill the disk with one repeated
+ * line. It counts the suppressed lines.
  */
 import type { Clock } from '../runtime/clock.ts';
 
 interface Slot {
-  openAtMs: number;
-  heldBack: number;
+  nextAtMs: number;
+  suppressed: number;
 }
 
-/** More keys than this share one slot; keys are names of ours, so this is not reached in practice. */
+/** Further keys share one slot. Keys are made of configured names, so this is not reached in practice. */
 const keysMax = 1000;
 
 export class Throttle {
@@ -22,25 +22,25 @@ export class Throttle {
     this.#intervalMs = intervalMs;
   }
 
-  /** -1: say nothing now. Otherwise how many were held back since the last time. */
+  /** Returns the number of lines that were suppressed since the last one, or -1 if this line must be suppressed, too. */
   pass(key: string): number {
     const slot = this.#slot(key);
     const nowMs = this.#clock.nowMs();
-    if (nowMs < slot.openAtMs) {
-      slot.heldBack += 1;
+    if (nowMs < slot.nextAtMs) {
+      slot.suppressed += 1;
       return -1;
     }
-    const { heldBack } = slot;
-    slot.openAtMs = nowMs + this.#intervalMs;
-    slot.heldBack = 0;
-    return heldBack;
+    const { suppressed } = slot;
+    slot.nextAtMs = nowMs + this.#intervalMs;
+    slot.suppressed = 0;
+    return suppressed;
   }
 
   #slot(key: string): Slot {
     const name = this.#slots.has(key) || this.#slots.size < keysMax ? key : '';
     let slot = this.#slots.get(name);
     if (slot === undefined) {
-      slot = { openAtMs: Number.NEGATIVE_INFINITY, heldBack: 0 };
+      slot = { nextAtMs: Number.NEGATIVE_INFINITY, suppressed: 0 };
       this.#slots.set(name, slot);
     }
     return slot;

@@ -1,4 +1,4 @@
-/** What this program calls itself. Read once from the package, so that no release can forget to say it here too. */
+/** The version of the program, read once from package.json. */
 import { readFileSync } from 'node:fs';
 
 interface Package {

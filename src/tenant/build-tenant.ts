@@ -1,20 +1,18 @@
-/**
- * From a tenant as configured to the tenant that calls carry. Looks at one tenant by itself; whether several get along is
- * separation.ts's to say.
- */
-import type { TenantConfig } from '../config/sections/tenants.ts';
+/** Builds a tenant from its configuration and checks it alone. separation.ts checks tenants against each other. */
+
 import type { Problem } from '../config/problem.ts';
+import type { TenantConfig } from '../config/sections/tenants.ts';
 import { KeySpaceError, keySpace } from '../etcd/key-space.ts';
 import { TenantState } from './state.ts';
 import type { Tenant } from './tenant.ts';
 
 /**
- * What a namespace ends in. Without it the keys of `game-1` and of `game-10` cannot be told apart by anybody who looks at
- * them, and a tenant added later is likely to overlap.
+ * The last character of a namespace. Without it, keys of `game-1` and `game-10` look alike, and the namespace of a tenant
+ * that is added later is likely to overlap.
  */
 const delimiter = '/';
 
-/** The tenant, or null with at least one problem added. */
+/** Returns null after it has added at least one problem. */
 export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant | null {
   const where = tenantWhere(config.name);
   const { namespace, leaseTag } = config;
@@ -23,7 +21,7 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
     problems.push({
       where,
       tenant: config.name,
-      what: `the namespace "${namespace}" must end in "${delimiter}", or "allow-undelimited" be set`,
+      what: `the namespace "${namespace}" must end in "${delimiter}", or "allow-undelimited" must be set`,
     });
   }
   try {
@@ -44,7 +42,7 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
   }
 }
 
-/** How problems name a tenant. */
+/** The `where` of a tenant's problems. */
 export function tenantWhere(name: string): string {
   return `tenant "${name}"`;
 }

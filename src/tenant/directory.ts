@@ -1,65 +1,65 @@
 /**
- * Who there is, who connects where, and what proves it: one immutable snapshot of the configuration. A reload builds another
- * one and puts it in the place of this; calls under way keep the tenant that they began with.
+ * One immutable snapshot of the configuration: which tenants exist, which identities belong to them, and how each listener
+ * identifies its clients. A reload builds a new snapshot that replaces this one as a whole. Calls in flight keep the tenant
+ * they began with.
  */
 import type { Config } from '../config/config.ts';
+import type { Problem } from '../config/problem.ts';
+import type { BearerConfig } from '../config/sections/bearer.ts';
 import type { ListenerConfig } from '../config/sections/listeners.ts';
 import type { TenantConfig } from '../config/sections/tenants.ts';
-import type { Problem } from '../config/problem.ts';
 import type { PasswordHash } from '../config/sections/users.ts';
-import { BearerTokens, isSameBearer } from '../identity/bearer.ts';
-import type { Clock } from '../runtime/clock.ts';
+import type { KeySpace } from '../etcd/key-space.ts';
 import { buildTenant } from './build-tenant.ts';
 import { checkSeparation } from './separation.ts';
 import type { Tenant } from './tenant.ts';
 import { compileUriPattern, type NameOf } from './uri-pattern.ts';
 
-/** How a listener tells who connects. */
+/** How a listener identifies its clients. */
 export interface ListenerIdentity {
-  /** Whoever shows no identity is this one; null: nobody. */
+  /** The tenant of clients that present no identity. Null if the listener rejects them. */
   readonly tenant: Tenant | null;
   readonly byUser: boolean;
   readonly byJwt: boolean;
   readonly byCertificate: boolean;
   readonly passesCredentials: boolean;
-  /** All that decides which tenant an identity is here, but for the tenants' own: another text, other rules. */
+  /** Everything that maps an identity to a tenant here, except the tenants' own settings. Equal texts are equal rules. */
   readonly rules: string;
 }
 
-export interface DirectoryParts {
-  readonly tenants: readonly Tenant[];
-  /** What the tenants were built from. */
-  readonly configs: readonly TenantConfig[];
-  /** `user:NAME`, `claim:VALUE`, `uri:`, `dns:` or `cn:` and a name of a certificate. */
-  readonly identities: ReadonlyMap<string, Tenant>;
-  readonly listeners: ReadonlyMap<string, ListenerIdentity>;
-  readonly users: ReadonlyMap<string, PasswordHash>;
-  readonly bearer: BearerTokens | null;
-  readonly uriPatterns: readonly NameOf[];
-}
+export type DirectoryConfig = Pick<
+  Config,
+  'tenants' | 'listeners' | 'users' | 'bearer' | 'uriPatterns'
+>;
 
 export class Directory {
-  /** Hashes of the passwords of tenants' users. */
+  /** Password hashes of the tenants' users. */
   readonly users: ReadonlyMap<string, PasswordHash>;
-  readonly bearer: BearerTokens | null;
+  readonly bearer: BearerConfig | null;
   readonly #configs: ReadonlyMap<string, TenantConfig>;
   readonly #byName: ReadonlyMap<string, Tenant>;
-  readonly #byIdentity: ReadonlyMap<string, Tenant>;
+  /** By `user:NAME`, `claim:VALUE`, or `uri:`, `dns:` or `cn:` and a name in a certificate. */
+  readonly #byIdentity = new Map<string, Tenant>();
   readonly #listeners: ReadonlyMap<string, ListenerIdentity>;
   readonly #uriPatterns: readonly NameOf[];
 
-  constructor(parts: DirectoryParts) {
-    this.users = parts.users;
-    this.bearer = parts.bearer;
-    this.#configs = new Map(parts.configs.map((config) => [config.name, config]));
-    this.#byName = new Map(parts.tenants.map((tenant) => [tenant.name, tenant]));
-    this.#byIdentity = parts.identities;
-    this.#listeners = parts.listeners;
-    this.#uriPatterns = parts.uriPatterns;
-  }
-
-  get tenants(): Iterable<Tenant> {
-    return this.#byName.values();
+  /** `tenants` has the tenants of `config`, and `listeners` its listeners, by name. */
+  constructor(
+    config: DirectoryConfig,
+    tenants: ReadonlyMap<string, Tenant>,
+    listeners: ReadonlyMap<string, ListenerIdentity>,
+  ) {
+    this.users = config.users;
+    this.bearer = config.bearer;
+    this.#configs = new Map(config.tenants.map((tenant) => [tenant.name, tenant]));
+    this.#byName = tenants;
+    this.#listeners = listeners;
+    this.#uriPatterns = config.uriPatterns.map(compileUriPattern);
+    for (const { name, identities } of config.tenants) {
+      const tenant = tenants.get(name);
+      if (tenant === undefined) continue;
+      for (const identity of identities) this.#byIdentity.set(identity, tenant);
+    }
   }
 
   byName(name: string): Tenant | null {
@@ -74,7 +74,7 @@ export class Directory {
     return this.#byIdentity.get(identity) ?? null;
   }
 
-  /** By the whole URI, or by a pattern that it fits. */
+  /** By the exact URI, or else by the first pattern that matches it and names a tenant. */
   byUri(uri: string): Tenant | null {
     const exact = this.byIdentity(`uri:${uri}`);
     if (exact !== null) return exact;
@@ -90,72 +90,36 @@ export class Directory {
     return this.#listeners.get(name) ?? null;
   }
 
-  /** Whether a tenant is still what it was: not one that a reload has changed or removed. */
+  /** Returns false for a tenant that a reload has changed or removed. */
   has(tenant: Tenant): boolean {
     return this.#byName.get(tenant.name) === tenant;
   }
 }
 
-/** Where the snapshot in force is found. Whoever reloads replaces `current`. */
+/** Holds the current snapshot. A reload replaces `current`. */
 export interface CurrentDirectory {
   readonly current: Directory;
 }
 
-export type DirectoryConfig = Pick<
-  Config,
-  'tenants' | 'listeners' | 'users' | 'bearer' | 'uriPatterns'
->;
-
-/** What is wrong with tenants taken together. */
+/** Returns the problems of the tenants, also of those that are only wrong in combination. */
 export function checkTenants(tenants: readonly TenantConfig[]): readonly Problem[] {
   const problems: Problem[] = [];
   checkSeparation([...buildTenants(tenants, problems).values()], problems);
   return problems;
 }
 
-/**
- * The directory of a configuration, or everything that is wrong with its tenants. What `previous` has and did not change is
- * taken over: tenants with whatever hangs on the object, verified tokens, hashes that sessions refer to.
- */
+/** Returns the directory of a configuration, or its problems. `previous` is the snapshot that the directory will replace. */
 export function buildDirectory(
   config: DirectoryConfig,
-  clock: Clock,
   previous: Directory | null = null,
 ): Directory | readonly Problem[] {
   const problems: Problem[] = [];
-  const users = takeOverUsers(config.users, previous);
-  const tenants = buildTenants(config.tenants, problems);
-  checkSeparation([...tenants.values()], problems);
+  const built = buildTenants(config.tenants, problems);
+  checkSeparation([...built.values()], problems);
   if (problems.length > 0) return problems;
-
-  const identities = new Map<string, Tenant>();
-  for (const tenantConfig of config.tenants) {
-    const built = tenants.get(tenantConfig.name);
-    if (built === undefined) continue;
-    const tenant = previous === null ? built : takeOver(built, tenantConfig, { previous, users });
-    tenants.set(tenant.name, tenant);
-    for (const identity of tenantConfig.identities) identities.set(identity, tenant);
-  }
-  const listeners = new Map<string, ListenerIdentity>();
-  for (const listener of config.listeners) {
-    const tenant = listener.tenant === null ? null : tenants.get(listener.tenant);
-    if (tenant === undefined) {
-      const where = `listener ${listener.name}`;
-      problems.push({ where, what: `there is no tenant "${listener.tenant}"` });
-    } else {
-      listeners.set(listener.name, listenerIdentity(listener, tenant, config));
-    }
-  }
-  if (problems.length > 0) return problems;
-  return new Directory({
-    tenants: [...tenants.values()],
-    configs: config.tenants,
-    identities,
-    listeners,
-    users,
-    bearer: takeOverBearer(config, clock, previous),
-    uriPatterns: config.uriPatterns.map(compileUriPattern),
-  });
+  const tenants = previous === null ? built : carriedOver(built, config, previous);
+  const listeners = buildListeners(config, tenants, problems);
+  return problems.length > 0 ? problems : new Directory(config, tenants, listeners);
 }
 
 function buildTenants(configs: readonly TenantConfig[], problems: Problem[]): Map<string, Tenant> {
@@ -168,54 +132,57 @@ function buildTenants(configs: readonly TenantConfig[], problems: Problem[]): Ma
 }
 
 /**
- * What was known of a tenant by that name: all of it where nothing has changed, its compaction floor where at least its
- * keys are the same ones, and nothing otherwise.
+ * What a reload keeps. The state follows the stored keys, see state.ts. A tenant without any change also stays the same
+ * object: `Directory.has` and, with it, the tenant's open streams depend on that.
  */
-function takeOver(
-  tenant: Tenant,
-  config: TenantConfig,
-  { previous, users }: { readonly previous: Directory; readonly users: Directory['users'] },
-): Tenant {
-  const known = previous.byName(tenant.name);
-  const knownConfig = previous.configOf(tenant.name);
-  if (known === null || knownConfig === null) return tenant;
-  const { prefix, leaseTag } = known.keySpace;
-  const hasSameKeys =
-    leaseTag === tenant.keySpace.leaseTag && Buffer.compare(prefix, tenant.keySpace.prefix) === 0;
-  if (!hasSameKeys) return tenant;
-  // A password that was changed may have been changed because somebody else knew it.
-  const hasSamePasswords = config.identities.every((identity) => {
-    const user = identity.startsWith('user:') ? identity.slice('user:'.length) : '';
-    return users.get(user) === previous.users.get(user);
-  });
-  const isSame = hasSamePasswords && JSON.stringify(config) === JSON.stringify(knownConfig);
-  return isSame ? known : { ...tenant, state: known.state };
+function carriedOver(
+  built: ReadonlyMap<string, Tenant>,
+  config: DirectoryConfig,
+  previous: Directory,
+): ReadonlyMap<string, Tenant> {
+  const tenants = new Map(built);
+  for (const tenantConfig of config.tenants) {
+    const { name } = tenantConfig;
+    const tenant = built.get(name);
+    const before = previous.byName(name);
+    const configBefore = previous.configOf(name);
+    if (tenant === undefined || before === null || configBefore === null) continue;
+    if (!isSameKeySpace(before.keySpace, tenant.keySpace)) continue;
+    const isUnchanged =
+      fingerprint(tenantConfig, config.users) === fingerprint(configBefore, previous.users);
+    tenants.set(name, isUnchanged ? before : { ...tenant, state: before.state });
+  }
+  return tenants;
 }
 
-/** Hashes that are the same are the same objects: sessions compare them. */
-function takeOverUsers(
-  users: ReadonlyMap<string, PasswordHash>,
-  previous: Directory | null,
-): ReadonlyMap<string, PasswordHash> {
-  if (previous === null) return users;
-  return new Map(
-    [...users].map(([user, hash]) => {
-      const known = previous.users.get(user);
-      return [user, known?.text === hash.text ? known : hash];
-    }),
-  );
+function isSameKeySpace(one: KeySpace, other: KeySpace): boolean {
+  return one.leaseTag === other.leaseTag && Buffer.compare(one.prefix, other.prefix) === 0;
 }
 
-function takeOverBearer(
-  { bearer: config }: DirectoryConfig,
-  clock: Clock,
-  previous: Directory | null,
-): BearerTokens | null {
-  if (config === null) return null;
-  const known = previous?.bearer ?? null;
-  return known !== null && isSameBearer(known.config, config)
-    ? known
-    : new BearerTokens(config, clock);
+/** Includes the tenant's passwords: one may have been changed because it had become known. */
+function fingerprint(config: TenantConfig, users: Directory['users']): string {
+  const hashes = config.identities
+    .filter((identity) => identity.startsWith('user:'))
+    .map((identity) => users.get(identity.slice('user:'.length))?.text);
+  return JSON.stringify([config, hashes]);
+}
+
+function buildListeners(
+  config: DirectoryConfig,
+  tenants: ReadonlyMap<string, Tenant>,
+  problems: Problem[],
+): ReadonlyMap<string, ListenerIdentity> {
+  const listeners = new Map<string, ListenerIdentity>();
+  for (const listener of config.listeners) {
+    const tenant = listener.tenant === null ? null : tenants.get(listener.tenant);
+    if (tenant === undefined) {
+      const where = `listener ${listener.name}`;
+      problems.push({ where, what: `there is no tenant "${listener.tenant}"` });
+    } else {
+      listeners.set(listener.name, listenerIdentity(listener, tenant, config));
+    }
+  }
+  return listeners;
 }
 
 function listenerIdentity(
@@ -225,7 +192,7 @@ function listenerIdentity(
 ): ListenerIdentity {
   const byJwt = identify.includes('jwt');
   const byCertificate = identify.includes('certificate');
-  // Keys are left out: to add one, as happens whenever they are rotated, makes nobody somebody else.
+  // Without the keys: they are rotated regularly, which changes the tenant of no token.
   const claims = byJwt && [bearer?.issuer, bearer?.audience, bearer?.claim];
   const patterns = byCertificate && uriPatterns;
   return {

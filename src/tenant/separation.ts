@@ -1,8 +1,9 @@
 /**
- * Whether tenants are kept apart by their key spaces: no stored key and no stored lease ID may belong to two of them. The
- * whole isolation rests on these two checks, so nothing is served before they have passed.
+ * Checks that the key spaces of tenants are disjoint: no stored key and no stored lease ID may belong to two tenants. The
+ * isolation of tenants depends on these two checks, so the proxy serves no calls before they have passed.
  */
 import type { Problem } from '../config/problem.ts';
+import { startsWith } from '../etcd/key-range.ts';
 import { tenantWhere } from './build-tenant.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -11,10 +12,10 @@ export function checkSeparation(tenants: readonly Tenant[], problems: Problem[])
   checkLeaseTags(tenants, problems);
 }
 
-/** No namespace may begin with another one. In byte order all that begin with one follow it without a gap. */
+/** No namespace may begin with another one. In byte order, all that begin with a namespace follow directly after it. */
 function checkNamespaces(tenants: readonly Tenant[], problems: Problem[]): void {
   const inOrder = tenants.toSorted((a, b) => Buffer.compare(a.keySpace.prefix, b.keySpace.prefix));
-  /** Each one's namespace begins with that of the one before it, and the last one may contain what follows. */
+  /** A stack: the namespace of each entry begins with that of the entry before it. */
   const containing: Tenant[] = [];
   for (const tenant of inOrder) {
     let outer = containing.at(-1);
@@ -33,7 +34,7 @@ function checkNamespaces(tenants: readonly Tenant[], problems: Problem[]): void 
   }
 }
 
-/** Tags are derived by a hash, so two namespaces may have the same by accident. */
+/** Lease tags are derived by a hash, so two namespaces may have the same tag by chance. */
 function checkLeaseTags(tenants: readonly Tenant[], problems: Problem[]): void {
   const owners = new Map<number, Tenant>();
   for (const tenant of tenants) {
@@ -42,18 +43,12 @@ function checkLeaseTags(tenants: readonly Tenant[], problems: Problem[]): void {
     if (owner === undefined) {
       owners.set(leaseTag, tenant);
     } else if (Buffer.compare(prefix, owner.keySpace.prefix) !== 0) {
-      // Where the namespaces are the same too, that has been said.
+      // Equal namespaces were already reported by checkNamespaces.
       problems.push({
         where: tenantWhere(tenant.name),
         tenant: tenant.name,
-        what: `its lease tag ${leaseTag} is that of ${tenantWhere(owner.name)}; set another "lease-tag"`,
+        what: `its lease tag ${leaseTag} is also that of ${tenantWhere(owner.name)}; set another "lease-tag"`,
       });
     }
   }
-}
-
-function startsWith(bytes: Uint8Array, prefix: Uint8Array): boolean {
-  return (
-    bytes.length >= prefix.length && Buffer.compare(bytes.subarray(0, prefix.length), prefix) === 0
-  );
 }

@@ -27,8 +27,8 @@ export class TenantState {
   }
 
   get<T>(part: StatePart<T>): T {
-    const known = this.#parts.get(part as StatePart<unknown>);
-    if (known !== undefined) return known as T;
+    const existing = this.#parts.get(part as StatePart<unknown>);
+    if (existing !== undefined) return existing as T;
     const created = part.create(this);
     this.#parts.set(part as StatePart<unknown>, created);
     return created;

@@ -1,13 +1,13 @@
 /**
- * A URI of a certificate → the name of a tenant, by a pattern whose parts make the name. No two URIs that differ make the
- * same name: a part that could be mistaken for the border between two of them matches nothing.
+ * Maps a URI of a certificate to the name of a tenant by a pattern with placeholders. Two different URIs never map to the
+ * same name: a value that contains the text between two placeholders of the name does not match.
  */
 import type { UriPattern } from '../config/sections/uri-pattern.ts';
 
-/** As SPIFFE allows them in a segment of a path. */
+/** The characters that SPIFFE allows in a path segment. */
 const segment = '[A-Za-z0-9._-]+';
 
-/** The name, or null where the URI is not one of the pattern's. */
+/** Returns null if the URI does not match the pattern. */
 export type NameOf = (uri: string) => string | null;
 
 export function compileUriPattern({ uri, tenant }: UriPattern): NameOf {
@@ -17,18 +17,18 @@ export function compileUriPattern({ uri, tenant }: UriPattern): NameOf {
       .map((piece, index) => (index % 2 === 0 ? piece.replace(/[.+]/g, '\\$&') : `(${segment})`))
       .join('')}$`,
   );
-  const parts: readonly string[] = uri.match(/\{[a-z]+\}/g) ?? [];
-  // Odd elements are parts, even ones what stands between them.
+  const placeholders: readonly string[] = uri.match(/\{[a-z]+\}/g) ?? [];
+  // Odd elements are placeholders, even ones the text between them.
   const pieces = tenant.split(/(\{[a-z]+\})/);
   return (text) => {
     const match = form.exec(text);
     if (match === null) return null;
     let name = '';
     for (const [index, piece] of pieces.entries()) {
-      const value = index % 2 === 0 ? piece : (match[parts.indexOf(piece) + 1] ?? '');
-      const border = pieces[index + 1] ?? '';
+      const value = index % 2 === 0 ? piece : (match[placeholders.indexOf(piece) + 1] ?? '');
+      const delimiter = pieces[index + 1] ?? '';
       const isLast = index + 2 >= pieces.length;
-      if (index % 2 === 1 && !isLast && value.includes(border)) return null;
+      if (index % 2 === 1 && !isLast && value.includes(delimiter)) return null;
       name += value;
     }
     return name;

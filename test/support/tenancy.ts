@@ -4,7 +4,6 @@ import { formatProblem } from '../../src/config/problem.ts';
 import type { ListenerConfig } from '../../src/config/sections/listeners.ts';
 import type { TenantConfig } from '../../src/config/sections/tenants.ts';
 import { buildDirectory, Directory, type DirectoryConfig } from '../../src/tenant/directory.ts';
-import { ManualClock } from './manual-clock.ts';
 
 export function tenantConfig(
   name: string,
@@ -51,12 +50,9 @@ export function directoryConfig(config: Partial<DirectoryConfig> = {}): Director
 /** Throws what is wrong with it. */
 export function directoryOf(
   config: Partial<DirectoryConfig>,
-  {
-    previous = null,
-    clock = new ManualClock(),
-  }: { previous?: Directory | null; clock?: ManualClock } = {},
+  { previous = null }: { previous?: Directory | null } = {},
 ): Directory {
-  const built = buildDirectory(directoryConfig(config), clock, previous);
+  const built = buildDirectory(directoryConfig(config), previous);
   if (built instanceof Directory) return built;
   throw new Error(built.map(formatProblem).join('\n'));
 }

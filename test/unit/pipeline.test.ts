@@ -77,12 +77,12 @@ function setUp() {
       sessions: new Sessions(clock, systemRandom),
       passwords: new Passwords(),
       gate: new HashingGate(),
-      onAnswer: null,
+      onOutcome: null,
     },
     identify: {
       directory,
-      resolvers: [byListener],
-      onUnidentified: (_call, why) => void unidentified.push(why),
+      sources: [byListener],
+      onRejected: (_call, reason) => void unidentified.push(reason),
     },
     observe: { clock, counters: new CallCounters(), events: noCallEvents, keyOf: null },
     drain: new OpenStreams(clock),
@@ -113,6 +113,7 @@ function setUp() {
       hold: new Hold({ isAvailable: () => true, onAvailable: () => () => {} }),
       holdMs: 5_000,
       requestTimeoutMs: 15_000,
+      onRetry: null,
     },
     upstream,
   };

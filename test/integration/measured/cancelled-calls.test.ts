@@ -3,7 +3,7 @@
  * renewal): the connection lives, the watch on it as well, and nobody else notices. CANCELLED_CALLS=… is how many.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { collecting, observe } from '../soak/observation.ts';
+import { collecting, observe } from '../../soak/observation.ts';
 import { Bystander } from '../../support/bystander.ts';
 import { encode, grpcClient } from '../../support/client.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';

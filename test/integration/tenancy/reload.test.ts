@@ -69,7 +69,7 @@ describe('a running proxy', () => {
 
     writeFileSync(file, text('two', 'holdd: 1s'));
     program.kill('SIGHUP');
-    await program.printed('out', /the configuration is wrong/);
+    await program.printed('out', /reload failed/);
     expect(await page('/metrics')).toMatch(/^etcd_bulkhead_config_last_reload_successful 0$/m);
     expect(await configz()).toMatchObject({
       hash,

@@ -36,7 +36,7 @@ async function start(overrides: Partial<AdminParts> = {}) {
   return { lifecycle, admin, get };
 }
 
-/** What the server says to these very bytes, until it closes the connection. */
+/** Sends these bytes, and returns everything that the server sends until it closes the connection. */
 async function raw(admin: Admin, request: string): Promise<string> {
   const [host = '', port] = admin.address.split(':');
   const socket = connect(Number(port), host);
@@ -45,7 +45,7 @@ async function raw(admin: Admin, request: string): Promise<string> {
 }
 
 describe('probes', () => {
-  test('start-up and readiness follow the life of the process', async () => {
+  test('startup and readiness follow the lifecycle of the process', async () => {
     const { lifecycle, get } = await start();
     const codes = async () => [(await get('/startupz')).code, (await get('/readyz')).code];
     expect(await codes()).toEqual([503, 503]);
@@ -55,22 +55,22 @@ describe('probes', () => {
     expect(await codes()).toEqual([200, 503]);
   });
 
-  test('the process lives while it answers', async () => {
+  test('liveness is ok while the process responds', async () => {
     const { get } = await start();
     expect(await get('/livez')).toMatchObject({ code: 200, body: 'ok\n' });
   });
 
-  test('readiness never depends on etcd', async () => {
+  test('readiness does not depend on etcd', async () => {
     const { lifecycle, get } = await start({
       upstream: () => {
-        throw new Error('etcd must not be asked');
+        throw new Error('must not be called');
       },
     });
     lifecycle.move('serving');
     expect((await get('/readyz')).code).toBe(200);
   });
 
-  test('?verbose lists what was checked', async () => {
+  test('?verbose lists the checks', async () => {
     const { lifecycle, get } = await start();
     lifecycle.move('serving');
     lifecycle.move('draining');
@@ -81,7 +81,7 @@ describe('probes', () => {
   });
 });
 
-test('state is JSON', async () => {
+test('state pages are JSON', async () => {
   const { get } = await start();
   expect(JSON.parse((await get('/upstreamz')).body)).toEqual({
     endpoints: [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
@@ -90,7 +90,7 @@ test('state is JSON', async () => {
   expect(JSON.parse((await get('/version')).body)).toMatchObject({ 'etcd-bulkhead': '1.2.3' });
 });
 
-test('metrics come with the media type of their format', async () => {
+test('metrics have the media type of their format', async () => {
   const { body, headers } = await (await start()).get('/metrics');
   expect(body).toBe('up 1\n');
   expect(headers.get('content-type')).toBe('text/plain; version=0.0.4');
@@ -112,25 +112,25 @@ describe('bad requests', () => {
     });
   });
 
-  test('a page in a browser that made its own name point here learns nothing', async () => {
+  test('a request with a foreign host name is rejected (DNS rebinding)', async () => {
     const { admin } = await start();
-    const ask = (host: string) =>
+    const request = (host: string) =>
       raw(admin, `GET /configz HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`);
     for (const host of ['evil.example', '127.evil.example', 'evil.example:2381']) {
-      expect(await ask(host), host).toMatch(/^HTTP\/1\.1 421 /);
+      expect(await request(host), host).toMatch(/^HTTP\/1\.1 421 /);
     }
     for (const host of ['localhost:2381', '127.0.0.1', '[::1]:2381']) {
-      expect(await ask(host), host).toMatch(/^HTTP\/1\.1 200 /);
+      expect(await request(host), host).toMatch(/^HTTP\/1\.1 200 /);
     }
   });
 
-  test('a page that fails is an error of that request alone', async () => {
+  test('a page that fails affects only its own request', async () => {
     const { get } = await start({ metrics: () => Promise.reject(new Error('broken')) });
     expect((await get('/metrics')).code).toBe(500);
     expect((await get('/livez')).code).toBe(200);
   });
 
-  test('headers beyond the limit and what is no HTTP end the connection', async () => {
+  test('headers beyond the limit and bytes that are not HTTP end the connection', async () => {
     const { admin, get } = await start();
     const long = `GET /livez HTTP/1.1\r\nHost: localhost\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`;
     await raw(admin, long).catch(() => {});
@@ -139,7 +139,7 @@ describe('bad requests', () => {
   });
 });
 
-test('a port that is taken is an error of whoever starts', async () => {
+test('startAdmin rejects if the port is in use', async () => {
   const { admin } = await start();
   const port = Number(admin.address.split(':')[1]);
   await expect(start({ address: { host: '127.0.0.1', port } })).rejects.toThrow('EADDRINUSE');

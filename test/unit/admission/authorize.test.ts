@@ -17,7 +17,7 @@ const remove = message([3, message([1, 'k'])]);
 const range = message([1, message([1, 'k'])]);
 const raise = message([1, 1n], [3, 1n]);
 
-/** How the reason trailer of a call reads, or `passed` when it reached etcd. */
+/** Returns the reason trailer of a call, or `passed` if it has reached etcd. */
 function outcome(tenant: Tenant, name: MethodName, request: Uint8Array = Buffer.alloc(0)): string {
   const below = new FakeEtcd<'tenant'>();
   const above = new Caller();
@@ -43,11 +43,13 @@ describe('a tenant', () => {
   test.each(methods.map((m) => [m.decision, m.name] as const))(
     'calls a method that is %s: %s',
     (decision, name) => {
-      expect(outcome(testTenant(), name)).toBe(decision === 'refused' ? 'method-denied' : 'passed');
+      expect(outcome(testTenant(), name)).toBe(
+        decision === 'rejected' ? 'method-denied' : 'passed',
+      );
     },
   );
 
-  test('looks at alarms, and neither raises nor disarms one', () => {
+  test('reads alarms, but neither raises nor disarms them', () => {
     const alarm = 'etcdserverpb.Maintenance/Alarm';
     expect(outcome(testTenant(), alarm, message([3, 1n]))).toBe('passed');
     for (const action of [1n, 2n, 7n, -1n, 2n ** 32n]) {
@@ -57,7 +59,7 @@ describe('a tenant', () => {
     expect(outcome(testTenant(), alarm, message([1, 'x']))).toBe('malformed');
   });
 
-  test('is told what to do instead', () => {
+  test('receives a hint about what to do instead', () => {
     const above = new Caller();
     const call = callOf('etcdserverpb.Maintenance/Snapshot', { tenant: testTenant() });
     authorize()(new FakeEtcd<'tenant'>()).stream(call, above);
@@ -65,7 +67,7 @@ describe('a tenant', () => {
     expect(hint).toMatch(/every tenant/);
   });
 
-  test('writes in transactions, whatever is in them', () => {
+  test('calls transactions, whatever they contain', () => {
     for (const request of [put, message([2, put]), Buffer.from('no message')]) {
       expect(outcome(testTenant(), 'etcdserverpb.KV/Txn', request)).toBe('passed');
     }
@@ -77,18 +79,18 @@ describe('the owner of the cluster', () => {
     expect(outcome(owner, name, raise)).toBe('passed');
   });
 
-  test('manages no users through the proxy', () => {
+  test('cannot manage users through the proxy', () => {
     expect(outcome(owner, 'etcdserverpb.Auth/UserAdd')).toBe('method-denied');
   });
 
-  test('calls only the methods that were given to it', () => {
+  test('calls only the methods that it owns', () => {
     const some: Tenant = { ...owner, owns: new Set(['etcdserverpb.Maintenance/Defragment']) };
     expect(outcome(some, 'etcdserverpb.Maintenance/Defragment')).toBe('passed');
     expect(outcome(some, 'etcdserverpb.Maintenance/Snapshot')).toBe('method-denied');
     expect(outcome(some, 'etcdserverpb.Maintenance/Alarm', raise)).toBe('method-denied');
   });
 
-  test('changes nothing when it may only read', () => {
+  test('cannot write if it is read-only', () => {
     const watching: Tenant = { ...owner, access: 'read-only' };
     const reads = [...ownerMethods].filter((name) => outcome(watching, name, raise) === 'passed');
     expect(reads).toEqual([
@@ -102,8 +104,8 @@ describe('the owner of the cluster', () => {
   });
 });
 
-describe('a tenant that may only read', () => {
-  test('reads and watches, and looks at its own leases', () => {
+describe('a read-only tenant', () => {
+  test('reads, watches and lists its own leases', () => {
     const passed = methods
       .filter(
         ({ service, name }) => !service.endsWith('.Auth') && outcome(reader, name) === 'passed',
@@ -138,7 +140,7 @@ describe('a tenant that may only read', () => {
     'v3electionpb.Election/Campaign',
     'v3electionpb.Election/Proclaim',
     'v3electionpb.Election/Resign',
-  ] as const)('is refused %s, and told why', (name) => {
+  ] as const)('is rejected for %s, with a reason', (name) => {
     expect(outcome(reader, name)).toBe('read-only');
   });
 
@@ -159,9 +161,13 @@ describe('a tenant that may only read', () => {
     ['a put after the range that it replaces', 'read-only', message([2, concat(range, put)])],
     ['a put in the first of two nested ones', 'read-only', twice(message([2, put]), message())],
     ['a put in the second of two nested ones', 'read-only', twice(message(), message([2, put]))],
-    ['a put behind what is too deep', 'read-only', message([2, nested(129, put)], [3, put])],
-    ['a branch that is no message', 'malformed', message([2, 'no message'])],
-    ['a put before what is no message', 'malformed', message([2, put], [3, '\xff'])],
+    [
+      'a put after a branch that is too deep',
+      'read-only',
+      message([2, nested(129, put)], [3, put]),
+    ],
+    ['a branch that is not a message', 'malformed', message([2, 'no message'])],
+    ['a put before an invalid message', 'malformed', message([2, put], [3, '\xff'])],
     ['an operation of the wrong type', 'malformed', message([2, message([4, 1n])])],
     ['a branch of the wrong type', 'malformed', message([2, 1n])],
     ['a field number that some parsers cut', 'malformed', Buffer.from('9280808010021200', 'hex')],

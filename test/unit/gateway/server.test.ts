@@ -1,4 +1,4 @@
-/** HTTP/1.1 on the client port, over real connections on loopback, in front of an etcd that does what the test says. */
+/** HTTP/1.1 on the client port, over real connections on loopback, in front of a scripted etcd. */
 import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -13,16 +13,16 @@ import { until } from '../../support/until.ts';
 
 const peer = { listener: 'game', remote: '', certificate: null };
 
-/** Answers at once, with what the test has put there; a method without an answer hangs. */
-class Answers implements Etcd<'client'> {
+/** Responds at once with what the test has set for the method. A method without a response hangs. */
+class ScriptedEtcd implements Etcd<'client'> {
   readonly calls: [call: Call, request: Buffer][] = [];
   readonly by = new Map<string, { status: Status; message?: Uint8Array }>();
   cancels = 0;
 
-  unary(call: Call, request: Uint8Array, reply: Parameters<Etcd<'client'>['unary']>[2]) {
+  unary(call: Call, request: Uint8Array, responses: Parameters<Etcd<'client'>['unary']>[2]) {
     this.calls.push([call, Buffer.from(request)]);
-    const answer = this.by.get(call.method.rpc);
-    if (answer === undefined) {
+    const response = this.by.get(call.method.rpc);
+    if (response === undefined) {
       return {
         ...endedCall,
         cancel: () => {
@@ -30,8 +30,10 @@ class Answers implements Etcd<'client'> {
         },
       };
     }
-    if (answer.message !== undefined) reply.deliver(builtMessage(asOwned(answer.message)));
-    reply.end(answer.status);
+    if (response.message !== undefined) {
+      responses.deliver(builtMessage(asOwned(response.message)));
+    }
+    responses.end(response.status);
     return endedCall;
   }
 
@@ -42,12 +44,12 @@ class Answers implements Etcd<'client'> {
 
 const empty = new Uint8Array(0);
 const alarmsOf = (...kinds: number[]) => {
-  const answer = new Writer();
-  for (const kind of kinds) answer.message(2, new Writer().varint(1, 7).varint(2, kind).finish());
-  return answer.finish();
+  const response = new Writer();
+  for (const kind of kinds) response.message(2, new Writer().varint(1, 7).varint(2, kind).finish());
+  return response.finish();
 };
 
-let etcd: Answers;
+let etcd: ScriptedEtcd;
 let members: MemberReport[];
 let faults: unknown[];
 let clock: ManualClock;
@@ -56,13 +58,13 @@ let listener: Server;
 const sockets = new Set<Socket>();
 
 beforeEach(async () => {
-  etcd = new Answers();
+  etcd = new ScriptedEtcd();
   etcd.by.set('Alarm', { status: ok, message: empty }).set('Range', { status: ok, message: empty });
   members = [{ state: 'ready', version: '3.4.23' }];
   faults = [];
   clock = new ManualClock();
   const server = gateway({
-    etcd: () => etcd,
+    etcd,
     upstream: () => members,
     hostNames: ['etcd.example'],
     clock,
@@ -82,13 +84,17 @@ afterEach(() => {
   listener.close();
 });
 
-interface Got {
+interface HttpResponse {
   readonly code: number | undefined;
   readonly type: string | undefined;
   readonly body: string;
 }
 
-function ask(path: string, headers: OutgoingHttpHeaders = {}, method = 'GET'): Promise<Got> {
+function request(
+  path: string,
+  headers: OutgoingHttpHeaders = {},
+  method = 'GET',
+): Promise<HttpResponse> {
   return new Promise((resolve, reject) => {
     const options = { host: '127.0.0.1', port, path, method, headers, agent: false };
     get(options, (response: IncomingMessage) => {
@@ -104,159 +110,159 @@ function ask(path: string, headers: OutgoingHttpHeaders = {}, method = 'GET'): P
 }
 
 describe('/version', () => {
-  test('is written as etcd writes it', async () => {
-    expect(await ask('/version')).toEqual({
+  test('has the exact text of etcd', async () => {
+    expect(await request('/version')).toEqual({
       code: 200,
       type: 'application/json',
       body: '{"etcdserver":"3.4.23","etcdcluster":"3.4.0"}',
     });
   });
 
-  test('tells the oldest of several members, by number and not by letter', async () => {
+  test('reports the oldest of several members, in numeric order', async () => {
     members = ['3.10.1', '', '3.5.9', '3.5.21', 'nonsense', '3.6.0-rc.1'].map((version) => ({
       state: 'ready',
       version,
     }));
-    const { body } = await ask('/version');
+    const { body } = await request('/version');
     expect(JSON.parse(body)).toEqual({ etcdserver: '3.5.9', etcdcluster: '3.5.0' });
   });
 
-  test('is not made up before a member has told it', async () => {
+  test('is unavailable before a member has reported its version', async () => {
     members = [{ state: 'connecting', version: '' }];
-    expect(await ask('/version')).toMatchObject({ code: 503 });
+    expect(await request('/version')).toMatchObject({ code: 503 });
   });
 });
 
 describe('/health', () => {
-  test('is true when a read succeeds, one key of whoever asks', async () => {
-    expect(await ask('/health')).toMatchObject({ code: 200, body: '{"health":"true"}' });
-    const [call, request] = etcd.calls.at(-1) ?? [];
+  test('is true if a read as the tenant of the client succeeds', async () => {
+    expect(await request('/health')).toMatchObject({ code: 200, body: '{"health":"true"}' });
+    const [call, message] = etcd.calls.at(-1) ?? [];
     expect(call?.method.name).toBe('etcdserverpb.KV/Range');
     expect(call?.peer).toBe(peer);
     expect(call?.deadlineMs).toBeLessThan(Number.POSITIVE_INFINITY);
-    expect(request).toEqual(new Writer().string(1, 'health').bool(8, true).finish());
+    expect(message).toEqual(new Writer().string(1, 'health').bool(8, true).finish());
   });
 
-  test('without a leader it is false at once, and nobody is asked', async () => {
+  test('without a leader it is false at once, without a call', async () => {
     members = [{ state: 'no leader', version: '3.4.23' }];
-    expect(await ask('/health')).toMatchObject({
+    expect(await request('/health')).toMatchObject({
       code: 503,
       body: '{"health":"false","reason":"RAFT NO LEADER"}',
     });
     expect(etcd.calls).toEqual([]);
   });
 
-  test('serializable=true needs no leader and asks for a serializable read', async () => {
+  test('serializable=true needs no leader and makes a serializable read', async () => {
     members = [];
-    expect(await ask('/health?serializable=true')).toMatchObject({ code: 200 });
+    expect(await request('/health?serializable=true')).toMatchObject({ code: 200 });
     const serializable = new Writer().string(1, 'health').bool(7, true).bool(8, true).finish();
     expect(etcd.calls.at(-1)?.[1]).toEqual(serializable);
   });
 
-  test('a read that fails is told with its reason', async () => {
+  test('a read that fails makes it false, with the reason', async () => {
     etcd.by.set('Range', { status: status(Code.UNAVAILABLE, 'etcdserver: request timed out') });
-    expect(await ask('/health')).toMatchObject({
+    expect(await request('/health')).toMatchObject({
       code: 503,
       body: '{"health":"false","reason":"RANGE ERROR:etcdserver: request timed out"}',
     });
   });
 
-  test('who may not read is told that it works: it refused him', async () => {
+  test('it is true for a client that may not read', async () => {
     const refused = status(Code.PERMISSION_DENIED, 'etcdserver: permission denied');
     etcd.by.set('Range', { status: refused }).set('Alarm', { status: refused });
-    expect(await ask('/health')).toMatchObject({ code: 200 });
+    expect(await request('/health')).toMatchObject({ code: 200 });
   });
 
   test('an alarm makes it false, unless it is excluded', async () => {
     etcd.by.set('Alarm', { status: ok, message: alarmsOf(1) });
-    expect(await ask('/health')).toMatchObject({
+    expect(await request('/health')).toMatchObject({
       code: 503,
       body: '{"health":"false","reason":"ALARM NOSPACE"}',
     });
-    expect(await ask('/health?exclude=NOSPACE')).toMatchObject({ code: 200 });
+    expect(await request('/health?exclude=NOSPACE')).toMatchObject({ code: 200 });
     etcd.by.set('Alarm', { status: ok, message: alarmsOf(1, 2) });
-    expect((await ask('/health?exclude=NOSPACE')).body).toContain('ALARM CORRUPT');
+    expect((await request('/health?exclude=NOSPACE')).body).toContain('ALARM CORRUPT');
   });
 
-  test('credentials of the request go with the read', async () => {
-    await ask('/health', { authorization: 'Bearer x' });
+  test('the read carries the credentials of the request', async () => {
+    await request('/health', { authorization: 'Bearer x' });
     expect(etcd.calls.at(-1)?.[0].metadata).toEqual(['authorization', 'Bearer x']);
   });
 
-  test('who hangs up takes the read along', async () => {
+  test('a client that disconnects cancels the read', async () => {
     etcd.by.delete('Range');
-    const asked = get({ host: '127.0.0.1', port, path: '/health', agent: false });
-    asked.on('error', () => {});
+    const pending = get({ host: '127.0.0.1', port, path: '/health', agent: false });
+    pending.on('error', () => {});
     await until('the read', () => etcd.calls.length === 2);
-    asked.destroy();
-    await until('its cancel', () => etcd.cancels === 1);
+    pending.destroy();
+    await until('its cancellation', () => etcd.cancels === 1);
   });
 
-  test('a layer that throws costs that request alone', async () => {
+  test('a layer that throws affects only that request', async () => {
     const { by } = etcd;
     etcd.unary = () => {
       throw new Error('bug');
     };
-    expect(await ask('/health')).toMatchObject({ code: 500 });
+    expect(await request('/health')).toMatchObject({ code: 500 });
     expect(faults).toHaveLength(1);
     expect(by.size).toBe(2);
-    expect(await ask('/version')).toMatchObject({ code: 200 });
+    expect(await request('/version')).toMatchObject({ code: 200 });
   });
 });
 
-describe('whoever asks', () => {
+describe('a client', () => {
   test.each(['/', '/v3/kv/range', '/metrics', '/healthz', '//health'])(
-    'for %s finds nothing',
+    'gets 404 for %s',
     async (path) => {
-      expect(await ask(path)).toMatchObject({ code: 404 });
+      expect(await request(path)).toMatchObject({ code: 404 });
     },
   );
 
-  test.each(['POST', 'HEAD', 'OPTIONS'])('with %s is told to get', async (verb) => {
-    expect(await ask('/health', {}, verb)).toMatchObject({ code: 405 });
+  test.each(['POST', 'HEAD', 'OPTIONS'])('gets 405 for %s', async (verb) => {
+    expect(await request('/health', {}, verb)).toMatchObject({ code: 405 });
   });
 
   test.each(['evil.example', 'evil.example:2379', '127.0.0.1.evil.example', '10.0.0.1'])(
-    'for the host %s on a loopback address is misdirected',
+    'gets 421 for the host %s on a loopback address',
     async (host) => {
-      expect(await ask('/version', { host })).toMatchObject({ code: 421 });
+      expect(await request('/version', { host })).toMatchObject({ code: 421 });
     },
   );
 
   test.each(['localhost', 'LOCALHOST:2379', '127.0.0.1:1', '[::1]:2379', 'etcd.example:2379'])(
-    'for the host %s is served',
+    'is served for the host %s',
     async (host) => {
-      expect(await ask('/version', { host })).toMatchObject({ code: 200 });
+      expect(await request('/version', { host })).toMatchObject({ code: 200 });
     },
   );
 
-  test('with a head of a megabyte is cut off', async () => {
+  test('with a head of one megabyte is disconnected', async () => {
     const headers = { 'x-long': 'x'.repeat(1 << 20) };
-    await expect(ask('/version', headers)).rejects.toThrow();
+    await expect(request('/version', headers)).rejects.toThrow();
   });
 
-  test('without ever asking, or letter by letter, is cut off when the patience ends', async () => {
+  test('that sends no complete request is disconnected after a timeout', async () => {
     const silent = connect(port, '127.0.0.1').on('error', () => {});
     const dribbling = connect(port, '127.0.0.1').on('error', () => {});
     dribbling.write('GET /version HTTP/1.1\r\nhost: loc');
     await until('both connections', () => sockets.size === 2);
     clock.advance(4_000);
     dribbling.write('alhost');
-    await ask('/version');
+    await request('/version');
     expect([silent.destroyed, dribbling.destroyed]).toEqual([false, false]);
     clock.advance(1_000);
-    await until('the cut', () => [...sockets].filter((each) => each.destroyed).length >= 2);
+    await until('the disconnects', () => [...sockets].filter((each) => each.destroyed).length >= 2);
   });
 
-  test('on a kept connection is served again, and cut off when idle', async () => {
+  test('on a persistent connection is served again, and disconnected when idle', async () => {
     const socket = connect(port, '127.0.0.1').on('error', () => {});
-    let heard = '';
+    let received = '';
     socket.on('data', (bytes) => {
-      heard += bytes.toString();
+      received += bytes.toString();
     });
-    for (const answers of [1, 2, 3]) {
+    for (const responses of [1, 2, 3]) {
       socket.write('GET /version HTTP/1.1\r\nhost: localhost\r\n\r\n');
-      await until('an answer', () => heard.split('HTTP/1.1 200').length === answers + 1);
+      await until('a response', () => received.split('HTTP/1.1 200').length === responses + 1);
       clock.advance(4_000);
     }
     clock.advance(1_001);
@@ -264,15 +270,15 @@ describe('whoever asks', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 
-  test('as the 257th at a time is cut off, and the others are served', async () => {
+  test('beyond 256 connections is disconnected, and the others are served', async () => {
     const held = Array.from({ length: 256 }, () =>
       connect(port, '127.0.0.1').on('error', () => {}),
     );
     await until('256 connections', () => sockets.size === 256);
-    await expect(ask('/version')).rejects.toThrow();
+    await expect(request('/version')).rejects.toThrow();
     held[0]?.write('GET /version HTTP/1.0\r\n\r\n');
-    const answer = await new Promise<Buffer>((resolve) => held[0]?.once('data', resolve));
-    expect(answer.toString()).toContain('"etcdserver"');
+    const response = await new Promise<Buffer>((resolve) => held[0]?.once('data', resolve));
+    expect(response.toString()).toContain('"etcdserver"');
     for (const socket of held) socket.destroy();
   });
 });

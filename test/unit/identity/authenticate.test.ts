@@ -15,14 +15,14 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { directoryOf, listenerConfig, tenantConfig } from '../../support/tenancy.ts';
 import { callOf, onBytes } from '../../support/test-call.ts';
 
-const logInMethod = 'etcdserverpb.Auth/Authenticate';
+const authenticateMethod = 'etcdserverpb.Auth/Authenticate';
 const statusMethod = 'etcdserverpb.Auth/AuthStatus';
 
 class SlowPasswords extends Passwords {
-  answers: ((isRight: boolean) => void)[] = [];
+  comparisons: ((matches: boolean) => void)[] = [];
 
-  override isRight(): Promise<boolean> {
-    return new Promise((resolve) => this.answers.push(resolve));
+  override matches(): Promise<boolean> {
+    return new Promise((resolve) => this.comparisons.push(resolve));
   }
 }
 
@@ -47,99 +47,105 @@ function start() {
   const passwords = new SlowPasswords();
   const sessions = new Sessions(new ManualClock(), systemRandom);
   const below = new FakeEtcd<'client'>();
-  const answers: (RefusalName | null)[] = [];
+  const outcomes: (RefusalName | null)[] = [];
   const layer = authenticate({
     directory,
     sessions,
     passwords,
     gate: new HashingGate(),
-    onAnswer: (_call, why) => void answers.push(why),
+    onOutcome: (_call, reason) => void outcomes.push(reason),
   });
   const etcd = onBytes(layer(below));
-  const ask = (listener: string, user = 'red', name: 'log in' | 'status' = 'log in') => {
+  const request = (
+    listener: string,
+    user = 'red',
+    method: 'authenticate' | 'status' = 'authenticate',
+  ) => {
     const above = new Caller();
-    const request = new Writer().string(1, user).string(2, 'secret').finish();
-    const call = callOf(name === 'log in' ? logInMethod : statusMethod, { listener });
-    const ongoing = etcd.unary(call, request, above);
-    return { above, ongoing };
+    const message = new Writer().string(1, user).string(2, 'secret').finish();
+    const call = callOf(method === 'authenticate' ? authenticateMethod : statusMethod, {
+      listener,
+    });
+    const handle = etcd.unary(call, message, above);
+    return { above, handle };
   };
-  return { directory, passwords, sessions, below, answers, ask };
+  return { directory, passwords, sessions, below, outcomes, request };
 }
 
 describe('Authenticate', () => {
-  test('answers the right password with a token, and is not heard below', async () => {
-    const { passwords, sessions, below, answers, ask } = start();
-    const { above } = ask('by user');
-    passwords.answers[0]?.(true);
+  test('returns a token for the right password and does not reach the layer below', async () => {
+    const { passwords, sessions, below, outcomes, request } = start();
+    const { above } = request('by user');
+    passwords.comparisons[0]?.(true);
     await turn();
     expect(above.status?.code).toBe(0);
     expect(above.texts[0]?.slice(-59)).toMatch(/^[\w-]{59}$/);
-    expect([sessions.count, below.calls, answers]).toEqual([1, [], [null]]);
+    expect([sessions.count, below.calls, outcomes]).toEqual([1, [], [null]]);
   });
 
-  test('takes as long for a user who does not exist, and says no more', async () => {
-    const { passwords, ask, answers } = start();
-    const { above } = ask('by user', 'ghost');
-    expect(passwords.answers).toHaveLength(1);
-    passwords.answers[0]?.(true);
+  test('compares a password and ends with the same status if the user does not exist', async () => {
+    const { passwords, request, outcomes } = start();
+    const { above } = request('by user', 'ghost');
+    expect(passwords.comparisons).toHaveLength(1);
+    passwords.comparisons[0]?.(true);
     await turn();
     expect(above.status).toBe(refusal('authentication-failed'));
-    expect(answers).toEqual(['authentication-failed']);
+    expect(outcomes).toEqual(['authentication-failed']);
   });
 
-  test('refuses a password that was changed while it was being compared', async () => {
-    const { directory, passwords, sessions, ask } = start();
-    const { above } = ask('by user');
+  test('rejects a password that a reload has changed during the comparison', async () => {
+    const { directory, passwords, sessions, request } = start();
+    const { above } = request('by user');
     directory.current = directoryWith(anyHash.replace('aaa', 'bbb'));
-    passwords.answers[0]?.(true);
+    passwords.comparisons[0]?.(true);
     await turn();
     expect(above.status).toBe(refusal('authentication-failed'));
     expect(sessions.count).toBe(0);
   });
 
-  test('says nothing to a client that went away', async () => {
-    const { passwords, ask } = start();
-    const { above, ongoing } = ask('by user');
-    ongoing.cancel();
-    passwords.answers[0]?.(true);
+  test('does nothing after the client has cancelled', async () => {
+    const { passwords, request } = start();
+    const { above, handle } = request('by user');
+    handle.cancel();
+    passwords.comparisons[0]?.(true);
     await turn();
     expect(above.status).toBeNull();
   });
 
-  test('is off where nobody is identified by user, and etcd answers where credentials are passed on', () => {
-    const { below, ask } = start();
-    expect(ask('open').above.status).toBe(refusal('authentication-off'));
+  test('is disabled on a listener that does not identify by user, and passes to etcd with the credentials', () => {
+    const { below, request } = start();
+    expect(request('open').above.status).toBe(refusal('authentication-off'));
     expect(below.calls).toEqual([]);
-    ask('through');
+    request('through');
     expect(below.calls).toHaveLength(1);
   });
 
-  test('AuthStatus says which of the two it is', () => {
-    const { ask } = start();
+  test('AuthStatus reports whether authentication is enabled', () => {
+    const { request } = start();
     const enabled = new Writer().message(1, new Uint8Array(0)).bool(2, true).varint(3, 1).finish();
     const disabled = new Writer().message(1, new Uint8Array(0)).varint(3, 1).finish();
-    expect(ask('by user', '', 'status').above.texts).toEqual([Buffer.from(enabled).toString()]);
-    expect(ask('open', '', 'status').above.texts).toEqual([Buffer.from(disabled).toString()]);
+    expect(request('by user', '', 'status').above.texts).toEqual([Buffer.from(enabled).toString()]);
+    expect(request('open', '', 'status').above.texts).toEqual([Buffer.from(disabled).toString()]);
   });
 });
 
-describe('a hash', () => {
-  test('that we wrote is right for its password, and for no other', async () => {
+describe('a password hash', () => {
+  test('of hashPassword matches its password and no other one', async () => {
     const passwords = new Passwords();
     const hash = parsePasswordHash(await hashPassword(Buffer.from('secret')));
     if (typeof hash === 'string') throw new Error(hash);
-    expect(await passwords.isRight(Buffer.from('secret'), hash)).toBe(true);
-    expect(await passwords.isRight(Buffer.from('secret '), hash)).toBe(false);
-    expect(await passwords.isRight(Buffer.alloc(1_025), hash)).toBe(false);
+    expect(await passwords.matches(Buffer.from('secret'), hash)).toBe(true);
+    expect(await passwords.matches(Buffer.from('secret '), hash)).toBe(false);
+    expect(await passwords.matches(Buffer.alloc(1_025), hash)).toBe(false);
   });
 
-  test('of bcrypt is compared in a worker, which goes when it is closed', async () => {
+  test('of bcrypt is compared in a worker, which ends when it is closed', async () => {
     const passwords = new Passwords();
     const hash = parsePasswordHash('$2b$04$DXz3bnuWgvX6FnxVXyaxG.HVkfdmKX1L4T5Q5xZ3wOSrKLKdqZ9XK');
     if (typeof hash === 'string') throw new Error(hash);
-    expect(await passwords.isRight(Buffer.from('wrong'), hash)).toBe(false);
-    const unanswered = passwords.isRight(Buffer.from('wrong'), hash);
+    expect(await passwords.matches(Buffer.from('wrong'), hash)).toBe(false);
+    const pending = passwords.matches(Buffer.from('wrong'), hash);
     passwords.close();
-    await expect(unanswered).rejects.toThrow('has ended');
+    await expect(pending).rejects.toThrow('the bcrypt worker has ended');
   });
 });

@@ -14,8 +14,8 @@ function start() {
   const below = new FakeEtcd<'tenant'>();
   const layer = identify({
     directory: holder,
-    resolvers: [() => verified.promise],
-    onUnidentified: null,
+    sources: [() => verified.promise],
+    onRejected: null,
   });
   const etcd = onBytes(layer(below));
   const red = holder.current.byName('red') as Tenant;
@@ -27,7 +27,7 @@ function start() {
 }
 
 describe('a call whose token is being verified', () => {
-  test('goes on when it was, with everything its client did meanwhile', async () => {
+  test('starts after the verification, with everything that its client has done until then', async () => {
     const { below, etcd, above, resolve } = start();
     const stream = etcd.stream(callOf('etcdserverpb.Watch/Watch'), above);
     stream.send(Buffer.from('one'));
@@ -45,7 +45,7 @@ describe('a call whose token is being verified', () => {
     expect(above.texts).toEqual(['event']);
   });
 
-  test('asks its client to wait with more than is kept', async () => {
+  test('pauses its client beyond a bounded number of bytes', async () => {
     const { below, etcd, above, resolve } = start();
     const stream = etcd.stream(callOf('etcdserverpb.Watch/Watch'), above);
     stream.send(Buffer.alloc(65_537));
@@ -56,7 +56,31 @@ describe('a call whose token is being verified', () => {
     expect(below.last.requests).toHaveLength(2);
   });
 
-  test('that was cancelled meanwhile never gets further', async () => {
+  test('stays paused if the layer below pauses while the queue is sent', async () => {
+    const { below, etcd, above, resolve } = start();
+    below.onCall = (call) => {
+      const send = call.send.bind(call);
+      call.send = (message) => {
+        send(message);
+        call.pauseRequests();
+      };
+    };
+    etcd.stream(callOf('etcdserverpb.Watch/Watch'), above).send(Buffer.alloc(65_537));
+    await resolve();
+    expect(above.isPaused).toBe(true);
+  });
+
+  test('of a unary method is paused below if its client has paused it', async () => {
+    const { below, etcd, above, resolve } = start();
+    const handle = etcd.unary(callOf('etcdserverpb.KV/Range'), Buffer.from('x'), above);
+    handle.pauseResponses();
+    await resolve();
+    expect(below.last.isPaused).toBe(true);
+    handle.resumeResponses();
+    expect(below.last.isPaused).toBe(false);
+  });
+
+  test('does not start if its client has cancelled it', async () => {
     const { below, etcd, above, resolve } = start();
     etcd.stream(callOf('etcdserverpb.Watch/Watch'), above).cancel();
     etcd.unary(callOf('etcdserverpb.KV/Put'), Buffer.from('x'), above).cancel();
@@ -64,7 +88,7 @@ describe('a call whose token is being verified', () => {
     expect(below.calls).toEqual([]);
   });
 
-  test('is refused when a reload has changed its tenant meanwhile', async () => {
+  test('is rejected if a reload has changed its tenant during the verification', async () => {
     const { holder, below, etcd, above, resolve } = start();
     etcd.unary(callOf('etcdserverpb.KV/Put'), Buffer.from('x'), above);
     const access = 'read-only';
@@ -74,11 +98,11 @@ describe('a call whose token is being verified', () => {
     expect(below.calls).toEqual([]);
   });
 
-  test('passes on a cancel that comes later', async () => {
+  test('passes a later cancel on', async () => {
     const { below, etcd, above, resolve } = start();
-    const ongoing = etcd.unary(callOf('etcdserverpb.KV/Put'), Buffer.from('x'), above);
+    const handle = etcd.unary(callOf('etcdserverpb.KV/Put'), Buffer.from('x'), above);
     await resolve();
-    ongoing.cancel();
+    handle.cancel();
     expect(below.last.isCancelled).toBe(true);
   });
 });

@@ -1,32 +1,32 @@
 import { describe, expect, test } from 'vitest';
 import { refusal } from '../../../src/call/refusals.ts';
-import { byListener, identify, type Resolver } from '../../../src/identity/identify.ts';
+import { byListener, type IdentitySource, identify } from '../../../src/identity/identify.ts';
 import type { Directory } from '../../../src/tenant/directory.ts';
 import { Caller } from '../../support/caller.ts';
 import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { directoryOf, listenerConfig, tenantConfig } from '../../support/tenancy.ts';
 import { callOf, onBytes } from '../../support/test-call.ts';
 
-const known = knowing('game-1');
+const initial = directoryWith('game-1');
 
-/** Whose clients come by the listener `main`. */
-function knowing(name: string): Directory {
+/** The clients of the listener `main` are the tenant's. */
+function directoryWith(name: string): Directory {
   return directoryOf({
     tenants: [tenantConfig(name)],
-    listeners: [listenerConfig('main', { tenant: name }), listenerConfig('for nobody')],
+    listeners: [listenerConfig('main', { tenant: name }), listenerConfig('without tenant')],
   });
 }
 
-function identified(resolvers: readonly Resolver[], directory = { current: known }) {
+function identified(sources: readonly IdentitySource[], directory = { current: initial }) {
   const below = new FakeEtcd<'tenant'>();
-  const refused: string[] = [];
+  const rejected: string[] = [];
   const layer = identify({
     directory,
-    resolvers,
-    onUnidentified: (_call, why) => void refused.push(why),
+    sources,
+    onRejected: (_call, reason) => void rejected.push(reason),
   });
   const etcd = onBytes(layer(below));
-  return { etcd, below, refused };
+  return { etcd, below, rejected };
 }
 
 describe('identify', () => {
@@ -34,30 +34,30 @@ describe('identify', () => {
     const { etcd, below } = identified([byListener]);
     const above = new Caller();
     etcd.unary(callOf('etcdserverpb.KV/Put'), Buffer.from('x'), above);
-    expect(below.last.call.tenant).toBe(known.byName('game-1'));
+    expect(below.last.call.tenant).toBe(initial.byName('game-1'));
     below.last.deliver('done');
     below.last.end();
     expect(above.texts).toEqual(['done']);
     const requests = etcd.stream(callOf('etcdserverpb.Watch/Watch'), new Caller());
     requests.send(Buffer.from('create'));
-    expect(below.last.call.tenant).toBe(known.byName('game-1'));
+    expect(below.last.call.tenant).toBe(initial.byName('game-1'));
     expect(below.last.requests).toHaveLength(1);
   });
 
-  test('refuses who is nobody, and nothing below hears of it', () => {
-    const { etcd, below, refused } = identified([byListener]);
+  test('rejects a call without an identity, and does not pass it on', () => {
+    const { etcd, below, rejected } = identified([byListener]);
     const above = new Caller();
-    const elsewhere = { listener: 'for nobody' };
+    const elsewhere = { listener: 'without tenant' };
     etcd.unary(callOf('etcdserverpb.KV/Put', elsewhere), Buffer.from('x'), above).cancel();
     expect(above.status).toBe(refusal('tenant-unknown'));
     const second = new Caller();
     etcd.stream(callOf('etcdserverpb.Watch/Watch', elsewhere), second).send(Buffer.from('x'));
     expect(second.status).toBe(refusal('tenant-unknown'));
     expect(below.calls).toEqual([]);
-    expect(refused).toEqual(['tenant-unknown', 'tenant-unknown']);
+    expect(rejected).toEqual(['tenant-unknown', 'tenant-unknown']);
   });
 
-  test('has clients of a listener that is going away come again', () => {
+  test('lets the clients of an unknown listener retry', () => {
     const { etcd, below } = identified([byListener]);
     const above = new Caller();
     etcd.unary(callOf('etcdserverpb.KV/Put', { listener: 'gone' }), Buffer.from('x'), above);
@@ -65,25 +65,26 @@ describe('identify', () => {
     expect(below.calls).toEqual([]);
   });
 
-  test('asks further ways only where the first has nothing to say', () => {
-    const bad: Resolver = (call) => (call.peer.listener === 'main' ? null : 'method-denied');
-    const { etcd, below } = identified([bad, byListener]);
+  test('tries the next identity source only if the first returns null', () => {
+    const rejecting: IdentitySource = (call) =>
+      call.peer.listener === 'main' ? null : 'method-denied';
+    const { etcd, below } = identified([rejecting, byListener]);
     etcd.unary(callOf('etcdserverpb.KV/Put'), Buffer.from('x'), new Caller());
-    expect(below.last.call.tenant).toBe(known.byName('game-1'));
+    expect(below.last.call.tenant).toBe(initial.byName('game-1'));
     const above = new Caller();
     etcd.unary(callOf('etcdserverpb.KV/Put', { listener: 'x' }), Buffer.from('x'), above);
     expect(above.status).toBe(refusal('method-denied'));
   });
 
-  test('a new directory is in force from the next call on', () => {
-    const holder = { current: known };
+  test('a new directory applies to the next call', () => {
+    const holder = { current: initial };
     const { etcd, below } = identified([byListener], holder);
     const call = callOf('etcdserverpb.Watch/Watch');
     etcd.stream(call, new Caller());
-    const other = knowing('game-2');
+    const other = directoryWith('game-2');
     holder.current = other;
     etcd.stream(callOf('etcdserverpb.Watch/Watch'), new Caller());
     expect(below.last.call.tenant).toBe(other.byName('game-2'));
-    expect(call.tenant).toBe(known.byName('game-1'));
+    expect(call.tenant).toBe(initial.byName('game-1'));
   });
 });

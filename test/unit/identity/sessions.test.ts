@@ -23,25 +23,25 @@ function start(limits: Partial<SessionLimits> = {}) {
       ['blue', hash],
     ]),
   });
-  const begin = (user = 'red') => sessions.begin(user, hash) ?? '';
-  return { clock, sessions, directory, begin };
+  const create = (user = 'red') => sessions.create(user, hash) ?? '';
+  return { clock, sessions, directory, create };
 }
 
-test('a token stands for its user, and no other one does', () => {
-  const { sessions, directory, begin } = start();
-  const [red, blue] = [begin('red'), begin('blue')];
+test('a token identifies its user, and no other text does', () => {
+  const { sessions, directory, create } = start();
+  const [red, blue] = [create('red'), create('blue')];
   expect(sessions.identityOf(red, directory)).toBe('user:red');
   expect(sessions.identityOf(blue, directory)).toBe('user:blue');
-  // The part that finds the session is no proof.
+  // The session ID without its secret is not valid.
   const mixed = red.slice(0, 16) + blue.slice(16);
   for (const bad of ['', red.slice(1), `${red}x`, mixed]) {
     expect(sessions.identityOf(bad, directory), bad).toBeNull();
   }
 });
 
-test('a token ends five minutes after it was last used', () => {
-  const { clock, sessions, directory, begin } = start();
-  const token = begin();
+test('a token expires five minutes after its last use', () => {
+  const { clock, sessions, directory, create } = start();
+  const token = create();
   for (let i = 0; i < 3; i++) {
     clock.advance(300_000);
     expect(sessions.identityOf(token, directory)).toBe('user:red');
@@ -51,8 +51,8 @@ test('a token ends five minutes after it was last used', () => {
   expect(sessions.count).toBe(0);
 });
 
-test('a token ends when the password of its user changes, or the user goes', () => {
-  const { sessions, directory, begin } = start();
+test('a token ends when the password of its user changes or the user is removed', () => {
+  const { sessions, directory, create } = start();
   const unchanged = directoryOf(
     {
       users: new Map([
@@ -62,20 +62,20 @@ test('a token ends when the password of its user changes, or the user goes', () 
     },
     { previous: directory },
   );
-  const token = begin();
+  const token = create();
   expect(sessions.identityOf(token, unchanged)).toBe('user:red');
   const changed = directoryOf(
     { users: new Map([['red', hashOf(text.replace('aaa', 'bbb'))]]) },
     { previous: unchanged },
   );
   expect(sessions.identityOf(token, changed)).toBeNull();
-  expect(sessions.identityOf(begin(), directoryOf({}, { previous: unchanged }))).toBeNull();
+  expect(sessions.identityOf(create(), directoryOf({}, { previous: unchanged }))).toBeNull();
 });
 
-test('a user who logs in for ever loses the oldest session, and takes none from others', () => {
-  const { sessions, directory, begin } = start({ sessionsPerUserMax: 2 });
-  const others = begin('blue');
-  const [first, second, third] = [begin(), begin(), begin()];
+test('beyond the limit per user the oldest session ends, and other users keep theirs', () => {
+  const { sessions, directory, create } = start({ sessionsPerUserMax: 2 });
+  const others = create('blue');
+  const [first, second, third] = [create(), create(), create()];
   expect(sessions.identityOf(first, directory)).toBeNull();
   for (const token of [second, third, others]) {
     expect(sessions.identityOf(token, directory)).not.toBeNull();
@@ -83,11 +83,11 @@ test('a user who logs in for ever loses the oldest session, and takes none from 
   expect(sessions.count).toBe(3);
 });
 
-test('there are so many sessions and no more, until some were not used for long', () => {
-  const { clock, sessions, begin } = start({ sessionsMax: 2 });
-  expect([begin(), begin('blue')].map((token) => token.length)).toEqual([59, 59]);
-  expect(begin()).toBe('');
+test('at the limit no session is created until idle ones have expired', () => {
+  const { clock, sessions, create } = start({ sessionsMax: 2 });
+  expect([create(), create('blue')].map((token) => token.length)).toEqual([59, 59]);
+  expect(create()).toBe('');
   clock.advance(300_001);
-  expect(begin()).not.toBe('');
+  expect(create()).not.toBe('');
   expect(sessions.count).toBe(1);
 });

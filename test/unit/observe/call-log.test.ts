@@ -26,7 +26,7 @@ function setup(level: LogLevel, keyOf: (() => string) | null = null) {
 }
 
 describe('at debug', () => {
-  test('a unary call leaves one line', () => {
+  test('a unary call writes one line', () => {
     const { clock, lines, etcd, top } = setup('debug');
     top.unary(put(), Buffer.from('request'), new Caller());
     clock.advance(1.5);
@@ -48,7 +48,7 @@ describe('at debug', () => {
     ]);
   });
 
-  test('a stream leaves one when it opens and one when it closes', () => {
+  test('a stream writes one line when it opens and one when it closes', () => {
     const { lines, etcd, top } = setup('debug');
     const requests = top.stream(callOf('etcdserverpb.Watch/Watch', { tenant }), new Caller());
     requests.send(Buffer.from('create'));
@@ -63,14 +63,14 @@ describe('at debug', () => {
     });
   });
 
-  test('no byte of keys or values is written', () => {
+  test('keys and values are not written', () => {
     const { written, etcd, top } = setup('debug');
     top.unary(put(), Buffer.from('secret-key secret-value'), new Caller());
     etcd.last.respond(Buffer.from('secret-value'));
     expect(written.join('')).not.toContain('secret');
   });
 
-  test('the key is written where that was asked for', () => {
+  test('the key is written if that is configured', () => {
     const { lines, etcd, top } = setup('debug', () => 'map');
     top.unary(put(), Buffer.from('r'), new Caller());
     etcd.last.respond(Buffer.from('a'));
@@ -79,7 +79,7 @@ describe('at debug', () => {
 });
 
 describe('at info', () => {
-  test('calls leave nothing, and cost nothing', () => {
+  test('calls write nothing, and their hooks are null', () => {
     const { written, etcd, top, options } = setup('info');
     top.unary(put(), Buffer.from('r'), new Caller());
     etcd.last.respond(Buffer.from('a'));
@@ -87,23 +87,23 @@ describe('at info', () => {
     expect(options.events).toMatchObject({ opened: null, ended: null });
   });
 
-  test('a refusal is told with its reason, and its repetitions are counted and not told', () => {
+  test('a rejection is logged with its reason, and repetitions are counted but not logged', () => {
     const { clock, lines, etcd, top } = setup('info');
     etcd.onCall = (call) => call.end(refusal('breaker-open'));
     for (let i = 0; i < 5; i++) top.unary(put(), Buffer.from('r'), new Caller());
     expect(lines()).toHaveLength(1);
     expect(lines()[0]).toMatchObject({
-      event: 'call refused',
+      event: 'call rejected',
       reason: 'breaker-open',
       method: 'etcdserverpb.KV/Put',
       tenant: tenant.name,
     });
     clock.advance(10_000);
     top.unary(put(), Buffer.from('r'), new Caller());
-    expect(lines()[1]).toMatchObject({ reason: 'breaker-open', heldBack: 4 });
+    expect(lines()[1]).toMatchObject({ reason: 'breaker-open', suppressed: 4 });
   });
 
-  test('another reason is told at once', () => {
+  test('another reason is logged at once', () => {
     const { lines, etcd, top } = setup('info');
     for (const reason of ['breaker-open', 'method-denied'] as const) {
       etcd.onCall = (call) => call.end(refusal(reason));
@@ -113,6 +113,6 @@ describe('at info', () => {
   });
 });
 
-test('above info there are no hooks at all', () => {
+test('above info there are no hooks', () => {
   expect(setup('warn').options.events).toBe(noCallEvents);
 });

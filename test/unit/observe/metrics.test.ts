@@ -5,6 +5,7 @@ import { Metrics } from '../../../src/observe/metrics.ts';
 
 const put = method('etcdserverpb.KV/Put');
 const watch = method('etcdserverpb.Watch/Watch');
+const idle = () => ({ heldCalls: 0, heldBytes: 0, liveBreakers: 0 });
 
 /** The lines of one metric, without its help. */
 async function lines(metrics: Metrics, name: string): Promise<string[]> {
@@ -12,9 +13,9 @@ async function lines(metrics: Metrics, name: string): Promise<string[]> {
   return text.split('\n').filter((line) => line.startsWith(name));
 }
 
-describe('calls are shown under the names that etcd uses', () => {
-  test('how many were started and handled, by code', async () => {
-    const metrics = new Metrics(() => []);
+describe('metrics of calls have the names of etcd', () => {
+  test('started and handled calls, by code', async () => {
+    const metrics = new Metrics(() => [], idle);
     for (const code of [Code.OK, Code.OK, Code.UNAVAILABLE, 99]) {
       metrics.calls.started(put);
       metrics.calls.ended(put, code, 1);
@@ -35,8 +36,8 @@ describe('calls are shown under the names that etcd uses', () => {
     ]);
   });
 
-  test('how long they took, in cumulative buckets', async () => {
-    const metrics = new Metrics(() => []);
+  test('durations, in cumulative buckets', async () => {
+    const metrics = new Metrics(() => [], idle);
     for (const ms of [0.5, 0.75, 3, 20_000]) {
       metrics.calls.started(put);
       metrics.calls.ended(put, Code.OK, ms);
@@ -56,15 +57,19 @@ describe('calls are shown under the names that etcd uses', () => {
   });
 });
 
-test('what only a proxy has is shown under names of its own', async () => {
-  const metrics = new Metrics(() => [
+test('metrics of the proxy begin with etcd_bulkhead_', async () => {
+  const endpoints = [
     { name: 'a:1', isUp: true },
     { name: 'b:1', isUp: false },
-  ]);
+  ];
+  const metrics = new Metrics(
+    () => endpoints,
+    () => ({ heldCalls: 3, heldBytes: 300, liveBreakers: 2 }),
+  );
   metrics.breakerMoved('game-1', 'write', 'open');
   metrics.breakerMoved('game-1', 'write', 'half-open');
   metrics.retried(put);
-  metrics.refused('tenant-unknown');
+  metrics.calls.rejected('tenant-unknown');
   metrics.foreignLeasesSeen(2);
   metrics.namespaceViolated();
   metrics.authenticated('token');
@@ -85,6 +90,9 @@ test('what only a proxy has is shown under names of its own', async () => {
     'etcd_bulkhead_config_last_reload_success_timestamp_seconds 1700000000',
     'etcd_bulkhead_config_last_reload_successful 0',
     'etcd_bulkhead_foreign_lease_total 2',
+    'etcd_bulkhead_held_bytes 300',
+    'etcd_bulkhead_held_calls 3',
+    'etcd_bulkhead_live_breakers 2',
     'etcd_bulkhead_namespace_violation_total 1',
     'etcd_bulkhead_rejected_total{reason="tenant-unknown"} 1',
     'etcd_bulkhead_retries_total{grpc_method="Put"} 1',
@@ -95,14 +103,14 @@ test('what only a proxy has is shown under names of its own', async () => {
   ]);
 });
 
-test('a reason that is in no table makes no new label', async () => {
-  const metrics = new Metrics(() => []);
-  metrics.calls.refused('whatever a peer put into its trailers');
+test('an unknown reason adds no label', async () => {
+  const metrics = new Metrics(() => [], idle);
+  metrics.calls.rejected('a trailer of a peer');
   expect(await lines(metrics, 'etcd_bulkhead_rejected_total')).toEqual([]);
 });
 
-test('every line is one that Prometheus can read, and no metric stands there twice', async () => {
-  const metrics = new Metrics(() => [{ name: 'a:1', isUp: true }]);
+test('every line is valid for Prometheus, and no metric is listed twice', async () => {
+  const metrics = new Metrics(() => [{ name: 'a:1', isUp: true }], idle);
   metrics.calls.started(put);
   metrics.calls.ended(put, Code.OK, 1);
   const { text, contentType } = await metrics.exposition();

@@ -15,38 +15,38 @@ const tenant = testTenant();
 const put = () => callOf('etcdserverpb.KV/Put', { tenant });
 const watch = () => callOf('etcdserverpb.Watch/Watch', { tenant });
 
-/** The layer over a fake etcd, with everything it tells written down. */
+/** The layer above a fake etcd, and a record of all events. */
 function setup() {
   const clock = new ManualClock();
   const counters = new CallCounters();
   const etcd = new FakeEtcd<'tenant'>();
-  const told: string[] = [];
+  const events: string[] = [];
   const records: CallRecord[] = [];
-  const events: CallEvents = {
-    opened: ({ call }) => told.push(`opened ${call.method.rpc}`),
+  const hooks: CallEvents = {
+    opened: ({ call }) => events.push(`opened ${call.method.rpc}`),
     ended: (record) => {
-      told.push(`ended ${record.call.method.rpc} ${record.code}`);
+      events.push(`ended ${record.call.method.rpc} ${record.code}`);
       records.push(record);
     },
-    refused: (record, reason) => told.push(`refused ${record.call.method.rpc} ${reason}`),
+    rejected: (record, reason) => events.push(`rejected ${record.call.method.rpc} ${reason}`),
   };
-  const top = onBytes(observe({ clock, counters, events, keyOf: null })(etcd));
-  return { clock, counters, etcd, told, records, top, reply: new Caller() };
+  const top = onBytes(observe({ clock, counters, events: hooks, keyOf: null })(etcd));
+  return { clock, counters, etcd, events, records, top, reply: new Caller() };
 }
 
 describe('a unary call', () => {
   test('is recorded with its sizes, its duration and its code, and passes unchanged', () => {
-    const { clock, etcd, records, told, top, reply } = setup();
+    const { clock, etcd, records, events, top, reply } = setup();
     const request = Buffer.from('request');
-    const answer = Buffer.from('the answer');
+    const response = Buffer.from('a response');
     top.unary(put(), request, reply);
     clock.advance(12.5);
-    etcd.last.respond(answer);
+    etcd.last.respond(response);
 
     expect(etcd.last.request).toBe(request);
-    expect(reply.messages[0]).toBe(answer);
+    expect(reply.messages[0]).toBe(response);
     expect(reply.isOk).toBe(true);
-    expect(told).toEqual(['ended Put 0']);
+    expect(events).toEqual(['ended Put 0']);
     expect(records[0]).toMatchObject({
       durationMs: 12.5,
       code: Code.OK,
@@ -59,34 +59,34 @@ describe('a unary call', () => {
     });
   });
 
-  test('that is answered before it has been started is recorded all the same', () => {
-    const { etcd, told, top, reply } = setup();
+  test('that ends while it is being started is recorded', () => {
+    const { etcd, events, top, reply } = setup();
     etcd.onCall = (call) => call.respond(Buffer.from('a'));
     top.unary(put(), Buffer.from('r'), reply).cancel();
-    expect(told).toEqual(['ended Put 0']);
+    expect(events).toEqual(['ended Put 0']);
   });
 
-  test('that its client gives up is cancelled below and recorded once', () => {
-    const { etcd, records, told, top, reply } = setup();
+  test('that its client cancels is cancelled below and recorded once', () => {
+    const { etcd, records, events, top, reply } = setup();
     const call = top.unary(put(), Buffer.from('r'), reply);
     call.cancel();
     call.cancel();
     expect(etcd.last.isCancelled).toBe(true);
-    expect(told).toEqual(['ended Put 1']);
+    expect(events).toEqual(['ended Put 1']);
     expect(records[0]?.isCancelled).toBe(true);
   });
 
-  test('that we refuse is told as a refusal; an error of etcd is not one', () => {
-    const { counters, etcd, told, top } = setup();
+  test('that the proxy rejects is reported as a rejection, and an error of etcd is not', () => {
+    const { counters, etcd, events, top } = setup();
     top.unary(put(), Buffer.from('r'), new Caller());
     etcd.last.end(refusal('breaker-open'));
     top.unary(put(), Buffer.from('r'), new Caller());
     etcd.last.fail(Code.UNAVAILABLE, 'etcdserver: unhealthy cluster');
-    expect(told).toEqual(['refused Put breaker-open', 'ended Put 14', 'ended Put 14']);
-    expect([...counters.refusals]).toEqual([['breaker-open', 1]]);
+    expect(events).toEqual(['rejected Put breaker-open', 'ended Put 14', 'ended Put 14']);
+    expect([...counters.rejections]).toEqual([['breaker-open', 1]]);
   });
 
-  test('shows its key only to those who may see keys', () => {
+  test('has its key in the record if that is configured', () => {
     const { clock, counters, etcd, reply } = setup();
     const keys: string[] = [];
     const events = { ...noCallEvents, ended: (record: CallRecord) => keys.push(record.key) };
@@ -99,11 +99,11 @@ describe('a unary call', () => {
 });
 
 describe('a stream', () => {
-  test('is told when it opens and when it closes, with what went both ways', () => {
-    const { clock, counters, etcd, records, told, top, reply } = setup();
+  test('is reported when it opens and when it closes, with the messages of both directions', () => {
+    const { clock, counters, etcd, records, events, top, reply } = setup();
     const requests = top.stream(watch(), reply);
     requests.send(Buffer.from('create'));
-    expect(told).toEqual(['opened Watch']);
+    expect(events).toEqual(['opened Watch']);
     expect(counters.open(method('etcdserverpb.Watch/Watch'))).toBe(1);
 
     etcd.last.deliver(Buffer.from('one'));
@@ -125,7 +125,7 @@ describe('a stream', () => {
     expect(counters.open(method('etcdserverpb.Watch/Watch'))).toBe(0);
   });
 
-  test('is slowed down in both directions by those who are slow', () => {
+  test('passes backpressure in both directions', () => {
     const { etcd, top, reply } = setup();
     const requests = top.stream(watch(), reply);
     requests.pauseResponses();

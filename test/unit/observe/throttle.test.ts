@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { Throttle } from '../../../src/observe/throttle.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
-test('one line per key and interval; the next one says how many were held back', () => {
+test('one line per key and interval; the next one counts those that were suppressed', () => {
   const clock = new ManualClock();
   const throttle = new Throttle(clock, 1_000);
   expect(throttle.pass('a')).toBe(0);
@@ -16,8 +16,8 @@ test('one line per key and interval; the next one says how many were held back',
   expect(throttle.pass('a')).toBe(0);
 });
 
-test('more keys than there is room for share one slot', () => {
+test('keys beyond the limit share one slot', () => {
   const throttle = new Throttle(new ManualClock(), 1_000);
   const passed = Array.from({ length: 5_000 }, (_, i) => throttle.pass(`key ${i}`));
-  expect(passed.filter((heldBack) => heldBack >= 0)).toHaveLength(1_001);
+  expect(passed.filter((suppressed) => suppressed >= 0)).toHaveLength(1_001);
 });

@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest';
 import { compileUriPattern } from '../../../src/tenant/uri-pattern.ts';
 
-describe('a pattern of URIs', () => {
+describe('a URI pattern', () => {
   const nameOf = compileUriPattern({ uri: 'spiffe://td.x/ns/{ns}/sa/{sa}', tenant: '{ns}.{sa}' });
 
-  test('makes the name of the parts', () => {
+  test('builds the name from the values of the placeholders', () => {
     expect(nameOf('spiffe://td.x/ns/games/sa/lobby')).toBe('games.lobby');
     const swapped = compileUriPattern({ uri: 'spiffe://td/{a}/{b}', tenant: 'x-{b}_{a}-y' });
     expect(swapped('spiffe://td/1/2')).toBe('x-2_1-y');
   });
 
-  test('makes the same name of no two URIs', () => {
+  test('never maps two URIs to the same name', () => {
     expect(nameOf('spiffe://td.x/ns/games/sa/a.b')).toBe('games.a.b');
     expect(nameOf('spiffe://td.x/ns/games.a/sa/b')).toBeNull();
   });
@@ -26,7 +26,7 @@ describe('a pattern of URIs', () => {
     'spiffe://td.x/ns/games/sa/lobby, URI:spiffe://td.x/ns/games/sa/other',
     'spiffe://td.x/ns/games/sa/löbby',
     'spiffe://td.x/ns/games/sa/%6cobby',
-  ])('is not that of %j', (uri) => {
+  ])('does not match %j', (uri) => {
     expect(nameOf(uri)).toBeNull();
   });
 });

@@ -1,48 +1,44 @@
 /**
- * Where and how grpc-js dials: its name for an address, TLS, and a bound on how long handshakes may take, which the
- * library lacks: a peer that accepts a connection and then says nothing would keep it connecting for ever. It derives
- * from the library's credentials, the only place that sees every socket; methods that begin with an underscore are theirs.
+ * How grpc-js dials: the target string for an address, TLS, and a timeout for handshakes. The library has no such timeout, so a
+ * peer that accepts a connection and sends nothing would keep it connecting indefinitely. The class extends the library's
+ * credentials, the only extension point that receives every socket. Methods that begin with an underscore are the library's.
  */
 import type { Socket } from 'node:net';
-import { isIP } from 'node:net';
-import { connect as connectTls, createSecureContext, type SecureContext } from 'node:tls';
+import { connect as connectTls, type SecureContext } from 'node:tls';
 import { ChannelCredentials, credentials } from '@grpc/grpc-js';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
-import { hostPort } from '../acceptor.ts';
+import { handshakeMsMax, handshakeTimeoutText } from '../connection-policy.ts';
+import { hostPort } from '../host-port.ts';
+import { clientContext, expectedServerName, sniName } from '../tls.ts';
 import type { ClientTls, DialOptions, SocketAddress } from '../transport.ts';
 
 type Connector = ReturnType<ChannelCredentials['_createSecureConnector']>;
 type Connected = Awaited<ReturnType<Connector['connect']>>;
 
-/** TLS, the first settings of HTTP/2, and whatever lies between them. */
-const handshakesMsMax = 5_000;
-
 export function grpcTarget(address: SocketAddress): string {
   return 'path' in address ? `unix:${address.path}` : `dns:${hostPort(address.host, address.port)}`;
 }
 
-/** The credentials of one channel, not to be shared: it dials one connection at a time. */
+/** The credentials of one channel. They must not be shared, because they time one handshake at a time. */
 export class DialCredentials extends ChannelCredentials {
   readonly #clock: Clock;
   readonly #dial: DialOptions;
-  /** What the context was made of: the owner of the options may replace it. */
+  /** The settings that `#context` was created from. The owner of the options may replace them. */
   #tls: ClientTls | null = null;
   #context: SecureContext | null = null;
-  /** What the server's certificate must be made out to. */
   readonly #serverName: string;
   #cancelTimer: CancelTimer = () => {};
 
-  /** Throws when a certificate, a key or the authorities cannot be parsed. */
+  /** Throws if a certificate or the key cannot be parsed. */
   constructor(dial: DialOptions, clock: Clock) {
     super();
     this.#clock = clock;
     this.#dial = dial;
     this.#readTls();
-    const { address, tls } = dial;
-    this.#serverName = tls?.serverName ?? ('path' in address ? 'localhost' : address.host);
+    this.#serverName = expectedServerName(dial.address, dial.tls);
   }
 
-  /** The channel is ready, or closed: no handshake is under way. */
+  /** Called when the channel is ready or closed, so that no handshake is in progress. */
   stopTimer(): void {
     this.#cancelTimer();
   }
@@ -68,7 +64,7 @@ export class DialCredentials extends ChannelCredentials {
   #readTls(): void {
     const { tls } = this.#dial;
     if (tls === null || tls === this.#tls) return;
-    this.#context = secureContext(tls);
+    this.#context = clientContext(tls);
     this.#tls = tls;
   }
 
@@ -76,10 +72,10 @@ export class DialCredentials extends ChannelCredentials {
     this.#readTls();
     return new Promise((resolve, reject) => {
       this.#cancelTimer();
-      this.#cancelTimer = this.#clock.after(handshakesMsMax, () => {
-        const late = new Error(`no HTTP/2 settings within ${handshakesMsMax} ms`);
-        reject(late);
-        socket.destroy(late);
+      this.#cancelTimer = this.#clock.after(handshakeMsMax, () => {
+        const timeout = new Error(handshakeTimeoutText);
+        reject(timeout);
+        socket.destroy(timeout);
       });
       if (this.#context === null) {
         resolve({ socket, secure: false });
@@ -89,8 +85,7 @@ export class DialCredentials extends ChannelCredentials {
         socket,
         secureContext: this.#context,
         host: this.#serverName,
-        // RFC 6066 wants no addresses here; they are verified all the same.
-        servername: isIP(this.#serverName) === 0 ? this.#serverName : '',
+        servername: sniName(this.#serverName),
         ALPNProtocols: ['h2'],
         rejectUnauthorized: this.#tls?.skipVerification !== true,
       });
@@ -99,13 +94,4 @@ export class DialCredentials extends ChannelCredentials {
       secured.once('close', () => reject(new Error('closed during the TLS handshake')));
     });
   }
-}
-
-function secureContext(tls: ClientTls): SecureContext {
-  return createSecureContext({
-    minVersion: 'TLSv1.2',
-    ...(tls.authorities === null ? {} : { ca: tls.authorities }),
-    ...(tls.certificate === null ? {} : { cert: tls.certificate }),
-    ...(tls.key === null ? {} : { key: tls.key }),
-  });
 }

@@ -1,25 +1,24 @@
 /**
- * A listener as both transports have it: the acceptor owns the sockets, the transport what is spoken on them. Nothing here
- * depends on which of the two it is.
+ * The listener of both transports. The acceptor owns the sockets; the transport owns the HTTP/2 connections on them.
  */
 import type { Clock } from '../runtime/clock.ts';
 import type { Acceptor } from './acceptor.ts';
 import type { Listener, ServerTls } from './transport.ts';
 
-/** What a transport has made of the sockets. */
-export interface AcceptedConnections {
+/** The HTTP/2 connections of one listener, implemented by each transport. */
+export interface ListenerConnections {
   readonly openCalls: number;
-  /** Sends GOAWAY; each connection leaves with its last call. */
+  /** Sends GOAWAY on every connection. Each connection closes after its last call. */
   drain(): void;
 }
 
-export class AcceptedListener implements Listener {
+export class TransportListener implements Listener {
   readonly address: string;
   readonly #acceptor: Acceptor;
-  readonly #connections: AcceptedConnections;
+  readonly #connections: ListenerConnections;
   readonly #clock: Clock;
 
-  constructor(acceptor: Acceptor, connections: AcceptedConnections, clock: Clock) {
+  constructor(acceptor: Acceptor, connections: ListenerConnections, clock: Clock) {
     this.address = acceptor.address;
     this.#acceptor = acceptor;
     this.#connections = connections;

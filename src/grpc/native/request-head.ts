@@ -1,6 +1,6 @@
 /**
- * The head of a request, read once per header block: which method, what metadata, how long, or why it cannot be served.
- * It is kept in the header list itself, so that a block that repeats is looked up and never read again.
+ * The head of an incoming request: its method, metadata and timeout, or the reason to reject it. The result is kept in the
+ * header list, so that a header block that repeats is read once per connection.
  */
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import type { Metadata } from '../metadata.ts';
@@ -8,29 +8,29 @@ import { Code } from '../status.ts';
 import { parseTimeout } from '../timeout.ts';
 import type { ServedMethod } from '../transport.ts';
 
-/** What a call is refused with before it begins, in grpc-go's words. */
+/** The status that rejects a call before it starts. The texts are grpc-go's. */
 export interface HeadRefusal {
   readonly code: number;
   readonly text: string;
 }
 
-export class RequestHeadRead<M extends ServedMethod> {
-  /** False: an HTTP request that is no call. */
+export class ParsedHead<M extends ServedMethod> {
+  /** False for an HTTP request that is not a gRPC call. */
   isGrpc = false;
   method: M | null = null;
   metadata: Metadata = [];
   timeoutMs = Number.POSITIVE_INFINITY;
-  /** Set when `method` is null and `isGrpc`. */
+  /** Set if `isGrpc` and `method` is null. */
   refusal: HeadRefusal | null = null;
 }
 
-/** Reads `list` against the methods that are served. A connection serves one set of methods for life. */
+/** Reads `list`. `methods` must be the same for all calls of a connection. */
 export function requestHead<M extends ServedMethod>(
   list: HeaderList,
   methods: ReadonlyMap<string, M>,
-): RequestHeadRead<M> {
-  if (list.memo !== null) return list.memo as RequestHeadRead<M>;
-  const head = new RequestHeadRead<M>();
+): ParsedHead<M> {
+  if (list.memo !== null) return list.memo as ParsedHead<M>;
+  const head = new ParsedHead<M>();
   list.memo = head;
   const metadata: string[] = [];
   let contentType = '';
@@ -50,7 +50,7 @@ export function requestHead<M extends ServedMethod>(
       case 'grpc-encoding':
         encoding = value;
         break;
-      // The transport's own, and nothing that a layer could forward.
+      // Fields of the transport itself, which layers must not forward.
       case 'te':
       case 'content-length':
       case 'grpc-accept-encoding':
@@ -71,7 +71,7 @@ export function requestHead<M extends ServedMethod>(
   return head;
 }
 
-/** `application/grpc`, alone or followed by a format or parameters. */
+/** Whether it is `application/grpc`, alone or followed by a format or parameters. */
 export function isGrpcContentType(contentType: string): boolean {
   if (contentType === 'application/grpc') return true;
   return /^application\/grpc[+;]/i.test(contentType);
