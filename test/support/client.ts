@@ -37,7 +37,7 @@ const loadOptions = {
   oneofs: true,
 };
 
-/** Answers have every field, so that tests compare values and not absences. */
+/** Responses have every field, so that tests compare values and not absences. */
 const definitions = protoLoader.loadSync(protoFiles, { ...loadOptions, defaults: true });
 
 const callWithinMs = 10_000;
@@ -95,7 +95,7 @@ export function encode<Name extends keyof UnaryMethods>(
   return methodDefinition(name).requestSerialize(request);
 }
 
-/** Decodes an answer and encodes it again: the same bytes, unless it holds something that proto/ does not know. */
+/** Decodes a response and encodes it again: the same bytes, unless it holds something that proto/ does not know. */
 export function reencode(name: keyof UnaryMethods, answer: Buffer): Buffer {
   const definition = methodDefinition(name, protoLoader.loadSync(protoFiles, loadOptions));
   return definition.responseSerialize(definition.responseDeserialize(answer));

@@ -26,7 +26,7 @@ async function leads(client: GrpcClient): Promise<boolean> {
     );
     return status.leader !== '0' && status.leader === status.header?.member_id;
   } catch {
-    return false; // A member that is down leads nobody.
+    return false; // A member that is down does not lead.
   }
 }
 

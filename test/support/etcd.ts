@@ -1,7 +1,7 @@
 /**
- * A real etcd of one member for tests: its own process, free ports, a data directory in the system's temporary folder,
- * all gone when it is disposed of. Durability is switched off where the binary allows it. Not for production use of any
- * kind. Set ETCD_BINARY to run the tests against another etcd than the one on the PATH.
+ * A real etcd for tests: its own process, free ports, a data directory in the system's temporary directory.
+ * Everything is removed when it is disposed of. Durability is switched off if the binary allows it. Set ETCD_BINARY
+ * to test against another etcd than the one on the PATH.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -19,7 +19,7 @@ const pausedWithinMs = 5_000;
 const attemptsMax = 5;
 
 export interface EtcdOptions {
-  /** Further flags, for example `--max-txn-ops=10`; they stand last and win. */
+  /** Further flags, for example `--max-txn-ops=10`. They come last and take precedence. */
   readonly args?: readonly string[];
 }
 
@@ -30,18 +30,18 @@ export interface Etcd extends AsyncDisposable {
   /** `host:port` of clientUrl. */
   readonly address: string;
   readonly peerUrl: string;
-  /** Stops it from running at all, without closing a connection: a hanging machine. It has stopped on return. */
+  /** Suspends the process without closing a connection, like a hanging machine. It is suspended on return. */
   pause(): void;
   resume(): void;
   /** Ends it at once, as a crash would. */
   kill(): Promise<void>;
-  /** Asks it to end. */
+  /** Stops it with SIGTERM. */
   stop(): Promise<void>;
   /** Starts it again on the same ports with the same data; resolves when it serves. */
   restart(): Promise<void>;
 }
 
-/** A member that is about to start: everything that its command line is made of. */
+/** A member before its start: what its command line is made from. */
 export interface MemberPlan {
   readonly name: string;
   readonly clientPort: number;
@@ -53,12 +53,12 @@ export interface MemberPlan {
   readonly args: readonly string[];
 }
 
-/** Thrown when another process took a port between our looking and etcd's binding. */
+/** Thrown if another process bound a port after it was found free. */
 export class PortTaken extends Error {}
 
 let maySkipSync: boolean | undefined;
 
-/** `--unsafe-no-fsync` came with a patch release of 3.4, and its help does not mention it: only trying tells. */
+/** `--unsafe-no-fsync` came with a patch release of 3.4, and its help does not mention it, so it must be tried. */
 function syncFlags(): readonly string[] {
   if (maySkipSync === undefined) {
     try {
@@ -133,7 +133,7 @@ class Member implements Etcd {
     if (child === null || child.pid === undefined) return;
     child.kill('SIGSTOP');
     const giveUpAt = performance.now() + pausedWithinMs;
-    // The signal is only sent by now: on a busy machine etcd would answer another call or two.
+    // The signal has only been sent by now: on a busy machine etcd could still respond to a call or two.
     while (!isStopped(child.pid)) {
       if (performance.now() > giveUpAt) throw this.#failure(`ran on for ${pausedWithinMs} ms`);
     }
@@ -190,14 +190,14 @@ class Member implements Etcd {
   }
 }
 
-/** What the kernel says; elsewhere than on Linux it is not asked, and the signal believed. */
+/** Reads the process state on Linux. Elsewhere the signal is assumed to have taken effect. */
 function isStopped(pid: number): boolean {
   if (process.platform !== 'linux') return true;
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return stat.charAt(stat.lastIndexOf(')') + 2) === 'T';
 }
 
-/** Starts the given members together, as one cluster. Rejects, with everything gone again, when one does not serve. */
+/** Starts the given members together as one cluster. If one does not become healthy, removes all and rejects. */
 export async function startMembers(plans: readonly MemberPlan[]): Promise<Etcd[]> {
   const members: Member[] = [];
   try {
@@ -214,7 +214,7 @@ export async function startMembers(plans: readonly MemberPlan[]): Promise<Etcd[]
   }
 }
 
-/** Runs `start` again with other ports when one was taken meanwhile. */
+/** Runs `start` again with other ports if one was bound meanwhile. */
 export async function withFreePorts<T>(
   count: number,
   start: (ports: readonly number[]) => Promise<T>,

@@ -1,6 +1,6 @@
 /**
- * A bidirectional stream as a test drives it: send, wait for the next answer, wait for the end. Every wait is bounded and
- * says what it waited for. Answers queue until they are asked for; none is dropped.
+ * A bidirectional stream as a test drives it: send, wait for the next response, wait for the end. Every wait is
+ * bounded, and its error names what it waited for. Responses are queued until they are read; none is dropped.
  */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -32,7 +32,7 @@ export class Stream<Request, Response> implements Disposable {
         this.#status = { code, details, trailers: metadata };
         this.#changed.notify();
       };
-      // The library tells the status as soon as it is there, before answers that a paused reader has not taken.
+      // The library reports the status as soon as it has it, before responses that a paused reader has not read.
       if (call.readableLength === 0) settle();
       else call.once('end', settle);
     });
@@ -53,7 +53,7 @@ export class Stream<Request, Response> implements Disposable {
     this.#call.cancel();
   }
 
-  /** Stops reading, so that what the server sends piles up on its side. */
+  /** Stops reading, so that responses queue up at the server. */
   pause(): void {
     this.#call.pause();
   }
@@ -68,7 +68,7 @@ export class Stream<Request, Response> implements Disposable {
     return metadata;
   }
 
-  /** The next answer. Rejects when the stream ends before, or when none comes in time. */
+  /** The next response. Rejects if the stream ends first, or if none arrives in time. */
   async next(withinMs = nextWithinMs): Promise<Response> {
     await this.#changed.until(
       'response',
@@ -78,18 +78,18 @@ export class Stream<Request, Response> implements Disposable {
     const response = this.#queue.shift();
     if (response !== undefined) return response;
     throw new Error(
-      `the stream ended with ${this.#status?.code} ${this.#status?.details} instead of an answer`,
+      `the stream ended with ${this.#status?.code} ${this.#status?.details} instead of a response`,
     );
   }
 
-  /** How the stream ended. Rejects when it does not in time. Answers that are still queued stay there. */
+  /** How the stream ended. Rejects if it does not end in time. Responses that are still queued stay queued. */
   async ended(withinMs = nextWithinMs): Promise<Ended> {
     await this.#changed.until('end', () => this.#status !== null, withinMs);
     if (this.#status === null) throw new Error('unreachable');
     return this.#status;
   }
 
-  /** Whatever arrives, or has arrived, within the given time. Usually compared with nothing. */
+  /** All responses that arrive, or have arrived, within the given time. Usually expected to be none. */
   async drain(forMs: number): Promise<Response[]> {
     await sleep(forMs);
     return this.#queue.splice(0);

@@ -49,7 +49,7 @@ const get = (client: GrpcClient) => client.call('etcdserverpb.KV/Range', { key }
 const reasonOf = (refused: Awaited<ReturnType<typeof refusal>>) =>
   refused.trailers.get(reasonTrailer)[0];
 
-/** Lets puts fail until the breaker is open; resolves with what clients are told from then on. */
+/** Lets puts fail until the breaker is open. Resolves with the status that clients receive from then on. */
 async function openWrites(client: GrpcClient) {
   let last = await refusal(put(client));
   let calls = 1;

@@ -1,4 +1,4 @@
-/** TLS on both sides of the proxy, with real certificates: who gets in, who does not, and what an operator is told. */
+/** TLS on both sides of the proxy, with real certificates: which clients are accepted, and what an operator sees. */
 import { connect } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -121,7 +121,7 @@ describe('towards clients', () => {
     await worksFor(client);
   });
 
-  test('a client that does not trust the certificate, or speaks no TLS, harms nobody', async () => {
+  test('a client that does not trust the certificate, or does not use TLS, does not affect others', async () => {
     await using proxy = await startProxyTo(etcd.address, serverSettings());
     using good = grpcClient(proxy.address('game'), trusting());
     await worksFor(good);
@@ -158,7 +158,8 @@ describe('towards clients', () => {
         ALPNProtocols: ['h2'],
         ...(pair === null ? {} : { cert: pair.certificate, key: pair.key }),
       });
-      // With TLS 1.3 the client hears of it after its own half of the handshake, as an alert or as the mere end.
+      // With TLS 1.3 the client learns this after its own half of the handshake, as an alert or as the end of the
+      // connection.
       socket.on('error', () => {});
       let heardBytes = 0;
       socket.on('data', (bytes: Buffer) => {
