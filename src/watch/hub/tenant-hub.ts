@@ -319,8 +319,10 @@ export class TenantHub implements FeedHost, CatchUpHost {
       const index = streams.indexOf(ended);
       if (index >= 0) streams.splice(index, 1);
     };
-    const { clock, limits } = this.context;
+    const { clock, defer, limits } = this.context;
     const stream: UpstreamStream = new UpstreamStream({
+      defer,
+      clock,
       onEnded: remove,
       onUnused: () =>
         clock.after(limits.lingerMs, () => {

@@ -6,6 +6,9 @@ import { builtMessage, type OwnedMessage, type Requests, type Responses } from '
 import { endedCall } from '../../grpc/call.ts';
 import { Code, type Status, status } from '../../grpc/status.ts';
 import { Writer } from '../../protobuf/writer.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Defer } from '../../runtime/turn.ts';
+import { ProgressInFlight } from './progress-in-flight.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import { WatchResponse } from './watch-response.ts';
 
@@ -16,6 +19,8 @@ export interface UpstreamStreamHooks {
   readonly onEnded: (stream: UpstreamStream) => void;
   /** The stream has no watch left. */
   readonly onUnused: () => void;
+  readonly defer: Defer;
+  readonly clock: Clock;
 }
 
 /** Starts the stream's call. */
@@ -109,11 +114,14 @@ export class UpstreamStream implements Responses<'tenant'> {
   end(ended: Status): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    const watches = [...this.#watches.values()];
-    this.#watches.clear();
     this.#creating = [];
     this.#hooks.onEnded(this);
-    for (const watch of watches) watch.owner.onLost(ended);
+    // Later: the call may end while it is being started, or while the create of a watch is being sent.
+    this.#hooks.defer(() => {
+      const watches = [...this.#watches.values()];
+      this.#watches.clear();
+      for (const watch of watches) watch.owner.onLost(ended);
+    });
   }
 
   pauseRequests(): void {
