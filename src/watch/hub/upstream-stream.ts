@@ -33,6 +33,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   /** Creates that etcd has not responded to, oldest first. */
   #creating: StreamWatch[] = [];
   #nextId = 1;
+  readonly #progress: ProgressInFlight;
   #isEnded = false;
   /** The upstream applies backpressure: requests wait here. */
   #isPaused = false;
@@ -41,6 +42,7 @@ export class UpstreamStream implements Responses<'tenant'> {
 
   constructor(hooks: UpstreamStreamHooks) {
     this.#hooks = hooks;
+    this.#progress = new ProgressInFlight(hooks.clock);
   }
 
   get size(): number {
@@ -59,7 +61,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   }
 
   watch(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch {
-    const watch = new StreamWatch(this, this.#nextId, owner);
+    const watch = new StreamWatch(this, this.#nextId, owner, this.#progress.count);
     this.#nextId += 1;
     this.#watches.set(watch.id, watch);
     this.#creating.push(watch);
@@ -68,6 +70,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   }
 
   requestProgress(): void {
+    this.#progress.add();
     this.#send(progressRequest);
   }
 
@@ -95,9 +98,8 @@ export class UpstreamStream implements Responses<'tenant'> {
       return;
     }
     if (response.isCreated) this.#onCreated(response);
-    else if (response.watchId < 0) {
-      for (const watch of this.#watches.values()) watch.owner.onProgress(response);
-    } else {
+    else if (response.watchId < 0) this.#onProgress(response);
+    else {
       const watch = this.#watches.get(response.watchId);
       if (watch === undefined) return;
       if (response.isCanceled) {
@@ -142,7 +144,17 @@ export class UpstreamStream implements Responses<'tenant'> {
     } else if (response.isCanceled) {
       this.#watches.delete(watch.id);
       watch.owner.onCanceled(response);
-    } else watch.owner.onCreated(response);
+    } else {
+      watch.createdRevision = response.revision;
+      watch.owner.onCreated(response);
+    }
+  }
+
+  #onProgress(response: WatchResponse): void {
+    this.#progress.remove();
+    for (const watch of this.#watches.values()) {
+      if (watch.isCoveredBy(response.revision)) watch.owner.onProgress(response);
+    }
   }
 
   #sendCancel(id: number): void {
@@ -166,12 +178,25 @@ class StreamWatch implements UpstreamWatch {
   readonly id: number;
   readonly owner: UpstreamWatchOwner;
   readonly #stream: UpstreamStream;
+  /** The revision of etcd when it began the watch. Infinite before. */
+  createdRevision = Number.POSITIVE_INFINITY;
+  /** Progress responses that may still arrive and that etcd has sent without regard to this watch. */
+  #uncovered: number;
   #isClosed = false;
 
-  constructor(stream: UpstreamStream, id: number, owner: UpstreamWatchOwner) {
+  constructor(stream: UpstreamStream, id: number, owner: UpstreamWatchOwner, uncovered: number) {
     this.#stream = stream;
     this.id = id;
     this.owner = owner;
+    this.#uncovered = uncovered;
+  }
+
+  /** Whether a progress response with this revision says that everything up to it was delivered to this watch. */
+  isCoveredBy(revision: number): boolean {
+    if (revision > this.createdRevision) this.#uncovered = 0;
+    const isCovered = this.#uncovered === 0 && this.createdRevision < Number.POSITIVE_INFINITY;
+    if (this.#uncovered > 0) this.#uncovered -= 1;
+    return isCovered;
   }
 
   requestProgress(): void {
