@@ -76,9 +76,8 @@ export class UpstreamStream implements Responses<'tenant'> {
 
   /** A watch that is not created yet is cancelled once it is: etcd ignores the cancel of an unknown ID. */
   cancelWatch(watch: StreamWatch): void {
-    this.#watches.delete(watch.id);
+    this.#remove(watch);
     if (!this.#creating.includes(watch)) this.#sendCancel(watch.id);
-    if (this.#watches.size === 0) this.#hooks.onUnused();
   }
 
   /** Ends the stream without notice to the owners of its watches. */
@@ -103,7 +102,9 @@ export class UpstreamStream implements Responses<'tenant'> {
       const watch = this.#watches.get(response.watchId);
       if (watch === undefined) return;
       if (response.isCanceled) {
-        this.#watches.delete(watch.id);
+        // Until its ID is released etcd responds to no progress request.
+        this.#sendCancel(watch.id);
+        this.#remove(watch);
         watch.owner.onCanceled(response);
       } else watch.owner.onEvents(response);
     }
@@ -142,7 +143,7 @@ export class UpstreamStream implements Responses<'tenant'> {
     if (!isWanted) {
       if (!response.isCanceled) this.#sendCancel(watch.id);
     } else if (response.isCanceled) {
-      this.#watches.delete(watch.id);
+      this.#remove(watch);
       watch.owner.onCanceled(response);
     } else {
       watch.createdRevision = response.revision;
@@ -155,6 +156,11 @@ export class UpstreamStream implements Responses<'tenant'> {
     for (const watch of this.#watches.values()) {
       if (watch.isCoveredBy(response.revision)) watch.owner.onProgress(response);
     }
+  }
+
+  #remove(watch: StreamWatch): void {
+    this.#watches.delete(watch.id);
+    if (this.#watches.size === 0) this.#hooks.onUnused();
   }
 
   #sendCancel(id: number): void {
