@@ -84,6 +84,7 @@ export class Feed implements UpstreamWatchOwner {
 
   open(): void {
     const { range, prevKv, position } = this;
+    this.#assembler.restart();
     this.#upstream = this.#host.watchUpstream({ range, prevKv, startRevision: position + 1 }, this);
   }
 
