@@ -222,7 +222,10 @@ export class Feed implements UpstreamWatchOwner {
     }
     this.#scheduleRound();
     if (this.state === 'opening') this.#becomeLive();
-    if (isNotification) this.notifyPosition();
+    if (!isNotification || response.revision < this.position) return;
+    // The events before the notification are delivered first.
+    this.round();
+    this.notifyPosition();
   }
 
   onProgress(response: WatchResponse): void {
@@ -234,7 +237,9 @@ export class Feed implements UpstreamWatchOwner {
       this.#assembler.take(response);
       this.#scheduleRound();
     } else {
-      context.clock.after(context.limits.progressGraceMs, () => this.#onUnorderedProgress(revision));
+      context.clock.after(context.limits.progressGraceMs, () =>
+        this.#onUnorderedProgress(revision),
+      );
     }
     if (this.state === 'opening') this.#becomeLive();
   }
@@ -344,8 +349,9 @@ export class Feed implements UpstreamWatchOwner {
     const { header } = this;
     for (const view of this.views.values()) {
       for (const watcher of [...view.live]) {
-        if (!watcher.spec.hasProgressNotify) continue;
+        if (!watcher.spec.hasProgressNotify || watcher.state !== WatcherState.LIVE) continue;
         if (!(watcher.isActive || watcher.stream.isPaused)) {
+          watcher.next = Math.max(watcher.next, this.rounded + 1);
           watcher.stream.deliverPosition(watcher, header);
         }
         watcher.isActive = false;
