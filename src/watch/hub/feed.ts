@@ -273,18 +273,22 @@ export class Feed implements UpstreamWatchOwner {
     if (batches.length > 0) {
       this.#host.context.stats.rounds += 1;
       for (const view of this.views.values()) this.#deliver(view, batches, from);
-      const { stats } = this.#host.context;
-      const before = this.history.bytes;
-      this.history.trim();
-      stats.historyBytes += this.history.bytes - before;
     }
+    // Before the history is trimmed: a watcher that starts within the round is served from it.
     for (const watcher of this.#future) if (watcher.next <= to + 1) this.#promote(watcher);
+    this.#trim();
     this.#notifyPositionWaiters();
   }
 
   /** Whether live watchers have everything up to `revision`. */
   hasReached(revision: number): boolean {
     return revision <= Math.max(this.rounded, this.#unorderedPosition);
+  }
+
+  #trim(): void {
+    const before = this.history.bytes;
+    this.history.trim();
+    this.#host.context.stats.historyBytes += this.history.bytes - before;
   }
 
   #notifyPositionWaiters(): void {
