@@ -248,7 +248,7 @@ export class Feed implements UpstreamWatchOwner {
     this.#upstream = null;
     if (this.state === 'closed') return;
     if (response.compactRevision > 0) this.close({ why: 'compacted', response });
-    else if (isStaleToken(response.cancelReason)) this.#reopenLater();
+    else if (response.isStaleToken) this.#reopenLater();
     else this.close({ why: 'canceled', response });
   }
 
@@ -415,13 +415,4 @@ interface PositionWaiter {
   readonly revision: number;
   readonly reached: () => void;
   readonly lost: () => void;
-}
-
-/** etcd reports a stale token of the proxy's own login in the response to a create. Clients must not see it. */
-function isStaleToken(reason: string): boolean {
-  return (
-    reason.includes('invalid auth token') ||
-    reason.includes('revision of auth store is old') ||
-    reason.includes('user name is empty')
-  );
 }
