@@ -20,6 +20,7 @@ import { fragmentsOf, headOf, mustFragment } from './event-response.ts';
 import {
   type CreateRequest,
   cancelField,
+  contentOf,
   createField,
   duplicateId,
   type LocalResponse,
@@ -161,18 +162,25 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     this.watchers.delete(watcher);
     this.#byId.delete(watchId.id);
     this.#hub.leave(watcher);
-    if (watcher.isCreated) {
-      // The ID stays in use until the client cancels it, as in etcd.
-      const { header, compactRevision, cancelReason } = response;
-      const end = writeEnd(header, watchId.id, compactRevision, cancelReason);
+    const pending = this.#pending.find((each) => each.watcher === watcher);
+    if (response.isCreated && pending !== undefined) {
+      this.#ids.settle(watchId, null);
+      pending.response = asOwned(Buffer.from(response.message));
+      pending.mustStart = false;
+      this.#flush();
+      return;
+    }
+    // The ID stays in use until the client cancels it, as in etcd.
+    const { header, compactRevision, cancelReason } = response;
+    const end = writeEnd(header, watchId.id, compactRevision, cancelReason);
+    if (pending === undefined) {
       this.#above.deliver(builtMessage(end));
       return;
     }
-    this.#ids.settle(watchId, null);
-    const pending = this.#pending.find((each) => each.watcher === watcher);
-    if (pending === undefined) return;
-    pending.response = asOwned(Buffer.from(response.message));
+    // The response to the create is still waiting for earlier ones, and comes first.
+    pending.response ??= writeResponse({ kind: 'created', id: watchId.id }, contentOf(header));
     pending.mustStart = false;
+    this.#pending.push({ watcher: null, watchId: null, response: end, mustStart: false });
     this.#flush();
   }
 
