@@ -133,6 +133,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     if (watcher.spec.hasFragments && mustFragment(chunk)) {
       const pieces = fragmentsOf(chunk);
       for (const [i, piece] of pieces.entries()) {
+        if (this.#isEnded) return;
         const head = headOf(chunk.header, watcher.idField, i + 1 < pieces.length);
         this.#above.deliverShared(head, piece as Message<'tenant'>);
       }
