@@ -9,7 +9,9 @@ import type { RefusalName } from '../call/refusals.ts';
 import type { CertificateExpiry } from '../config/certificate-expiry.ts';
 import { type BreakerClass, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
+import { type Sample, scraped } from './scraped-metric.ts';
 import { version } from './version.ts';
+import { type WatchUsage, watchMetrics } from './watch-metrics.ts';
 
 export type BreakerState = 'closed' | 'half-open' | 'open';
 
@@ -32,6 +34,13 @@ export interface GuardUsage {
   readonly liveBreakers: number;
 }
 
+/** Called at every scrape. */
+export interface MetricSources {
+  readonly upstream: () => readonly EndpointUp[];
+  readonly guard: () => GuardUsage;
+  readonly watches: () => WatchUsage;
+}
+
 export class Metrics {
   readonly calls = new CallCounters();
   readonly #registry = new Registry();
@@ -45,8 +54,7 @@ export class Metrics {
   readonly #lastReloadSuccess: Gauge;
   readonly #certificateExpiry: Gauge<'use' | 'listener'>;
 
-  /** `upstream` and `guard` are called at every scrape. */
-  constructor(upstream: () => readonly EndpointUp[], guard: () => GuardUsage) {
+  constructor({ upstream, guard, watches }: MetricSources) {
     const registers = [this.#registry];
     this.#breakerState = new Gauge({
       name: 'etcd_bulkhead_breaker_state',
@@ -116,7 +124,11 @@ export class Metrics {
     });
     // Starts the measurement of event-loop lag now, not at the first scrape.
     processRegistry();
-    for (const scraped of [...callMetrics(this.calls), ...guardMetrics(guard)]) {
+    for (const scraped of [
+      ...callMetrics(this.calls),
+      ...guardMetrics(guard),
+      ...watchMetrics(watches),
+    ]) {
       this.#registry.registerMetric(scraped);
     }
   }
@@ -176,12 +188,6 @@ function processRegistry(): Registry {
     collectDefaultMetrics({ register: sharedProcessRegistry });
   }
   return sharedProcessRegistry;
-}
-
-interface Sample {
-  readonly labels: Readonly<Record<string, string | number>>;
-  readonly value: number;
-  readonly metricName?: string;
 }
 
 const watchMethod = method('etcdserverpb.Watch/Watch');
@@ -266,18 +272,4 @@ function labelsOf(method: Method): Readonly<Record<string, string>> {
     grpc_service: method.service,
     grpc_method: method.rpc,
   };
-}
-
-/**
- * A metric whose samples are computed at a scrape. A registry only calls `get` and reads `name` of its metrics (prom-client
- * lib/registry.js). The library's types allow only its own four classes, and none of them can be filled by a function.
- */
-function scraped(
-  name: string,
-  type: 'counter' | 'gauge' | 'histogram',
-  help: string,
-  samples: () => readonly Sample[],
-): Metric {
-  const metric = { name, get: async () => ({ name, help, type, values: samples() }) };
-  return metric as unknown as Metric;
 }

@@ -70,14 +70,15 @@ export class Assembly {
     this.upstream = this.#buildUpstream(config, transport);
     this.hold = new Hold(this.upstream);
     this.hub = this.#buildHub();
-    this.metrics = new Metrics(
-      () => this.upstream.snapshot(),
-      () => ({
+    this.metrics = new Metrics({
+      upstream: () => this.upstream.snapshot(),
+      guard: () => ({
         heldCalls: this.hold.heldCalls,
         heldBytes: this.hold.heldBytes,
         liveBreakers: this.breakers.liveCount,
       }),
-    );
+      watches: () => this.hub.stats,
+    });
     this.breakers = this.#buildBreakers(config);
     this.listeners = this.#buildListeners(config, transport, this.#buildPipeline(config));
     this.configuration = new ConfigurationApplier(config, this);
