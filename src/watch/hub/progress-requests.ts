@@ -25,6 +25,8 @@ export class ProgressRequests {
   #waiting = 0;
   /** Responses that wait because the client applies backpressure. */
   #ready: FencePoint[] = [];
+  /** The newest revision that a response had. */
+  #newest = 0;
   #isClosed = false;
 
   constructor(hub: TenantHub, stream: ProgressStream) {
@@ -89,7 +91,7 @@ export class ProgressRequests {
       return;
     }
     // Watchers may have fallen behind or joined since the fence, or have received newer events: progress never goes back.
-    let newest = point.revision;
+    let newest = Math.max(point.revision, this.#newest);
     for (const { state, feed, next } of this.#stream.watchers.keys()) {
       const isInSync = state === WatcherState.LIVE && feed !== null;
       if (!isInSync || !feed.hasReached(point.revision)) return;
@@ -97,6 +99,9 @@ export class ProgressRequests {
     }
     if (newest > point.revision) {
       this.#await({ revision: newest, header: withRevision(point.header, newest) });
-    } else this.#stream.deliverProgress(point.header);
+      return;
+    }
+    this.#newest = newest;
+    this.#stream.deliverProgress(point.header);
   }
 }
