@@ -206,8 +206,8 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     else if (this.#ids.size >= watchersMax) this.#rejectOverLimit();
     else if (this.#floor.isAbove(create.startRevision)) {
       const { id } = this.#ids.take(create.watchId, true);
-      this.#respond({ kind: 'created', id });
-      this.#respond({ kind: 'compacted', id, revision: this.#floor.revision });
+      const { revision } = this.#floor;
+      this.#respond({ kind: 'created', id }, { kind: 'compacted', id, revision });
     } else this.#join(create, this.#ids.take(create.watchId, false));
   }
 
@@ -227,10 +227,13 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     this.#flush();
   }
 
-  #respond(response: LocalResponse): void {
+  /** All responses are queued before the first is sent: the client may cancel the watch as soon as it has that. */
+  #respond(...responses: readonly LocalResponse[]): void {
     const header = this.#headerFor(null);
-    const message = writeResponse(response, header);
-    this.#pending.push({ watcher: null, watchId: null, response: message, mustStart: false });
+    for (const each of responses) {
+      const response = writeResponse(each, header);
+      this.#pending.push({ watcher: null, watchId: null, response, mustStart: false });
+    }
     this.#flush();
   }
 
