@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// Four projects, fastest first. `unit` needs no etcd and no network but loopback; the others start the etcd they need
+// Projects, fastest first. `unit` needs no etcd and no network but loopback, `simulation` neither; the others start the etcd they need
 // themselves, and run one file at a time because each file owns real processes on a small machine.
 export default defineConfig({
   test: {
@@ -11,6 +11,14 @@ export default defineConfig({
           setupFiles: ['test/support/contract-checks.ts'],
           include: ['test/{unit,property,fuzz,regression}/**/*.test.ts', 'test/tidy.test.ts'],
           testTimeout: 10_000,
+        },
+      },
+      {
+        // Simulated time and no sockets: pure computation.
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 120_000,
         },
       },
       {

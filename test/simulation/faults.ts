@@ -47,7 +47,7 @@ export function drawFaults(random: Seeded): Faults {
     staleToken: rate(0, 0, 0.05, 0.2),
     pauseRequests: rate(0, 0, 0.1),
     park: rate(0, 0.02, 0.2),
-    leak: rate(0, 0.3),
+    leak: rate(0, 0.5),
     networkMsMax: rate(0, 1, 5, 30),
     fragmentEvents: rate(1, 1, 2, 5, 1_000),
     batchRevisions: rate(1, 2, 5, 1_000),

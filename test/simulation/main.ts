@@ -2,7 +2,7 @@
  * Runs many scenarios of the simulation. Exits with 1 at the first seed that fails, after it has printed what was violated and
  * the command that repeats it.
  *
- * Run: node test/simulation/main.ts [SCENARIOS] [SEED]
+ * Run: npm run test:simulation -- [SCENARIOS] [SEED]
  */
 import { report } from './report.ts';
 import { runScenario } from './scenario.ts';

@@ -19,7 +19,7 @@ export function report(outcome: Outcome, isDetailed: boolean): string {
     lines.push('', 'violates:', ...small.violations.map((each) => `  ${each}`));
     lines.push('', small.describe());
   }
-  lines.push('', `repeat with: node test/simulation/main.ts 1 ${seed}`);
+  lines.push('', `repeat with: npm run test:simulation -- 1 ${seed}`);
   return lines.join('\n');
 }
 

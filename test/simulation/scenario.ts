@@ -77,7 +77,7 @@ class Scenario {
     const network = seededPart(seed, 3);
     this.#clientRandom = seededPart(seed, 4);
     const hubRandom = seededPart(seed, 5);
-    const lagMsMax = settings.pick([0, 0, 10, 200]);
+    const lagMsMax = settings.pick([0, 10, 50, 300]);
     const isOld = settings.chance(0.2);
     this.#members = Array.from(
       { length: plan.members },
@@ -93,7 +93,7 @@ class Scenario {
     });
     this.#limits = drawLimits(settings);
     this.#slowness = settings.pick([0, 0, 0.05, 0.4]);
-    this.#fragility = settings.pick([0, 0, 0, 0.02]);
+    this.#fragility = settings.pick([0, 0, 0.02, 0.1]);
     this.#tenants = Array.from({ length: plan.tenants }, (_, i) => tenantNamed(`t${i}`));
     const orders = !isOld;
     this.#hub = new WatchHub({

@@ -88,10 +88,15 @@ function checkRevisions(
 }
 
 /** The last request was sent when everything was quiet. */
-function checkLastRequest({ store }: History, stream: ObservedStream, report: Report): void {
+function checkLastRequest(
+  { store, isOrdered }: History,
+  stream: ObservedStream,
+  report: Report,
+): void {
   const last = stream.requests.at(-1);
   if (!stream.isOpen || last?.kind !== 'progress') return;
-  if (last.moment.committed < store.revision) return;
+  // With an old release a private watch that receives no event never knows that it is in sync.
+  if (!isOrdered || last.moment.committed < store.revision) return;
   const open = stream.watches.filter(({ end }) => end === 'open');
   const isInSync = open.every(({ create }) => create.startRevision <= store.revision);
   const isCompacted = stream.watches.some(({ end }) => end === 'compacted');

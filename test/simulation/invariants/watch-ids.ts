@@ -62,7 +62,7 @@ class Replay {
     if (cancelled < cancels.length) this.#report('cancelled without a request');
   }
 
-  #create({ create, created, end: ended }: ObservedWatch): void {
+  #create({ create, created }: ObservedWatch): void {
     const { watchId, startRevision, key, end } = create;
     const isEmpty = end !== '' && end !== '\0' && end <= key;
     const isNegative = startRevision < 0;
@@ -83,13 +83,17 @@ class Replay {
       return;
     }
     // The proxy itself responds to a create that the client has cancelled already.
-    if (!mayAccept && !(isNegative && ended === 'canceled'))
-      this.#report(`a create is not rejected: ${reasons[0]}`);
+    const isCancelled = isNegative && this.#isCancelled(created.watchId);
+    if (!(mayAccept || isCancelled)) this.#report(`a create is not rejected: ${reasons[0]}`);
     if (watchId !== 0 && created.watchId !== watchId)
       this.#report(`${created.watchId} for ${watchId}`);
     if (!isNegative && created.watchId !== id) {
       this.#report(`the ID ${created.watchId} was allocated, not ${id}`);
     }
+  }
+
+  #isCancelled(id: number): boolean {
+    return this.#stream.requests.some(({ kind, watchId }) => kind === 'cancel' && watchId === id);
   }
 
   #take(watchId: number, isRejected: boolean): number {
