@@ -17,7 +17,7 @@ export interface ClientOptions {
   readonly random: Seeded;
   /** Chance per response that the client applies backpressure. */
   readonly slowness: number;
-  /** Chance per response that the client cancels the watch or disconnects while it is delivered. */
+  /** Chance per response that the client cancels a watch or disconnects while it is delivered. */
   readonly fragility: number;
   readonly moment: () => Moment;
   readonly onViolation: (what: string) => void;
@@ -127,14 +127,16 @@ export class Client implements Responses<'tenant'> {
     const wrong = observed.add({ ...response, moment: moment(), wasPaused: this.isPaused, index });
     if (wrong !== null) onViolation(`${observed.name}: ${wrong}`);
     if (this.#isQuiet) return;
-    if (!response.isFragment && random.chance(fragility)) this.#leave(response.watchId);
+    if (!response.isFragment && random.chance(fragility)) this.#leave();
     else if (random.chance(slowness)) this.pause(random.pick([0, 5, 50, 400, 1_500]));
   }
 
-  /** While a response is delivered: the client cancels the watch, or disconnects. */
-  #leave(watchId: number): void {
-    if (this.#options.random.chance(0.5)) this.cancel();
-    else if (watchId >= 0) this.cancelWatch(watchId);
+  /** While a response is delivered: the client cancels one of its watches, or disconnects. */
+  #leave(): void {
+    const { random } = this.#options;
+    const ids = [...this.observed.byId.keys()];
+    if (ids.length === 0 || random.chance(0.2)) this.cancel();
+    else this.cancelWatch(random.pick(ids));
   }
 
   deliverShared(head: Uint8Array, tail: Uint8Array): void {

@@ -4,7 +4,11 @@ import type { Operation, Range } from './store.ts';
 import type { CreateSpec } from './wire.ts';
 
 export type Action =
-  | { readonly kind: 'write'; readonly tenant: number; readonly operations: readonly Operation[] }
+  | {
+      readonly kind: 'write' /** Beyond the last tenant: outside all of them. */;
+      readonly tenant: number;
+      readonly operations: readonly Operation[];
+    }
   | { readonly kind: 'compact'; readonly back: number }
   | { readonly kind: 'raise-floor'; readonly tenant: number; readonly back: number }
   | {
@@ -91,7 +95,7 @@ export function drawPlan(random: Seeded): Plan {
   for (let i = 1 + random.below(3); i > 0; i--) {
     const open = drawer.open();
     actions.push({ atMs: 0, action: open });
-    for (let n = 1 + random.below(2); n > 0; n--) {
+    for (let n = 1 + random.below(random.pick([2, 5])); n > 0; n--) {
       const atMs = random.below(durationMs >> 2);
       actions.push({ atMs, action: drawer.create(open.stream) });
     }
@@ -175,7 +179,8 @@ class Drawer {
       isDelete: random.chance(0.25),
       padding: this.#isLarge ? random.pick([0, 1_200_000]) : random.pick([0, 0, 0, 150]),
     }));
-    return { kind: 'write', tenant: random.below(this.#tenants), operations };
+    const tenant = random.chance(0.1) ? this.#tenants : random.below(this.#tenants);
+    return { kind: 'write', tenant, operations };
   }
 
   create(stream: number): Action {
@@ -200,7 +205,7 @@ class Drawer {
     if (at < 40) return { from: 'now' };
     if (at < 60) return { from: 'current', offset: -random.below(4) };
     if (at < 75) return { from: 'current', offset: -random.below(25) };
-    if (at < 88) return { from: 'current', offset: 1 + random.below(6) };
+    if (at < 88) return { from: 'current', offset: 1 + random.below(random.pick([6, 40])) };
     if (at < 95) return { from: 'compaction', offset: random.below(4) - 2 };
     if (at < 98) return { from: 'revision', revision: 1 + random.below(3) };
     return { from: 'revision', revision: -1 - random.below(3) };

@@ -25,6 +25,8 @@ import { headerField } from './wire.ts';
 
 const watchMethod = method('etcdserverpb.Watch/Watch');
 const peer = { listener: 'main', remote: '127.0.0.1:50000', certificate: null };
+/** Writes that no tenant sees. */
+const outside = 'outside';
 /** Longer than all timeouts of the hub, so that whatever is still missing then never comes. */
 const quietMs = 12_000;
 const violationsMax = 20;
@@ -157,6 +159,8 @@ class Scenario {
       padding: 0,
     }));
     for (const { name } of this.#tenants) this.#write(name, operations);
+    // Without events for any watch: only a progress response reports this revision.
+    this.#write(outside, [{ key: 'a', isDelete: false, padding: 0 }]);
     this.#runFor(1_000);
     for (const client of this.#clients.values()) this.#time.runNow(() => client.requestProgress());
     this.#runFor(2_000);
@@ -199,7 +203,7 @@ class Scenario {
   #act(action: Action): void {
     switch (action.kind) {
       case 'write':
-        this.#write(this.#tenant(action.tenant).name, action.operations);
+        this.#write(this.#tenants[action.tenant]?.name ?? outside, action.operations);
         break;
       case 'compact':
         if (this.#store.compact(this.#store.revision - action.back)) this.#committed();
