@@ -1,15 +1,14 @@
 /** One scenario: a world drawn from a seed, a plan that runs in it, and the invariants that are checked after it. */
 import { Call } from '../../src/call/call.ts';
-import { keySpace } from '../../src/etcd/key-space.ts';
 import { method } from '../../src/etcd/methods.ts';
-import { TenantState } from '../../src/tenant/state.ts';
 import type { Tenant } from '../../src/tenant/tenant.ts';
 import { WatchHub } from '../../src/watch/hub/hub.ts';
-import { type HubLimits, HubStats, hubLimits } from '../../src/watch/hub/hub-context.ts';
+import { type HubLimits, HubStats } from '../../src/watch/hub/hub-context.ts';
 import { watchLimits } from '../../src/watch/stream/watch-limits.ts';
 import { watch } from '../../src/watch/watch.ts';
 import { Seeded } from '../support/seeded.ts';
 import { Client } from './client.ts';
+import { describe } from './describe.ts';
 import { drawFaults } from './faults.ts';
 import { invariants } from './invariants/all.ts';
 import { checkBounded } from './invariants/bounded.ts';
@@ -18,6 +17,7 @@ import { checkNoLeak } from './invariants/no-leak.ts';
 import { Member } from './member.ts';
 import { type Moment, ObservedStream } from './observation.ts';
 import { type Action, drawPlan, type Plan, type StartKind } from './plan.ts';
+import { drawLimits, tenantNamed } from './settings.ts';
 import { SimulatedClock, SimulatedTime } from './simulated-time.ts';
 import { Store } from './store.ts';
 import { Upstream } from './upstream.ts';
@@ -308,58 +308,4 @@ class Scenario {
     const guess = newest.create.watchId === 0 ? watches.length - 1 : newest.create.watchId;
     client.cancelWatch(newest.created?.watchId ?? guess);
   }
-}
-
-function tenantNamed(name: string): Tenant {
-  return {
-    name,
-    keySpace: keySpace(Buffer.from(`${name}/`)),
-    state: new TenantState(name),
-    access: 'read-write',
-    sharesWatches: true,
-    owns: new Set(),
-  };
-}
-
-function drawLimits(random: Seeded): HubLimits {
-  return {
-    ...hubLimits,
-    history: {
-      bytesMax: random.pick([100, 400, 2_000, 2 << 20]),
-      batchesMax: random.pick([1, 3, 20, 4_096]),
-    },
-    lingerMs: random.pick([0, 50, 500, 10_000]),
-    backoffMsMax: random.pick([50, 400]),
-    joinTimeoutMs: random.pick([500, 10_000]),
-    backlogRevisionsMax: random.pick([1, 4, 1_000]),
-    watchesPerStreamMax: random.pick([1, 2, 512]),
-  };
-}
-
-function describe(streams: readonly ObservedStream[]): string {
-  return streams.map(describeStream).join('\n');
-}
-
-function describeStream(stream: ObservedStream): string {
-  const lines = [
-    ...stream.requests.map(({ kind, create, watchId, moment }) => ({
-      turn: moment.turn,
-      text: `→ ${kind} ${create === null ? watchId || '' : JSON.stringify(create)} [${moment.committed}, ${moment.atMs} ms]`,
-    })),
-    ...stream.responses.map((response) => ({
-      turn: response.moment.turn,
-      text: `← ${response.watchId}${response.isCreated ? ' created' : ''}${response.isCanceled ? ' canceled' : ''}${
-        response.compactRevision === 0 ? '' : ` compacted ${response.compactRevision}`
-      } ${response.reason} header ${response.headerRevision}${response.isFragment ? ' fragment' : ''} ${response.events
-        .map(({ revision, key, isDelete }) => `${isDelete ? '-' : '+'}${key}@${revision}`)
-        .join(
-          ' ',
-        )} [${response.moment.committed}, ${response.moment.atMs} ms${response.wasPaused ? ', paused' : ''}]`,
-    })),
-  ];
-  lines.sort((a, b) => a.turn - b.turn);
-  const end = stream.status === null ? '' : `\n  end ${stream.status.text}`;
-  return `${stream.name} ${stream.tenant}${stream.requiresLeader ? ' requires leader' : ''}\n${lines
-    .map(({ turn, text }) => `  ${turn} ${text}`)
-    .join('\n')}${end}`;
 }

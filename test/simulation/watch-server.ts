@@ -3,23 +3,15 @@
  * control queue and an event queue that one loop sends from in any order, except that a watch's events wait for its `created`.
  */
 import type { Requests, Responses } from '../../src/call/call.ts';
-import { Code, type Status, status } from '../../src/grpc/status.ts';
-import { asOwned } from '../../src/runtime/owned-bytes.ts';
-import type { Faults } from './faults.ts';
+import type { Status } from '../../src/grpc/status.ts';
 import type { Member } from './member.ts';
+import { lost, networkDelay, SendLoop, type SendLoopHost } from './send-loop.ts';
 import { contains, encodeEvent, type StoreEvent } from './store.ts';
-import {
-  type CreateSpec,
-  decodeRequest,
-  encodeResponse,
-  headerField,
-  type WatchResponseFields,
-} from './wire.ts';
+import { type CreateSpec, decodeRequest, headerField } from './wire.ts';
 
 export const staleTokenReason =
   'rpc error: code = Unauthenticated desc = etcdserver: invalid auth token';
 export const compactedReason = 'etcdserver: mvcc: required revision has been compacted';
-const lost: Status = status(Code.UNAVAILABLE, 'connection lost', 'lost');
 
 interface ServedWatch {
   readonly id: number;
@@ -31,8 +23,7 @@ interface ServedWatch {
 }
 
 /** What the stream needs of the upstream. */
-export interface WatchServerHost {
-  readonly faults: Faults;
+export interface WatchServerHost extends SendLoopHost {
   onViolation(what: string): void;
 }
 
@@ -46,15 +37,8 @@ export class WatchServer implements Requests<'tenant'> {
   readonly #watches = new Map<number, ServedWatch>();
   /** Requests on their way. */
   #inbox: Uint8Array[] = [];
-  #control: WatchResponseFields[] = [];
-  #events: WatchResponseFields[] = [];
-  readonly #announced = new Set<number>();
-  readonly #unannounced = new Map<number, WatchResponseFields[]>();
-  /** Responses on their way. */
-  #outbox: Uint8Array[] = [];
+  readonly #sendLoop: SendLoop;
   #isReceiveDue = false;
-  #isSendDue = false;
-  #isDeliveryDue = false;
   #isNotifying = false;
   #hasPausedRequests = false;
 
@@ -70,6 +54,7 @@ export class WatchServer implements Requests<'tenant'> {
     this.tenant = tenant;
     this.requiresLeader = requiresLeader;
     this.#responses = responses;
+    this.#sendLoop = new SendLoop(this, host, member, responses);
     member.streams.add(this);
   }
 
@@ -127,15 +112,10 @@ export class WatchServer implements Requests<'tenant'> {
     this.#watches.clear();
   }
 
-  #delay(): number {
-    const { networkMsMax } = this.#host.faults;
-    return networkMsMax === 0 ? 0 : this.#member.random.below(networkMsMax + 1);
-  }
-
   #scheduleReceive(): void {
     if (this.#isReceiveDue) return;
     this.#isReceiveDue = true;
-    this.#member.time.after(this.#delay(), () => {
+    this.#member.time.after(networkDelay(this.#host.faults, this.#member.random), () => {
       this.#isReceiveDue = false;
       const inbox = this.#inbox;
       this.#inbox = [];
@@ -148,7 +128,7 @@ export class WatchServer implements Requests<'tenant'> {
     if (request.kind === 'create') this.#create(request.create);
     else if (request.kind === 'progress') this.#requestProgress();
     else if (this.#watches.delete(request.watchId)) {
-      this.#sendControl({ header: this.#header(), watchId: request.watchId, canceled: true });
+      this.#sendLoop.control({ header: this.#header(), watchId: request.watchId, canceled: true });
     }
   }
 
@@ -157,7 +137,7 @@ export class WatchServer implements Requests<'tenant'> {
   }
 
   #create(create: CreateSpec): void {
-    const { member } = { member: this.#member };
+    const member = this.#member;
     const { key, end, startRevision, watchId } = create;
     const isEmpty = end !== '' && end !== '\0' && end <= key;
     if (member.random.chance(this.#host.faults.staleToken)) this.#reject(staleTokenReason);
@@ -176,13 +156,13 @@ export class WatchServer implements Requests<'tenant'> {
       this.#watches.set(watchId, watch);
       if (!isSynced) member.scheduleSync();
       if (create.progressNotify) this.#startNotifying();
-      this.#sendControl({ header: this.#header(), watchId, created: true });
+      this.#sendLoop.control({ header: this.#header(), watchId, created: true });
     }
   }
 
   #reject(reason: string): void {
     const header = this.#header();
-    this.#sendControl({ header, watchId: -1, created: true, canceled: true, reason });
+    this.#sendLoop.control({ header, watchId: -1, created: true, canceled: true, reason });
   }
 
   // ---- Progress ----
@@ -190,12 +170,12 @@ export class WatchServer implements Requests<'tenant'> {
   #requestProgress(): void {
     const { isOld, revision } = this.#member;
     const response = { header: this.#header(), watchId: -1 };
-    if (isOld) this.#sendControl(response);
+    if (isOld) this.#sendLoop.control(response);
     else if (this.#watches.size > 0) {
       for (const { state, create } of this.#watches.values()) {
         if (state !== 'synced' || revision < create.startRevision) return;
       }
-      this.#sendEvents(response);
+      this.#sendLoop.events(response);
     }
   }
 
@@ -209,7 +189,7 @@ export class WatchServer implements Requests<'tenant'> {
       for (const watch of this.#watches.values()) {
         const isDue = watch.isQuiet && watch.state === 'synced';
         if (isDue && (isOld || revision >= watch.create.startRevision)) {
-          this.#sendEvents({ header: this.#header(), watchId: watch.id });
+          this.#sendLoop.events({ header: this.#header(), watchId: watch.id });
         }
         watch.isQuiet = true;
       }
@@ -252,7 +232,7 @@ export class WatchServer implements Requests<'tenant'> {
       if (watch.state !== 'unsynced') continue;
       if (watch.minRevision < compactRevision) {
         watch.state = 'compacted';
-        this.#sendEvents({
+        this.#sendLoop.events({
           header: headerField(1, 0),
           watchId: watch.id,
           canceled: true,
@@ -300,86 +280,6 @@ export class WatchServer implements Requests<'tenant'> {
       const isReadable = event.revision - 1 >= compactRevision;
       return encodeEvent(event, watch.create.prevKv && isReadable);
     });
-    this.#sendEvents({ header: this.#header(), watchId: watch.id, events: encoded });
-  }
-
-  // ---- Responses ----
-
-  #sendControl(response: WatchResponseFields): void {
-    this.#control.push(response);
-    this.#scheduleSend();
-  }
-
-  #sendEvents(response: WatchResponseFields): void {
-    this.#events.push(response);
-    this.#scheduleSend();
-  }
-
-  #scheduleSend(): void {
-    if (this.#isSendDue) return;
-    this.#isSendDue = true;
-    const { random, time } = this.#member;
-    time.after(random.below(3), () => {
-      this.#isSendDue = false;
-      while (!this.isOver && this.#control.length + this.#events.length > 0) {
-        const isControl =
-          this.#events.length === 0 || (this.#control.length > 0 && random.chance(0.5));
-        if (isControl) this.#transmitControl(this.#control.shift() as WatchResponseFields);
-        else this.#transmitEvents(this.#events.shift() as WatchResponseFields);
-      }
-    });
-  }
-
-  #transmitControl(response: WatchResponseFields): void {
-    this.#transmit(response);
-    const { watchId } = response;
-    if (response.canceled) this.#announced.delete(watchId);
-    else if (response.created) {
-      this.#announced.add(watchId);
-      const held = this.#unannounced.get(watchId) ?? [];
-      this.#unannounced.delete(watchId);
-      for (const each of held) this.#transmitEvents(each);
-    }
-  }
-
-  #transmitEvents(response: WatchResponseFields): void {
-    const { watchId, events = [], canceled } = response;
-    if (watchId !== -1 && !this.#announced.has(watchId)) {
-      const held = this.#unannounced.get(watchId) ?? [];
-      this.#unannounced.set(watchId, held);
-      held.push(response);
-      return;
-    }
-    if (canceled) this.#announced.delete(watchId);
-    const { fragmentEvents } = this.#host.faults;
-    for (let first = 0; first === 0 || first < events.length; first += fragmentEvents) {
-      const fragment = first + fragmentEvents < events.length;
-      const piece = events.slice(first, first + fragmentEvents);
-      this.#transmit({ ...response, events: piece, fragment });
-    }
-  }
-
-  #transmit(response: WatchResponseFields): void {
-    this.#outbox.push(encodeResponse(response));
-    if (this.#isDeliveryDue) return;
-    this.#isDeliveryDue = true;
-    this.#member.time.after(this.#delay(), () => this.#deliver());
-  }
-
-  /** Several messages may arrive in one turn, and the stream may be lost at any of them. */
-  #deliver(): void {
-    this.#isDeliveryDue = false;
-    const { random, time } = this.#member;
-    const count = random.chance(0.3) ? 1 : this.#outbox.length;
-    for (let i = 0; i < count && !this.isOver; i++) {
-      if (random.chance(this.#host.faults.cut)) {
-        this.end(lost);
-        return;
-      }
-      this.#responses.deliver(asOwned(this.#outbox.shift() as Uint8Array) as never);
-    }
-    if (this.isOver || this.#outbox.length === 0) return;
-    this.#isDeliveryDue = true;
-    time.after(this.#delay(), () => this.#deliver());
+    this.#sendLoop.events({ header: this.#header(), watchId: watch.id, events: encoded });
   }
 }
