@@ -1,6 +1,6 @@
 import { defineConfig } from 'vitest/config';
 
-// `unit` needs no etcd and no network but loopback. The other projects start the etcd that they need on free ports, so
+// `unit` needs no etcd and no network but loopback, `simulation` no network at all. The other projects start the etcd that they need on free ports, so
 // their files can run in parallel. Files that measure time or memory run alone, at the end.
 const withEtcd = { maxWorkers: 2, hookTimeout: 60_000, sequence: { groupOrder: 1 } };
 const measured = 'test/integration/measured/**';
@@ -14,6 +14,14 @@ export default defineConfig({
           setupFiles: ['test/support/contract-checks.ts'],
           include: ['test/{unit,property,fuzz,regression}/**/*.test.ts', 'test/tidy.test.ts'],
           testTimeout: 10_000,
+        },
+      },
+      {
+        // Simulated time and no sockets: pure computation.
+        test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 120_000,
         },
       },
       {
