@@ -14,10 +14,11 @@ import type { EventFilter } from '../stream/messages.ts';
 import { History } from './history.ts';
 import type { HubContext } from './hub-context.ts';
 import { RevisionAssembler } from './revision-assembler.ts';
+import { RoundPace } from './round-pace.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import { View } from './view.ts';
 import type { WatchResponse } from './watch-response.ts';
-import { moveTo, type Watcher, WatcherState } from './watcher.ts';
+import { moveTo, type Watcher, type WatcherFeed, WatcherState } from './watcher.ts';
 
 /** What a feed needs of the tenant's hub. */
 export interface FeedHost {
@@ -37,29 +38,9 @@ export type FeedEnd =
   | { readonly why: 'ended'; readonly status: Status }
   | { readonly why: 'unused' };
 
-/** CPU of one write to a socket, and of one response: bench/scenarios/watch-fanout.ts (2-core VM, Node 24, 2026-11). */
-const writeMs = 0.01;
-const responseMs = 0.0005;
-/** A feed pauses after a round for at most this many times the round's cost. Events of a pause share the next round's writes. */
-const pausePerCost = 12;
-/** A feed with few watchers has no pause. */
-const pauseMsMin = 1;
-/** Bounds the latency that pauses add. */
-const pauseMsMax = 50;
-
-/** Doubles the pause while rounds carry several revisions; else pauses would add latency and save nothing. */
-function nextPauseMs(previousMs: number, costMs: number, revisions: number): number {
-  const mostMs = Math.min(costMs * pausePerCost, pauseMsMax);
-  if (mostMs < pauseMsMin) return 0;
-  const leastMs = mostMs / 8;
-  return revisions > 1
-    ? Math.min(mostMs, Math.max(leastMs, previousMs * 2))
-    : Math.max(leastMs, previousMs / 2);
-}
-
 type FeedState = 'opening' | 'live' | 'broken' | 'closed';
 
-export class Feed implements UpstreamWatchOwner {
+export class Feed implements UpstreamWatchOwner, WatcherFeed {
   readonly range: KeyRange;
   readonly prevKv: boolean;
   readonly history: History;
@@ -79,9 +60,7 @@ export class Feed implements UpstreamWatchOwner {
   readonly #future = new Set<Watcher>();
   readonly #positionWaiters = new Set<PositionWaiter>();
   #isRoundDue = false;
-  /** Before this time no further round begins. */
-  #nextRoundMs = 0;
-  #pauseMs = 0;
+  readonly #pace = new RoundPace();
   #cancelRound: CancelTimer = () => {};
   #backoffMs = 0;
   #cancelLinger: CancelTimer = () => {};
@@ -108,6 +87,7 @@ export class Feed implements UpstreamWatchOwner {
 
   open(): void {
     const { range, prevKv, position } = this;
+    this.#assembler.restart();
     this.#upstream = this.#host.watchUpstream({ range, prevKv, startRevision: position + 1 }, this);
   }
 
@@ -246,7 +226,10 @@ export class Feed implements UpstreamWatchOwner {
     }
     this.#scheduleRound();
     if (this.state === 'opening') this.#becomeLive();
-    if (isNotification) this.notifyPosition();
+    if (!isNotification || response.revision < this.position) return;
+    // The events before the notification are delivered first.
+    this.round();
+    this.notifyPosition();
   }
 
   onProgress(response: WatchResponse): void {
@@ -269,7 +252,7 @@ export class Feed implements UpstreamWatchOwner {
     this.#upstream = null;
     if (this.state === 'closed') return;
     if (response.compactRevision > 0) this.close({ why: 'compacted', response });
-    else if (isStaleToken(response.cancelReason)) this.#reopenLater();
+    else if (response.isStaleToken) this.#reopenLater();
     else this.close({ why: 'canceled', response });
   }
 
@@ -293,22 +276,29 @@ export class Feed implements UpstreamWatchOwner {
     this.rounded = to;
     if (batches.length > 0) {
       this.#host.context.stats.rounds += 1;
-      let costMs = 0;
-      for (const view of this.views.values()) costMs += this.#deliver(view, batches, from);
-      this.#pauseMs = nextPauseMs(this.#pauseMs, costMs, batches.length);
-      this.#nextRoundMs = this.#host.context.clock.nowMs() + this.#pauseMs;
-      const { stats } = this.#host.context;
-      const before = this.history.bytes;
-      this.history.trim();
-      stats.historyBytes += this.history.bytes - before;
+      let writes = 0;
+      let responses = 0;
+      for (const view of this.views.values()) {
+        responses += view.live.length;
+        writes += this.#deliver(view, batches, from);
+      }
+      this.#pace.onRound(this.#host.context.clock.nowMs(), writes, responses, batches.length);
     }
+    // Before the history is trimmed: a watcher that starts within the round is served from it.
     for (const watcher of this.#future) if (watcher.next <= to + 1) this.#promote(watcher);
+    this.#trim();
     this.#notifyPositionWaiters();
   }
 
   /** Whether live watchers have everything up to `revision`. */
   hasReached(revision: number): boolean {
     return revision <= Math.max(this.rounded, this.#unorderedPosition);
+  }
+
+  #trim(): void {
+    const before = this.history.bytes;
+    this.history.trim();
+    this.#host.context.stats.historyBytes += this.history.bytes - before;
   }
 
   #notifyPositionWaiters(): void {
@@ -326,8 +316,8 @@ export class Feed implements UpstreamWatchOwner {
   }
 
   /**
-   * Backwards, so that watchers which end during the round do not make it skip or repeat another one. Returns what the round
-   * costs, estimated.
+   * Backwards, so that watchers which end during the round do not make it skip or repeat another one. Returns to how
+   * many streams it delivers, if the watchers of a stream are neighbours.
    */
   #deliver(view: View, batches: Parameters<View['encode']>[0], from: number): number {
     if (view.live.length === 0) return 0;
@@ -335,10 +325,9 @@ export class Feed implements UpstreamWatchOwner {
     if (chunks.length === 0) return 0;
     const { stats } = this.#host.context;
     const { live } = view;
-    const responses = live.length;
     let writes = 0;
     let previous: Watcher['stream'] | null = null;
-    for (let i = responses - 1; i >= 0; i--) {
+    for (let i = live.length - 1; i >= 0; i--) {
       const watcher = live[i];
       if (watcher === undefined) continue;
       if (watcher.stream !== previous) writes += 1;
@@ -355,7 +344,7 @@ export class Feed implements UpstreamWatchOwner {
         if (watcher.state !== WatcherState.LIVE) break;
       }
     }
-    return writes * writeMs + responses * responseMs;
+    return writes;
   }
 
   #detach(watcher: Watcher, from: number): void {
@@ -382,8 +371,9 @@ export class Feed implements UpstreamWatchOwner {
     const { header } = this;
     for (const view of this.views.values()) {
       for (const watcher of [...view.live]) {
-        if (!watcher.spec.hasProgressNotify) continue;
+        if (!watcher.spec.hasProgressNotify || watcher.state !== WatcherState.LIVE) continue;
         if (!(watcher.isActive || watcher.stream.isPaused)) {
+          watcher.next = Math.max(watcher.next, this.rounded + 1);
           watcher.stream.deliverPosition(watcher, header);
         }
         watcher.isActive = false;
@@ -395,7 +385,7 @@ export class Feed implements UpstreamWatchOwner {
     if (this.#isRoundDue) return;
     this.#isRoundDue = true;
     const { clock, defer } = this.#host.context;
-    const waitMs = this.#nextRoundMs - clock.nowMs();
+    const waitMs = this.#pace.nextMs - clock.nowMs();
     if (waitMs <= 0) defer(() => this.round());
     else this.#cancelRound = clock.after(waitMs, () => this.round());
   }
@@ -446,13 +436,4 @@ interface PositionWaiter {
   readonly revision: number;
   readonly reached: () => void;
   readonly lost: () => void;
-}
-
-/** etcd reports a stale token of the proxy's own login in the response to a create. Clients must not see it. */
-function isStaleToken(reason: string): boolean {
-  return (
-    reason.includes('invalid auth token') ||
-    reason.includes('revision of auth store is old') ||
-    reason.includes('user name is empty')
-  );
 }
