@@ -60,6 +60,8 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   readonly #future = new Set<Watcher>();
   readonly #positionWaiters = new Set<PositionWaiter>();
   #isRoundDue = false;
+  /** The due round waits for the end of a pause. */
+  #isPausing = false;
   readonly #pace = new RoundPace();
   #cancelRound: CancelTimer = () => {};
   #backoffMs = 0;
@@ -224,7 +226,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
       stats.historyBytes += this.history.bytes - before;
       for (const batch of batches) stats.upstreamEvents += batch.count;
     }
-    this.#scheduleRound();
+    this.#scheduleRound(!this.#trim());
     if (this.state === 'opening') this.#becomeLive();
     if (!isNotification || response.revision < this.position) return;
     // The events before the notification are delivered first.
@@ -239,7 +241,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     const { context } = this.#host;
     if (context.ordersProgress()) {
       this.#assembler.take(response);
-      this.#scheduleRound();
+      this.#scheduleRound(false);
     } else {
       context.clock.after(context.limits.progressGraceMs, () =>
         this.#onUnorderedProgress(revision),
@@ -268,6 +270,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   /** Delivers everything that has arrived since the last round: one response per watcher, however many events. */
   round(): void {
     this.#isRoundDue = false;
+    this.#cancelRound();
     if (this.state === 'closed') return;
     const from = this.rounded + 1;
     const to = this.position;
@@ -295,10 +298,12 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     return revision <= Math.max(this.rounded, this.#unorderedPosition);
   }
 
-  #trim(): void {
+  /** Returns whether the history is within its bounds. */
+  #trim(): boolean {
     const before = this.history.bytes;
-    this.history.trim();
+    const isBounded = this.history.trim(this.rounded);
     this.#host.context.stats.historyBytes += this.history.bytes - before;
+    return isBounded;
   }
 
   #notifyPositionWaiters(): void {
@@ -381,13 +386,16 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     }
   }
 
-  #scheduleRound(): void {
-    if (this.#isRoundDue) return;
+  /** `isUrgent`: without a pause, because the events of the round exceed the bounds of the history. */
+  #scheduleRound(isUrgent: boolean): void {
+    if (this.#isRoundDue && !(isUrgent && this.#isPausing)) return;
     this.#isRoundDue = true;
+    this.#cancelRound();
     const { clock, defer } = this.#host.context;
     const waitMs = this.#pace.nextMs - clock.nowMs();
-    if (waitMs <= 0) defer(() => this.round());
-    else this.#cancelRound = clock.after(waitMs, () => this.round());
+    this.#isPausing = !isUrgent && waitMs > 0;
+    if (this.#isPausing) this.#cancelRound = clock.after(waitMs, () => this.round());
+    else defer(() => this.round());
   }
 
   // ---- State ----
