@@ -106,6 +106,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   /** Makes `watcher` one of this feed. It is not live yet. */
   attach(watcher: Watcher): void {
     watcher.feed = this;
+    watcher.spec.range = this.range;
     watcher.view = this.view(watcher.spec.filter);
     this.watchers += 1;
     this.#cancelLinger();

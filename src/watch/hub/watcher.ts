@@ -81,7 +81,8 @@ export interface WatcherView {
 
 /** What a client asked for. */
 export interface WatcherSpec {
-  readonly range: KeyRange;
+  /** A watcher with a feed has the equal range of the feed, so that all its watchers hold the bytes once. */
+  range: KeyRange;
   /** 0: from the next revision on. */
   readonly startRevision: number;
   /** The range cannot contain a key: etcd rejects the create. */
