@@ -179,17 +179,21 @@ async function sampleContention(
   await watchers.call('connect', { port: portOf(target), connections });
   await watchers.call('watch', planOf(target, putsInFlight, plan));
   const before = await take(world, target);
+  const startedMs = performance.now();
   const written = await puts.call('saturate', { ms: seconds * 1000 });
   const received = await watchers.call('settle', {
     final: written.final,
     timeoutMs: deliveryTimeoutMs,
   });
+  const elapsedMs = performance.now() - startedMs;
+  const count = connections * watchersPerConnection;
   const cpuNs = cpuBetweenNs(before.cpu, readCpu(target.pid));
   const etcdCpuNs = cpuBetweenNs(before.etcdCpu, readCpu(world.etcd.pid));
   return sampleOf({
     cpuUs: cpuNs / 1000 / received.delivered,
     etcdCpuUs: etcdCpuNs / 1000 / written.puts,
     perSecond: (written.puts / written.elapsedMs) * 1000,
+    reachedPerSecond: (received.delivered / count / elapsedMs) * 1000,
     lostEvents: lostEvents(received),
     ...readMemory(target.pid),
   });

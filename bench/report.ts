@@ -88,6 +88,7 @@ export function renderCase(result: CaseResult): string {
       '×etcd',
       (name) => ratio(measureOf('perSecond', result, name), measureOf('perSecond', result, 'etcd')),
     ],
+    ['reached/s', (name) => measureOf('reachedPerSecond', result, name)],
     ['p50 µs', (name) => measureOf('p50Us', result, name)],
     ['added µs', (name) => (name === 'etcd' ? null : measureOf('addedP50Us', result, name))],
     ['p99 µs', (name) => measureOf('p99Us', result, name)],

@@ -107,6 +107,7 @@ export type Case =
  *                      For the target `etcd`: etcd's own
  *   etcdCpuUs          CPU of etcd, microseconds per request or put: a proxy can make the cluster's work cheaper
  *   perSecond          requests, delivered events or puts
+ *   reachedPerSecond   puts per second that have reached every watcher, until the last one has
  *   p50Us, p99Us       latency. For watchers that join: until the last one is created
  *   etcdBytes          bytes of messages that etcd sends for watches, per put
  *   upstreamRequests   requests that etcd received, each message of a stream included
@@ -119,6 +120,7 @@ export const figures = [
   'cpuUs',
   'etcdCpuUs',
   'perSecond',
+  'reachedPerSecond',
   'p50Us',
   'p99Us',
   'etcdBytes',
