@@ -42,6 +42,10 @@ export interface Config {
   readonly logLevel: LogLevel;
   /** Whether logs may contain keys. They never contain values. */
   readonly logKeys: boolean;
+  /** Whether the keepalives of all clients share streams to etcd. */
+  readonly shareKeepAlives: boolean;
+  /** Whether identical serializable reads in flight share one read at etcd. */
+  readonly shareReads: boolean;
   /** How long an unsent call may wait for an endpoint or a leader. 0: not at all. */
   readonly holdMs: number;
   /** Deadline of unary calls without a client deadline. */

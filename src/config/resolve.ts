@@ -53,6 +53,8 @@ export function resolve(
     transport: settings.transport as TransportName,
     logLevel: settings['log-level'] as LogLevel,
     logKeys: settings['log-keys'],
+    shareKeepAlives: settings['share-keepalives'],
+    shareReads: settings['share-reads'],
     holdMs: settings.hold,
     requestTimeoutMs: settings['request-timeout'],
     keepaliveMs: settings['dial-keepalive-time'],

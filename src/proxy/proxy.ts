@@ -25,6 +25,9 @@ import { byListener } from '../identity/identify.ts';
 import { Passwords } from '../identity/password.ts';
 import { Sessions } from '../identity/sessions.ts';
 import { byToken } from '../identity/token.ts';
+import { KeepAliveStats } from '../lease/context.ts';
+import { KeepAlives } from '../lease/keep-alives.ts';
+import { keepAliveLimits } from '../lease/limits.ts';
 import { OpenStreams } from '../lifecycle/drain.ts';
 import { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { isOver } from '../lifecycle/streams-to-end.ts';
@@ -35,6 +38,7 @@ import type { Logger } from '../observe/logger.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { version } from '../observe/version.ts';
 import { type Parts, pipeline } from '../pipeline.ts';
+import { ReadStats } from '../reads/share-reads.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { Deadlines } from '../runtime/deadlines.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
@@ -97,6 +101,7 @@ class Assembly implements RunningProxy {
   readonly #breakers: Breakers;
   readonly #streams: OpenStreams;
   readonly #hub: WatchHub;
+  readonly #keepAlives: KeepAlives;
   readonly #metrics: Metrics;
   readonly #listeners: Listeners;
   readonly #activeConfiguration: ActiveConfiguration;
@@ -137,6 +142,7 @@ class Assembly implements RunningProxy {
       onFault: (error) => this.#onFault(error, null),
     });
     const deadlines = new Deadlines(clock);
+    this.#keepAlives = this.#newKeepAlives(clock, random, deadlines);
     this.#breakers = new Breakers({
       config: config.breaker,
       clock,
@@ -166,6 +172,7 @@ class Assembly implements RunningProxy {
           tenant?.sharesWatches === true && !this.#passesCredentials(peer.listener),
       },
       namespace: { random, hooks: this.#namespaceHooks(), self: this.#self() },
+      ...this.#sharing(deadlines),
       guard: {
         clock,
         deadlines,
@@ -258,6 +265,7 @@ class Assembly implements RunningProxy {
   async close(): Promise<void> {
     await this.#listeners.drain(0);
     this.#hub.close();
+    this.#keepAlives.close();
     this.#upstream.close();
     this.#breakers.close();
     this.#passwords.close();
@@ -297,6 +305,39 @@ class Assembly implements RunningProxy {
       onFault,
     });
     return { clock, random, onFault, http1 };
+  }
+
+  #newKeepAlives(clock: Clock, random: Random, deadlines: Deadlines): KeepAlives {
+    const { holdMs, requestTimeoutMs } = this.#config;
+    return new KeepAlives({
+      clock,
+      random,
+      deadlines,
+      limits: keepAliveLimits,
+      stats: new KeepAliveStats(),
+      availability: this.#upstream,
+      holdMs,
+      requestTimeoutMs,
+      onFault: (error) => this.#onFault(error, null),
+    });
+  }
+
+  /** The layers that let calls share calls at etcd. Calls with a client's own credentials are never shared. */
+  #sharing(deadlines: Deadlines): Pick<Parts, 'shareReads' | 'shareKeepAlives'> {
+    return {
+      shareReads: {
+        isEnabled: this.#config.shareReads,
+        clock: this.#clock,
+        deadlines,
+        stats: new ReadStats(),
+        isShared: ({ peer }) => !this.#passesCredentials(peer.listener),
+      },
+      shareKeepAlives: {
+        keepAlives: this.#keepAlives,
+        isShared: ({ peer }) =>
+          this.#config.shareKeepAlives && !this.#passesCredentials(peer.listener),
+      },
+    };
   }
 
   /** The two layers that identify calls. One issues the session tokens that the other accepts. */
