@@ -13,8 +13,8 @@ const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code as nu
 
 const handling: { readonly [decision in Decision]: string } = {
   namespaced: 'forwarded; keys and lease IDs are rewritten in both directions',
-  answered: 'handled by the proxy',
-  refused: 'rejected, PermissionDenied',
+  local: 'handled by the proxy',
+  rejected: 'rejected, PermissionDenied',
 };
 
 /** Added where the owner of the cluster may call the method. */

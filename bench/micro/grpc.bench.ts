@@ -19,7 +19,7 @@ import type { CallHandler, Incoming, ServedMethod } from '../../src/grpc/transpo
 import { HeaderTemplate } from '../../src/http2/hpack/encoder.ts';
 import { limits } from '../../src/http2/limits.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
-import { giveBackMemory } from '../../src/runtime/large-memory.ts';
+import { releaseMemory } from '../../src/runtime/large-memory.ts';
 import { asOwned } from '../../src/runtime/owned-bytes.ts';
 import { heading, measure } from './measure.ts';
 import { RepeatingClient, servedConnection } from './served-connection.ts';
@@ -114,7 +114,7 @@ heading('messages: 1 MB in frames of 16 KiB');
 const large = framed(1_000_000);
 const givingBack = {
   onMessage(bytes: Buffer): boolean {
-    giveBackMemory(bytes);
+    releaseMemory(bytes);
     return true;
   },
   onBadMessage: sink.onBadMessage,

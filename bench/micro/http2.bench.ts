@@ -1,6 +1,6 @@
 /**
- * The cost of the engine's parts per frame, header block and stream, each compared with a plain implementation, and the
- * cost of a whole exchange: medians over many short rounds, in one process, without I/O. Run it on an idle machine:
+ * The cost of the engine's parts per frame, header block and stream, each compared with a straightforward implementation, and
+ * their cost together per exchange: medians over many short rounds, in one process, without I/O. Run it on an idle machine:
  *
  *   node bench/micro/http2.bench.ts
  */
@@ -21,20 +21,20 @@ const nothing = Buffer.alloc(0);
 const replyFields = [':status', '200', 'content-type', 'application/grpc'];
 const replyHead = new HeaderTemplate(replyFields, true);
 const trailers = new HeaderTemplate(['grpc-status', '0'], true);
-const answer = Buffer.alloc(20, 7);
+const responseBody = Buffer.alloc(20, 7);
 const requestFields = [
   ...[':method', 'POST', ':scheme', 'http', ':path', '/etcdserverpb.KV/Put'],
   ...[':authority', '127.0.0.1:2379', 'content-type', 'application/grpc'],
   ...['user-agent', 'grpc-go/1.71.1', 'te', 'trailers'],
 ];
 
-/** Responds to each request as soon as it has ended. */
-class Answering extends Stream {
+/** Responds to each request when it ends. */
+class Responding extends Stream {
   override onHeaders(): void {}
   override onData(_: Buffer, __: number, ___: number, ended: boolean): void {
     if (!ended) return;
     this.sendHeaders(replyHead, false);
-    this.sendData(nothing, answer, false);
+    this.sendData(nothing, responseBody, false, false);
     this.sendTrailers(trailers);
   }
   override onTrailers(): void {}
@@ -43,8 +43,8 @@ class Answering extends Stream {
   override onDrained(): void {}
 }
 
-// Whole exchanges first, so that no case is measured with code that was optimized for one shape only.
-const connection = servedConnection((from) => new Answering(from));
+// Whole exchanges first, so that no case is measured on code that was optimized for one shape only.
+const connection = servedConnection((from) => new Responding(from));
 const client = new RepeatingClient(connection, requestFields, [Buffer.alloc(256, 7)]);
 for (let i = 0; i < 20_000; i++) client.send();
 
@@ -56,7 +56,7 @@ interface PlainFrame {
   readonly payload: Buffer;
 }
 
-/** The plain implementation: an object and a view per frame; a frame split between two reads is joined. */
+/** An object and a view per frame; an incomplete frame is concatenated with the next read. */
 class PlainReader {
   readonly #onFrame: (frame: PlainFrame) => void;
   #bytes: Buffer = nothing;
@@ -100,14 +100,14 @@ const plainReader = new PlainReader(({ payload }) => {
   payloadBytes += payload.length;
 });
 measure('in one read', frames.length, () => reader.feed(frames));
-measure('  the plain way', frames.length, () => plainReader.feed(frames));
+measure('  straightforward', frames.length, () => plainReader.feed(frames));
 measure('in reads of 1 KiB', frames.length, () => {
   for (const read of reads) reader.feed(read);
 });
 measure('in reads of 1 KiB, borrowed', frames.length, () => {
   for (const read of reads) borrowing.feed(read);
 });
-measure('  the plain way', frames.length, () => {
+measure('  straightforward', frames.length, () => {
   for (const read of reads) plainReader.feed(read);
 });
 if (payloadBytes % 100 !== 0) throw new Error('a frame was cut short');
@@ -119,7 +119,7 @@ const requestHead = new HeaderTemplate(requestFields, true);
 const filling = Buffer.from(clientEncoder.encode(requestHead));
 decoder.decode(filling, 0, filling.length);
 const indexes = Buffer.from(clientEncoder.encode(requestHead));
-// Announces the unchanged table size, which only prevents that the block is cached.
+// Begins with an update to the current table size, which changes nothing but prevents caching.
 const unkept = Buffer.concat([Buffer.from([0x3f, 0xe1, 0x1f]), indexes]);
 const timeouts = Array.from({ length: 1_000 }, (_, i) =>
   Buffer.concat([indexes, literalField('grpc-timeout', `${4_000_000 + i}u`)]),
@@ -128,23 +128,23 @@ let nextTimeout = 0;
 function decode(block: Buffer): void {
   if (decoder.decode(block, 0, block.length) === null) throw new Error('a malformed block');
 }
-measure('all indexes, seen before', indexes.length, () => decode(indexes));
+measure('all indexes, cached', indexes.length, () => decode(indexes));
 measure('all indexes, decoded', unkept.length, () => decode(unkept));
-measure('with a timeout of its own', timeouts[0]?.length ?? 0, () => {
+measure('with a distinct timeout', timeouts[0]?.length ?? 0, () => {
   nextTimeout = (nextTimeout + 1) % timeouts.length;
   decode(timeouts[nextTimeout] ?? nothing);
 });
 
-heading('header blocks written: the head of a response');
+heading('header blocks written: a response head');
 const encoder = new HpackEncoder(limits.headerTableBytesMax);
 const template = new HeaderTemplate(replyFields, true);
-// The first block fills the table; the second contains only indexes and is cached.
+// The first block fills the table; the second consists of indexes and is cached.
 encoder.encode(template);
 const replyBytes = encoder.encode(template).length;
 measure('a template', replyBytes, () => {
   encoder.encode(template);
 });
-measure('a fresh list of the same fields', replyBytes, () => {
+measure('a new list of the same fields', replyBytes, () => {
   encoder.encode(new HeaderTemplate(replyFields, false));
 });
 
@@ -154,7 +154,7 @@ const written = Buffer.alloc(40, 7);
 let plainPieces: Buffer[] = [];
 let plainBytes = 0;
 measure('copied into a chunk', written.length, () => output.append(written));
-measure('  the plain way: a Buffer each, joined', written.length, () => {
+measure('  straightforward: a Buffer each, concatenated', written.length, () => {
   plainPieces.push(Buffer.from(written));
   plainBytes += written.length;
   if (plainBytes < limits.turnOutputBytesMax) return;
@@ -163,9 +163,9 @@ measure('  the plain way: a Buffer each, joined', written.length, () => {
   plainBytes = 0;
 });
 
-heading('streams: 1,000 are open, one opens, is found and closes per step');
-function openStream(id: number): Answering {
-  const stream = new Answering(connection);
+heading('streams: 1,000 are open; one opens, is looked up and closes per step');
+function openStream(id: number): Responding {
+  const stream = new Responding(connection.core);
   stream.id = id;
   return stream;
 }
@@ -191,19 +191,19 @@ measure('Map', 0, () => {
   mapId += 2;
 });
 
-heading('DATA sent: a message of 20 B behind a prefix of 5');
+heading('DATA sent: a message of 20 B after a prefix of 5');
 const lead = Buffer.alloc(5);
-const sending = servedConnection((from) => new Answering(from));
-const opened: Stream = new Answering(sending);
+const sending = servedConnection((from) => new Responding(from));
+const opened: Stream = new Responding(sending.core);
 opened.id = 1;
-measure('at once', 25, () => opened.sendData(lead, answer, false));
-measure('through a queue and the line', 25, () => {
+measure('at once', 25, () => opened.sendData(lead, responseBody, false, false));
+measure('through both queues', 25, () => {
   opened.queue = new SendQueue();
-  opened.queue.push(lead, answer, false, false);
-  sending.sender.line(opened);
+  opened.queue.push(lead, responseBody, false, false);
+  sending.core.sender.enqueue(opened);
 });
 if (opened.queue !== null) throw new Error('the window was exhausted');
 
 heading('exchanges: HEADERS and 256 B in, HEADERS, 20 B and HEADERS out');
 measure('one', client.request.length, () => client.send());
-if (!connection.isOpen || connection.openStreams !== 0) throw new Error('an exchange went wrong');
+if (!connection.isOpen || connection.openStreams !== 0) throw new Error('an exchange failed');

@@ -16,7 +16,7 @@ import {
 import { HeaderTemplate, HpackEncoder } from '../../src/http2/hpack/encoder.ts';
 import { ServerConnection } from '../../src/http2/server-connection.ts';
 import { SettingId, settingsFrame } from '../../src/http2/settings.ts';
-import type { Stream } from '../../src/http2/stream.ts';
+import type { Stream, StreamConnection } from '../../src/http2/stream.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 
 const noError = Buffer.alloc(4);
@@ -46,7 +46,7 @@ export function frame(type: number, flags: number, streamId: number, payload: Ui
 }
 
 /** A connection with streams from `accept` and windows that no benchmark exhausts. */
-export function servedConnection(accept: (from: ServerConnection) => Stream): ServerConnection {
+export function servedConnection(accept: (from: StreamConnection) => Stream): ServerConnection {
   const connection = new ServerConnection({
     socket: nullSocket(),
     clock: systemClock,

@@ -52,7 +52,7 @@ class Authorize implements Etcd<'tenant'> {
 /** Returns null for a call that is allowed. `request` is null for streams, whose effect does not depend on a request. */
 function refusalOf(call: Call, request: Message<'tenant'> | null): Status | null {
   const { method } = call;
-  if (method.decision === 'refused' && !isOwned(call)) return denials[method.index] as Status;
+  if (method.decision === 'rejected' && !isOwned(call)) return denials[method.index] as Status;
   const isReadOnly = tenantOf(call).access === 'read-only';
   // All tenants may read some state of the whole cluster. Only its owner may change it.
   const needsOwnerToWrite = method.owner && method.effect === 'either' && !isOwned(call);

@@ -5,10 +5,10 @@
  */
 import type { MethodName } from '../etcd/methods.ts';
 import { Reader } from '../protobuf/reader.ts';
-import type { WireFault } from '../rewrite/fault.ts';
+import type { RewriteFault } from '../rewrite/fault.ts';
 import { nestingMax } from '../rewrite/field-table.ts';
 
-export type RequestEffect = 'reads' | 'writes' | WireFault;
+export type RequestEffect = 'reads' | 'writes' | RewriteFault;
 
 /** The methods whose effect is `either` in the methods table. */
 const effects: { readonly [name in MethodName]?: (request: Uint8Array) => RequestEffect } = {

@@ -1,33 +1,33 @@
 /**
- * The statuses this proxy originates. Codes and texts are etcd's own wherever etcd has one, because clients compare
- * whole messages (etcd api/v3rpc/rpctypes/error.go); the reason in our words goes into a trailer.
+ * The statuses that the proxy originates. Codes and texts are etcd's own wherever etcd has one, because clients compare
+ * whole texts (etcd api/v3rpc/rpctypes/error.go). The reason goes into a trailer.
  */
 import { Code, type Status, status } from '../grpc/status.ts';
 
-/** Trailer that says that the proxy, not etcd, ended the call, and why. */
+/** Trailer with the reason. Its presence means that the proxy and not etcd ended the call. */
 export const reasonTrailer = 'etcd-bulkhead-reason';
 
-/** Trailer beside the reason of some refusals: what to do instead, in one sentence. */
+/** Trailer of some refusals: what to do instead, in one sentence. */
 export const hintTrailer = 'etcd-bulkhead-hint';
 
 interface Refusal {
   readonly code: number;
   readonly text: string;
-  /** When it happens, for docs/errors.md. */
+  /** The cause, for docs/errors.md. */
   readonly when: string;
 }
 
-/** Every refusal of ours, under the name it has in the trailer, in logs and in metrics. docs/errors.md is made of it. */
+/** By the name that trailers, logs and metrics use. docs/errors.md is generated from this table. */
 export const refusals = {
   'key-empty': {
     code: Code.INVALID_ARGUMENT,
     text: 'etcdserver: key is not provided',
-    when: 'A key is empty where etcd wants one, also inside a transaction. With the prefix in front etcd could not see it.',
+    when: 'A key is empty where etcd requires one, also inside a transaction. etcd could not detect this: the key arrives there with the prefix.',
   },
   'lock-key-empty': {
     code: Code.UNKNOWN,
     text: 'etcdserver: key is not provided',
-    when: 'A lock or a leader has an empty key. As etcd, whose lock and election services report every failure as Unknown.',
+    when: 'A lock or an election has an empty key. The lock and election services of etcd report every failure as Unknown.',
   },
   'operation-empty': {
     code: Code.INVALID_ARGUMENT,
@@ -37,32 +37,32 @@ export const refusals = {
   'sort-option': {
     code: Code.INVALID_ARGUMENT,
     text: 'etcdserver: invalid sort option',
-    when: 'A range names a sort order or target that does not exist. It would end an etcd before 3.6.',
+    when: 'A range request has an unknown sort order or sort target. etcd before 3.6 crashes on an unknown target.',
   },
   'alarm-option': {
     code: Code.INVALID_ARGUMENT,
-    text: 'etcd-bulkhead: no such action, or no alarm of that kind',
-    when: 'The owner of the cluster asks for an alarm that does not exist. It would end every member.',
+    text: 'etcd-bulkhead: unknown alarm action or alarm type',
+    when: 'The owner of the cluster sends an unknown alarm action or type, or activates an alarm without a type. Members can crash on such a request.',
   },
   'operations-nested': {
     code: Code.INVALID_ARGUMENT,
     text: 'etcdserver: too many operations in txn request',
-    when: 'Transactions are nested deeper than etcd could accept.',
+    when: 'Transactions are nested deeper than etcd can accept.',
   },
   'lease-id-range': {
     code: Code.INVALID_ARGUMENT,
-    text: 'etcd-bulkhead: a lease ID must lie between 1 and 2147483647',
-    when: 'A lease is granted with a chosen ID that cannot carry the namespace.',
+    text: 'etcd-bulkhead: a lease ID must be between 1 and 2147483647',
+    when: 'LeaseGrant chooses an ID that does not fit into the namespace.',
   },
   'lease-exists': {
     code: Code.FAILED_PRECONDITION,
     text: 'etcdserver: lease already exists',
-    when: 'No free lease ID was found in a bounded number of draws.',
+    when: 'No free lease ID was found within a bounded number of random draws.',
   },
   compacted: {
     code: Code.OUT_OF_RANGE,
     text: 'etcdserver: mvcc: required revision has been compacted',
-    when: 'A read or a compaction lies below what the tenant itself has compacted.',
+    when: "A read or a compaction is below the tenant's compaction floor.",
   },
   'revision-future': {
     code: Code.OUT_OF_RANGE,
@@ -71,78 +71,78 @@ export const refusals = {
   },
   'field-duplicate': {
     code: Code.INVALID_ARGUMENT,
-    text: 'etcd-bulkhead: a field that holds a key, a range or a lease stands twice in one message',
-    when: 'No client library sends such a message; which of the two counts is a matter of the parser.',
+    text: 'etcd-bulkhead: a field with a key, a range or a lease ID occurs more than once in one message',
+    when: 'A singular field that the proxy rewrites occurs more than once. Parsers differ in which occurrence counts; client libraries do not send such messages.',
   },
   malformed: {
     code: Code.INTERNAL,
     text: 'grpc: error unmarshalling request: malformed protobuf message',
-    when: 'The request is not a protobuf message, or a field that is rewritten has the wrong type.',
+    when: 'The request is not a valid protobuf message, or a field that the proxy rewrites has the wrong wire type.',
   },
   'method-denied': {
     code: Code.PERMISSION_DENIED,
     text: 'etcdserver: permission denied',
-    when: 'The method acts on the whole cluster, and the tenant does not own it. `etcd-bulkhead-hint` says what to do instead.',
+    when: 'The method acts on the whole cluster, and the tenant does not own the cluster. The trailer `etcd-bulkhead-hint` contains an alternative.',
   },
   'read-only': {
     code: Code.PERMISSION_DENIED,
     text: 'etcdserver: permission denied',
-    when: 'The tenant may only read, and this would write; also for a transaction with a put or a delete in any branch.',
+    when: 'The tenant has read-only access and the request writes. A transaction writes if any branch contains a put or a delete.',
   },
   'tenant-unknown': {
     code: Code.PERMISSION_DENIED,
     text: 'etcdserver: permission denied',
-    when: 'The connection belongs to no tenant, or the identity that was shown is that of none.',
+    when: 'The identity that the client presented does not map to exactly one tenant; or the client presented none, and the listener has no tenant.',
   },
   'token-invalid': {
     code: Code.UNAUTHENTICATED,
     text: 'etcdserver: invalid auth token',
-    when: 'A token was sent that is forged, expired or revoked, or where nobody is identified by one. Clients with a user authenticate again.',
+    when: 'The token is forged, expired or revoked, or the listener does not identify clients by token. Client libraries that have a user name authenticate again.',
   },
   'authentication-failed': {
     code: Code.INVALID_ARGUMENT,
     text: 'etcdserver: authentication failed, invalid user ID or password',
-    when: 'Authenticate names a user that does not exist, or has the wrong password.',
+    when: 'Authenticate with an unknown user or a wrong password.',
   },
   'authentication-off': {
     code: Code.FAILED_PRECONDITION,
     text: 'etcdserver: authentication is not enabled',
-    when: 'Authenticate on a listener that does not identify by user. Clients then go on without a token.',
+    when: 'Authenticate on a listener that does not identify clients by user. Client libraries continue without a token.',
   },
   'authentication-limit': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',
-    when: 'More passwords or tokens wait to be verified than may.',
+    when: 'Too many passwords or tokens are waiting for verification, or too many sessions are open.',
   },
   'tenant-changed': {
     code: Code.UNAVAILABLE,
     text: 'etcdserver: server stopped',
-    when: 'A reload changed or removed the tenant of this stream, or the listener that the call came by; worded so that clients come again.',
+    when: 'A reload changed or removed the tenant or the listener of the call. The text makes client libraries reconnect.',
   },
   'upstream-unauthenticated': {
     code: Code.UNAVAILABLE,
     text: 'etcdserver: unhealthy cluster',
-    when: 'etcd does not accept the credentials of the proxy itself.',
+    when: 'etcd rejects the credentials of the proxy.',
   },
   'breaker-open': {
     code: Code.UNAVAILABLE,
     text: 'etcdserver: unhealthy cluster',
-    when: 'Too many calls of this tenant and class have failed; the breaker is open. `grpc-retry-pushback-ms` says for how long.',
+    when: 'The breaker is open: too many calls of this tenant and breaker class failed. The trailer `grpc-retry-pushback-ms` contains the remaining time.',
   },
   'upstream-lost': {
     code: Code.UNAVAILABLE,
     text: 'etcdserver: unhealthy cluster',
-    when: 'No endpoint could be reached in time, or the connection broke under the call.',
+    when: 'No endpoint could be reached in time, or the connection was lost during the call.',
   },
   'upstream-timeout': {
     code: Code.UNAVAILABLE,
     text: 'etcdserver: request timed out',
-    when: 'The cluster did not answer within `--request-timeout`. What became of a write is unknown.',
+    when: 'The cluster did not respond within `--request-timeout`. The outcome of a write is unknown.',
   },
   'deadline-passed': {
     code: Code.DEADLINE_EXCEEDED,
     text: 'context deadline exceeded',
-    when: "The client's own deadline has passed.",
+    when: 'The deadline that the client set has expired.',
   },
   draining: {
     code: Code.UNAVAILABLE,
@@ -152,49 +152,49 @@ export const refusals = {
   'watch-limit': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',
-    when: 'A stream holds as many watchers as it may. The create is refused; the stream lives on.',
+    when: 'The stream has as many watchers as it may have. The create is rejected; the stream continues.',
   },
   'renewal-limit': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',
-    when: 'A keepalive stream has more than 1024 renewals unanswered that name leases which cannot exist.',
+    when: 'A keepalive stream has more than 1024 renewals in flight for lease IDs that cannot exist.',
   },
   'namespace-violation': {
     code: Code.INTERNAL,
-    text: 'etcd-bulkhead: a key outside of the namespace came back',
-    when: 'An answer to a call carried a key of somebody else. It was not delivered; `etcd_bulkhead_namespace_violation_total` counts it.',
+    text: 'etcd-bulkhead: the response contains a key outside of the namespace',
+    when: "A response contained a key outside of the tenant's namespace. It was not delivered; `etcd_bulkhead_namespace_violation_total` counts it.",
   },
   'stream-violation': {
     code: Code.UNAVAILABLE,
     text: 'etcdserver: unhealthy cluster',
-    when: 'The same on a stream, worded so that clients resume.',
+    when: 'As `namespace-violation`, on a stream. The text makes client libraries resume.',
   },
   'proxy-fault': {
     code: Code.INTERNAL,
     text: 'etcd-bulkhead: internal error',
-    when: 'A mistake in the proxy. The log has the details; no other call is touched.',
+    when: 'A bug in the proxy. The log has the details. Other calls are not affected.',
   },
 } as const satisfies Record<string, Refusal>;
 
 export type RefusalName = keyof typeof refusals;
 
-const made = new Map<RefusalName, Status>();
+const statuses = new Map<RefusalName, Status>();
 
-/** The one status object of a refusal. Its origin is `proxy`. */
+/** The status of a refusal; always the same object. Its origin is `proxy`. */
 export function refusal(name: RefusalName): Status {
-  let known = made.get(name);
-  if (known === undefined) {
-    known = refusalWith(name, []);
-    made.set(name, known);
+  let made = statuses.get(name);
+  if (made === undefined) {
+    made = refusalWith(name, []);
+    statuses.set(name, made);
   }
-  return known;
+  return made;
 }
 
-/** A refusal with further trailers, for example a pushback. */
+/** The status with additional trailers, for example a pushback. */
 export function refusalWith(name: RefusalName, trailers: readonly string[]): Status {
   const { code, text } = refusals[name];
   return status(code, text, 'proxy', [reasonTrailer, name, ...trailers]);
 }
 
-/** etcd's text for a lease ID that is taken: the only one on which another ID is drawn. */
+/** etcd's text for a lease ID that is in use. Only this text makes the proxy draw another ID. */
 export const leaseExistsText = refusals['lease-exists'].text;

@@ -1,6 +1,6 @@
 /**
- * Where keys, range ends and lease IDs stand in the messages of the API: field numbers and what they hold. wire/ compiles
- * this into rewriters once, at start-up. Fields that are not named here pass through unchanged, in place.
+ * The fields of the API that contain keys, range ends and lease IDs, by message and field number. rewrite/ compiles these
+ * tables into rewriters once, at start-up. All other fields pass through unchanged.
  * Numbers: etcd api/etcdserverpb/rpc.proto, api/mvccpb/kv.proto,
  * server/etcdserver/api/v3lock/v3lockpb/v3lock.proto, server/etcdserver/api/v3election/v3electionpb/v3election.proto.
  */
@@ -8,11 +8,11 @@ import type { RequestTable, ResponseTable } from '../rewrite/field-table.ts';
 
 /** Visible → stored. */
 export const requests = {
-  /** Any message that carries nothing to rewrite. It passes unread. */
+  /** Any message without rewritten fields. It is not scanned. */
   Plain: { fields: {} },
 
   RangeRequest: {
-    // 5 and 6 are sort_order and sort_target: a target that etcd up to 3.5 does not know ends the member that reads it.
+    // 5 and 6 are sort_order and sort_target. A member of etcd up to 3.5 crashes on an unknown target.
     fields: { 1: 'key', 2: 'rangeEnd', 5: { enumMax: 2 }, 6: { enumMax: 4 } },
   },
   PutRequest: { fields: { 1: 'key', 3: 'lease' } },
@@ -43,13 +43,13 @@ export const requests = {
   },
   WatchCreateRequest: { fields: { 1: 'keyOrFirst', 2: 'rangeEnd' } },
 
-  // The ID of a grant depends on more than the message (0 is drawn by the proxy), so namespace/ sets it.
+  // namespace/leases/grant.ts sets the ID, because it depends on more than the message: the proxy draws an ID for 0.
   LeaseGrantRequest: { fields: {} },
   LeaseRevokeRequest: { fields: { 1: 'leaseName' } },
   LeaseKeepAliveRequest: { fields: { 1: 'leaseName' } },
   LeaseTimeToLiveRequest: { fields: { 1: 'leaseName' } },
 
-  // A lease of 0 would make etcd grant one without a tag, so namespace/leases/session.ts puts one of ours there first.
+  // For a lease of 0 etcd would grant one without a tag, so namespace/leases/session.ts grants a lease first.
   LockRequest: { fields: { 1: 'name', 2: 'lease' } },
   UnlockRequest: { fields: { 1: 'key' } },
   CampaignRequest: { fields: { 1: 'name', 2: 'lease' } },
@@ -57,7 +57,7 @@ export const requests = {
   LeaderKey: { fields: { 1: 'name', 2: 'key', 4: 'lease' } },
   LeaderRequest: { fields: { 1: 'name' } },
   ResignRequest: { fields: { 1: { one: 'ResignedKey' } } },
-  // A LeaderKey whose lease nobody needs: with the name of none etcd grants none.
+  // A LeaderKey of a lease that is not needed. With the ID of a lease that cannot exist, etcd does not grant one.
   ResignedKey: { fields: { 1: 'name', 2: 'key', 4: 'leaseName' } },
 } as const satisfies RequestTable;
 

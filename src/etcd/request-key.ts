@@ -1,16 +1,13 @@
-/**
- * The key that a request is about, in printable form, for logs where an operator has asked for keys. Not on the data path
- * otherwise.
- */
+/** The key of a request in printable form, for logs. Used only with `--log-keys`. */
 import { Reader, WireType } from '../protobuf/reader.ts';
 import type { Method } from './methods.ts';
 
 const keyed: ReadonlySet<string> = new Set(['RangeRequest', 'PutRequest', 'DeleteRangeRequest']);
 
-/** Longer keys are cut: a log line is no place for a megabyte. */
+/** Longer keys are truncated. */
 const shownBytesMax = 256;
 
-/** Empty for methods that are not about one key or range, and for bytes that are no message. */
+/** Empty for methods without a single key or range, and for bytes that are not protobuf. */
 export function printableKey(method: Method, request: Uint8Array): string {
   if (!keyed.has(method.request)) return '';
   const reader = new Reader(request);
@@ -22,7 +19,7 @@ export function printableKey(method: Method, request: Uint8Array): string {
   return key;
 }
 
-/** Everything but printable ASCII as `\xNN`, and a backslash doubled, so that the text says exactly which bytes. */
+/** Escapes all but printable ASCII as `\xNN`, and doubles backslashes, so that the text is unambiguous. */
 function printable(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes.subarray(0, shownBytesMax)) {

@@ -1,7 +1,4 @@
-/**
- * The rewriters of all messages and methods, compiled from the table of fields when this module is loaded. One object per
- * message and direction for the life of the process.
- */
+/** The rewriters of all methods and messages, compiled from the field tables when this module is loaded. */
 import {
   type RequestRewriter,
   type ResponseRewriter,
@@ -11,27 +8,27 @@ import {
 import { type RequestName, type ResponseName, requests, responses } from './fields.ts';
 import { type Method, methods } from './methods.ts';
 
-const applying = requestRewriters(requests);
-const stripping = responseRewriters(responses);
-const ofRequests = methods.map((method) => applier(method.request));
-const ofResponses = methods.map((method) => stripper(method.response));
+const requestsByName = requestRewriters(requests);
+const responsesByName = responseRewriters(responses);
+const requestsByMethod = methods.map((method) => requestMessageRewriter(method.request));
+const responsesByMethod = methods.map((method) => responseMessageRewriter(method.response));
 
-/** Visible → stored, for the request messages of a method. */
+/** Visible → stored, for the requests of a method. */
 export function requestRewriter(method: Method): RequestRewriter {
-  return ofRequests[method.index] as RequestRewriter;
+  return requestsByMethod[method.index] as RequestRewriter;
 }
 
-/** Stored → visible, for the response messages of a method. */
+/** Stored → visible, for the responses of a method. */
 export function responseRewriter(method: Method): ResponseRewriter {
-  return ofResponses[method.index] as ResponseRewriter;
+  return responsesByMethod[method.index] as ResponseRewriter;
 }
 
-/** Visible → stored, also for a message that is only part of a request, such as `WatchCreateRequest`. */
-export function applier(message: RequestName): RequestRewriter {
-  return applying.get(message) as RequestRewriter;
+/** Visible → stored. Also for a message that is part of a request, for example `WatchCreateRequest`. */
+export function requestMessageRewriter(message: RequestName): RequestRewriter {
+  return requestsByName.get(message) as RequestRewriter;
 }
 
-/** Stored → visible, also for a message that is only part of a response, such as `Event`. */
-export function stripper(message: ResponseName): ResponseRewriter {
-  return stripping.get(message) as ResponseRewriter;
+/** Stored → visible. Also for a message that is part of a response, for example `Event`. */
+export function responseMessageRewriter(message: ResponseName): ResponseRewriter {
+  return responsesByName.get(message) as ResponseRewriter;
 }

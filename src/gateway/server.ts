@@ -23,8 +23,8 @@ export interface MemberReport {
 }
 
 export interface GatewayParts {
-  /** Returns the top of the pipeline. A function, because the gateway is created before the pipeline. */
-  readonly etcd: () => Etcd<'client'>;
+  /** The top of the pipeline. */
+  readonly etcd: Etcd<'client'>;
   /** Called at every request. */
   readonly upstream: () => readonly MemberReport[];
   /** Host names of this server that clients may use, besides those of the loopback addresses. */
@@ -141,7 +141,7 @@ async function pageFor(
   if (path === '/version') return versionPage(members.map(({ version }) => version));
   const { authorization } = request.headers;
   const context: RequestContext = {
-    etcd: parts.etcd(),
+    etcd: parts.etcd,
     peer,
     metadata: authorization === undefined ? [] : ['authorization', authorization],
     deadlineMs: parts.clock.nowMs() + responseTimeoutMs,

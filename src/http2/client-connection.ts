@@ -1,134 +1,142 @@
 /**
- * A connection that we opened to a server. We open streams, within the server's concurrency limit; those over it wait,
- * bounded, for others to end. It always reads, whatever the server does not: a server may itself wait to be read
- * before it reads on, and two that wait for each other wait for ever.
+ * The client's end of a connection. It opens streams within the server's limit of concurrent streams; those over it wait,
+ * bounded, for others to end. It never stops reading, even if the server does not read: a server may refuse to read before
+ * its responses are read, and two peers that wait for each other are a deadlock.
  */
-import type { RoleOptions } from './connection.ts';
+import { Connection, type ConnectionOptions } from './connection.ts';
 import { clientPreface, ErrorCode, maxInt31 } from './frame.ts';
 import type { HeaderTemplate } from './hpack/encoder.ts';
 import type { HeaderList } from './hpack/header-list.ts';
-import { Inbound } from './inbound.ts';
 import { limits } from './limits.ts';
+import type { Role, RoleTraits } from './role.ts';
 import { SettingId, settingsFrame } from './settings.ts';
 import { type Stream, StreamState } from './stream.ts';
+import { WaitingStream, WaitingStreams } from './waiting-streams.ts';
+
+const traits: RoleTraits = {
+  streamWindowBytes: limits.clientStreamWindowBytes,
+  readsAreBorrowed: true,
+  pausesAtBacklog: false,
+  resetsAfterLocalEnd: false,
+};
 
 export interface ClientConnectionOwner {
-  /** The server's SETTINGS are there: it speaks HTTP/2. */
+  /** The server's first SETTINGS arrived: it speaks HTTP/2. */
   onReady(connection: ClientConnection): void;
-  /** The connection takes no new streams; open ones go on. */
+  /** No new streams can be opened. Open ones continue. */
   onGoingAway(connection: ClientConnection, code: number, text: string): void;
   onClosed(connection: ClientConnection): void;
 }
 
-export interface ClientConnectionOptions extends RoleOptions {
+export interface ClientConnectionOptions extends ConnectionOptions {
   readonly owner: ClientConnectionOwner;
 }
 
-/** A stream that waits for room. */
-class Waiting {
-  readonly stream: Stream;
-  readonly template: HeaderTemplate;
-  readonly tail: Uint8Array | null;
-  readonly ended: boolean;
-
-  constructor(stream: Stream, template: HeaderTemplate, tail: Uint8Array | null, ended: boolean) {
-    this.stream = stream;
-    this.template = template;
-    this.tail = tail;
-    this.ended = ended;
-  }
-}
-
-export class ClientConnection extends Inbound {
-  protected readonly stopsAtBacklog = false;
+export class ClientConnection implements Role {
+  /** What both roles share. Streams are constructed with it. */
+  readonly core: Connection;
+  readonly traits = traits;
+  /** Servers open no streams, because push is disabled. */
+  readonly lastPeerStreamId = 0;
   readonly #owner: ClientConnectionOwner;
-  #nextStreamId = 1;
+  readonly #waiting = new WaitingStreams();
   #isGoingAway = false;
-  #waiting: Waiting[] = [];
-  #waitingNext = 0;
 
   constructor(options: ClientConnectionOptions) {
-    super({
-      ...options,
-      streamWindowBytes: limits.clientStreamWindowBytes,
-      readsAreBorrowed: true,
-    });
     this.#owner = options.owner;
-    this.output.append(clientPreface);
-    this.output.append(
+    this.core = new Connection(options, this);
+    const { output, writer } = this.core;
+    output.append(clientPreface);
+    output.append(
       settingsFrame([
         [SettingId.ENABLE_PUSH, 0],
         [SettingId.INITIAL_WINDOW_SIZE, limits.clientStreamWindowBytes],
         [SettingId.MAX_HEADER_LIST_SIZE, limits.headerListBytesMax],
       ]),
     );
-    this.writeWindowUpdate(0, limits.connectionWindowBytes - 65_535);
+    writer.windowUpdate(0, limits.connectionWindowBytes - 65_535);
+  }
+
+  get isOpen(): boolean {
+    return this.core.isOpen;
+  }
+
+  get openStreams(): number {
+    return this.core.openStreams;
+  }
+
+  /** Why the connection ended, for logs and statuses. */
+  get failure(): string {
+    return this.core.failure;
   }
 
   /** Whether `open` may be called. */
-  get takesStreams(): boolean {
+  get canOpen(): boolean {
     return (
-      this.isOpen &&
+      this.core.isOpen &&
       !this.#isGoingAway &&
-      this.hasPeerSettings &&
-      this.#waiting.length - this.#waitingNext < limits.waitingStreamsMax
+      this.core.peer.isReceived &&
+      this.#waiting.size < limits.waitingStreamsMax
     );
   }
 
-  /** Opens a stream, now or when the server has room. */
+  receive(chunk: Buffer): void {
+    this.core.receive(chunk);
+  }
+
+  close(reason: string): void {
+    this.core.close(reason);
+  }
+
+  /** Opens a stream, now or when the server's limit permits. `tail` holds literals to send after the template's block. */
   open(stream: Stream, template: HeaderTemplate, tail: Uint8Array | null, ended: boolean): void {
-    if (this.streams.size < this.peer.streamsMax) this.#start(stream, template, tail, ended);
-    else this.#waiting.push(new Waiting(stream, template, tail, ended));
+    if (this.#hasRoom) this.#start(stream, template, tail, ended);
+    else this.#waiting.push(new WaitingStream(stream, template, tail, ended));
+  }
+
+  get #hasRoom(): boolean {
+    return this.core.streams.size < this.core.peer.streamsMax;
   }
 
   #start(stream: Stream, template: HeaderTemplate, tail: Uint8Array | null, ended: boolean): void {
-    stream.id = this.#nextStreamId;
-    this.#nextStreamId += 2;
-    this.streams.add(stream);
-    this.keepAlive.begin();
-    this.writeHeaders(stream, template, tail, ended);
-    if (stream.queue !== null) this.sender.line(stream);
-    if (this.#nextStreamId > maxInt31) this.#goAway(ErrorCode.NO_ERROR, 'out of stream IDs');
+    const { streams, writer, sender, keepAlive } = this.core;
+    stream.id = streams.highestId === 0 ? 1 : streams.highestId + 2;
+    streams.highestId = stream.id;
+    streams.add(stream);
+    keepAlive.begin();
+    if (tail === null) writer.headers(stream.id, template, ended);
+    else writer.headersWithTail(stream.id, template, tail, ended);
+    if (ended) streams.endLocal(stream);
+    if (stream.queue !== null) sender.enqueue(stream);
+    if (stream.id + 2 > maxInt31) this.#goAway(ErrorCode.NO_ERROR, 'out of stream IDs');
   }
 
-  protected override onRoom(): void {
-    while (this.#waitingNext < this.#waiting.length && this.streams.size < this.peer.streamsMax) {
-      if (!this.isOpen || this.#isGoingAway) return;
-      const next = this.#waiting[this.#waitingNext++];
-      if (next !== undefined && !next.stream.isClosed) {
-        this.#start(next.stream, next.template, next.tail, next.ended);
-      }
+  #startWaiting(): void {
+    while (this.#hasRoom && this.core.isOpen && !this.#isGoingAway) {
+      const next = this.#waiting.shift();
+      if (next === undefined) return;
+      if (!next.stream.isClosed) this.#start(next.stream, next.template, next.tail, next.ended);
     }
-    if (this.#waitingNext * 2 <= this.#waiting.length) return;
-    this.#waiting = this.#waiting.slice(this.#waitingNext);
-    this.#waitingNext = 0;
   }
 
-  protected override onHeaderList(streamId: number, list: HeaderList, ended: boolean): void {
-    if (this.isIdle(streamId)) {
-      this.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS on a stream that is not open');
+  // ---- Role ----
+
+  onHead(streamId: number, stream: Stream | undefined, list: HeaderList, ended: boolean): void {
+    const { streams } = this.core;
+    if (streams.isIdle(streamId)) {
+      this.core.fail(ErrorCode.PROTOCOL_ERROR, 'HEADERS on a stream that is not open');
       return;
     }
-    const stream = this.streams.get(streamId);
-    // Answers for streams that we have reset may be under way for as long as a round trip takes.
+    // Responses on streams that were reset may be in flight for as long as a round trip takes.
     if (stream === undefined) return;
-    if (stream.hasRemoteEnded) {
-      this.failStream(stream, ErrorCode.STREAM_CLOSED);
-      return;
-    }
     if (list.tooLarge) {
-      this.failStream(stream, ErrorCode.ENHANCE_YOUR_CALM);
+      streams.fail(stream, ErrorCode.ENHANCE_YOUR_CALM);
       return;
     }
-    if ((stream.state & StreamState.HEADERS_SEEN) === 0) this.#onResponse(stream, list, ended);
-    else this.#onTrailers(stream, list, ended);
-  }
-
-  #onResponse(stream: Stream, list: HeaderList, ended: boolean): void {
     const isInformational = list.status < 200;
     const isMalformed = !list.isResponse || (ended && (isInformational || list.contentLength > 0));
     if (isMalformed) {
-      this.failStream(stream, ErrorCode.PROTOCOL_ERROR);
+      streams.fail(stream, ErrorCode.PROTOCOL_ERROR);
       return;
     }
     if (isInformational) return;
@@ -137,31 +145,18 @@ export class ClientConnection extends Inbound {
       : StreamState.HEADERS_SEEN;
     stream.contentRemaining = list.contentLength;
     stream.onHeaders(list, ended);
-    if (ended) this.forgetWhenDone(stream);
+    if (ended) streams.onRemoteEnd(stream);
   }
 
-  #onTrailers(stream: Stream, list: HeaderList, ended: boolean): void {
-    if (!ended || list.hasPseudo || list.malformed || stream.contentRemaining > 0) {
-      this.failStream(stream, ErrorCode.PROTOCOL_ERROR);
-      return;
-    }
-    stream.state |= StreamState.REMOTE_ENDED;
-    stream.onTrailers(list);
-    this.forgetWhenDone(stream);
-  }
+  onDataAfterClose(): void {}
 
-  protected override onStrayData(): void {}
+  onPing(): void {}
 
-  protected override isIdle(streamId: number): boolean {
-    return streamId % 2 === 0 || streamId >= this.#nextStreamId;
-  }
-
-  protected override onPing(): void {}
-
-  /** RFC 9113, section 6.8: streams above the last one were not and will not be acted on. */
-  protected override onGoAway(lastStreamId: number, code: number, text: string): void {
-    for (const stream of this.streams.values()) {
-      if (stream.id > lastStreamId) this.#lose(stream, text);
+  /** RFC 9113, section 6.8: the server did not and will not process streams above the last one. */
+  onGoAway(lastStreamId: number, code: number, text: string): void {
+    const { streams } = this.core;
+    for (const stream of streams.values()) {
+      if (stream.id > lastStreamId) streams.abortUnsent(stream, text);
     }
     this.#goAway(code, text);
   }
@@ -171,42 +166,34 @@ export class ClientConnection extends Inbound {
       this.#isGoingAway = true;
       this.#owner.onGoingAway(this, code, text);
     }
-    this.#loseWaiting('the connection is going away');
-    this.#closeWhenDone();
+    this.#abortWaiting('the connection is going away');
+    this.#closeIfDone();
   }
 
-  #lose(stream: Stream, reason: string): void {
-    this.streams.delete(stream.id);
-    stream.state |= StreamState.CLOSED;
-    stream.queue = null;
-    this.releaseStopped(stream);
-    stream.onLost(reason, true);
-  }
-
-  #loseWaiting(reason: string): void {
-    const waiting = this.#waiting.slice(this.#waitingNext);
-    this.#waiting = [];
-    this.#waitingNext = 0;
-    for (const { stream } of waiting) {
-      if (!stream.isClosed) this.#lose(stream, reason);
+  #abortWaiting(reason: string): void {
+    for (const { stream } of this.#waiting.take()) {
+      if (!stream.isClosed) this.core.streams.abortUnsent(stream, reason);
     }
   }
 
-  #closeWhenDone(): void {
-    if (this.#isGoingAway && this.isOpen && this.openStreams === 0) this.close('going away');
+  #closeIfDone(): void {
+    if (this.#isGoingAway && this.core.isOpen && this.core.openStreams === 0) {
+      this.core.close('going away');
+    }
   }
 
-  protected override onFirstSettings(): void {
-    this.#owner.onReady(this);
+  onSettings(isFirst: boolean): void {
+    if (isFirst) this.#owner.onReady(this);
+    this.#startWaiting();
   }
 
-  protected override onForgotten(): void {
-    this.onRoom();
-    this.#closeWhenDone();
+  onStreamClosed(): void {
+    this.#startWaiting();
+    this.#closeIfDone();
   }
 
-  protected override onClosed(): void {
-    this.#loseWaiting(this.failure);
+  onClosed(): void {
+    this.#abortWaiting(this.core.failure);
     this.#owner.onClosed(this);
   }
 }

@@ -1,12 +1,12 @@
 /**
- * The IDs of streams that were closed of late, and who closed them. After our own reset a peer's frames may still be
- * under way and are ignored; after an end that both sides agreed on they are violations. RFC 9113, section 5.1.
+ * The IDs of recently closed streams, and whether each was reset by this end. After such a reset, frames of the peer may still
+ * be in flight and are ignored. After both sides ended the stream, further frames are violations. RFC 9113, section 5.1.
  */
 const resetBit = 0x8000_0000;
 
 export class ClosedStreams {
   readonly #streamsMax: number;
-  /** Grows with the streams there were, because most connections have few and a thousand of them should cost little. */
+  /** Grows with use, because most connections have few streams. */
   readonly #ring: number[] = [];
   #next = 0;
 

@@ -1,7 +1,7 @@
 /**
- * What is written to sockets during one turn of the event loop leaves at its end. The immediate runs right after the
- * poll phase, when every socket that had something to say has been read, so that a connection which a hundred others
- * feed still gets one write; and with nothing written there is no immediate.
+ * Flushes outputs at the end of the current turn of the event loop. The immediate runs right after the poll phase, when every
+ * readable socket has been read. A connection that a hundred others write to during a turn therefore gets one write. If
+ * nothing was written, there is no immediate.
  */
 
 /** Flushed once at the end of the turn in which it was registered. */
@@ -12,7 +12,7 @@ export interface Flushable {
 let registered: Flushable[] = [];
 let flushing: Flushable[] = [];
 
-/** `flushable` is flushed at the end of this turn. It registers itself at most once before that. */
+/** Schedules a flush at the end of this turn. The caller registers at most once per turn. */
 export function atEndOfTurn(flushable: Flushable): void {
   if (registered.push(flushable) === 1) setImmediate(flushAll);
 }

@@ -1,5 +1,5 @@
 /**
- * The frame layer's vocabulary: types, flags, error codes and the nine bytes in front of every frame. No state, no I/O.
+ * Constants and primitives of the frame layer: types, flags, error codes and the frame header of nine bytes. No state, no I/O.
  * RFC 9113, sections 4.1, 6 and 7.
  */
 
@@ -48,15 +48,15 @@ export const ErrorCode = {
 
 const errorNames = Object.keys(ErrorCode);
 
-/** The RFC's name of an error code, or its number in hexadecimal when the RFC has none. */
+/** The RFC's name of an error code, or its number in hexadecimal if it is unknown. */
 export function errorName(code: number): string {
   return errorNames[code] ?? `0x${code.toString(16)}`;
 }
 
-/** What a client sends before its first frame. RFC 9113, section 3.4. */
+/** Precedes a client's first frame. RFC 9113, section 3.4. */
 export const clientPreface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 'latin1');
 
-/** Writes a frame header at `at` and returns the offset behind it. The caller has made sure that it fits. */
+/** Writes a frame header at `at` and returns the offset after it. The caller ensures that it fits. */
 export function writeFrameHeader(
   into: Uint8Array,
   at: number,
@@ -73,7 +73,7 @@ export function writeFrameHeader(
   return writeUint32(into, at + 5, streamId);
 }
 
-/** Writes 32 bits in network order and returns the offset behind them. */
+/** Writes 32 bits in network order and returns the offset after them. */
 export function writeUint32(into: Uint8Array, at: number, value: number): number {
   into[at] = value >>> 24;
   into[at + 1] = value >>> 16;
@@ -87,7 +87,7 @@ export function readUint32(from: Uint8Array, at: number): number {
   return readInt31(from, at) + ((from[at] as number) & 0x80 ? 0x8000_0000 : 0);
 }
 
-/** Reads 31 bits in network order; the top bit is reserved and ignored wherever HTTP/2 has 31-bit fields. */
+/** Reads 31 bits in network order. HTTP/2 reserves the top bit of such fields, and receivers ignore it. */
 export function readInt31(from: Uint8Array, at: number): number {
   return (
     (((from[at] as number) & 0x7f) << 24) |

@@ -1,11 +1,11 @@
 /**
- * A header block that spans several frames, until its last CONTINUATION. Bounded in bytes and in frames, since a block
- * occupies the connection until it ends (CVE-2024-27316 and its siblings).
+ * Assembles a header block that spans HEADERS and CONTINUATION frames. Limited in bytes and in frames, because no other frame may
+ * arrive until the block ends (CVE-2024-27316 and related).
  */
 import { limits } from './limits.ts';
 
 export class HeaderBlock {
-  /** The stream whose block is open, or 0. While it is open no other frame may arrive. */
+  /** The stream whose block is incomplete, or 0. */
   streamId = 0;
   endStream = false;
   dependsOnItself = false;
@@ -18,7 +18,7 @@ export class HeaderBlock {
     this.dependsOnItself = dependsOnItself;
   }
 
-  /** Returns false at a bound. */
+  /** Returns false over a limit. */
   append(bytes: Buffer, start: number, end: number): boolean {
     this.#bytes += end - start;
     this.#parts.push(Buffer.copyBytesFrom(bytes, start, end - start));
@@ -28,7 +28,7 @@ export class HeaderBlock {
     );
   }
 
-  /** The whole block; afterwards none is open. */
+  /** Ends the block and returns it. */
   take(): Buffer {
     const block = Buffer.concat(this.#parts);
     this.streamId = 0;

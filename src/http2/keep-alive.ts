@@ -1,30 +1,30 @@
 /**
- * Finds out that the other end is gone although the connection says nothing. One timer per connection, none per call:
- * a whole interval without a byte from the peer has a PING sent, and silence after that for the timeout is the end.
+ * Detects a dead connection. After an interval without a byte from the peer it sends a PING; without a byte within the timeout
+ * the connection is closed. One timer per connection, none per call.
  */
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 
 export interface KeepAliveOptions {
   readonly intervalMs: number;
   readonly timeoutMs: number;
-  /** False: no pings while no stream is open; servers punish those. */
+  /** False: no pings without an open stream. Servers close connections that send those. */
   readonly whenIdle: boolean;
 }
 
 export interface KeepAliveOwner {
   readonly openStreams: number;
   sendKeepAlive(): void;
-  onSilence(): void;
+  onKeepAliveTimeout(): void;
 }
 
-/** dormant ─begin()→ listening ─interval without a byte→ pinging ─a byte→ listening; pinging ─timeout→ onSilence */
+/** dormant ─begin─▶ listening ─idle interval─▶ pinging ─a byte─▶ listening;  pinging ─timeout─▶ onKeepAliveTimeout */
 export class KeepAlive {
   readonly #clock: Clock;
   readonly #options: KeepAliveOptions;
   readonly #owner: KeepAliveOwner;
   #cancel: CancelTimer | null = null;
   #isPinging = false;
-  #heard = false;
+  #hasBytes = false;
 
   constructor(clock: Clock, options: KeepAliveOptions, owner: KeepAliveOwner) {
     this.#clock = clock;
@@ -32,15 +32,15 @@ export class KeepAlive {
     this.#owner = owner;
   }
 
-  /** Something came from the peer. Called per read, so it does as little as possible. */
-  heard(): void {
-    this.#heard = true;
+  /** The peer sent something. Called for every read, so it only sets a flag. */
+  onBytes(): void {
+    this.#hasBytes = true;
   }
 
-  /** Called when the connection is up, and whenever a stream is opened. */
+  /** Called when the connection is established, and whenever a client opens a stream. */
   begin(): void {
     if (this.#cancel !== null) return;
-    this.#heard = false;
+    this.#hasBytes = false;
     this.#arm(this.#options.intervalMs);
   }
 
@@ -55,15 +55,15 @@ export class KeepAlive {
 
   readonly #tick = (): void => {
     this.#cancel = null;
-    const wasHeard = this.#heard;
-    this.#heard = false;
-    if (!wasHeard && this.#isPinging) {
-      this.#owner.onSilence();
+    const hadBytes = this.#hasBytes;
+    this.#hasBytes = false;
+    if (!hadBytes && this.#isPinging) {
+      this.#owner.onKeepAliveTimeout();
       return;
     }
     this.#isPinging = false;
     if (!this.#options.whenIdle && this.#owner.openStreams === 0) return;
-    if (wasHeard) {
+    if (hadBytes) {
       this.#arm(this.#options.intervalMs);
       return;
     }

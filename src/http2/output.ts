@@ -1,40 +1,42 @@
 /**
- * What goes out on one socket: collected in a borrowed chunk during a turn, written at its end in one go. Small pieces
- * are copied into the chunk, large ones pass by reference, which is safe because bytes handed on are never written
- * again. A connection that is silent owns no chunk, so a thousand idle ones cost nothing. bench/micro/http2.bench.ts,
- * "frames written" of 40 B (2-core VM, Node 24, 2026-11): 14 ns each in a chunk, 65 ns in a Buffer of its own that is joined.
+ * The bytes to send on one socket: collected in a chunk during a turn of the event loop and written at its end, in one write.
+ * Small pieces are copied into the chunk. Large ones pass by reference, which is safe because their owner does not change
+ * them. A connection that sends nothing has no chunk, so a thousand idle ones cost nothing. bench/micro/http2.bench.ts,
+ * "frames written" of 40 B (2-core VM, Node 24, 2026-11): 14 ns each in a chunk, 65 ns as a Buffer each, joined.
  *
- * It also knows how much the socket has not taken yet; what to do about that is the connection's business.
+ * It also reports the socket's backlog. Backpressure is applied by the connection and the sender.
  */
 import type { Socket } from 'node:net';
-import { giveBackMemory } from '../runtime/large-memory.ts';
+import { releaseMemory } from '../runtime/large-memory.ts';
 import { atEndOfTurn, type Flushable } from './end-of-turn.ts';
 import { limits } from './limits.ts';
 
 const chunkBytes = 65_536;
 const freeChunksMax = 64;
-/** From here on writing by reference is cheaper than copying. */
+/** From this size on, writing by reference is cheaper than copying. */
 const referenceBytesMin = 8_192;
 
 const freeChunks: Buffer[] = [];
+/** The memory of all chunks, to distinguish them from pieces by reference. */
+const chunkMemory = new WeakSet<ArrayBufferLike>();
 const noChunk = Buffer.alloc(0);
 
 export class Output implements Flushable {
-  /** Write at `at` after `reserve`, and move `at` behind what was written. */
+  /** Call `reserve`, write at `at`, then advance `at`. */
   chunk: Buffer = noChunk;
   at = 0;
   readonly #socket: Socket;
-  /** TLS takes bytes one step later than a plain socket, which mostly takes everything at once. */
+  /** A TLS socket reads its input after `write` returns; a plain socket mostly hands it to the system at once. */
   readonly #keepsWrites: boolean;
-  /** Where the part of the chunk begins that is not in `#parts` yet. */
+  /** Start of the part of the chunk that is not in `#parts` yet. */
   #from = 0;
-  /** What comes before it: pieces by reference and of chunks that are full. Mostly there is nothing. */
+  /** What precedes that part: pieces by reference and parts of full chunks. Usually empty. */
   #parts: Uint8Array[] = [];
   #partsBytes = 0;
-  /** Full chunks, that `#parts` points into. */
+  /** Full chunks, to which `#parts` refers. */
   #full: Buffer[] = [];
-  /** Memory that is free when what was appended so far has been taken. */
-  #spent: Uint8Array[] = [];
+  /** Memory to release when everything appended so far was written. */
+  #owned: Uint8Array[] = [];
   #registered = false;
   #closed = false;
 
@@ -43,7 +45,7 @@ export class Output implements Flushable {
     this.#keepsWrites = 'encrypted' in socket;
   }
 
-  /** Bytes that are not in the hands of the system yet. */
+  /** Bytes that the operating system has not taken yet. */
   get backlogBytes(): number {
     return this.#socket.writableLength + this.#partsBytes + this.at - this.#from;
   }
@@ -56,7 +58,7 @@ export class Output implements Flushable {
     atEndOfTurn(this);
   }
 
-  /** Appends bytes of any length, by copy or by reference. */
+  /** Appends bytes of any length, by copy or by reference. They must not change until they are written. */
   append(bytes: Uint8Array): void {
     if (bytes.length < referenceBytesMin) {
       this.reserve(bytes.length);
@@ -71,9 +73,9 @@ export class Output implements Flushable {
     if (this.#partsBytes >= limits.turnOutputBytesMax) this.#write();
   }
 
-  /** Gives back the memory that `bytes` lie in when the socket has taken everything that was appended so far. */
-  giveBack(bytes: Uint8Array): void {
-    this.#spent.push(bytes);
+  /** Takes over the memory of `bytes` and releases it when the socket has taken everything appended so far. */
+  releaseAfterWrite(bytes: Uint8Array): void {
+    this.#owned.push(bytes);
   }
 
   flush(): void {
@@ -81,7 +83,7 @@ export class Output implements Flushable {
     this.#write();
   }
 
-  /** Nothing more is written; what was not flushed is dropped. */
+  /** Drops what was not flushed. Nothing is written afterwards. */
   close(): void {
     this.#closed = true;
     this.#write();
@@ -92,7 +94,7 @@ export class Output implements Flushable {
     if (this.chunk !== noChunk) this.#full.push(this.chunk);
     this.chunk = noChunk;
     if (this.#partsBytes >= limits.turnOutputBytesMax) this.#write();
-    this.chunk = freeChunks.pop() ?? Buffer.allocUnsafeSlow(chunkBytes);
+    this.chunk = freeChunks.pop() ?? newChunk();
     this.at = 0;
     this.#from = 0;
   }
@@ -106,19 +108,19 @@ export class Output implements Flushable {
 
   #write(): void {
     const socket = this.#socket;
-    // A socket that will not be done with this write at once keeps copies of what is used of the chunks, and not the chunks.
+    // If the socket keeps its input after this write, it gets copies of the used parts of chunks.
     const mustCopy = this.#keepsWrites || socket.writableLength > 0;
     if (!this.#closed && socket.writable) {
       if (this.#parts.length > 0) this.#writeParts(mustCopy);
       else if (this.at > this.#from) {
         const bytes = this.chunk.subarray(this.#from, this.at);
-        socket.write(mustCopy ? Buffer.from(bytes) : bytes, this.#freeing());
+        socket.write(mustCopy ? Buffer.from(bytes) : bytes, this.#onWritten());
       }
     }
-    // What is still pending owns its chunks, and leaves them to the collector.
+    // A write that is still pending keeps its chunks, and the collector frees them.
     if (mustCopy || socket.writableLength === 0) {
-      release(this.chunk);
-      for (const chunk of this.#full) release(chunk);
+      freeChunk(this.chunk);
+      for (const chunk of this.#full) freeChunk(chunk);
     }
     if (this.#full.length > 0) this.#full = [];
     if (this.#parts.length > 0) this.#parts = [];
@@ -135,25 +137,30 @@ export class Output implements Flushable {
     const last = parts.length - 1;
     socket.cork();
     for (const [i, part] of parts.entries()) {
-      const isOfChunk = part.buffer.byteLength === chunkBytes;
-      const bytes = mustCopy && isOfChunk ? Buffer.from(part) : part;
+      const bytes = mustCopy && chunkMemory.has(part.buffer) ? Buffer.from(part) : part;
       if (i < last) socket.write(bytes);
-      else socket.write(bytes, this.#freeing());
+      else socket.write(bytes, this.#onWritten());
     }
     socket.uncork();
   }
 
-  /** What is to be done when the write that is about to begin is over; in most cases nothing. */
-  #freeing(): (() => void) | undefined {
-    if (this.#spent.length === 0) return undefined;
-    const spent = this.#spent;
-    this.#spent = [];
+  /** The callback for the next write: it releases owned memory. Undefined if there is none, which is the usual case. */
+  #onWritten(): (() => void) | undefined {
+    if (this.#owned.length === 0) return undefined;
+    const owned = this.#owned;
+    this.#owned = [];
     return () => {
-      for (const bytes of spent) giveBackMemory(bytes);
+      for (const bytes of owned) releaseMemory(bytes);
     };
   }
 }
 
-function release(chunk: Buffer): void {
+function newChunk(): Buffer {
+  const chunk = Buffer.allocUnsafeSlow(chunkBytes);
+  chunkMemory.add(chunk.buffer);
+  return chunk;
+}
+
+function freeChunk(chunk: Buffer): void {
   if (chunk !== noChunk && freeChunks.length < freeChunksMax) freeChunks.push(chunk);
 }

@@ -1,31 +1,26 @@
 /**
- * Who pings too often is sent away, exactly as grpc-go's server does it, with etcd's settings: a ping that comes earlier
- * than allowed is a strike, sending HEADERS or DATA forgives all strikes, the third one ends the connection.
+ * Limits the PINGs of a client exactly as grpc-go's server does with etcd's settings: a ping that comes too early is a strike,
+ * HEADERS or DATA sent since the last ping clear all strikes, and the third strike closes the connection.
  * https://github.com/grpc/grpc-go/blob/master/internal/transport/http2_server.go (handlePing)
  */
 
 /** etcd's `--grpc-keepalive-min-time`. */
 const busyIntervalMs = 5_000;
-/** Without a stream nobody needs pings: two hours, as in TCP. */
+/** Without an open stream: two hours, as TCP keepalive. */
 const idleIntervalMs = 7_200_000;
 const strikesMax = 2;
 
 export class PingPolicy {
   #lastMs = Number.NEGATIVE_INFINITY;
   #strikes = 0;
-  #isForgiven = false;
+  #sentFrames = 0;
 
-  /** HEADERS or DATA were sent. */
-  forgive(): void {
-    this.#isForgiven = true;
-  }
-
-  /** Counts a ping; false when it was one too many. */
-  allows(nowMs: number, hasStreams: boolean): boolean {
+  /** Counts a ping; false if the connection must be closed. `sentFrames` counts HEADERS and DATA sent so far. */
+  allows(nowMs: number, hasStreams: boolean, sentFrames: number): boolean {
     const sinceMs = nowMs - this.#lastMs;
     this.#lastMs = nowMs;
-    if (this.#isForgiven) {
-      this.#isForgiven = false;
+    if (sentFrames !== this.#sentFrames) {
+      this.#sentFrames = sentFrames;
       this.#strikes = 0;
       return true;
     }

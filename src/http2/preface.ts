@@ -1,7 +1,7 @@
 /**
- * The first bytes of an accepted connection: HTTP/2 with prior knowledge or after ALPN, which both begin with the same
- * 24 bytes, or a request line of HTTP/1.1. Until that is known nothing is promised to the peer, and it has limited time;
- * who speaks neither is cut off.
+ * Detects the protocol of an accepted connection from its first bytes. HTTP/2, with prior knowledge or after ALPN, begins with
+ * the same 24 bytes; HTTP/1.1 begins with a request line. A connection that speaks neither, or stays silent for too long,
+ * is destroyed.
  */
 import type { Socket } from 'node:net';
 import type { Clock } from '../runtime/clock.ts';
@@ -9,15 +9,15 @@ import { clientPreface } from './frame.ts';
 import { limits } from './limits.ts';
 
 export interface PrefaceHandler {
-  /** The preface was read; `rest` are the bytes behind it. */
+  /** The preface was read; `rest` holds the bytes after it. */
   onHttp2(socket: Socket, rest: Buffer): void;
-  /** The socket as if nothing had been read from it. */
+  /** All bytes were put back, so the socket reads as if untouched. */
   onHttp1(socket: Socket): void;
 }
 
 const http1Methods = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'DELETE ', 'OPTIONS ', 'PATCH '];
 
-/** Reads from `socket` until it is known what it speaks. A socket that stays silent is destroyed. */
+/** Reads from `socket` until its protocol is known, then calls one method of `handler`. */
 export function readPreface(socket: Socket, clock: Clock, handler: PrefaceHandler): void {
   let read: Buffer = Buffer.alloc(0);
   const cancelTimer = clock.after(limits.prefaceTimeoutMs, () => socket.destroy());
@@ -53,5 +53,5 @@ export function readPreface(socket: Socket, clock: Clock, handler: PrefaceHandle
   socket.on('error', ignore);
 }
 
-/** The socket closes after an error by itself. */
+/** After an error the socket closes itself. */
 function ignore(): void {}

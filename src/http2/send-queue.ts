@@ -1,34 +1,34 @@
-/** The DATA of one stream that waits for a window: pieces by reference, in order, and how the stream ends behind them. */
+/** The DATA of one stream that waits for a window: pieces by reference, in order, and how the stream ends after them. */
 import type { HeaderTemplate } from './hpack/encoder.ts';
 
 export class SendQueue {
   bytes = 0;
   /** The last byte carries END_STREAM. */
   ended = false;
-  /** Sent behind the last byte, ending the stream. */
+  /** Trailers to send after the last byte; null if the stream ends otherwise. */
   trailers: HeaderTemplate | null = null;
-  /** Set by `take` when it has taken the last of a piece whose memory is to be given back; else null. */
-  spent: Uint8Array | null = null;
+  /** Set by `take` if it took the end of an owned body, whose memory may be released once it is written; else null. */
+  finished: Uint8Array | null = null;
   #pieces: Uint8Array[] = [];
   #next = 0;
-  /** How much of the next piece was sent. */
+  /** Bytes already taken of the next piece. */
   #offset = 0;
-  /** Pieces whose memory is to be given back; null while there are none. */
-  #own: Set<Uint8Array> | null = null;
+  /** Pieces whose memory the queue owns; null if it owns none. */
+  #owned: Set<Uint8Array> | null = null;
 
-  /** `lead` is copied, `body` is kept, and reported as `spent` in the end if it `isOwn`. */
-  push(lead: Uint8Array, body: Uint8Array, ended: boolean, isOwn: boolean): void {
+  /** `lead` is copied. `body` is kept by reference and never written to; `isOwned` as in `Stream.sendData`. */
+  push(lead: Uint8Array, body: Uint8Array, ended: boolean, isOwned: boolean): void {
     if (lead.length > 0) this.#pieces.push(Buffer.from(lead));
     if (body.length > 0) this.#pieces.push(body);
-    if (isOwn) {
-      this.#own ??= new Set();
-      this.#own.add(body);
+    if (isOwned && body.length > 0) {
+      this.#owned ??= new Set();
+      this.#owned.add(body);
     }
     this.bytes += lead.length + body.length;
     if (ended) this.ended = true;
   }
 
-  /** Takes the next piece or the first `bytesMax` of it. There must be one. */
+  /** Takes the next piece, or the first `bytesMax` of it. The queue must not be empty. */
   take(bytesMax: number): Uint8Array {
     const piece = this.#pieces[this.#next] as Uint8Array;
     const rest = piece.length - this.#offset;
@@ -36,19 +36,19 @@ export class SendQueue {
     const taken =
       length === piece.length ? piece : piece.subarray(this.#offset, this.#offset + length);
     this.bytes -= length;
-    this.spent = null;
+    this.finished = null;
     if (length < rest) {
       this.#offset += length;
       return taken;
     }
     this.#offset = 0;
     this.#next++;
-    if (this.#own?.delete(piece) === true) this.spent = piece;
-    this.#forgetTaken();
+    if (this.#owned?.delete(piece) === true) this.finished = piece;
+    this.#dropTaken();
     return taken;
   }
 
-  #forgetTaken(): void {
+  #dropTaken(): void {
     if (this.#next < 64 && this.#next < this.#pieces.length) return;
     this.#pieces = this.#pieces.slice(this.#next);
     this.#next = 0;

@@ -1,6 +1,6 @@
 /**
- * SETTINGS: what a peer announced, and the frame that announces ours. Knows the legal values (RFC 9113, section 6.5.2)
- * and nothing of what follows from a change.
+ * SETTINGS: the values that the peer announced, and the frame that announces those of this end. It validates values (RFC 9113,
+ * section 6.5.2); the frame handler applies the consequences of a change.
  */
 import {
   ErrorCode,
@@ -22,11 +22,13 @@ export const SettingId = {
 
 const settingBytes = 6;
 
-/** The peer's settings; the initial values are the protocol's. */
+/** The peer's settings. They begin with the protocol's defaults. */
 export class PeerSettings {
   headerTableBytes = 4_096;
   streamsMax = Number.POSITIVE_INFINITY;
   initialWindowBytes = 65_535;
+  /** The first SETTINGS frame was applied. */
+  isReceived = false;
 
   /** Applies a payload in order; returns the error code of the first illegal value, or NO_ERROR. */
   apply(payload: Uint8Array, start: number, end: number): number {
@@ -48,11 +50,11 @@ export class PeerSettings {
           this.initialWindowBytes = value;
           break;
         case SettingId.MAX_FRAME_SIZE:
-          // Judged, not kept: we never send more than the 16,384 bytes that everybody has to accept.
+          // Validated but not stored: no frame is larger than the 16,384 bytes that every peer accepts.
           if (value < 16_384 || value > 0xff_ffff) return ErrorCode.PROTOCOL_ERROR;
           break;
         default:
-          // Unknown settings are ignored, as the RFC asks; MAX_HEADER_LIST_SIZE is advice that we never come near.
+          // The RFC requires that unknown settings are ignored. MAX_HEADER_LIST_SIZE is advisory and far above what is sent.
           break;
       }
     }

@@ -1,12 +1,12 @@
 /**
- * The open streams of a connection by their IDs: a hash table with open addressing, at most half full. Almost every look-up is
- * one comparison, and opening and closing a stream allocates nothing. Clients choose IDs, so where one falls is hashed with
- * a number that they do not know.
+ * The open streams of a connection by ID: a hash table with open addressing, at most half full. Almost every lookup is one
+ * comparison, and opening and closing a stream allocates nothing. Clients choose the IDs, so the hash uses a random number
+ * that they do not know.
  *
- * A Map does the same and made the collector work twice as much: it is rebuilt after as many insertions as it has room for, and
- * what it was built in before keeps its entries, and is kept by its predecessor, which is old. Thus nearly every call outlived
- * its end by one generation. `npm run bench -- unary`, put 100x10, 2026-11: 9.7 µs of CPU and 188 MiB with a Map, 7.2 µs and
- * 135 MiB so.
+ * A Map doubled the work of the garbage collector. V8 rebuilds a Map after as many insertions as its capacity; the old backing
+ * store keeps its entries and is itself referenced from the old generation, so nearly every call survived its end by one
+ * generation. `npm run bench -- unary`, put 100x10, 2026-11: 9.7 µs of CPU and 188 MiB with a Map, 7.2 µs and 135 MiB with
+ * this table.
  */
 import { systemRandom } from '../runtime/random.ts';
 import type { Stream } from './stream.ts';
@@ -15,15 +15,14 @@ import type { Stream } from './stream.ts';
 const multiplier = 2 * systemRandom.integer(2 ** 29, 2 ** 30) + 1;
 /** A power of two, like every capacity. */
 const capacityMin = 8;
-/** What a connection may keep that has had many streams and has none. */
+/** Capacity that a connection keeps after its last stream has closed. */
 const capacityKeptMax = 64;
 
 export class StreamTable {
-  /** How many streams are in it. */
   size = 0;
   #slots: (Stream | null)[] = empty(capacityMin);
   #mask = capacityMin - 1;
-  /** What leaves as many of 32 bits as the mask has. */
+  /** Reduces 32 bits to as many as the mask has. */
   #shift = Math.clz32(capacityMin - 1);
 
   get(id: number): Stream | undefined {
@@ -36,14 +35,14 @@ export class StreamTable {
     }
   }
 
-  /** Its ID must not be in the table. */
+  /** The stream's ID must not be in the table. */
   add(stream: Stream): void {
     if ((this.size + 1) * 2 > this.#slots.length) this.#resize(this.#slots.length * 2);
     this.#place(stream);
     this.size += 1;
   }
 
-  /** Does nothing when no stream has that ID. */
+  /** Does nothing if no stream has that ID. */
   delete(id: number): void {
     const slots = this.#slots;
     const mask = this.#mask;
@@ -54,7 +53,7 @@ export class StreamTable {
       if (stream.id === id) break;
     }
     this.size -= 1;
-    // Whoever stands behind it because this slot was taken moves up, so that no search ends at the hole.
+    // Streams that were displaced by this one move up, so that no search stops at the hole.
     for (let at = (hole + 1) & mask; ; at = (at + 1) & mask) {
       const stream = slots[at] as Stream | null;
       if (stream === null) break;
@@ -66,7 +65,7 @@ export class StreamTable {
     if (this.size === 0 && slots.length > capacityKeptMax) this.clear();
   }
 
-  /** All streams, in no particular order. The table may change while they are gone through. */
+  /** A snapshot of all streams, in no particular order. */
   values(): Stream[] {
     return this.#slots.filter((stream) => stream !== null);
   }
@@ -96,7 +95,7 @@ export class StreamTable {
     this.#shift = Math.clz32(capacity - 1);
   }
 
-  /** Two rounds: IDs are an arithmetic series, which after one of them can still fall into few places. */
+  /** Multiplies twice: IDs are an arithmetic series, which one multiplication could map to few slots. */
   #home(id: number): number {
     const once = Math.imul(id, multiplier);
     return Math.imul(once ^ (once >>> 15), 0x9e37_79b1) >>> this.#shift;

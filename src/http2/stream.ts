@@ -1,15 +1,17 @@
 /**
- * One stream: its state, its two windows and what waits to be sent. The user of the engine extends it, so that a call is
- * one object: the engine calls the `on…` methods, the user the others. It holds no received bytes; they are handed up
- * as they come, and who cannot take more says `stopReading`, after which the peer's window runs dry.
+ * One stream: its state, its two windows and the DATA that waits to be sent. Users of the engine extend it, so that a call is
+ * one object: the engine calls the `on…` methods, the user calls the others. Received bytes are passed on as they arrive
+ * and never held; a user that needs backpressure calls `pauseReading`, and the peer's window then runs empty.
  *
- * State is a set of bits. A stream is open from `adopt` or `open` until both sides ended or either reset it:
+ * State is a set of bits. A stream is open until both sides have ended it, either side resets it, or the connection ends:
  *
- *   idle ─▶ open ─LOCAL_ENDED─▶ half closed (local) ──REMOTE_ENDED─▶ CLOSED
- *             └──REMOTE_ENDED─▶ half closed (remote) ──LOCAL_ENDED─▶ CLOSED
- *   any ─reset, or the connection is lost─▶ CLOSED
+ *   idle ─▶ open ─LOCAL_ENDED─▶ half-closed (local) ──REMOTE_ENDED─▶ CLOSED
+ *             └──REMOTE_ENDED─▶ half-closed (remote) ──LOCAL_ENDED─▶ CLOSED
+ *   any ─reset, or the connection ends─▶ CLOSED
+ *
+ * The interfaces below list what a stream needs of its connection. They are declared here, and implemented by parts of the
+ * connection, so that imports run in one direction.
  */
-import type { Connection } from './connection.ts';
 import { ErrorCode } from './frame.ts';
 import type { HeaderTemplate } from './hpack/encoder.ts';
 import type { HeaderList } from './hpack/header-list.ts';
@@ -21,53 +23,89 @@ export const StreamState = {
   REMOTE_ENDED: 2,
   CLOSED: 4,
   HEADERS_SEEN: 8,
-  READING_STOPPED: 16,
-  /** It stands in the sender's line. */
-  IN_LINE: 32,
-  /** Its producer knows that the queue is full and waits for `onDrained`. */
+  READING_PAUSED: 16,
+  /** The stream is in the sender's queue. */
+  ENQUEUED: 32,
+  /** `mustWait` returned true, so `onDrained` is due. */
   FULL: 64,
 } as const;
 
+export interface StreamSender {
+  /** Whether so many bytes of DATA may be sent on the stream now, in one frame. */
+  fits(stream: Stream, bytes: number): boolean;
+  /** Sends one DATA frame that `fits`. */
+  send(stream: Stream, lead: Uint8Array, body: Uint8Array, ended: boolean): void;
+  /** The stream has DATA in its queue, to be sent when the windows allow it. */
+  enqueue(stream: Stream): void;
+}
+
+export interface StreamReceiver {
+  /** Sends WINDOW_UPDATE for the stream. */
+  grant(streamId: number, bytes: number): void;
+  /** Counts bytes that arrived while the stream's reading was paused; false over the connection's limit. */
+  holdPaused(stream: Stream, bytes: number): boolean;
+  /** Stops counting them. */
+  releasePaused(stream: Stream): void;
+}
+
+/** What a stream needs of its connection. */
+export interface StreamConnection {
+  readonly streamWindowBytes: number;
+  readonly sender: StreamSender;
+  readonly receiver: StreamReceiver;
+  readonly writer: {
+    headers(streamId: number, template: HeaderTemplate, ended: boolean): void;
+  };
+  readonly streams: {
+    /** END_STREAM was sent. */
+    endLocal(stream: Stream): void;
+    /** Sends RST_STREAM and closes the stream. */
+    reset(stream: Stream, code: number): void;
+  };
+}
+
 export abstract class Stream {
-  readonly connection: Connection;
-  /** 0 until a client's stream is opened on the wire. */
+  readonly connection: StreamConnection;
+  /** 0 until a client's HEADERS are sent. */
   id = 0;
   state = 0;
   /**
-   * What the peer's window updates granted minus what was sent. The window is this plus the peer's initial window size,
-   * so that a change of that setting moves all windows at once and costs nothing, however many streams there are.
+   * Bytes granted by the peer's WINDOW_UPDATE frames minus bytes sent. The send window is this plus the peer's initial window
+   * size, so that a change of that setting moves the windows of all streams at no cost.
    */
   sendCredit = 0;
-  /** DATA that waits for a window or for the socket; null when none does. */
+  /** DATA that waits for a window or for the socket; null if there is none. */
   queue: SendQueue | null = null;
-  /** What the peer may still send. */
+  /** Bytes that the peer may still send. */
   receiveWindow: number;
-  /** Received and not yet granted again. */
+  /** Bytes received since the last WINDOW_UPDATE. */
   unacknowledged = 0;
-  /** The part of it that came while reading was stopped. */
-  stoppedBytes = 0;
-  /** What `content-length` still promises, or -1. */
+  /** The part of `unacknowledged` that arrived while reading was paused. */
+  pausedBytes = 0;
+  /** Bytes that `content-length` announced and that have not arrived yet; -1 without that header. */
   contentRemaining = -1;
 
-  constructor(connection: Connection) {
+  constructor(connection: StreamConnection) {
     this.connection = connection;
     this.receiveWindow = connection.streamWindowBytes;
   }
 
-  /** The head of the message; a client may see several, of which only the last is no 1xx. */
+  /** The request head on a server; the final response head on a client (1xx heads are dropped). */
   abstract onHeaders(list: HeaderList, ended: boolean): void;
   /**
-   * `bytes[start..end)` arrived, possibly nothing but the end. On a server's connection they may be kept, and pin the read
-   * buffer that they lie in; on a client's they are valid until this returns.
+   * `bytes[start..end)` arrived; it may be empty if `ended`. On a server the bytes may be kept, which keeps the read buffer
+   * behind them in memory. On a client they are valid until this method returns.
    */
   abstract onData(bytes: Buffer, start: number, end: number, ended: boolean): void;
-  /** The remote side ended with trailers. */
+  /** The peer ended the stream with trailers. */
   abstract onTrailers(list: HeaderList): void;
-  /** The peer reset the stream, or broke a rule for which we did: `code` says which. Nothing is called afterwards. */
+  /** The stream was reset by the peer, or because the peer violated the protocol. No method is called afterwards. */
   abstract onReset(code: number): void;
-  /** The connection is gone. `isUnsent`: the peer has certainly not acted on this stream. Nothing is called afterwards. */
+  /**
+   * The connection ended. `isUnsent`: the peer certainly did not process this stream. No method is called afterwards.
+   */
   abstract onLost(reason: string, isUnsent: boolean): void;
-  /** After `mustWait`: everything has left. */
+  /** Follows a `mustWait` that returned true: the queue is empty. */
   abstract onDrained(): void;
 
   get isClosed(): boolean {
@@ -78,7 +116,7 @@ export abstract class Stream {
     return (this.state & StreamState.REMOTE_ENDED) !== 0;
   }
 
-  /** More waits than should. Once this has returned true, `onDrained` follows. */
+  /** Whether the producer must pause because the queue is full. If true, `onDrained` follows. */
   mustWait(): boolean {
     if (this.queue === null || this.queue.bytes < limits.streamQueueBytesMax) return false;
     this.state |= StreamState.FULL;
@@ -87,55 +125,62 @@ export abstract class Stream {
 
   sendHeaders(template: HeaderTemplate, ended: boolean): void {
     if (this.isClosed) return;
-    this.connection.writeHeaders(this, template, null, ended);
+    this.connection.writer.headers(this.id, template, ended);
+    if (ended) this.connection.streams.endLocal(this);
   }
 
   /**
-   * Sends `lead` (copied, may be reused) and `body` (may be kept until sent) as one piece of DATA, now if the windows
-   * allow it and else when they do. `isOwn`: nobody else has the memory that `body` lies in. It is given back as soon as the
-   * socket has taken it, and whoever still holds a view of it then holds nothing.
+   * Sends `lead` and `body` as consecutive DATA, now if the windows allow it, otherwise when they do. `lead` is copied and may
+   * be reused. `body` may be kept by reference and must not change until it is sent.
+   *
+   * `isOwned` is the caller's statement about `body`. True: the caller gives up all the memory that `body` lies in, which may be
+   * released after sending (runtime/large-memory.ts). False: `body` is shared. It may be queued on any number of streams,
+   * and its memory is never written to or released.
    */
-  sendData(lead: Uint8Array, body: Uint8Array, ended: boolean, isOwn = false): void {
+  sendData(lead: Uint8Array, body: Uint8Array, ended: boolean, isOwned: boolean): void {
     if (this.isClosed) return;
     const { sender } = this.connection;
     if (this.queue === null) {
       if (sender.fits(this, lead.length + body.length)) {
-        sender.write(this, lead, body, ended);
+        sender.send(this, lead, body, ended);
         return;
       }
       this.queue = new SendQueue();
     }
-    this.queue.push(lead, body, ended, isOwn);
-    sender.line(this);
+    this.queue.push(lead, body, ended, isOwned);
+    sender.enqueue(this);
   }
 
-  /** Ends our side, behind all data that still waits. */
+  /** Ends the stream locally, after all DATA that waits. */
   sendTrailers(template: HeaderTemplate): void {
     if (this.isClosed) return;
     if (this.queue !== null) this.queue.trailers = template;
-    else this.connection.writeHeaders(this, template, null, true);
+    else this.sendHeaders(template, true);
   }
 
-  /** Ends both sides at once. Nothing is called afterwards. */
+  /** Ends both directions at once. No `on…` method is called afterwards. */
   reset(code: number): void {
     if (this.isClosed) return;
-    this.connection.resetStream(this, code);
+    this.connection.streams.reset(this, code);
   }
 
-  /** Grants the peer nothing more on this stream; what is under way still arrives. */
-  stopReading(): void {
-    this.state |= StreamState.READING_STOPPED;
+  /** Stops granting window on this stream. Bytes in flight still arrive. */
+  pauseReading(): void {
+    this.state |= StreamState.READING_PAUSED;
   }
 
-  continueReading(): void {
-    if ((this.state & StreamState.READING_STOPPED) === 0) return;
-    this.state &= ~StreamState.READING_STOPPED;
-    this.connection.releaseStopped(this);
+  resumeReading(): void {
+    if ((this.state & StreamState.READING_PAUSED) === 0) return;
+    this.state &= ~StreamState.READING_PAUSED;
+    this.connection.receiver.releasePaused(this);
     this.#grant();
   }
 
-  /** Accounts for a DATA frame; returns the error it amounts to, or NO_ERROR. Called by the connection. */
-  accountReceived(frameBytes: number, contentBytes: number, ended: boolean): number {
+  /**
+   * Counts a DATA frame against the stream's window and `content-length`. Returns the error code of a violation, or
+   * NO_ERROR. Called by the frame handler.
+   */
+  countReceived(frameBytes: number, contentBytes: number, ended: boolean): number {
     this.receiveWindow -= frameBytes;
     if (this.receiveWindow < 0) return ErrorCode.FLOW_CONTROL_ERROR;
     if (this.contentRemaining >= 0) {
@@ -149,15 +194,18 @@ export abstract class Stream {
       return ErrorCode.NO_ERROR;
     }
     this.unacknowledged += frameBytes;
-    if ((this.state & StreamState.READING_STOPPED) === 0) this.#grant();
-    else if (!this.connection.holdStopped(this, frameBytes)) return ErrorCode.ENHANCE_YOUR_CALM;
+    if ((this.state & StreamState.READING_PAUSED) === 0) this.#grant();
+    else if (!this.connection.receiver.holdPaused(this, frameBytes)) {
+      return ErrorCode.ENHANCE_YOUR_CALM;
+    }
     return ErrorCode.NO_ERROR;
   }
 
+  /** Grants what was received, once it is half of the window. */
   #grant(): void {
     if (this.unacknowledged * 2 < this.connection.streamWindowBytes) return;
     if ((this.state & (StreamState.REMOTE_ENDED | StreamState.CLOSED)) !== 0) return;
-    this.connection.writeWindowUpdate(this.id, this.unacknowledged);
+    this.connection.receiver.grant(this.id, this.unacknowledged);
     this.receiveWindow += this.unacknowledged;
     this.unacknowledged = 0;
   }

@@ -25,12 +25,11 @@ export class KeepAliveStats {
   repetitions = 0;
 }
 
-export interface KeepAliveContext {
+export interface KeepAliveOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly deadlines: Deadlines;
   readonly limits: KeepAliveLimits;
-  readonly stats: KeepAliveStats;
   readonly availability: Availability;
   /** How long a request may wait while no endpoint takes keepalives. */
   readonly holdMs: number;
@@ -38,4 +37,8 @@ export interface KeepAliveContext {
   readonly requestTimeoutMs: number;
   /** Receives bugs that were hit outside any client's call. */
   readonly onFault: (error: unknown) => void;
+}
+
+export interface KeepAliveContext extends KeepAliveOptions {
+  readonly stats: KeepAliveStats;
 }

@@ -7,7 +7,7 @@ import { method } from '../etcd/methods.ts';
 import { metadataValue } from '../grpc/metadata.ts';
 import type { Peer } from '../grpc/transport.ts';
 import { ClientStream } from './client-stream.ts';
-import type { KeepAliveContext, KeepAliveStats } from './context.ts';
+import { type KeepAliveContext, type KeepAliveOptions, KeepAliveStats } from './context.ts';
 import { type OpenStream, Renewer } from './renewer.ts';
 
 const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
@@ -15,19 +15,16 @@ const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
 const ownPeer: Peer = { listener: '', remote: '', certificate: null };
 
 export class KeepAlives {
+  readonly stats = new KeepAliveStats();
   readonly #context: KeepAliveContext;
   readonly #ordinary: Renewer;
   readonly #requiringLeader: Renewer;
   #next: Etcd<'store'> | null = null;
 
-  constructor(context: KeepAliveContext) {
-    this.#context = context;
-    this.#ordinary = new Renewer(context, this.#opener([]));
-    this.#requiringLeader = new Renewer(context, this.#opener(['hasleader', 'true']));
-  }
-
-  get stats(): KeepAliveStats {
-    return this.#context.stats;
+  constructor(options: KeepAliveOptions) {
+    this.#context = { ...options, stats: this.stats };
+    this.#ordinary = new Renewer(this.#context, this.#opener([]));
+    this.#requiringLeader = new Renewer(this.#context, this.#opener(['hasleader', 'true']));
   }
 
   /** Sets the layer below. Once, when the pipeline is composed. */

@@ -4,8 +4,8 @@
  */
 import type { Message } from '../call/call.ts';
 import type { Status } from '../grpc/status.ts';
-import { Int64 } from '../protobuf/int64.ts';
 import { Reader } from '../protobuf/reader.ts';
+import { varintField } from '../protobuf/varint-field.ts';
 import type { ClientStream } from './client-stream.ts';
 import type { RenewalStream } from './renewal-stream.ts';
 
@@ -27,11 +27,13 @@ export class KeepAliveRequest {
   }
 }
 
+const requestIdField = 1;
+const responseIdField = 2;
+
 export class Renewal {
   /** The bytes of the request as a string. Equal requests are one renewal. */
   readonly key: string;
   readonly request: Message<'store'>;
-  readonly lease = new Int64();
   /** Empty once every client that wanted it has left. */
   readonly requests: KeepAliveRequest[] = [];
   /** The stream that it was sent on. Null while it waits. */
@@ -48,7 +50,6 @@ export class Renewal {
   constructor(key: string, request: Message<'store'>) {
     this.key = key;
     this.request = request;
-    readLease(request, 1, this.lease);
   }
 
   join(request: KeepAliveRequest): void {
@@ -64,23 +65,23 @@ export class Renewal {
 
   /** Whether `response` is for this lease. etcd echoes the ID. */
   isRenewedBy(response: Uint8Array): boolean {
-    if (!readLease(response, 2, scratch)) return false;
-    const { low, high, isNegative } = this.lease;
-    return scratch.low === low && scratch.high === high && scratch.isNegative === isNegative;
+    // The same bytes in nearly all cases, which needs no bigint.
+    const reader = new Reader(response);
+    while (reader.next()) {
+      if (reader.field === responseIdField) return this.#hasId(response, reader);
+    }
+    return !reader.malformed && varintField(this.request, requestIdField) === 0n;
   }
-}
 
-const scratch = new Int64();
-const zero = Uint8Array.of(0);
-
-/** Reads the lease ID at `field`, 0 if absent. Returns false for a malformed message. */
-export function readLease(message: Uint8Array, field: number, id: Int64): boolean {
-  id.read(zero, 0, 1);
-  const reader = new Reader(message);
-  while (reader.next()) {
-    if (reader.field !== field) continue;
-    if (reader.wireType !== 0 || !id.read(message, reader.valueStart, reader.fieldEnd))
-      return false;
+  #hasId(response: Uint8Array, { valueStart, fieldEnd }: Reader): boolean {
+    const { request } = this;
+    // In a request that consists of the ID alone, the ID is what follows the tag.
+    let isSame = request.length === fieldEnd - valueStart + 1;
+    for (let i = 1; isSame && i < request.length; i++) {
+      isSame = request[i] === response[valueStart + i - 1];
+    }
+    return (
+      isSame || varintField(request, requestIdField) === varintField(response, responseIdField)
+    );
   }
-  return !reader.malformed;
 }

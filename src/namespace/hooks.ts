@@ -1,13 +1,13 @@
 /** What namespace/ reports for logs and metrics. */
 import type { Call } from '../call/call.ts';
-import type { WireFault } from '../rewrite/fault.ts';
+import type { RewriteFault } from '../rewrite/fault.ts';
 
 export interface NamespaceHooks {
   /**
    * A response could not be shown to stay inside the tenant's namespace. It was not delivered and the call has ended. At most
    * once per call. `fault` is `namespace-violation` for a foreign key, otherwise why the response could not be read.
    */
-  violation(call: Call, fault: WireFault): void;
+  violation(call: Call, fault: RewriteFault): void;
   /** `count` lease IDs of one response belong to another namespace. Each was shown as 0, and the response was delivered. */
   foreignLeases(call: Call, count: number): void;
 }

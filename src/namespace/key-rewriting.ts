@@ -3,15 +3,15 @@ import type { Message, OwnedMessage } from '../call/call.ts';
 import type { KeySpace } from '../etcd/key-space.ts';
 import type { Method } from '../etcd/methods.ts';
 import { requestRewriter, responseRewriter } from '../etcd/rewriters.ts';
-import type { WireFault } from '../rewrite/fault.ts';
+import type { RewriteFault } from '../rewrite/fault.ts';
 
 /** Visible → stored. Returns a fault for a request that must not be passed on. */
 export function applyNamespace(
   method: Method,
   message: Message<'tenant'>,
   keySpace: KeySpace,
-): Message<'store'> | WireFault {
-  return requestRewriter(method).rewrite(message, keySpace) as Message<'store'> | WireFault;
+): Message<'store'> | RewriteFault {
+  return requestRewriter(method).rewrite(message, keySpace) as Message<'store'> | RewriteFault;
 }
 
 /** Stored → visible, in place. Returns a fault for a response that must not be delivered. */
@@ -19,8 +19,10 @@ export function stripNamespace(
   method: Method,
   message: OwnedMessage<'store'>,
   keySpace: KeySpace,
-): OwnedMessage<'tenant'> | WireFault {
-  return responseRewriter(method).rewrite(message, keySpace) as OwnedMessage<'tenant'> | WireFault;
+): OwnedMessage<'tenant'> | RewriteFault {
+  return responseRewriter(method).rewrite(message, keySpace) as
+    | OwnedMessage<'tenant'>
+    | RewriteFault;
 }
 
 /** Lease IDs of another namespace in the last response that `stripNamespace` has seen for this method. */

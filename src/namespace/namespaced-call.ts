@@ -12,7 +12,7 @@ import {
 } from '../call/call.ts';
 import { CallLayer } from '../call/forwarding.ts';
 import { refusal } from '../call/refusals.ts';
-import type { WireFault } from '../rewrite/fault.ts';
+import type { RewriteFault } from '../rewrite/fault.ts';
 import type { Tenant } from '../tenant/tenant.ts';
 import type { FloorCheck } from './compaction/floor-check.ts';
 import type { ToStream } from './handler.ts';
@@ -71,7 +71,7 @@ export class NamespacedCall extends CallLayer<'tenant', 'store'> {
   }
 
   /** A stream ends with a status that makes clients resume it. A unary call reports that it has no response. */
-  #rejectResponse(fault: WireFault): void {
+  #rejectResponse(fault: RewriteFault): void {
     this.#hooks.violation(this.#call, fault);
     const { responseStream } = this.#call.method;
     this.abort(refusal(responseStream ? 'stream-violation' : 'namespace-violation'));

@@ -6,7 +6,7 @@ import { type Call, type Etcd, type Message, type Responses, tenantOf } from '..
 import { refusal } from '../call/refusals.ts';
 import { type CallHandle, endedCall, type ResponseSink } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
-import type { WireFault } from '../rewrite/fault.ts';
+import type { RewriteFault } from '../rewrite/fault.ts';
 import type { FloorCheck } from './compaction/floor-check.ts';
 import type { ToUnary } from './handler.ts';
 import type { NamespaceHooks } from './hooks.ts';
@@ -50,7 +50,7 @@ export function rejected(responses: Responses<'tenant'>, status: Status): CallHa
 }
 
 /** The status for a request that cannot be rewritten. */
-export function faultStatus({ method }: Call, fault: WireFault): Status {
+export function faultStatus({ method }: Call, fault: RewriteFault): Status {
   const isUnknown = fault === 'key-empty' && method.failsAsUnknown;
   return refusal(isUnknown ? 'lock-key-empty' : fault);
 }

@@ -25,6 +25,20 @@ export interface EndpointUp {
   readonly isUp: boolean;
 }
 
+/** The counters of shared keepalives. */
+export interface KeepAliveFigures {
+  readonly clientStreams: number;
+  readonly upstreamStreams: number;
+  readonly requests: number;
+  readonly renewals: number;
+  readonly repetitions: number;
+}
+
+/** The counters of single-flight reads. */
+export interface ReadFigures {
+  readonly joined: number;
+}
+
 export class Metrics {
   readonly calls = new CallCounters();
   readonly #registry = new Registry();
@@ -110,6 +124,11 @@ export class Metrics {
     // Starts the measurement of event-loop lag now, not at the first scrape.
     processRegistry();
     for (const scraped of callMetrics(this.calls)) this.#registry.registerMetric(scraped);
+  }
+
+  /** Adds the metrics of shared keepalives and reads. Once, when the proxy is built. */
+  addSharing(keepAlives: KeepAliveFigures, reads: ReadFigures): void {
+    for (const added of sharingMetrics(keepAlives, reads)) this.#registry.registerMetric(added);
   }
 
   breakerMoved(tenant: string, breaker: BreakerClass, state: BreakerState): void {
@@ -206,6 +225,53 @@ function callMetrics(calls: CallCounters): Metric[] {
     scraped('etcd_bulkhead_watch_streams', 'gauge', 'Watch streams that are open.', () => [
       { labels: {}, value: calls.open(watchMethod) },
     ]),
+  ];
+}
+
+function sharingMetrics(keepAlives: KeepAliveFigures, reads: ReadFigures): Metric[] {
+  const figure = (
+    name: string,
+    type: 'counter' | 'gauge',
+    help: string,
+    value: () => number,
+  ): Metric => scraped(`etcd_bulkhead_${name}`, type, help, () => [{ labels: {}, value: value() }]);
+  return [
+    figure(
+      'keepalive_client_streams',
+      'gauge',
+      'Keepalive streams of clients that share streams to etcd.',
+      () => keepAlives.clientStreams,
+    ),
+    figure(
+      'keepalive_upstream_streams',
+      'gauge',
+      'Streams to etcd that shared keepalives use.',
+      () => keepAlives.upstreamStreams,
+    ),
+    figure(
+      'keepalive_requests_total',
+      'counter',
+      'Renewals that clients requested on shared keepalive streams.',
+      () => keepAlives.requests,
+    ),
+    figure(
+      'keepalive_renewals_total',
+      'counter',
+      'Renewals that were sent to etcd for shared keepalive streams.',
+      () => keepAlives.renewals,
+    ),
+    figure(
+      'keepalive_repeated_renewals_total',
+      'counter',
+      'Renewals that were sent to etcd again because their stream was lost.',
+      () => keepAlives.repetitions,
+    ),
+    figure(
+      'shared_reads_total',
+      'counter',
+      'Serializable reads that shared the read of another caller.',
+      () => reads.joined,
+    ),
   ];
 }
 

@@ -1,7 +1,7 @@
 /**
- * A walk over the fields of one message, for parts that read a few fields of messages that are not worth a table. It
- * decodes nothing it is not asked for and copies nothing: `bytes()` is a view of the source. It refuses exactly what
- * the rewriter refuses (see scan.ts for why), so what passes one passes the other.
+ * Iterates over the fields of one message, for code that needs a few fields of it. It decodes a value only on request and
+ * copies nothing: `bytes()` is a view of the source. It rejects the same bytes as malformed as the rewriter does, for the
+ * reasons in rewrite/scan.ts.
  *
  *   const reader = new Reader(message);
  *   while (reader.next()) if (reader.field === 3) revision = reader.number();
@@ -18,11 +18,11 @@ export class Reader {
   field = 0;
   /** One of `WireType`. */
   wireType = 0;
-  /** Offsets in the source: the tag, the value without its length, and the byte after the value. */
+  /** Offsets in the source: of the tag, of the value without its length, and after the value. */
   fieldStart = 0;
   valueStart = 0;
   fieldEnd: number;
-  /** Set once `next` has found something that is not protobuf, or a getter was used on another wire type. Stays set. */
+  /** Set if `next` has found bytes that are not protobuf, or a getter was called on another wire type. Stays set. */
   malformed = false;
   readonly #source: Uint8Array;
   readonly #end: number;
@@ -33,7 +33,7 @@ export class Reader {
     this.#end = end;
   }
 
-  /** Moves to the next field. False at the end of the message, and at the first byte that is not protobuf. */
+  /** Moves to the next field. Returns false at the end of the message, and if the next field is not protobuf. */
   next(): boolean {
     if (this.malformed || this.fieldEnd === this.#end) return false;
     this.fieldStart = this.fieldEnd;
@@ -43,7 +43,7 @@ export class Reader {
     return false;
   }
 
-  /** A varint as int64, rounded to the nearest number where it lies beyond 2^53: the sign is always right. */
+  /** A varint as int64, rounded to the nearest number beyond 2^53. The sign is exact. */
   number(): number {
     return Number(this.int64());
   }
@@ -75,7 +75,7 @@ export class Reader {
     return this.#source.subarray(this.valueStart, this.fieldEnd);
   }
 
-  /** The whole field with its tag, a view of the source. For copying it on unchanged. */
+  /** The whole field with its tag, a view of the source. */
   raw(): Uint8Array {
     return this.#source.subarray(this.fieldStart, this.fieldEnd);
   }
@@ -85,26 +85,26 @@ export class Reader {
     return new Reader(this.bytes());
   }
 
-  /** Reads tag and, where there is one, length. Returns where the field ends, or sets `malformed`. */
+  /** Reads the tag and the length, if any. Returns the end of the field, or sets `malformed`. */
   #fieldEnd(): number {
     const tag = this.#uint32(this.fieldStart);
     this.field = tag >>> 3;
     this.wireType = tag & 7;
-    if (this.malformed || this.field === 0) return this.#refuse();
+    if (this.malformed || this.field === 0) return this.#setMalformed();
     if (this.wireType === WireType.LEN) {
       const length = this.#uint32(this.valueStart);
-      return length > this.#end - this.valueStart ? this.#refuse() : this.valueStart + length;
+      return length > this.#end - this.valueStart ? this.#setMalformed() : this.valueStart + length;
     }
     if (this.wireType === WireType.VARINT) {
       const end = varintEnd(this.#source, this.valueStart, this.#end);
-      return end < 0 ? this.#refuse() : end;
+      return end < 0 ? this.#setMalformed() : end;
     }
     const size = this.wireType === WireType.I64 ? 8 : this.wireType === WireType.I32 ? 4 : -1;
-    if (size < 0 || size > this.#end - this.valueStart) return this.#refuse();
+    if (size < 0 || size > this.#end - this.valueStart) return this.#setMalformed();
     return this.valueStart + size;
   }
 
-  /** A tag or a length: a varint of at most five bytes that fits 32 bits. Leaves the offset after it in `valueStart`. */
+  /** Reads a tag or a length: a varint of at most five bytes and 32 bits. Sets `valueStart` to the offset after it. */
   #uint32(start: number): number {
     let value = 0;
     for (let at = start, scale = 1; at < this.#end && at < start + 5; at++, scale *= 0x80) {
@@ -112,12 +112,12 @@ export class Reader {
       value += (byte & 0x7f) * scale;
       if (byte > 0x7f) continue;
       this.valueStart = at + 1;
-      return value <= 0xffff_ffff ? value : this.#refuse();
+      return value <= 0xffff_ffff ? value : this.#setMalformed();
     }
-    return this.#refuse();
+    return this.#setMalformed();
   }
 
-  #refuse(): number {
+  #setMalformed(): number {
     this.malformed = true;
     return 0;
   }

@@ -1,6 +1,6 @@
 /**
- * Reads and replaces one varint field of a message. For the few values that no table can map, because they depend on more
- * than the message: the lease ID that the proxy draws for a grant, the lease ID that a response has to echo.
+ * Reads or replaces one varint field of a message. For values that depend on more than the message, which a field table
+ * cannot describe: the lease ID that the proxy draws for a grant, and the lease ID that a response echoes.
  */
 import { asOwned, type OwnedBytes } from '../runtime/owned-bytes.ts';
 import { Reader, WireType } from './reader.ts';

@@ -1,6 +1,6 @@
-/** Ends, sizes and bytes of protobuf varints, for values that fit a number and for 64-bit ones as bigint. */
+/** Protobuf varints: sizes, ends and bytes. 64-bit values are bigint. */
 
-/** Bytes of a varint of `value`, an integer from 0 to 2^32−1. */
+/** Size of the varint of `value`, an integer from 0 to 2^32−1. */
 export function varintBytes(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;
@@ -8,7 +8,7 @@ export function varintBytes(value: number): number {
   return value < 0x1000_0000 ? 4 : 5;
 }
 
-/** Writes `value`, an integer from 0 to 2^32−1, and returns the offset after it. */
+/** Writes the varint of `value`, an integer from 0 to 2^32−1, and returns the offset after it. */
 export function writeVarint(target: Uint8Array, offset: number, value: number): number {
   let at = offset;
   let rest = value;
@@ -20,7 +20,7 @@ export function writeVarint(target: Uint8Array, offset: number, value: number): 
   return at;
 }
 
-/** The varint of an int64, negative ones in two's complement as protobuf has it: 1 to 10 bytes. */
+/** The varint of an int64, 1 to 10 bytes. Negative values are in two's complement. */
 export function int64Varint(value: bigint): Uint8Array {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, value);
@@ -32,7 +32,7 @@ export function int64Varint(value: bigint): Uint8Array {
   return Uint8Array.from(bytes);
 }
 
-/** The offset after the varint at `start`, or −1 when it is cut off, longer than 10 bytes or has more than 64 bits. */
+/** The offset after the varint at `start`, or −1 if it is cut off, longer than 10 bytes or longer than 64 bits. */
 export function varintEnd(source: Uint8Array, start: number, end: number): number {
   const limit = Math.min(end, start + 10);
   for (let at = start; at < limit; at++) {

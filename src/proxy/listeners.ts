@@ -1,6 +1,6 @@
 /**
- * The bound addresses of a running proxy: all of them at the start, and what a reload adds, removes or gives another
- * certificate. Which calls come in by them is nothing to it.
+ * The bound listeners of a running proxy. A reload can add and remove listeners and replace their certificates. It is applied
+ * in two phases: `prepare` binds new addresses and can fail, `commit` does the rest and cannot.
  */
 import type { Config } from '../config/config.ts';
 import type { ListenerConfig } from '../config/sections/listeners.ts';
@@ -10,8 +10,8 @@ import type { CallHandler, Listener, ServerTls, ServerTransport } from '../grpc/
 export interface ListenersOptions {
   readonly server: ServerTransport;
   readonly handler: CallHandler<Method>;
-  /** An address that nobody insists on could not be had. */
-  readonly onMissing: (listener: ListenerConfig, code: string) => void;
+  /** An optional address is not available on this machine. */
+  readonly onUnavailable: (listener: ListenerConfig, code: string) => void;
 }
 
 interface Bound {
@@ -27,7 +27,7 @@ export class Listeners {
     this.#options = options;
   }
 
-  /** Where it listens, with the real port; null for an address that could not be had. */
+  /** The address with the real port. Returns null if it is not bound. */
   addressOf(name: string): string | null {
     return this.#bound.get(name)?.listener.address ?? null;
   }
@@ -36,10 +36,7 @@ export class Listeners {
     return this.#bound.get(name)?.config.tls != null;
   }
 
-  /**
-   * Binds those that are not bound yet. Rejects with the system's error when one of them cannot be, and then none is.
-   * `commit` does the rest, which cannot fail.
-   */
+  /** Binds the listeners that are not bound yet. If one cannot be bound, rejects with the system's error and binds none. */
   async prepare({ listeners, limits }: Config): Promise<void> {
     const added: string[] = [];
     try {
@@ -57,35 +54,34 @@ export class Listeners {
   }
 
   /**
-   * Takes the certificates of a configuration, and lets go of the listeners that it does not name, within `drainMs`.
-   * Returns the names of those that would have to be bound anew, because they begin or cease to speak TLS or to ask for
-   * certificates: they stay as they are.
+   * Replaces certificates, and drains within `drainMs` the listeners that the configuration does not name. Returns the names of
+   * listeners that need a restart, because TLS or client certificates were turned on or off. These are unchanged.
    */
   commit({ listeners }: Config, drainMs: number): readonly string[] {
     const kept = new Set(listeners.map(({ name }) => name));
     for (const name of [...this.#bound.keys()]) {
       if (!kept.has(name)) void this.#drain(name, drainMs);
     }
-    const unchanged: string[] = [];
+    const needRebind: string[] = [];
     for (const config of listeners) {
       const bound = this.#bound.get(config.name);
       if (bound === undefined) continue;
-      if (kindOf(config.tls) === kindOf(bound.config.tls)) {
+      if (tlsMode(config.tls) === tlsMode(bound.config.tls)) {
         if (config.tls !== null) bound.listener.replaceTls(config.tls);
         this.#bound.set(config.name, { ...bound, config });
       } else {
-        unchanged.push(config.name);
+        needRebind.push(config.name);
       }
     }
-    return unchanged;
+    return needRebind;
   }
 
-  /** Resolves with the number of calls that had to be cut off. Addresses are known until then. */
+  /** Resolves with the number of calls that were aborted. `addressOf` works until then. */
   async drain(withinMs: number): Promise<number> {
     const bound = [...this.#bound.values()];
-    const cutOff = await Promise.all(bound.map(({ listener }) => listener.drain(withinMs)));
+    const aborted = await Promise.all(bound.map(({ listener }) => listener.drain(withinMs)));
     this.#bound.clear();
-    return cutOff.reduce((sum, calls) => sum + calls, 0);
+    return aborted.reduce((sum, calls) => sum + calls, 0);
   }
 
   #drain(name: string, withinMs: number): Promise<number> {
@@ -95,24 +91,24 @@ export class Listeners {
   }
 
   async #bind(config: ListenerConfig, limits: Config['limits']): Promise<Listener | null> {
-    const { server, handler, onMissing } = this.#options;
+    const { server, handler, onUnavailable } = this.#options;
     const { name, address, tls } = config;
     try {
       return await server.listen({ name, address, tls, ...limits }, handler);
     } catch (error) {
       const code = (error as NodeJS.ErrnoException).code ?? '';
-      if (config.required || !addressIsMissing.has(code)) throw error;
-      onMissing(config, code);
+      if (config.required || !unavailableCodes.has(code)) throw error;
+      onUnavailable(config, code);
       return null;
     }
   }
 }
 
-/** What cannot be changed while it is bound. */
-function kindOf(tls: ServerTls | null): string {
+/** A bound listener cannot change its mode. */
+function tlsMode(tls: ServerTls | null): string {
   if (tls === null) return 'plain';
   return tls.clientAuthorities === null ? 'server' : 'mutual';
 }
 
-/** The machine has no such address or no such family; not: somebody else has it. */
-const addressIsMissing: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);
+/** The machine does not have the address or the address family. Not EADDRINUSE: another process has bound it. */
+const unavailableCodes: ReadonlySet<string> = new Set(['EADDRNOTAVAIL', 'EAFNOSUPPORT']);

@@ -1,6 +1,6 @@
 /**
- * When a configuration is read again: on request, which is SIGHUP, and when a file that it was read from has other contents.
- * One at a time, in order. What to do with it, and what to leave as it is when it is wrong, is the proxy's to decide.
+ * Triggers reloads: on SIGHUP, and when one of the files of the configuration has changed. Reloads run one after the other.
+ * configuration-applier.ts applies the result or rejects it.
  */
 import { FileWatch } from '../config/file-watch.ts';
 import type { LoadResult } from '../config/load.ts';
@@ -8,11 +8,11 @@ import type { Logger } from '../observe/logger.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 export interface ReloaderOptions {
-  /** Reads everything again. */
+  /** Reads flags, environment and files again. */
   readonly load: () => Promise<LoadResult>;
-  /** Puts it in force, or reports what is wrong with it. Never rejects. */
+  /** Applies the configuration, or reports its problems. Never rejects. */
   readonly apply: (loaded: LoadResult) => Promise<void>;
-  /** What the configuration in force was read from. */
+  /** The files of the active configuration. */
   readonly files: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
@@ -32,14 +32,15 @@ export class Reloader {
     this.#watch = new FileWatch({
       clock,
       onChange: () => void this.reload('a file has changed'),
-      onWatchError: (directory, why) => logger.warn('directory is not watched', { directory, why }),
+      onWatchError: (directory, reason) =>
+        logger.warn('directory is not watched', { directory, reason }),
     });
     this.#watch.watch(files);
   }
 
-  /** Resolves when the configuration was put in force or found to be wrong. `why` is for the log. */
-  reload(why: string): Promise<void> {
-    this.#last = this.#last.then(() => this.#reload(why));
+  /** Resolves when the configuration was applied or rejected. `reason` is for the log. */
+  reload(reason: string): Promise<void> {
+    this.#last = this.#last.then(() => this.#reload(reason));
     return this.#last;
   }
 
@@ -48,14 +49,14 @@ export class Reloader {
     this.#watch.close();
   }
 
-  async #reload(why: string): Promise<void> {
+  async #reload(reason: string): Promise<void> {
     if (this.#isClosed) return;
     const { load, apply, logger } = this.#options;
-    logger.info('reloading', { why });
-    // First, so that a file that changes while it is read is read again.
+    logger.info('reloading', { reason });
+    // Before loading, so that a change during the load triggers another reload.
     this.#watch.watch(this.#files);
     const loaded = await load();
-    // Also those that only the configuration in force knows: the new one may have been too broken to name its files.
+    // Includes the files of the first configuration, because an invalid one may not name its files.
     const files = [...new Set([...this.#options.files, ...loaded.files])];
     if (files.join() !== this.#files.join()) this.#watch.watch(files);
     this.#files = files;

@@ -1,6 +1,6 @@
 /**
- * A table turned into arrays, once, at start-up: per message one small array that says what to do at a field number. Pure
- * data for the scan; nothing here sees a message.
+ * Compiles a field table into arrays, once at start-up: per message, what the scan does at each field number. Contains no
+ * message bytes.
  */
 import {
   fieldNumberMax,
@@ -11,9 +11,10 @@ import {
   type ResponseTable,
 } from './field-table.ts';
 
-/** What the scan does at a field. Up to `lastOfBytes` the field must be length-delimited, after it a varint. */
+/** What the scan does at a field. */
 export const Action = {
   PASS: 0,
+  // The field must be length-delimited.
   APPLY_KEY: 1,
   APPLY_KEY_OR_FIRST: 2,
   APPLY_NAME: 3,
@@ -22,7 +23,7 @@ export const Action = {
   STRIP_LISTED_KEY: 6,
   MESSAGE: 7,
   NESTED_MESSAGE: 8,
-  lastOfBytes: 8,
+  // The field must be a varint.
   APPLY_LEASE: 9,
   APPLY_LEASE_NAME: 10,
   APPLY_LEASE_OPERAND: 11,
@@ -31,29 +32,44 @@ export const Action = {
   CHECK_ENUM: 14,
 } as const;
 
-/** What a message is in want of when the scan has reached its end and a field of `required` was not there. */
-export const Want = { NOTHING: 0, KEY: 1, OPERATION: 2, OWN_KEY: 3, OWN_LEASE: 4 } as const;
+/** Actions up to this one need a length-delimited field, later ones a varint. */
+export const lengthDelimitedMax: number = Action.NESTED_MESSAGE;
+
+/** What the scan does at the end of a message that lacks a required field. */
+export const IfMissing = {
+  NOTHING: 0,
+  KEY_EMPTY: 1,
+  OPERATION_EMPTY: 2,
+  VIOLATION: 3,
+  OMIT_MESSAGE: 4,
+} as const;
 
 export class CompiledMessage {
   /** By field number. */
   readonly actions = new Uint8Array(fieldNumberMax + 1);
-  /** By field number: the bit that an occurrence claims; members of a oneof share one. 0: may occur again. */
-  readonly claims = new Int32Array(fieldNumberMax + 1);
+  /** By field number: the bit of a field that may occur once. Members of a oneof share a bit. 0: the field may repeat. */
+  readonly singularBits = new Int32Array(fieldNumberMax + 1);
+  /** By field number. */
   readonly enumMaxes = new Uint8Array(fieldNumberMax + 1);
+  /** By field number. */
   readonly children: (CompiledMessage | null)[] = new Array(fieldNumberMax + 1).fill(null);
-  /** False when a whole message passes unread. */
+  /** False if messages of this type pass without a scan. */
   hasRules = false;
-  /** The claim that must have been satisfied at the end of the message, and what is missing if it was not. */
-  required = 0;
-  want: number = Want.NOTHING;
-  /** The fields that get a default when they are absent; their actions say which. */
+  /** Singular bits of the required fields. */
+  requiredBits = 0;
+  ifMissing: number = IfMissing.NOTHING;
+  /** Numbers of the fields that get a default if absent. The default depends on the action. */
   readonly defaultFields: number[] = [];
 }
 
-type Step = { readonly action: number; readonly want?: number; readonly hasDefault?: true };
+interface CompiledRule {
+  readonly action: number;
+  readonly ifMissing?: number;
+  readonly hasDefault?: true;
+}
 
-const requestSteps: { readonly [rule in Extract<RequestRule, string>]: Step } = {
-  key: { action: Action.APPLY_KEY, want: Want.KEY },
+const requestRules: { readonly [rule in Extract<RequestRule, string>]: CompiledRule } = {
+  key: { action: Action.APPLY_KEY, ifMissing: IfMissing.KEY_EMPTY },
   keyOrFirst: { action: Action.APPLY_KEY_OR_FIRST, hasDefault: true },
   name: { action: Action.APPLY_NAME, hasDefault: true },
   rangeEnd: { action: Action.APPLY_RANGE_END },
@@ -62,19 +78,19 @@ const requestSteps: { readonly [rule in Extract<RequestRule, string>]: Step } = 
   leaseOperand: { action: Action.APPLY_LEASE_OPERAND },
 };
 
-const responseSteps: { readonly [rule in Extract<ResponseRule, string>]: Step } = {
-  key: { action: Action.STRIP_KEY, want: Want.OWN_KEY },
+const responseRules: { readonly [rule in Extract<ResponseRule, string>]: CompiledRule } = {
+  key: { action: Action.STRIP_KEY, ifMissing: IfMissing.VIOLATION },
   listedKey: { action: Action.STRIP_LISTED_KEY },
   lease: { action: Action.STRIP_LEASE },
-  listedLease: { action: Action.STRIP_LISTED_LEASE, want: Want.OWN_LEASE },
+  listedLease: { action: Action.STRIP_LISTED_LEASE, ifMissing: IfMissing.OMIT_MESSAGE },
 };
 
 export function compileRequests(table: RequestTable): ReadonlyMap<string, CompiledMessage> {
-  return compileTable(table, (rule) => requestSteps[rule]);
+  return compileTable(table, (rule) => requestRules[rule]);
 }
 
 export function compileResponses(table: ResponseTable): ReadonlyMap<string, CompiledMessage> {
-  return compileTable(table, (rule) => responseSteps[rule]);
+  return compileTable(table, (rule) => responseRules[rule]);
 }
 
 type Rule<Name extends string> =
@@ -84,25 +100,25 @@ type Rule<Name extends string> =
 
 function compileTable<Name extends string>(
   table: { readonly [message: string]: MessageFields<Rule<Name>> },
-  stepOf: (rule: Name) => Step,
+  compileRule: (rule: Name) => CompiledRule,
 ): ReadonlyMap<string, CompiledMessage> {
   const names = Object.keys(table);
   const compiled = new Map(names.map((name) => [name, new CompiledMessage()]));
   for (const [name, { fields, oneof = [], oneofRequired }] of Object.entries(table)) {
-    const message = known(compiled, name);
-    let nextClaim = 1;
-    const claim = (): number => {
-      const bit = nextClaim;
-      nextClaim <<= 1;
+    const message = messageNamed(compiled, name);
+    let nextBit = 1;
+    const takeBit = (): number => {
+      const bit = nextBit;
+      nextBit <<= 1;
       return bit;
     };
     if (oneof.length > 0) {
-      const shared = claim();
-      for (const number of oneof) message.claims[inRange(number)] = shared;
-      if (oneofRequired) require(message, shared, Want.OPERATION);
+      const shared = takeBit();
+      for (const number of oneof) message.singularBits[fieldNumber(number)] = shared;
+      if (oneofRequired) requireField(message, shared, IfMissing.OPERATION_EMPTY);
     }
     for (const [text, rule] of Object.entries(fields)) {
-      const number = inRange(Number(text));
+      const number = fieldNumber(Number(text));
       message.hasRules = true;
       if (typeof rule === 'object' && 'enumMax' in rule) {
         message.actions[number] = Action.CHECK_ENUM;
@@ -110,37 +126,42 @@ function compileTable<Name extends string>(
         continue;
       }
       const repeats = rule === 'listedKey' || (typeof rule === 'object' && 'each' in rule);
-      if (!repeats && message.claims[number] === 0) message.claims[number] = claim();
+      if (!repeats && message.singularBits[number] === 0) message.singularBits[number] = takeBit();
       if (typeof rule === 'object') {
         const child = 'one' in rule ? rule.one : 'each' in rule ? rule.each : rule.nested;
         message.actions[number] = 'nested' in rule ? Action.NESTED_MESSAGE : Action.MESSAGE;
-        message.children[number] = known(compiled, child);
+        message.children[number] = messageNamed(compiled, child);
         continue;
       }
-      const step = stepOf(rule);
-      message.actions[number] = step.action;
-      if (step.want !== undefined) require(message, message.claims[number] ?? 0, step.want);
-      if (step.hasDefault) message.defaultFields.push(number);
+      const { action, ifMissing, hasDefault } = compileRule(rule);
+      message.actions[number] = action;
+      if (ifMissing !== undefined) {
+        requireField(message, message.singularBits[number] ?? 0, ifMissing);
+      }
+      if (hasDefault) message.defaultFields.push(number);
     }
   }
   return compiled;
 }
 
-function require(message: CompiledMessage, claim: number, want: number): void {
-  if (message.want !== Want.NOTHING && message.want !== want) {
-    throw new Error('a message can be in want of one kind of field only');
+function requireField(message: CompiledMessage, bit: number, ifMissing: number): void {
+  if (message.ifMissing !== IfMissing.NOTHING && message.ifMissing !== ifMissing) {
+    throw new Error('a message can have only one kind of required field');
   }
-  message.want = want;
-  message.required |= claim;
+  message.ifMissing = ifMissing;
+  message.requiredBits |= bit;
 }
 
-function known(compiled: ReadonlyMap<string, CompiledMessage>, name: string): CompiledMessage {
+function messageNamed(
+  compiled: ReadonlyMap<string, CompiledMessage>,
+  name: string,
+): CompiledMessage {
   const message = compiled.get(name);
   if (message === undefined) throw new Error(`no message ${name} in the table`);
   return message;
 }
 
-function inRange(number: number): number {
+function fieldNumber(number: number): number {
   if (number < 1 || number > fieldNumberMax) throw new Error(`field number ${number}`);
   return number;
 }

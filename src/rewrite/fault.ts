@@ -1,18 +1,15 @@
-/**
- * Why a message cannot go on. The members are names of refusals in the vocabulary above, so that a caller turns one into
- * a status without a table of its own: `typeof result === 'string' ? refusal(result) : result`.
- */
+/** Why a message was not rewritten. Each member is the name of a refusal: call/refusals.ts has its code and text. */
 
 /**
- * `malformed`           not a protobuf message, or one that etcd's parser might read differently from ours;
- * `field-duplicate`     a field that is rewritten, or a oneof with one, stands twice;
+ * `malformed`           not a protobuf message, or etcd's parsers might read it differently;
+ * `field-duplicate`     a singular field that is rewritten occurs twice, or two members of its oneof do;
  * `key-empty`           etcd requires a key here;
- * `operation-empty`     an operation of a transaction that names none;
- * `sort-option`         a sort order or target that no version of etcd knows;
- * `operations-nested`   transactions nested deeper than etcd can accept;
- * `namespace-violation` an answer holds a key outside of the namespace.
+ * `operation-empty`     an operation of a transaction has no body;
+ * `sort-option`         a sort order or sort target that etcd does not have;
+ * `operations-nested`   transactions are nested deeper than etcd can accept;
+ * `namespace-violation` a response contains a key outside of the namespace.
  */
-export type WireFault =
+export type RewriteFault =
   | 'malformed'
   | 'field-duplicate'
   | 'key-empty'

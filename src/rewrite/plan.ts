@@ -1,18 +1,16 @@
 /**
- * The changes to one message, collected by the scan in the order of the source and carried out in one pass: into a buffer
- * of the exact size where the message grows, and where it stands when all that is done to it is to take something out. Four
- * integers per change in one growing array, no object per change, because a range of 10,000 keys makes 20,000 of them.
- * Holds no bytes of any message.
+ * The changes to one message. The scan adds them in the order of the source, then one pass carries them out: in place if
+ * the message only shrinks, otherwise into a buffer of the exact size. A change is four integers in one growing array and
+ * not an object, because a range of 10,000 keys makes 20,000 of them. A plan contains no message bytes.
  *
  *   source   ….[ removed ]……………[ removed ]…
  *   output   ….[ literal ]……………[ literal ]…
  */
-
 import { varintBytes, writeVarint } from '../protobuf/varint.ts';
+import { storedLeaseBytes, writeStoredLease } from './lease-varint.ts';
 import type { Mapping } from './mapping.ts';
-import { storedLeaseBytes, writeStoredLease } from './stored-lease.ts';
 
-/** What stands in place of the removed bytes. `value` is the fourth integer of the change. */
+/** What replaces the removed bytes. `value` is the fourth integer of the change. */
 export const Literal = {
   /** Nothing. */
   NONE: 0,
@@ -22,7 +20,7 @@ export const Literal = {
   PREFIX: 2,
   /** Length and bytes of the end of the namespace. */
   PREFIX_END: 3,
-  /** Length and bytes of the first key of the namespace, the prefix and `\0`. */
+  /** Length and bytes of the first possible key of the namespace, the prefix and `\0`. */
   FIRST_KEY: 4,
   /** As FIRST_KEY, as a new field with the number `value`. */
   FIRST_KEY_FIELD: 5,
@@ -30,34 +28,34 @@ export const Literal = {
   PREFIX_FIELD: 6,
   /** The stored ID of the visible lease ID `value`. */
   LEASE: 7,
-  /** The first ID after all of the namespace. */
+  /** The first ID after all stored IDs of the namespace. */
   LEASE_BEYOND: 8,
-  /** The ID of the lease that never exists, as a new field with the number `value`. */
+  /** The stored ID of a lease that cannot exist, as a new field with the number `value`. */
   NO_LEASE_FIELD: 9,
 } as const;
 
 const stride = 4;
-const changesStartMax = 1024;
-/** A plan that one huge message has made larger than this is given back to the collector. */
+const changesStart = 1024;
+/** A larger array, grown for one huge message, is not kept. */
 const changesKeptMax = 65_536;
 
-/** Gaps up to this are copied byte by byte. bench/micro/rewrite.bench.ts, "copy": a call of `set` costs as much as its loop. */
+/** Gaps up to this size are copied byte by byte. bench/micro/rewrite.bench.ts, "copy": here `set` costs as much as the loop. */
 const loopBytesMax = 24;
-/** The same for gaps that are moved. "move": `copyWithin` needs no view and costs a third of `set`. */
+/** The same for gaps that are moved within a buffer. "move": `copyWithin` needs no view and costs a third of `set`. */
 const moveLoopBytesMax = 16;
 
 export class Plan {
-  #entries = new Int32Array(changesStartMax * stride);
+  #entries = new Int32Array(changesStart * stride);
   #used = 0;
 
   clear(): void {
     this.#used = 0;
     if (this.#entries.length > changesKeptMax * stride) {
-      this.#entries = new Int32Array(changesStartMax * stride);
+      this.#entries = new Int32Array(changesStart * stride);
     }
   }
 
-  /** Appends a change. `at` is never before the end of the change before it. */
+  /** Appends a change. `at` must not be before the end of the previous change. */
   add(at: number, removed: number, literal: number, value: number): void {
     const used = this.#used;
     if (used === this.#entries.length) this.#grow();
@@ -69,25 +67,25 @@ export class Plan {
     this.#used = used + stride;
   }
 
-  /** Keeps the place for a change that is known later, and returns a handle for it. Until then it changes nothing. */
+  /** Appends a change that has no effect until `setVarint`. Returns a handle to it. */
   reserve(at: number): number {
     this.add(at, 0, Literal.NONE, 0);
     return this.#used - stride;
   }
 
-  /** Fills in a reserved change: a varint of `value` instead of the `removed` bytes there. */
+  /** Sets a reserved change: a varint of `value` replaces `removed` bytes. */
   setVarint(handle: number, removed: number, value: number): void {
     this.#entries[handle + 1] = removed;
     this.#entries[handle + 2] = Literal.VARINT;
     this.#entries[handle + 3] = value;
   }
 
-  /** Forgets a reserved change and all that came after it. */
-  forget(handle: number): void {
+  /** Removes a reserved change and all later ones. */
+  truncate(handle: number): void {
     this.#used = handle;
   }
 
-  /** Writes the changed message, `source.length + growth` bytes. */
+  /** Returns the changed message, a new buffer of `source.length + growth` bytes. */
   write(source: Uint8Array, growth: number, mapping: Mapping): Uint8Array {
     const { prefix, prefixEnd, leaseTag } = mapping;
     const target = Buffer.allocUnsafe(source.length + growth);
@@ -141,8 +139,8 @@ export class Plan {
   }
 
   /**
-   * Changes the message where it stands, and returns the `source.length + growth` bytes that are left of it. For plans of
-   * stripping alone: no literal in it is longer than what it replaces, so nothing is overwritten before it was moved.
+   * Changes the message in place and returns a view of its `source.length + growth` bytes. Only for plans of responses: no
+   * literal is longer than what it replaces, so no byte is overwritten before it was moved.
    */
   writeInPlace(source: Uint8Array, growth: number): Uint8Array {
     const entries = this.#entries;
@@ -168,7 +166,7 @@ export class Plan {
   }
 }
 
-/** Bytes of a literal. The scan adds them up, so that `write` knows the size beforehand. */
+/** Size of a literal. The scan adds the sizes up, so that `write` can allocate the exact buffer. */
 export function literalBytes(literal: number, value: number, mapping: Mapping): number {
   const prefixBytes = mapping.prefix.length;
   switch (literal) {
@@ -219,7 +217,7 @@ function copy(
   return to;
 }
 
-/** Moves bytes[from, end) to `offset`, which is not behind `from`, and returns the offset after it. */
+/** Moves bytes[from, end) to `offset`, which must not exceed `from`, and returns the offset after it. */
 function move(bytes: Uint8Array, from: number, end: number, offset: number): number {
   if (offset === from) return end;
   if (end - from > moveLoopBytesMax) {

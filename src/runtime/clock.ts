@@ -1,17 +1,17 @@
 /**
- * Time, handed in. Everything that waits or measures takes a Clock, so that tests and the simulation decide when things
- * happen. This file is the only one that touches the runtime's clock and timers.
+ * The injected clock. All code that waits or measures time takes a Clock, so that tests and the simulation control time. Only
+ * this file uses the clock and the timers of the runtime.
  */
 
-/** Cancels what returned it. Calling it twice, or after the timer fired, does nothing. */
+/** Cancels a timer. Has no effect after the timer has fired or was cancelled. */
 export type CancelTimer = () => void;
 
 export interface Clock {
-  /** Monotonic milliseconds with a fraction. Only differences have a meaning. */
+  /** Monotonic, in milliseconds with a fraction. Only differences have a meaning. */
   nowMs(): number;
-  /** Milliseconds since the Unix epoch, for logs, certificates and tokens. Never for measuring. */
+  /** Milliseconds since the Unix epoch, for logs, certificates and tokens. Not for measuring durations. */
   epochMs(): number;
-  /** Calls `action` once, not before `delayMs` have passed. The timer does not keep the process alive. */
+  /** Calls `action` once, at least `delayMs` later. The timer does not keep the process alive. */
   after(delayMs: number, action: () => void): CancelTimer;
 }
 

@@ -1,29 +1,26 @@
 /**
- * Many deadlines for the price of one timer. A hashed wheel: adding and removing are a few pointer writes, and the clock
- * is asked for one timer at a time, none when nothing waits. Coarse on purpose: a deadline is met up to one step late
- * and never early. It is for time limits, which are rarely reached, not for pacing.
+ * Many deadlines with one timer: a hashed timer wheel. Adding and removing an entry takes a few pointer writes. At most one
+ * timer of the clock is active, and none if no entry waits. A deadline expires up to one tick late and never early, which is
+ * enough for time limits that are rarely reached.
  */
 import type { Clock } from './clock.ts';
 
-/**
- * Something with a time limit. Whoever has one extends this, so that waiting allocates nothing; at any moment an entry
- * waits for one deadline or for none.
- */
+/** Base class of objects with a deadline, so that adding one allocates nothing. An entry has at most one deadline at a time. */
 export abstract class Deadline {
-  /** When it is due, on the clock's monotonic scale. Written by `Deadlines` alone, as are the links. */
+  /** On the clock's monotonic scale. Only `Deadlines` writes this field and the links. */
   dueMs = 0;
   deadlineBefore: Deadline | null = null;
   deadlineAfter: Deadline | null = null;
 
-  /** The time is over. The entry no longer waits and may be added again. Must not throw. */
+  /** The deadline has expired. The entry was removed and may be added again. Must not throw. */
   abstract onDeadline(): void;
 }
 
-const stepMs = 50;
-/** Slots of one turn, 25.6 s. What is due later stays in its slot and is passed over once per turn. */
+const tickMs = 50;
+/** One revolution is 25.6 s. Later entries stay in their slot and are skipped once per revolution. */
 const slotCount = 512;
 
-/** The head of a ring of entries; an empty one points to itself. */
+/** The head of a ring of entries. If empty, it points to itself. */
 class Slot extends Deadline {
   constructor() {
     super();
@@ -37,37 +34,37 @@ class Slot extends Deadline {
 export class Deadlines {
   readonly #clock: Clock;
   readonly #slots: readonly Slot[] = Array.from({ length: slotCount }, () => new Slot());
-  /** Entries of the slot that is being looked through. They may be removed meanwhile. */
-  readonly #passing = new Slot();
+  /** Entries of the slot that is being processed. `onDeadline` may remove them. */
+  readonly #expiring = new Slot();
   #count = 0;
-  /** The last step that was looked through. */
-  #step: number;
-  /** A timer is under way. It is left alone when the last entry goes, since the next call is likely to need it. */
-  #armed = false;
+  /** The last tick that was processed. */
+  #tick: number;
+  /** A timer is active. It is not cancelled with the last entry, because the next call is likely to need it. */
+  #isArmed = false;
   readonly #onTimer = (): void => this.#advance();
 
   constructor(clock: Clock) {
     this.#clock = clock;
-    this.#step = Math.floor(clock.nowMs() / stepMs);
+    this.#tick = Math.floor(clock.nowMs() / tickMs);
   }
 
-  /** How many entries wait. */
+  /** The number of entries. */
   get count(): number {
     return this.#count;
   }
 
-  /** Lets `entry` wait until `dueMs`, in place of what it waited for before. `Infinity` waits for nothing. */
+  /** Sets or replaces the deadline of `entry`. `Infinity` removes it. */
   add(entry: Deadline, dueMs: number): void {
     this.remove(entry);
     if (dueMs === Number.POSITIVE_INFINITY) return;
     entry.dueMs = dueMs;
-    if (this.#count === 0 && !this.#armed) this.#step = Math.floor(this.#clock.nowMs() / stepMs);
+    if (this.#count === 0 && !this.#isArmed) this.#tick = Math.floor(this.#clock.nowMs() / tickMs);
     this.#link(entry);
     this.#count += 1;
     this.#arm();
   }
 
-  /** Does nothing when the entry does not wait. */
+  /** Does nothing if the entry has no deadline. */
   remove(entry: Deadline): void {
     if (entry.deadlineAfter === null) return;
     unlink(entry);
@@ -75,36 +72,36 @@ export class Deadlines {
   }
 
   #link(entry: Deadline): void {
-    // The step after the due time, so that it is over when the slot is looked through; what is overdue comes next.
-    const step = Math.max(Math.ceil(entry.dueMs / stepMs), this.#step + 1);
-    const slot = this.#slots[step % slotCount];
+    // The first tick after the due time, so that the deadline has expired when the slot is processed. Overdue entries are next.
+    const tick = Math.max(Math.ceil(entry.dueMs / tickMs), this.#tick + 1);
+    const slot = this.#slots[tick % slotCount];
     if (slot !== undefined) append(slot, entry);
   }
 
   #arm(): void {
-    if (this.#armed || this.#count === 0) return;
-    this.#armed = true;
-    const delayMs = (this.#step + 1) * stepMs - this.#clock.nowMs();
+    if (this.#isArmed || this.#count === 0) return;
+    this.#isArmed = true;
+    const delayMs = (this.#tick + 1) * tickMs - this.#clock.nowMs();
     this.#clock.after(Math.max(0, delayMs), this.#onTimer);
   }
 
   #advance(): void {
     const nowMs = this.#clock.nowMs();
-    const upTo = Math.floor(nowMs / stepMs);
-    // After a long pause of the process one turn meets every slot.
-    this.#step = Math.max(this.#step, upTo - slotCount);
-    while (this.#step < upTo) {
-      this.#step += 1;
-      const slot = this.#slots[this.#step % slotCount];
-      if (slot !== undefined) this.#passSlot(slot, nowMs);
+    const upTo = Math.floor(nowMs / tickMs);
+    // After a long pause of the process, one revolution covers every slot.
+    this.#tick = Math.max(this.#tick, upTo - slotCount);
+    while (this.#tick < upTo) {
+      this.#tick += 1;
+      const slot = this.#slots[this.#tick % slotCount];
+      if (slot !== undefined) this.#expire(slot, nowMs);
     }
-    this.#armed = false;
+    this.#isArmed = false;
     this.#arm();
   }
 
-  #passSlot(slot: Slot, nowMs: number): void {
-    move(slot, this.#passing);
-    for (let entry = this.#passing.deadlineAfter; entry !== null && entry !== this.#passing; ) {
+  #expire(slot: Slot, nowMs: number): void {
+    move(slot, this.#expiring);
+    for (let entry = this.#expiring.deadlineAfter; entry !== null && entry !== this.#expiring; ) {
       unlink(entry);
       if (entry.dueMs > nowMs) {
         append(slot, entry);
@@ -112,7 +109,7 @@ export class Deadlines {
         this.#count -= 1;
         entry.onDeadline();
       }
-      entry = this.#passing.deadlineAfter;
+      entry = this.#expiring.deadlineAfter;
     }
   }
 }
@@ -132,7 +129,7 @@ function unlink(entry: Deadline): void {
   entry.deadlineAfter = null;
 }
 
-/** All entries of `from`, in their order, to the empty ring `to`. */
+/** Moves all entries of `from`, in order, to the empty ring `to`. */
 function move(from: Slot, to: Slot): void {
   const { deadlineAfter: first, deadlineBefore: last } = from;
   if (first === null || last === null || first === from) return;

@@ -1,10 +1,10 @@
 /**
- * Every parser of protobuf bytes on bytes that nobody meant as a message: they end, they throw nothing, they agree with the
- * slow one, and what they let through stays within the namespace. A failure names the seed: SEED=… repeats it.
+ * Fuzzes all parsers of protobuf bytes: they terminate, throw nothing, agree with the oracle, and pass nothing that leaves the
+ * namespace. A failure prints its seed; SEED=… repeats it.
  */
 import { expect, test } from 'vitest';
 import { type RequestName, type ResponseName, requests, responses } from '../../src/etcd/fields.ts';
-import { applier, stripper } from '../../src/etcd/rewriters.ts';
+import { requestMessageRewriter, responseMessageRewriter } from '../../src/etcd/rewriters.ts';
 import { Reader } from '../../src/protobuf/reader.ts';
 import { replaceVarintField, varintField } from '../../src/protobuf/varint-field.ts';
 import { asOwned } from '../../src/runtime/owned-bytes.ts';
@@ -30,7 +30,7 @@ function garbage(random: Seeded): Uint8Array {
   );
 }
 
-test('requests that are not what they seem', () => {
+test('requests with random changes', () => {
   const random = new Seeded(seed);
   const generator = new RandomMessage(random, requests, oddity);
   const corpus = Array.from({ length: corpusSize }, () => {
@@ -43,15 +43,15 @@ test('requests that are not what they seem', () => {
     const bytes = random.chance(0.1) ? garbage(random) : mutated(random, message);
     const which = random.below(spaces.length);
     const space = spaces[which] ?? spaces[0];
-    const result = applier(name).rewrite(bytes, space);
-    // The slow one is slow: it looks at every fifth.
+    const result = requestMessageRewriter(name).rewrite(bytes, space);
+    // The oracle is slow, so it checks every fifth message.
     if (i % 5 === 0 && !isSame(result, slow[which]?.rewrite(name, bytes) ?? '')) {
       fail(`${name} in ${which}`, bytes);
     }
   }
 });
 
-test('responses that are not what they seem', () => {
+test('responses with random changes', () => {
   const random = new Seeded(seed + 1);
   const corpus = Array.from({ length: corpusSize }, () => {
     const name = random.pick(responseNames);
@@ -63,19 +63,19 @@ test('responses that are not what they seem', () => {
   for (let i = 0; i < 100_000; i++) {
     const { name, space, message } = random.pick(corpus);
     const bytes = random.chance(0.1) ? garbage(random) : mutated(random, message);
-    // A copy: responses are changed where they stand.
-    const result = stripper(name).rewrite(asOwned(Buffer.from(bytes)), space);
+    // A copy, because responses are rewritten in place.
+    const result = responseMessageRewriter(name).rewrite(asOwned(Buffer.from(bytes)), space);
     if (i % 5 !== 0) continue;
     const expected = new SlowRewriter(responses, 'strip', space).rewrite(name, bytes);
     if (!isSame(result, expected)) fail(`${name} in ${spaces.indexOf(space)}`, bytes);
   }
 });
 
-test('the reader takes exactly the messages that the slow one takes', () => {
+test('the reader accepts the same messages as the oracle', () => {
   const random = new Seeded(seed + 2);
   const generator = new RandomMessage(random, requests, oddity);
   const corpus = Array.from({ length: corpusSize }, () => generator.message('PutRequest'));
-  let taken = 0;
+  let accepted = 0;
   for (let i = 0; i < 50_000; i++) {
     const bytes = random.chance(0.2) ? garbage(random) : mutated(random, random.pick(corpus));
     const fields: string[] = [];
@@ -89,7 +89,7 @@ test('the reader takes exactly the messages that the slow one takes', () => {
       expected = slowFields(bytes).map(
         (f) => `${f.number} ${f.wireType === 0 ? f.value : f.wireType}`,
       );
-      taken += 1;
+      accepted += 1;
     } catch {}
     if (reader.malformed !== (expected === null)) fail('malformed or not', bytes);
     if (expected !== null && expected.join() !== fields.join()) fail('fields', bytes);
@@ -102,5 +102,5 @@ test('the reader takes exactly the messages that the slow one takes', () => {
       fail('one field', bytes);
     }
   }
-  expect(taken).toBeGreaterThan(5_000);
+  expect(accepted).toBeGreaterThan(5_000);
 });

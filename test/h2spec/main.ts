@@ -1,6 +1,6 @@
 /**
- * Runs h2spec, an HTTP/2 conformance suite that is not ours, against the native transport. Needs Go, which fetches and
- * builds it. Exits with 0 when nothing but the expected exceptions (docs/http2.md) failed.
+ * Runs h2spec, an independent HTTP/2 conformance suite, against the native transport. It needs Go, which downloads and builds
+ * h2spec. Exits with 0 if all cases pass.
  *
  * Run: node test/h2spec/main.ts
  */
@@ -12,7 +12,7 @@ import { systemClock } from '../../src/runtime/clock.ts';
 
 const tool = 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible';
 const runMsMax = 300_000;
-/** A limit on streams, so that the cases about it are not skipped. */
+/** Without a limit on streams, h2spec skips the cases about it. */
 const streamsMax = 100;
 
 const transport = new NativeServerTransport({

@@ -71,7 +71,7 @@ describe.each(transports)('on $transport, from clients', (options) => {
     } else {
       code = (await refusal(client.bytes(method.path, malformed))).code;
     }
-    expect(code).toBe(method.decision === 'refused' ? Code.PERMISSION_DENIED : Code.INTERNAL);
+    expect(code).toBe(method.decision === 'rejected' ? Code.PERMISSION_DENIED : Code.INTERNAL);
   });
 
   test.each(['/etcdserverpb.KV/Nothing', '/no.such.Service/Put', '/', '/etcdserverpb.KV/Put/'])(

@@ -1,11 +1,11 @@
-/** HPACK's law: whatever is encoded, in whatever order and through whatever table changes, decodes to itself. */
+/** HPACK round trips: header lists decode to themselves, in any order of blocks and through any changes of the table size. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { HpackDecoder } from '../../src/http2/hpack/decoder.ts';
 import { HeaderTemplate, HpackEncoder } from '../../src/http2/hpack/encoder.ts';
 import { huffmanDecode, huffmanEncode, huffmanLength } from '../../src/http2/hpack/huffman.ts';
 
-test('Huffman: decoding undoes encoding, for all bytes', () => {
+test('Huffman decoding inverts encoding for all bytes', () => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 300 }), (text) => {
       const packed = Buffer.alloc(huffmanLength(text));
@@ -34,7 +34,7 @@ const step = fc.oneof(
   },
 );
 
-test('lists survive any order of blocks and any change of the table', () => {
+test('lists decode to themselves in any order of blocks and through any table size', () => {
   fc.assert(
     fc.property(
       fc.array(fc.tuple(fields, fc.boolean()), { minLength: 5, maxLength: 5 }),
@@ -54,7 +54,7 @@ test('lists survive any order of blocks and any change of the table', () => {
   );
 });
 
-test('any bytes are a list or malformed, and never more than that', () => {
+test('arbitrary bytes decode to a list or are malformed, and never throw', () => {
   fc.assert(
     fc.property(fc.array(fc.uint8Array({ maxLength: 60 }), { maxLength: 10 }), (blocks) => {
       const decoder = new HpackDecoder(4_096, 1_000);

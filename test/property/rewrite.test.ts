@@ -1,11 +1,11 @@
 /**
- * Laws of the rewriters, on random messages along the tables: the fast one does what the slow one does, and what was
- * applied is stripped again without a trace.
+ * Properties of the rewriters on random messages of the API: they agree with the oracle, and stripping is the inverse of
+ * applying.
  */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type RequestName, type ResponseName, requests, responses } from '../../src/etcd/fields.ts';
-import { applier, stripper } from '../../src/etcd/rewriters.ts';
+import { requestMessageRewriter, responseMessageRewriter } from '../../src/etcd/rewriters.ts';
 import type { MessageFields, ResponseRule } from '../../src/rewrite/field-table.ts';
 import { responseRewriters } from '../../src/rewrite/rewriter.ts';
 import { asOwned } from '../../src/runtime/owned-bytes.ts';
@@ -26,8 +26,8 @@ const oddity = fc.constantFrom(
 const plain = (result: Uint8Array | string): string =>
   typeof result === 'string' ? result : Buffer.from(result).toString('hex');
 
-describe('the fast rewriter and the slow one', () => {
-  test('agree on every request', () => {
+describe('the rewriters agree with the oracle', () => {
+  test('on every request', () => {
     fc.assert(
       fc.property(
         space,
@@ -38,7 +38,7 @@ describe('the fast rewriter and the slow one', () => {
           const message = new RandomMessage(random, requests, odd).message(name);
           const before = Buffer.from(message);
           const slow = new SlowRewriter(requests, 'apply', to);
-          expect(plain(applier(name).rewrite(message, to))).toBe(
+          expect(plain(requestMessageRewriter(name).rewrite(message, to))).toBe(
             plain(slow.rewrite(name, message)),
           );
           expect(before.equals(message)).toBe(true);
@@ -48,7 +48,7 @@ describe('the fast rewriter and the slow one', () => {
     );
   });
 
-  test('agree on every response, and on how many foreign leases it holds', () => {
+  test('on every response, and on the number of its foreign leases', () => {
     const isOwn = fc.boolean();
     fc.assert(
       fc.property(
@@ -62,8 +62,8 @@ describe('the fast rewriter and the slow one', () => {
           const tags = [to.leaseTag, to.leaseTag + 1];
           const message = new RandomMessage(random, responses, odd, prefixes, tags).message(name);
           const slow = new SlowRewriter(responses, 'strip', to);
-          const rewriter = stripper(name);
-          // A copy: responses are changed where they stand, and those that must not be passed on are not.
+          const rewriter = responseMessageRewriter(name);
+          // A copy, because responses are rewritten in place. After a fault they are unchanged.
           const taken = asOwned(Uint8Array.from(message));
           const result = rewriter.rewrite(taken, to);
           if (typeof result === 'string') expect(plain(taken)).toBe(plain(message));
@@ -76,9 +76,9 @@ describe('the fast rewriter and the slow one', () => {
   });
 });
 
-describe('what was applied', () => {
-  // The requests' own tables read as responses: keys lose the prefix again, leases the tag. Range ends are left out,
-  // since no response holds one, and so is what a default would add.
+describe('applying and then stripping', () => {
+  // Tables of responses for request messages, so that keys lose the prefix and leases the tag. Without range ends, which
+  // responses do not have, and without fields with a default.
   const names = ['PutRequest', 'TxnRequest', 'RequestOp'] as const;
   const mirrored: { [message: string]: MessageFields<ResponseRule> } = {
     PutRequest: { fields: { 1: 'key', 3: 'lease' } },
@@ -90,7 +90,7 @@ describe('what was applied', () => {
   };
   const mirror = responseRewriters(mirrored);
 
-  test('is stripped without a trace, unknown fields and nested transactions included', () => {
+  test('restores the message, including unknown fields and nested transactions', () => {
     const { Compare, RequestOp, ...others } = requests;
     const table = {
       ...others,
@@ -106,7 +106,7 @@ describe('what was applied', () => {
         const visible = new RandomMessage(random, table, { wrong: 0, padded: 0 }, [], [0]).message(
           name,
         );
-        const stored = applier(name).rewrite(visible, to);
+        const stored = requestMessageRewriter(name).rewrite(visible, to);
         if (typeof stored === 'string') return;
         const again = mirror.get(name)?.rewrite(asOwned(stored), to) ?? 'no such message';
         expect(plain(again)).toBe(plain(visible));

@@ -1,20 +1,20 @@
-/** The table of streams does what a Map does, whatever is opened and closed in whatever order. */
+/** The stream table behaves like a Map for any sequence of additions and deletions. */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Stream } from '../../src/http2/stream.ts';
 import { StreamTable } from '../../src/http2/stream-table.ts';
 
 const streamOf = (id: number) => ({ id }) as Stream;
-/** Mostly in order as peers open them, some far away as long-lived streams are, all odd or all even. */
+/** Mostly small IDs, as peers open them in order, and some distant ones, as of long-lived streams. */
 const id = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: 0, max: 40 }).map((n) => 2 * n + 1) },
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 2 ** 30 - 1 }).map((n) => 2 * n + 1) },
-  // As somebody would choose them who wants them to fall on each other.
+  // IDs that an attacker could choose to cause collisions.
   { weight: 1, arbitrary: fc.integer({ min: 0, max: 2 ** 13 - 1 }).map((n) => 2 ** 18 * n + 1) },
 );
 const step = fc.record({ opens: fc.boolean(), id });
 
-test('a table of streams holds what was opened and not closed', () => {
+test('the table holds the streams that were added and not deleted', () => {
   fc.assert(
     fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
       const table = new StreamTable();
@@ -40,7 +40,7 @@ test('a table of streams holds what was opened and not closed', () => {
   );
 });
 
-test('a table that had a hundred thousand streams works on when they have gone', () => {
+test('the table works after a hundred thousand streams were added and deleted', () => {
   const table = new StreamTable();
   const ids = Array.from({ length: 100_000 }, (_, i) => 2 * i + 1);
   for (const each of ids) table.add(streamOf(each));

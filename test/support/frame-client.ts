@@ -1,7 +1,7 @@
 /**
- * HTTP/2 by hand, for what no client library would send: frames straight onto a socket, and just enough reading to tell
- * how the other side took it. It ignores flow control, so it is for messages of a few bytes; where there are many of them,
- * `openWindow` lets them in.
+ * A minimal HTTP/2 client for input that no client library would send. It writes frames to a socket and reads just enough to
+ * observe the reaction of the server. It ignores flow control, so messages must be small; for many of them, call
+ * `openWindow`.
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
@@ -22,7 +22,7 @@ const frameHeadBytes = 9;
 const waitMs = 5000;
 
 export interface ConnectOptions {
-  /** Sent instead of HTTP/2's own opening. */
+  /** Sent instead of the HTTP/2 preface. */
   readonly preface?: string;
 }
 
@@ -33,7 +33,7 @@ interface Frame {
   readonly payload: Buffer;
 }
 
-/** A header as HPACK's literal without indexing: its name and value in plain text. Both stay below 127 bytes. */
+/** A header as an HPACK literal without indexing or Huffman code. Name and value must be shorter than 127 bytes. */
 function literal(name: string, value: string): Buffer {
   return Buffer.concat([
     Buffer.from([0, name.length]),
@@ -50,14 +50,14 @@ export class FrameClient implements AsyncDisposable {
   #unread = Buffer.alloc(0);
   #isClosed = false;
   #wake: (() => void) | null = null;
-  /** Bytes of an unfinished batch; null outside of one. */
+  /** The pieces of the current batch; null outside of one. */
   #batch: Buffer[] | null = null;
 
   private constructor(socket: Socket, authority: string) {
     this.#socket = socket;
     this.#authority = authority;
     socket.on('data', (bytes: Buffer) => this.#onData(bytes));
-    // A reset connection is one way in which the other side shows what it thinks.
+    // A reset connection is a legitimate reaction of the server.
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#isClosed = true;
@@ -84,7 +84,7 @@ export class FrameClient implements AsyncDisposable {
     else this.#batch.push(bytes);
   }
 
-  /** What `compose` sends leaves in one write. Resolves when the socket has taken it. */
+  /** Sends everything that `compose` writes in one write. Resolves when the socket has taken it. */
   async batch(compose: () => void): Promise<void> {
     const pieces: Buffer[] = [];
     this.#batch = pieces;
@@ -95,7 +95,7 @@ export class FrameClient implements AsyncDisposable {
     });
   }
 
-  /** Lets the other side send as much as it likes on all streams together. A stream keeps its window. */
+  /** Opens the connection's window completely. Streams keep their windows. */
   openWindow(): void {
     const payload = Buffer.alloc(4);
     payload.writeUInt32BE(windowBytesMax - windowBytesDefault);
@@ -137,25 +137,25 @@ export class FrameClient implements AsyncDisposable {
     this.frame(frameType.data, flag.endStream, stream, Buffer.alloc(0));
   }
 
-  /** Takes a call back. */
+  /** Cancels a call. */
   cancel(stream: number): void {
     const payload = Buffer.alloc(4);
     payload.writeUInt32BE(cancelCode);
     this.frame(frameType.reset, 0, stream, payload);
   }
 
-  /** How many gRPC messages have come on a stream, each of which has to lie in one frame. */
+  /** The number of gRPC messages received on a stream. Each must be one frame. */
   messages(stream: number): number {
     const isMessage = (frame: Frame) => frame.stream === stream && frame.type === frameType.data;
     return this.#frames.filter(isMessage).length;
   }
 
-  /** Whether the other side still serves the connection. */
+  /** Whether the server neither closed the connection nor sent GOAWAY. */
   get isServed(): boolean {
     return !this.#isClosed && !this.#frames.some(({ type }) => type === frameType.goAway);
   }
 
-  /** The HTTP/2 error code with which the other side gave up a stream or the connection. */
+  /** Resolves with the error code of the first RST_STREAM or GOAWAY. */
   async broken(): Promise<number> {
     const isBreak = ({ type }: Frame) => type === frameType.reset || type === frameType.goAway;
     await this.#until(() => this.#frames.some(isBreak), 'RST_STREAM or GOAWAY');
@@ -164,7 +164,7 @@ export class FrameClient implements AsyncDisposable {
     return frame.payload.readUInt32BE(frame.type === frameType.reset ? 0 : 4);
   }
 
-  /** Resolves when the other side has ended the stream, in whatever way. */
+  /** Resolves when the server has ended the stream in any way. */
   async closed(stream: number): Promise<void> {
     await this.#until(
       () =>
@@ -180,7 +180,7 @@ export class FrameClient implements AsyncDisposable {
     );
   }
 
-  /** Resolves when the other side has closed the connection. */
+  /** Resolves when the server has closed the connection. */
   disconnected(): Promise<void> {
     return this.#until(() => this.#isClosed, 'end of the connection');
   }

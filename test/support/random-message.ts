@@ -1,6 +1,6 @@
 /**
- * Random messages of the API for the tests of src/wire: well-formed ones along the tables, with unknown fields in between,
- * lengths and varints that are longer than need be, edge values; and mutations of them that are often not well-formed.
+ * Random messages of the API for the tests of src/rewrite. They are generated from the field tables, with edge values, unknown
+ * fields, and non-minimal lengths and varints. `mutated` makes copies of them that are often malformed.
  */
 import { keySpace } from '../../src/etcd/key-space.ts';
 import { storedId } from '../../src/etcd/lease-id.ts';
@@ -13,7 +13,7 @@ export type Table = { readonly [message: string]: MessageFields<Rule> };
 
 const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
-/** Namespaces at their edges, the empty one among them. */
+/** Edge cases of namespaces, including the empty one. */
 export const spaces = [
   keySpace(latin1('t1/')),
   keySpace(latin1('')),
@@ -37,11 +37,11 @@ const int64s = [
   -1n,
 ];
 
-/** What a generated message may hold that no client sends: 0 for none. */
+/** Rates of features that messages of client libraries do not have. */
 export interface Oddity {
-  /** Share of fields that stand twice, are left out, or have another wire type. */
+  /** Rate of fields that are duplicated, omitted, or have another wire type. */
   readonly wrong: number;
-  /** Share of lengths, tags and varints that are longer than need be. */
+  /** Rate of non-minimal lengths, tags and varints. */
   readonly padded: number;
 }
 
@@ -52,7 +52,7 @@ export class RandomMessage {
   readonly #prefixes: readonly Uint8Array[];
   readonly #tags: readonly number[];
 
-  /** `prefixes` go before keys, `tags` into leases: of the namespace for responses, none for requests. */
+  /** `prefixes` of keys and `tags` of lease IDs: empty for requests. */
   constructor(
     random: Seeded,
     table: Table,
@@ -148,7 +148,7 @@ export class RandomMessage {
   #varint(number: number, value: bigint): Uint8Array {
     const tag = this.#number(BigInt(number) << 3n, 5);
     if (this.#isWrong() && this.#random.chance(0.2)) {
-      // Ten bytes, of which the last holds more bits than an int64 has left, or is not the last.
+      // Ten bytes. The last one has more than the one bit that remains, or a continuation bit.
       return Buffer.concat([tag, Buffer.alloc(9, 0x80), Buffer.of(1 + this.#random.below(255))]);
     }
     return Buffer.concat([tag, this.#number(value, 10)]);
@@ -180,7 +180,7 @@ function isNumber(rule: Rule): boolean {
   return rule.startsWith('lease') || rule === 'listedLease';
 }
 
-/** A copy with a few bytes flipped, cut out, doubled, put in, or cut off. */
+/** A copy with bits flipped, or with bytes removed, duplicated, inserted or truncated. */
 export function mutated(random: Seeded, source: Uint8Array): Uint8Array {
   let bytes: Uint8Array = Buffer.from(source);
   for (let left = 1 + random.below(3); left > 0; left--) {

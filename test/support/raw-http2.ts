@@ -1,6 +1,6 @@
 /**
- * An HTTP/2 peer made of frames, for the tests of src/http2: it sends exactly what it is told to, legal or not, and
- * keeps what it receives. The wire is a pair of streams in memory, so that nothing waits for a network.
+ * An HTTP/2 peer for the tests of src/http2. It sends exactly the frames that a test passes, legal or not, and records the
+ * frames that it receives. The wire is a pair of streams in memory, so no test waits for a network.
  */
 import type { Socket } from 'node:net';
 import { type Duplex, duplexPair } from 'node:stream';
@@ -24,7 +24,7 @@ export interface RawFrame {
   readonly payload: Buffer;
 }
 
-/** Both ends of a wire. The first has what the engine wants of a socket. */
+/** Both ends of a wire. The first has the methods of a socket that the engine uses. */
 export function wirePair(): [Socket, Duplex] {
   const [near, far] = duplexPair();
   return [Object.assign(near, { setNoDelay() {} }) as unknown as Socket, far];
@@ -48,7 +48,7 @@ export function uint32(value: number): Buffer {
   return bytes;
 }
 
-/** Everything that was queued in memory has been delivered, and every turn's output been written. */
+/** Waits until the output of every turn was written and delivered. */
 export async function settle(): Promise<void> {
   for (let i = 0; i < 8; i++) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -97,7 +97,7 @@ export class RawPeer implements FrameSink {
     return this.#encoder.encode(new HeaderTemplate(fields, false));
   }
 
-  /** HEADERS of a request that would be accepted. */
+  /** HEADERS of a valid request. */
   request(streamId: number, ended = true): Buffer {
     const block = this.block(
       ...[':method', 'POST', ':scheme', 'http', ':path', '/a', ':authority', 'x'],
@@ -117,23 +117,23 @@ export class RawPeer implements FrameSink {
     return list;
   }
 
-  /** The error code of the last GOAWAY, or null when none came. */
+  /** The error code of the last GOAWAY; null if there was none. */
   get goAwayCode(): number | null {
     return this.of(FrameType.GOAWAY).at(-1)?.payload.readUInt32BE(4) ?? null;
   }
 
-  /** The error code with which a stream was reset, or null. */
+  /** The error code of the stream's RST_STREAM; null if there was none. */
   resetCode(streamId: number): number | null {
     return this.of(FrameType.RST_STREAM, streamId).at(-1)?.payload.readUInt32BE(0) ?? null;
   }
 
-  /** Bytes of DATA that came on a stream. */
+  /** Bytes of DATA received on a stream. */
   dataBytes(streamId: number): number {
     return this.of(FrameType.DATA, streamId).reduce((sum, each) => sum + each.payload.length, 0);
   }
 }
 
-/** A stream that remembers what happened to it. */
+/** A stream that records its events. */
 export class RecordedStream extends Stream {
   readonly data: Buffer[] = [];
   headers = 0;
@@ -166,13 +166,13 @@ export class RecordedStream extends Stream {
   override onDrained(): void {
     this.drained += 1;
   }
-  answer(body: Buffer, ended = true): void {
+  respond(body: Buffer, ended = true): void {
     this.sendHeaders(new HeaderTemplate([':status', '200'], false), false);
-    this.sendData(Buffer.alloc(0), body, ended);
+    this.sendData(Buffer.alloc(0), body, ended, false);
   }
 }
 
-/** A server's connection with a raw client on the other end of the wire. */
+/** A server's connection, and a raw client at the other end of the wire. */
 export class ServerUnderTest {
   readonly streams: RecordedStream[] = [];
   readonly connection: ServerConnection;
@@ -180,7 +180,7 @@ export class ServerUnderTest {
   readonly bugs: unknown[] = [];
   closed = 0;
   onOpen: (stream: RecordedStream) => void = () => {};
-  /** Streams are kept for inspection; turned off where there are too many. */
+  /** Whether streams are kept for inspection. */
   keepsStreams = true;
 
   constructor(clock: Clock, options: Partial<ServerConnectionOptions> = {}) {
@@ -207,7 +207,7 @@ export class ServerUnderTest {
     });
   }
 
-  /** Sends the client's SETTINGS; the preface was read before a connection is made. */
+  /** Sends the client's SETTINGS. The preface was already read when a connection is constructed. */
   begin(...settings: [number, number][]): void {
     this.peer.send(settingsFrame(settings));
   }

@@ -1,35 +1,36 @@
 /**
- * The oracle of src/wire: the same rewriting, written to be obviously right. A message becomes a tree of fields, the tree is
- * edited, the tree is encoded. Exact integers, exceptions, allocations without end. Shares with the fast one only the
- * tables and the definitions of ranges and lease IDs (etcd/key-range.ts, etcd/lease-id.ts).
+ * The oracle of src/rewrite: the same rewriting, written for obvious correctness and not for speed. A message is decoded into
+ * a tree of fields, the tree is changed and then encoded. It shares with src/rewrite only the field tables and the definitions
+ * of ranges and lease IDs (etcd/key-range.ts, etcd/lease-id.ts).
  */
 import { isOpenEnd, startsWith } from '../../src/etcd/key-range.ts';
 import type { KeySpace } from '../../src/etcd/key-space.ts';
 import { isVisibleId, storedId, visibleId } from '../../src/etcd/lease-id.ts';
-import type { WireFault } from '../../src/rewrite/fault.ts';
+import type { RewriteFault } from '../../src/rewrite/fault.ts';
 import {
   type MessageFields,
   nestingMax,
   type RequestRule,
   type ResponseRule,
 } from '../../src/rewrite/field-table.ts';
+import { asOwned, type OwnedBytes } from '../../src/runtime/owned-bytes.ts';
 import { comparedId, namedId } from './lease-id-oracle.ts';
 
 export type Value = bigint | Uint8Array;
 
-/** A field: a varint, a length-delimited value, or (wire types 1 and 5) bytes that are copied. */
+/** A field: a varint, a length-delimited value, or the bytes of wire types 1 and 5, which are copied. */
 export interface SlowField {
   readonly number: number;
   readonly wireType: number;
   readonly value: Value;
-  /** The encoding of tag and of value or length as it stood; kept where the value stays. */
+  /** The original encoding of the tag, and of the value or the length. Kept if the value does not change. */
   readonly tag: Uint8Array;
   readonly head: Uint8Array;
 }
 
 class Malformed extends Error {}
 
-/** 1 to 10 bytes; `padding` makes it longer than it need be, which is legal. */
+/** 1 to 10 bytes. `padding` adds bytes: such a non-minimal encoding is valid. */
 export function slowVarint(value: bigint, padding = 0): Uint8Array {
   const bytes: number[] = [];
   let rest = BigInt.asUintN(64, value);
@@ -48,16 +49,15 @@ export function slowField(number: number, value: Value): Uint8Array {
   return Buffer.concat([tag, slowVarint(BigInt(value.length)), value]);
 }
 
-/** A message from [number, value] pairs, in that order; a string is its bytes. */
-export function slowMessage(...fields: (readonly [number, Value | string])[]): Uint8Array {
-  return Buffer.concat(
-    fields.map(([number, value]) =>
-      slowField(number, typeof value === 'string' ? Buffer.from(value, 'latin1') : value),
-    ),
+/** A message from [number, value] pairs, in that order. A string is encoded as Latin-1. */
+export function slowMessage(...fields: (readonly [number, Value | string])[]): OwnedBytes {
+  const encoded = fields.map(([number, value]) =>
+    slowField(number, typeof value === 'string' ? Buffer.from(value, 'latin1') : value),
   );
+  return asOwned(Buffer.concat(encoded));
 }
 
-/** The fields of one message. Throws when it is not one. */
+/** The fields of one message. Throws if it is malformed. */
 export function slowFields(source: Uint8Array): SlowField[] {
   const fields: SlowField[] = [];
   let at = 0;
@@ -105,8 +105,8 @@ function encode(field: SlowField, value: Value): Uint8Array {
 
 interface Outcome {
   readonly bytes: Uint8Array;
-  readonly check: WireFault | null;
-  readonly isDropped: boolean;
+  readonly check: RewriteFault | null;
+  readonly isOmitted: boolean;
 }
 
 type Rule = RequestRule | ResponseRule;
@@ -116,7 +116,7 @@ export class SlowRewriter {
   readonly #table: Table;
   readonly #direction: 'apply' | 'strip';
   #space: KeySpace;
-  #refusal: WireFault | null = null;
+  #refusal: RewriteFault | null = null;
   foreignLeases = 0;
 
   constructor(table: Table, direction: 'apply' | 'strip', space: KeySpace) {
@@ -125,7 +125,7 @@ export class SlowRewriter {
     this.#space = space;
   }
 
-  rewrite(name: string, source: Uint8Array): Uint8Array | WireFault {
+  rewrite(name: string, source: Uint8Array): Uint8Array | RewriteFault {
     const isIdentity = this.#space.prefix.length === 0;
     this.#refusal = null;
     this.foreignLeases = 0;
@@ -150,20 +150,20 @@ export class SlowRewriter {
     const { fields: rules, oneof = [], oneofRequired } = this.#rules(name);
     const fields = slowFields(source);
     const out: Uint8Array[] = [];
-    const checks: { readonly number: number; readonly check: WireFault }[] = [];
+    const checks: { readonly number: number; readonly check: RewriteFault }[] = [];
     const keys = new Set<number>();
-    let isListed = false;
-    let isSortOdd = false;
+    let hasOwnLease = false;
+    let hasInvalidEnum = false;
 
     for (const [index, field] of fields.entries()) {
       const rule = rules[field.number];
       const isMember = oneof.includes(field.number);
       const isSingular =
         isMember || (rule !== undefined && rule !== 'listedKey' && !isEach(rule) && !isEnum(rule));
-      const isAgain = fields
+      const isDuplicate = fields
         .slice(0, index)
         .some((f) => f.number === field.number || (isMember && oneof.includes(f.number)));
-      if (isSingular && isAgain) this.#duplicate();
+      if (isSingular && isDuplicate) this.#duplicate();
       if (rule === undefined) {
         out.push(encode(field, field.value));
         continue;
@@ -179,12 +179,12 @@ export class SlowRewriter {
         }
         const outcome = this.#message(child, bytes, childDepth);
         if (outcome.check !== null) checks.push({ number: field.number, check: outcome.check });
-        if (!outcome.isDropped) out.push(encode(field, outcome.bytes));
+        if (!outcome.isOmitted) out.push(encode(field, outcome.bytes));
         continue;
       }
       if (typeof rule === 'object') {
         const value = expectVarint(field);
-        if (value < 0n || value > BigInt(rule.enumMax)) isSortOdd = true;
+        if (value < 0n || value > BigInt(rule.enumMax)) hasInvalidEnum = true;
         out.push(encode(field, field.value));
         continue;
       }
@@ -222,7 +222,7 @@ export class SlowRewriter {
           else if (this.#space.prefixEnd.length !== 1) {
             out.push(encode(field, this.#space.prefixEnd));
           } else {
-            // One byte for one byte: the fast one writes a fresh length also where an over-long one stood.
+            // The size does not change, but src/rewrite replaces a non-minimal length with a minimal one.
             out.push(slowFieldWithTag(field.tag, this.#space.prefixEnd));
           }
           break;
@@ -233,8 +233,8 @@ export class SlowRewriter {
         case 'listedLease': {
           const value = expectVarint(field);
           const mapped = this.#lease(rule, value);
-          if (rule === 'listedLease' && mapped > 0n) isListed = true;
-          // An ID that is mapped is written anew even if the number is the same.
+          if (rule === 'listedLease' && mapped > 0n) hasOwnLease = true;
+          // A mapped ID is encoded again, even if the number is the same.
           const isKept = this.#keeps(rule, value);
           const encoded = isKept ? field.head : slowVarint(mapped);
           out.push(Buffer.concat([field.tag, encoded]));
@@ -267,17 +267,17 @@ export class SlowRewriter {
         'key-empty': this.#direction === 'apply' && isKeyMissing,
         'operation-empty':
           oneofRequired === true && !fields.some((field) => oneof.includes(field.number)),
-        'sort-option': isSortOdd,
+        'sort-option': hasInvalidEnum,
       }),
-      isDropped: kinds.includes('listedLease') && !isListed,
+      isOmitted: kinds.includes('listedLease') && !hasOwnLease,
     };
   }
 
   #firstCheck(
-    ofChildren: { readonly number: number; readonly check: WireFault }[],
+    ofChildren: { readonly number: number; readonly check: RewriteFault }[],
     own: { readonly [check: string]: boolean },
-  ): WireFault | null {
-    for (const [check, failed] of Object.entries(own)) if (failed) return check as WireFault;
+  ): RewriteFault | null {
+    for (const [check, failed] of Object.entries(own)) if (failed) return check as RewriteFault;
     return ofChildren.toSorted((a, b) => a.number - b.number)[0]?.check ?? null;
   }
 

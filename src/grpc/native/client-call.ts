@@ -3,10 +3,9 @@
  * (trailers, a reset, the deadline, the caller) ends it once.
  */
 
-import type { Connection } from '../../http2/connection.ts';
 import { ErrorCode } from '../../http2/frame.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
-import { Stream } from '../../http2/stream.ts';
+import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import { Deadline, type Deadlines } from '../../runtime/deadlines.ts';
 import { asOwned } from '../../runtime/owned-bytes.ts';
 import type { RequestSink, ResponseSink } from '../call.ts';
@@ -64,7 +63,12 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   #hasHalfClosed = false;
   #hasPaused = false;
 
-  constructor(connection: Connection, calling: Calling, reply: ResponseSink, isUnary: boolean) {
+  constructor(
+    connection: StreamConnection,
+    calling: Calling,
+    reply: ResponseSink,
+    isUnary: boolean,
+  ) {
     super(connection);
     this.#calling = calling;
     this.#reply = reply;
@@ -96,7 +100,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
 
   #send(bytes: Uint8Array, ended: boolean): void {
     if (this.#hasEnded) return;
-    this.sendData(messagePrefix(bytes.length), bytes, ended);
+    this.sendData(messagePrefix(bytes.length), bytes, ended, false);
     if (this.#hasPaused || !this.mustWait()) return;
     this.#hasPaused = true;
     this.#reply.pauseRequests();
@@ -105,7 +109,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   halfClose(): void {
     if (this.#hasEnded || this.#hasHalfClosed) return;
     this.#hasHalfClosed = true;
-    this.sendData(nothing, nothing, true);
+    this.sendData(nothing, nothing, true, false);
   }
 
   cancel(): void {
@@ -115,11 +119,11 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   }
 
   pauseResponses(): void {
-    this.stopReading();
+    this.pauseReading();
   }
 
   resumeResponses(): void {
-    this.continueReading();
+    this.resumeReading();
   }
 
   // ---- From the connection ----

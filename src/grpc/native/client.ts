@@ -114,7 +114,7 @@ class NativeChannel implements Channel, ClientConnectionOwner {
 
   #open(head: RequestHead, reply: ResponseSink, isUnary: boolean): ClientCall | null {
     const connection = this.#connection;
-    if (this.state !== 'ready' || connection === null || !connection.takesStreams) {
+    if (this.state !== 'ready' || connection === null || !connection.canOpen) {
       const why = this.failure === '' ? this.state : this.failure;
       reply.end(status(Code.UNAVAILABLE, `no connection: ${why}`, 'unsent'));
       return null;
@@ -124,7 +124,7 @@ class NativeChannel implements Channel, ClientConnectionOwner {
       reply.end(status(Code.INTERNAL, 'metadata that cannot stand in a header'));
       return null;
     }
-    const call = new ClientCall(connection, this.#calling, reply, isUnary);
+    const call = new ClientCall(connection.core, this.#calling, reply, isUnary);
     const { timeoutMs } = head;
     if (timeoutMs !== Number.POSITIVE_INFINITY) call.limit(this.#options.clock.nowMs() + timeoutMs);
     connection.open(call, template, timeoutField(timeoutMs), false);

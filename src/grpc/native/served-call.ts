@@ -9,10 +9,8 @@
 
 import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
-import type { ServerConnection } from '../../http2/server-connection.ts';
-import { Stream } from '../../http2/stream.ts';
+import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import { isLarge } from '../../runtime/large-memory.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { CallHandle, RequestSink, ResponseSink } from '../call.ts';
 import {
@@ -68,7 +66,7 @@ export class ServedCall<M extends ServedMethod>
   #hasEnded = false;
   #hasPaused = false;
 
-  constructor(connection: ServerConnection, serving: Serving<M>) {
+  constructor(connection: StreamConnection, serving: Serving<M>) {
     super(connection);
     this.#serving = serving;
   }
@@ -210,7 +208,7 @@ export class ServedCall<M extends ServedMethod>
   // ---- Reply ----
 
   deliver(message: OwnedBytes): void {
-    this.#sendMessage(messagePrefix(message.length), message, isLarge(message));
+    this.#sendMessage(messagePrefix(message.length), message, true);
   }
 
   deliverShared(head: Uint8Array, tail: Uint8Array): void {
@@ -243,11 +241,11 @@ export class ServedCall<M extends ServedMethod>
   }
 
   pauseRequests(): void {
-    this.stopReading();
+    this.pauseReading();
   }
 
   resumeRequests(): void {
-    this.continueReading();
+    this.resumeReading();
   }
 
   #sendHead(): void {
@@ -269,7 +267,7 @@ export class ServedCall<M extends ServedMethod>
     this.#hasEnded = true;
     const fields = [':status', '415', 'content-type', 'text/plain; charset=utf-8'];
     this.sendHeaders(new HeaderTemplate(fields, false), false);
-    this.sendData(noMessage, Buffer.from('gRPC requests only\n'), true);
+    this.sendData(noMessage, Buffer.from('gRPC requests only\n'), true, false);
   }
 
   /** Nobody waits for the answer any more. */

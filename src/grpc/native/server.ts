@@ -7,6 +7,7 @@ import type { Socket } from 'node:net';
 import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import { type PrefaceHandler, readPreface } from '../../http2/preface.ts';
 import { ServerConnection, type StreamAcceptor } from '../../http2/server-connection.ts';
+import type { StreamConnection } from '../../http2/stream.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { AcceptedListener } from '../accepted-listener.ts';
 import { Acceptor } from '../acceptor.ts';
@@ -63,7 +64,7 @@ class Calls<M extends ServedMethod> implements StreamAcceptor {
     this.#onClosed = onClosed;
   }
 
-  accept(connection: ServerConnection): ServedCall<M> {
+  accept(connection: StreamConnection): ServedCall<M> {
     return new ServedCall(connection, this.#serving);
   }
 

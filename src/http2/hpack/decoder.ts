@@ -1,11 +1,11 @@
 /**
- * HPACK, reading side (RFC 7541). One per connection: it owns the dynamic table that the peer's encoder drives, so every
- * header block must pass through it, in order, wanted or not. Malformed input is a return value, after which the
- * connection cannot go on.
+ * HPACK decoder (RFC 7541), one per connection. It owns the dynamic table that the peer's encoder controls, so every header block
+ * must pass through it, in order, even if its stream is closed. Malformed input is a return value; the connection must then be
+ * closed.
  *
- * It is on the way of every call whose head carries a deadline of its own, hence fields for state and one scratch space.
- * bench/micro/http2.bench.ts, "header blocks read" (2-core VM, Node 24, 2026-11): 0.6 µs with a timeout of its own, 0.12 µs
- * for the same head without.
+ * It runs for every call whose head has its own deadline. Therefore its state is in fields and its scratch space is shared.
+ * bench/micro/http2.bench.ts, "header blocks read" (2-core VM, Node 24, 2026-11): 0.6 µs with a distinct timeout, 0.12 µs for
+ * the same head without.
  */
 import { HeaderCache } from './header-cache.ts';
 import { HeaderField } from './header-field.ts';
@@ -13,8 +13,8 @@ import { HeaderList } from './header-list.ts';
 import { huffmanDecode } from './huffman.ts';
 import { DynamicTable, firstDynamicIndex, staticTable } from './table.ts';
 
-// Longest Huffman string: the shortest code has five bits, so a block of n bytes holds at most 1.6 n characters. The
-// scratch space is shared by all decoders, which is safe because a decode never yields. It grows to the largest block.
+// Output of Huffman decoding. The shortest code has five bits, so n bytes decode to at most 1.6 n characters. All decoders share
+// it, which is safe because decoding is synchronous. It grows to fit the largest string.
 let scratch = Buffer.allocUnsafeSlow(4_096);
 
 export class HpackDecoder {
@@ -23,7 +23,7 @@ export class HpackDecoder {
   readonly #listBytesMax: number;
   readonly #cache = new HeaderCache();
   #generation = 0;
-  // The block being read. `#failed` is sticky until the block's end, so that the readers below need no result type.
+  // The block being read. `#failed` stays set until the end of the block, so that the methods below need no result type.
   #bytes: Buffer = scratch;
   #at = 0;
   #end = 0;
@@ -37,8 +37,8 @@ export class HpackDecoder {
 
   /** Decodes the block `bytes[start..end)`; null means COMPRESSION_ERROR. */
   decode(bytes: Buffer, start: number, end: number): HeaderList | null {
-    const known = this.#cache.find(bytes, start, end, this.#generation);
-    if (known !== null) return known;
+    const cached = this.#cache.find(bytes, start, end, this.#generation);
+    if (cached !== null) return cached;
     const generation = this.#generation;
     this.#bytes = bytes;
     this.#at = start;
@@ -56,7 +56,7 @@ export class HpackDecoder {
     return list;
   }
 
-  /** Size updates stand in front of the first field and nowhere else. */
+  /** Size updates are allowed only before the first field. */
   #resizeTable(): void {
     while (this.#at < this.#end && ((this.#bytes[this.#at] as number) & 0xe0) === 0x20) {
       const bytesMax = this.#readInteger(0x1f);
@@ -123,7 +123,7 @@ export class HpackDecoder {
     return decoded < 0 ? '' : scratch.toString('latin1', 0, decoded);
   }
 
-  /** RFC 7541, section 5.1. Four continuation bytes hold more than any length or index that could be legal here. */
+  /** RFC 7541, section 5.1. Four continuation bytes exceed every legal length and index. */
   #readInteger(mask: number): number {
     let value = (this.#bytes[this.#at++] as number) & mask;
     if (value < mask) return value;

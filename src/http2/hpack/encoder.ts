@@ -1,16 +1,16 @@
 /**
- * HPACK, writing side (RFC 7541). One per connection. What repeats from call to call is a `HeaderTemplate`: its fields
- * go into the dynamic table once, and from then on it is a block of a few constant bytes that costs a comparison. What
- * differs from call to call is a literal that touches no table (`literalField`), so that the table comes to rest.
+ * HPACK encoder (RFC 7541), one per connection. Headers that repeat from call to call are a `HeaderTemplate`: its fields enter
+ * the dynamic table once, and from then on its block is a few constant bytes that cost one comparison. Headers that differ
+ * from call to call are literals that use no table (`literalField`), so that the table stops changing.
  *
- * bench/micro/http2.bench.ts, "header blocks written", an answer's head (2-core VM, Node 24, 2026-11): 3 ns as a template
- * that repeats, 0.23 µs as a fresh list.
+ * bench/micro/http2.bench.ts, "header blocks written", a response head (2-core VM, Node 24, 2026-11): 3 ns as a template that
+ * repeats, 0.23 µs as a new list.
  */
 import { HeaderField } from './header-field.ts';
 import { huffmanEncode, huffmanLength } from './huffman.ts';
 import { DynamicTable, firstDynamicIndex, staticTable } from './table.ts';
 
-/** Credentials never enter a table (RFC 7541, section 7.1.3); intermediaries are told the same. */
+/** Credentials never enter a table, and are marked so for intermediaries. RFC 7541, section 7.1.3. */
 const secretNames = new Set([
   'authorization',
   'proxy-authorization',
@@ -31,11 +31,11 @@ for (let index = staticTable.length - 1; index > 0; index--) {
 
 const noBlock = Buffer.alloc(0);
 
-/** A header list to be sent. Belongs to one connection, which keeps its encoded form here. */
+/** A header list to send. It belongs to one connection, whose encoder caches the encoded block in it. */
 export class HeaderTemplate {
   /** Name, value, name, value, …, pseudo-header fields first. */
   readonly fields: readonly string[];
-  /** It will be sent again and again, so its fields deserve a place in the table. */
+  /** It will be sent many times, so its fields are worth an entry in the table. */
   readonly repeats: boolean;
   block: Buffer = noBlock;
   /** The state of the table that `block` was encoded for. */
@@ -51,7 +51,7 @@ export class HpackEncoder {
   readonly #table: DynamicTable;
   readonly #tableBytesMax: number;
   #generation = 0;
-  /** Size updates that the next block has to begin with; -1 when there is none. */
+  /** Smallest table size since the last block, which the next block must announce; -1 if the size did not change. */
   #smallestBytes = -1;
 
   constructor(tableBytesMax: number) {
@@ -70,7 +70,7 @@ export class HpackEncoder {
   }
 
   /**
-   * The block for `template`, to be sent before any other block is asked for: the peer's table follows the order of
+   * The block for `template`. It must be sent before the next one is encoded, because the peer's table follows the order of
    * blocks on the wire.
    */
   encode(template: HeaderTemplate): Buffer {
@@ -90,7 +90,7 @@ export class HpackEncoder {
       this.#encodeField(block, fields[i] ?? '', fields[i + 1] ?? '', template.repeats);
     }
     template.block = block.take();
-    // A block that resized or filled the table is right once only; the next one will be all indexes.
+    // A block that changed the table is valid once; the next one will consist of indexes only.
     template.generation = resized || this.#generation !== generation ? -1 : generation;
     return template.block;
   }
@@ -130,7 +130,7 @@ export class HpackEncoder {
   }
 }
 
-/** One literal field without indexing, name and all: legal behind any template, whatever the table holds. */
+/** One literal field without indexing, with a literal name. It is valid after any block, whatever the table holds. */
 export function literalField(name: string, value: string): Buffer {
   const block = new BlockWriter();
   block.integer(0x00, 0x0f, 0);
@@ -172,7 +172,7 @@ class BlockWriter {
     }
   }
 
-  /** In memory of its own: it is kept, and a piece of Node's pool would keep the whole pool of its time with it. */
+  /** A copy outside of Node's buffer pool. The block is kept for long, and would keep the whole pool slab in memory. */
   take(): Buffer {
     const block = Buffer.alloc(this.#at);
     block.set(this.#bytes.subarray(0, this.#at));

@@ -1,10 +1,9 @@
 /**
- * One header field, judged once. A field of a dynamic table is used by thousands of header lists, so whether its name
- * and value are legal, and whether it is one of the pseudo-header fields, is found out when it is made and not when
- * it is used. RFC 9113, section 8.2 and 8.3.
+ * One header field, validated once. A field in a dynamic table is used by thousands of header lists, so its name, its value and
+ * its kind are checked when it is created and not when it is used. RFC 9113, sections 8.2 and 8.3.
  */
 
-/** What a field is to a header list. */
+/** How a header list treats a field. */
 export const FieldKind = {
   REGULAR: 0,
   METHOD: 1,
@@ -13,18 +12,18 @@ export const FieldKind = {
   PATH: 4,
   STATUS: 5,
   CONTENT_LENGTH: 6,
-  /** A field that makes any message that carries it malformed. */
+  /** The field makes its message malformed. */
   FORBIDDEN: 7,
 } as const;
 
-/** Added to the length of name and value wherever sizes of header lists and tables are counted. */
+/** HPACK adds this to the length of name and value. */
 const fieldOverheadBytes = 32;
 
 export class HeaderField {
   readonly name: string;
   readonly value: string;
   readonly kind: number;
-  /** As HPACK counts: name, value and 32. */
+  /** Name, value and overhead, as HPACK counts. */
   readonly sizeBytes: number;
 
   constructor(name: string, value: string) {
@@ -36,7 +35,7 @@ export class HeaderField {
 }
 
 const legalName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-// Space around a value is let pass, against the letter of the RFC and with grpc-go.
+// Whitespace around a value is accepted, as in grpc-go, although the RFC forbids it.
 const illegalValue = /[\0\r\n]/;
 const decimal = /^\d{1,15}$/;
 const statusCode = /^\d{3}$/;

@@ -1,7 +1,7 @@
 /**
- * A decoded header block: pseudo-header fields by name, all others in order. It is filled by the HPACK decoder and never
- * changes afterwards; one list may serve many streams when their blocks repeat byte for byte, and `memo` is where
- * the user of this engine keeps what it derived from a list, so that it derives it once.
+ * A decoded header block: pseudo-header fields by name, all others in order. The HPACK decoder fills it, and it does not change
+ * afterwards. One list may serve many streams if their blocks are equal. In `memo` the user of the engine caches what it
+ * derived from the list.
  */
 import { FieldKind, type HeaderField } from './header-field.ts';
 
@@ -12,20 +12,20 @@ export class HeaderList {
   path = '';
   /** `:status`, or 0 in a request. */
   status = 0;
-  /** Name, value, name, value, …: regular fields as they stand on the wire, one byte per character. */
+  /** Name, value, name, value, …: regular fields as received, one byte per character. */
   readonly fields: string[] = [];
-  /** -1 when there is none. */
+  /** -1 without that header. */
   contentLength = -1;
-  /** Some field, or the order of fields, breaks a rule of RFC 9113, section 8. */
+  /** A field, or the order of fields, violates RFC 9113, section 8. */
   malformed = false;
-  /** The list went over its bound; the rest of it was dropped. */
+  /** The list exceeded its limit, and the rest of it was dropped. */
   tooLarge = false;
-  /** Owned by the user of the engine. */
+  /** For the user of the engine. */
   memo: object | null = null;
   #sizeBytes = 0;
   #pseudoSeen = 0;
 
-  /** True when any pseudo-header field was given. */
+  /** Whether any pseudo-header field is present. */
   get hasPseudo(): boolean {
     return this.#pseudoSeen !== 0;
   }

@@ -1,11 +1,11 @@
 /**
- * HPACK's Huffman code (RFC 7541, appendix B), both directions. The code is canonical, so the table below holds nothing
- * but the length of each symbol's code; codes and the decoding automaton are computed from it at start-up.
+ * HPACK's Huffman code (RFC 7541, appendix B), both directions. The code is canonical, so the table below holds only the length
+ * of each symbol's code; codes and the decoding automaton are computed from it at startup.
  *
- * The automaton reads four bits per step and a step emits at most one symbol, since no code is shorter than five bits.
+ * The automaton reads four bits per step. A step emits at most one symbol, because no code is shorter than five bits.
  */
 
-// One character per symbol, 0 to 255, sixteen to a line: the length of its code in bits, in base 36.
+// One character per symbol, 0 to 255, sixteen per line: the length of its code in bits, in base 36.
 const codeLengths =
   'dnsssssssoussuss' +
   'ssssssusssssssss' +
@@ -46,12 +46,12 @@ const codeOf = new Uint32Array(257);
 const emits = 1 << 16;
 const fails = 1 << 17;
 const steps = new Uint32Array(256 * 16);
-/** 1 for states in which a string may end: at most seven bits of padding, all ones. */
+/** 1 for states in which a string may end: after at most seven bits of padding, all ones. */
 const mayEnd = new Uint8Array(256);
 buildAutomaton();
 
 function buildAutomaton(): void {
-  // children[2n + bit]: the inner node below n, or ~symbol for a leaf. Node 0 is the root, which no edge leads to.
+  // children[2n + bit]: the inner node below n, or ~symbol for a leaf. No edge leads to node 0, the root.
   const children = new Int32Array(512);
   let nodes = 1;
   for (let symbol = 0; symbol <= endOfString; symbol++) {
@@ -86,10 +86,7 @@ function walk(children: Int32Array, from: number, nibble: number): number {
   return node | emitted;
 }
 
-/**
- * Decodes `from[start..end)` into `into` and returns the number of bytes written, or -1 when the string is malformed
- * or does not fit.
- */
+/** Decodes `from[start..end)` into `into`. Returns the number of bytes written, or -1 if the string is malformed or does not fit. */
 export function huffmanDecode(
   from: Uint8Array,
   start: number,
@@ -115,14 +112,14 @@ export function huffmanDecode(
   return mayEnd[state] === 1 ? written : -1;
 }
 
-/** The length in bytes that `text` (one byte per character) has when encoded. */
+/** The encoded length in bytes of `text`, which has one byte per character. */
 export function huffmanLength(text: Uint8Array): number {
   let bits = 0;
   for (const symbol of text) bits += lengthOf[symbol] as number;
   return (bits + 7) >>> 3;
 }
 
-/** Encodes `text` into `into` from `at` on and returns the offset behind it. */
+/** Encodes `text` into `into` at `at` and returns the offset after it. */
 export function huffmanEncode(text: Uint8Array, into: Uint8Array, at: number): number {
   let offset = at;
   let pending = 0;
@@ -139,7 +136,7 @@ export function huffmanEncode(text: Uint8Array, into: Uint8Array, at: number): n
   for (const symbol of text) {
     const code = codeOf[symbol] as number;
     const length = lengthOf[symbol] as number;
-    // In two parts where one would shift pending bits out of the 32 that there are.
+    // Long codes in two parts, so that no pending bits are shifted out of the 32.
     if (length > 16) put(code >>> 16, length - 16);
     put(code & 0xffff, Math.min(length, 16));
   }

@@ -1,10 +1,10 @@
 /**
- * HPACK's two tables (RFC 7541, section 2.3 and appendix A). The dynamic one is a ring: entries are never moved, and
- * an index counts back from the newest.
+ * HPACK's two tables (RFC 7541, section 2.3 and appendix A). The dynamic table is a ring: entries do not move, and an index
+ * counts back from the newest one.
  */
 import { HeaderField } from './header-field.ts';
 
-// Appendix A, in order from index 1: fields with a value first (`name value`), then names alone.
+// Appendix A, in order from index 1: `name value`, or `name` alone.
 const staticText = `:authority|:method GET|:method POST|:path /|:path /index.html|:scheme http|:scheme https
 :status 200|:status 204|:status 206|:status 304|:status 400|:status 404|:status 500
 accept-charset|accept-encoding gzip, deflate|accept-language|accept-ranges|accept|access-control-allow-origin
@@ -14,7 +14,7 @@ if-modified-since|if-none-match|if-range|if-unmodified-since|last-modified|link|
 proxy-authenticate|proxy-authorization|range|referer|refresh|retry-after|server|set-cookie
 strict-transport-security|transfer-encoding|user-agent|vary|via|www-authenticate`;
 
-/** Index 0 is not used by HPACK; `staticTable[i]` is the entry with index i. */
+/** `staticTable[i]` is the entry with index i. HPACK does not use index 0. */
 export const staticTable: readonly HeaderField[] = [
   new HeaderField('', ''),
   ...staticText.split(/[|\n]/).map((entry) => {
@@ -29,8 +29,8 @@ export const firstDynamicIndex = staticTable.length;
 const slotsMin = 16;
 
 export class DynamicTable {
-  // Its length is a power of two, so that the mask saves a division. It grows with what is in it: most peers send a dozen
-  // fields, and there are two tables for each of thousands of connections.
+  // The length is a power of two, so that a mask replaces a division. The ring grows on demand: most peers send a dozen fields,
+  // and each of thousands of connections has two tables.
   #ring: (HeaderField | null)[] = new Array<HeaderField | null>(slotsMin).fill(null);
   #mask = slotsMin - 1;
   #inserted = 0;
@@ -54,13 +54,13 @@ export class DynamicTable {
     return this.#bytesMax;
   }
 
-  /** The entry `back` places behind the newest one, or null. */
+  /** The entry added `back` entries before the newest one; null if there is none. */
   get(back: number): HeaderField | null {
     if (back >= this.#count) return null;
     return this.#ring[(this.#inserted - 1 - back) & this.#mask] ?? null;
   }
 
-  /** Adds an entry, evicting what it displaces. One that is larger than the table empties it and is not kept. */
+  /** Adds an entry and evicts the oldest ones to make room. An entry larger than the table empties it and is not added. */
   add(field: HeaderField): void {
     this.#evictTo(this.#bytesMax - field.sizeBytes);
     if (field.sizeBytes > this.#bytesMax) return;

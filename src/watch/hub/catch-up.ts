@@ -9,7 +9,7 @@ import type { HubContext } from './hub-context.ts';
 import { RevisionAssembler } from './revision-assembler.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import type { WatchResponse } from './watch-response.ts';
-import { type Watcher, WatcherState } from './watcher.ts';
+import { moveTo, type Watcher, WatcherState } from './watcher.ts';
 
 export interface CatchUpHost {
   readonly context: HubContext;
@@ -65,7 +65,7 @@ export class CatchUp implements UpstreamWatchOwner {
     // The client has no response to its create yet: the events are read again once it has.
     if (!watcher.isCreated) {
       this.close();
-      watcher.state = WatcherState.JOINING;
+      moveTo(watcher, WatcherState.JOINING, stats);
       return;
     }
     for (const chunk of watcher.view?.encode(this.#assembler.take(response)) ?? []) {
@@ -73,7 +73,7 @@ export class CatchUp implements UpstreamWatchOwner {
       // Backpressure: events are not kept. The watcher continues from its next revision later.
       if (watcher.stream.isPaused) {
         this.close();
-        watcher.state = WatcherState.DETACHED;
+        moveTo(watcher, WatcherState.DETACHED, stats);
         watcher.stream.onDetached(watcher);
         return;
       }

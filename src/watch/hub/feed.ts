@@ -17,7 +17,7 @@ import { RevisionAssembler } from './revision-assembler.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import { View } from './view.ts';
 import type { WatchResponse } from './watch-response.ts';
-import { type Watcher, WatcherState } from './watcher.ts';
+import { moveTo, type Watcher, WatcherState } from './watcher.ts';
 
 /** What a feed needs of the tenant's hub. */
 export interface FeedHost {
@@ -108,9 +108,14 @@ export class Feed implements UpstreamWatchOwner {
   /** Makes a watcher live whose next revision is the next one to be delivered, or lets it wait for a later one. */
   admit(watcher: Watcher): void {
     if (watcher.next > this.rounded + 1) {
-      watcher.state = WatcherState.FUTURE;
+      moveTo(watcher, WatcherState.FUTURE, this.#host.context.stats);
       this.#future.add(watcher);
-    } else watcher.view?.add(watcher);
+    } else this.#makeLive(watcher);
+  }
+
+  #makeLive(watcher: Watcher): void {
+    moveTo(watcher, WatcherState.LIVE, this.#host.context.stats);
+    watcher.view?.add(watcher);
   }
 
   /** Whether the history reaches back to the watcher's next revision. */
@@ -324,12 +329,12 @@ export class Feed implements UpstreamWatchOwner {
   #promote(watcher: Watcher): void {
     this.#future.delete(watcher);
     if (this.catchUp(watcher)) {
-      if (watcher.state !== WatcherState.ENDED) watcher.view?.add(watcher);
+      if (watcher.state !== WatcherState.ENDED) this.#makeLive(watcher);
     } else this.#suspend(watcher);
   }
 
   #suspend(watcher: Watcher): void {
-    watcher.state = WatcherState.DETACHED;
+    moveTo(watcher, WatcherState.DETACHED, this.#host.context.stats);
     watcher.stream.onDetached(watcher);
   }
 

@@ -19,7 +19,7 @@ import type { HubContext } from './hub-context.ts';
 import { UpstreamStream } from './upstream-stream.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import type { WatchResponse } from './watch-response.ts';
-import { type Watcher, type WatcherSpec, WatcherState } from './watcher.ts';
+import { moveTo, type Watcher, type WatcherSpec, WatcherState } from './watcher.ts';
 
 const watchMethod = method('etcdserverpb.Watch/Watch');
 /** Feeds run under the proxy's own identity at etcd: no listener passes credentials for them. */
@@ -96,7 +96,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
   /** The client has cancelled the watch, or its stream has ended. */
   leave(watcher: Watcher): void {
     if (watcher.state === WatcherState.ENDED) return;
-    watcher.state = WatcherState.ENDED;
+    moveTo(watcher, WatcherState.ENDED, this.context.stats);
     this.context.stats.watchers -= 1;
     this.#points.delete(watcher);
     this.#closeCatchUp(watcher);
@@ -186,7 +186,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
       if (isJoin && watcher.next <= feed.rounded) stats.joinsFromHistory += 1;
       else if (isJoin) stats.joinsNow += 1;
       if (!feed.catchUp(watcher)) {
-        watcher.state = WatcherState.DETACHED;
+        moveTo(watcher, WatcherState.DETACHED, this.context.stats);
         watcher.stream.onDetached(watcher);
       } else if (watcher.state !== WatcherState.ENDED) feed.admit(watcher);
     }
@@ -196,7 +196,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
   #reattach(watcher: Watcher): void {
     watcher.feed?.remove(watcher);
     watcher.feed = null;
-    watcher.state = WatcherState.JOINING;
+    moveTo(watcher, WatcherState.JOINING, this.context.stats);
     // A watcher whose create etcd judged has no feed, and none of its range exists.
     if (watcher.spec.isEmpty || watcher.spec.startRevision < 0) this.#openCatchUp(watcher);
     else this.#attach(watcher, watcher.next);
@@ -293,12 +293,12 @@ export class TenantHub implements FeedHost, CatchUpHost {
       watcher.stream.onStreamEnded(status);
       return;
     }
-    watcher.state = WatcherState.DETACHED;
+    moveTo(watcher, WatcherState.DETACHED, this.context.stats);
     this.context.clock.after(this.context.limits.backoffMsMin, () => this.resume(watcher));
   }
 
   #openCatchUp(watcher: Watcher): void {
-    watcher.state = WatcherState.PRIVATE;
+    moveTo(watcher, WatcherState.PRIVATE, this.context.stats);
     const catchUp = new CatchUp(this, watcher);
     this.#catchUps.set(watcher, catchUp);
     catchUp.open();
@@ -315,9 +315,19 @@ export class TenantHub implements FeedHost, CatchUpHost {
     const { watchesPerStreamMax } = this.context.limits;
     const known = streams.find((stream) => !stream.isEnded && stream.size < watchesPerStreamMax);
     if (known !== undefined) return known;
-    const stream = new UpstreamStream((ended) => {
+    const remove = (ended: UpstreamStream) => {
       const index = streams.indexOf(ended);
       if (index >= 0) streams.splice(index, 1);
+    };
+    const { clock, limits } = this.context;
+    const stream: UpstreamStream = new UpstreamStream({
+      onEnded: remove,
+      onUnused: () =>
+        clock.after(limits.lingerMs, () => {
+          if (stream.size > 0) return;
+          remove(stream);
+          stream.close();
+        }),
     });
     streams.push(stream);
     stream.open((responses) => this.#options.next.stream(this.#newCall(watchMethod), responses));

@@ -11,12 +11,18 @@ import { WatchResponse } from './watch-response.ts';
 
 const progressRequest = new Writer().message(3, new Uint8Array(0)).finish();
 
+export interface UpstreamStreamHooks {
+  /** The stream has ended by itself. Called before the owners of its watches are. */
+  readonly onEnded: (stream: UpstreamStream) => void;
+  /** The stream has no watch left. */
+  readonly onUnused: () => void;
+}
+
 /** Starts the stream's call. */
 export type OpenCall = (responses: Responses<'tenant'>) => Requests<'tenant'>;
 
 export class UpstreamStream implements Responses<'tenant'> {
-  /** Called once, when the stream has ended by itself. */
-  readonly #onEnded: (stream: UpstreamStream, status: Status) => void;
+  readonly #hooks: UpstreamStreamHooks;
   #requests: Requests<'tenant'> = endedCall;
   readonly #watches = new Map<number, StreamWatch>();
   /** Creates that etcd has not responded to, oldest first. */
@@ -28,8 +34,8 @@ export class UpstreamStream implements Responses<'tenant'> {
   #waiting: Uint8Array[] = [];
   readonly #response = new WatchResponse();
 
-  constructor(onEnded: (stream: UpstreamStream, status: Status) => void) {
-    this.#onEnded = onEnded;
+  constructor(hooks: UpstreamStreamHooks) {
+    this.#hooks = hooks;
   }
 
   get size(): number {
@@ -64,6 +70,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   cancelWatch(watch: StreamWatch): void {
     this.#watches.delete(watch.id);
     if (!this.#creating.includes(watch)) this.#sendCancel(watch.id);
+    if (this.#watches.size === 0) this.#hooks.onUnused();
   }
 
   /** Ends the stream without notice to the owners of its watches. */
@@ -78,7 +85,7 @@ export class UpstreamStream implements Responses<'tenant'> {
     if (this.#isEnded) return;
     const response = this.#response;
     if (!response.read(message)) {
-      this.close();
+      this.#requests.cancel();
       this.end(status(Code.INTERNAL, 'malformed watch response', 'lost'));
       return;
     }
@@ -100,12 +107,12 @@ export class UpstreamStream implements Responses<'tenant'> {
   }
 
   end(ended: Status): void {
-    const wasOpen = !this.#isEnded;
+    if (this.#isEnded) return;
     this.#isEnded = true;
     const watches = [...this.#watches.values()];
     this.#watches.clear();
     this.#creating = [];
-    if (wasOpen || watches.length > 0) this.#onEnded(this, ended);
+    this.#hooks.onEnded(this);
     for (const watch of watches) watch.owner.onLost(ended);
   }
 

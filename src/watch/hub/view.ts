@@ -5,7 +5,7 @@
 import { Reader } from '../../protobuf/reader.ts';
 import type { EventFilter } from '../stream/messages.ts';
 import { type Batch, type Chunk, chunksOf } from './batch.ts';
-import { type Watcher, WatcherState } from './watcher.ts';
+import type { Watcher } from './watcher.ts';
 
 /** Event.type, field 1: absent or 0 is PUT, 1 is DELETE. */
 const typeField = 1;
@@ -19,13 +19,13 @@ export class View {
     this.filter = filter;
   }
 
+  /** The watcher's state is the caller's to set. */
   add(watcher: Watcher): void {
-    watcher.state = WatcherState.LIVE;
     watcher.liveIndex = this.live.length;
     this.live.push(watcher);
   }
 
-  /** Does nothing if the watcher is not live. Its state is the caller's to set. */
+  /** Does nothing if the watcher is not live. */
   remove(watcher: Watcher): void {
     const index = watcher.liveIndex;
     if (index < 0) return;

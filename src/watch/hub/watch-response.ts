@@ -3,7 +3,6 @@
  * are. One object per upstream stream that is read into again and again. Field numbers: etcd api/etcdserverpb/rpc.proto and
  * api/mvccpb/kv.proto.
  */
-import { Int64 } from '../../protobuf/int64.ts';
 import { Reader, WireType } from '../../protobuf/reader.ts';
 import { varintEnd } from '../../protobuf/varint.ts';
 
@@ -27,7 +26,8 @@ export class WatchResponse {
   readonly starts: number[] = [];
   readonly ends: number[] = [];
   readonly revisions: number[] = [];
-  readonly #int64 = new Int64();
+  /** Offset after the varint that `#varint` has read. */
+  #cursor = 0;
 
   /** Returns false if the message is malformed. */
   read(message: Uint8Array): boolean {
@@ -89,16 +89,15 @@ export class WatchResponse {
   #modRevision(start: number, end: number): number {
     for (let at = start; at < end; ) {
       const tag = this.message[at] as number;
-      const valueStart = at + 1;
-      if ((tag & 7) !== WireType.LEN) {
-        at = varintEnd(this.message, valueStart, end);
+      if ((tag & 7) === WireType.VARINT) {
+        at = varintEnd(this.message, at + 1, end);
         if (at < 0) return 0;
         continue;
       }
-      if (!this.#int64.read(this.message, valueStart, end)) return 0;
-      const contentStart = this.#int64.end;
-      const contentEnd = contentStart + this.#int64.low;
-      if (tag >>> 3 === 2) return this.#varintField(contentStart, Math.min(contentEnd, end), 3);
+      const length = this.#varint(at + 1, end);
+      if ((tag & 7) !== WireType.LEN || length < 0) return 0;
+      const contentEnd = this.#cursor + length;
+      if (tag >>> 3 === 2) return this.#varintField(this.#cursor, Math.min(contentEnd, end), 3);
       at = contentEnd;
     }
     return 0;
@@ -106,19 +105,30 @@ export class WatchResponse {
 
   /** The varint at `field` of message[start, end), 0 if it is absent. All tags in these messages have one byte. */
   #varintField(start: number, end: number, field: number): number {
-    const { message } = this;
     for (let at = start; at < end; ) {
-      const tag = message[at] as number;
-      at += 1;
+      const tag = this.message[at] as number;
+      const value = this.#varint(at + 1, end);
+      if (value < 0) return 0;
       if ((tag & 7) === WireType.VARINT) {
-        if (!this.#int64.read(message, at, end)) return 0;
-        if (tag >>> 3 === field) return this.#int64.high * 0x8000_0000 + this.#int64.low;
-        at = this.#int64.end;
-      } else if ((tag & 7) === WireType.LEN) {
-        if (!this.#int64.read(message, at, end)) return 0;
-        at = this.#int64.end + this.#int64.low;
-      } else return 0;
+        if (tag >>> 3 === field) return value;
+        at = this.#cursor;
+      } else if ((tag & 7) === WireType.LEN) at = this.#cursor + value;
+      else return 0;
     }
     return 0;
+  }
+
+  /** Reads a varint that fits a number, which revisions and lengths do. Returns -1 if it is cut off. */
+  #varint(start: number, end: number): number {
+    let value = 0;
+    let scale = 1;
+    for (let at = start; at < end; at++, scale *= 0x80) {
+      const byte = this.message[at] as number;
+      value += (byte & 0x7f) * scale;
+      if (byte > 0x7f) continue;
+      this.#cursor = at + 1;
+      return value;
+    }
+    return -1;
   }
 }

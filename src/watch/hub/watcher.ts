@@ -12,6 +12,7 @@ import type { Status } from '../../grpc/status.ts';
 import type { EventFilter } from '../stream/messages.ts';
 import type { Chunk } from './batch.ts';
 import type { Feed } from './feed.ts';
+import type { HubStats } from './hub-context.ts';
 import type { View } from './view.ts';
 import type { WatchResponse } from './watch-response.ts';
 
@@ -62,11 +63,23 @@ export interface WatcherSpec {
   readonly hasProgressNotify: boolean;
 }
 
+/** Moves a watcher to another state and counts the watchers that lag behind their feed. */
+export function moveTo(watcher: Watcher, state: number, stats: HubStats): void {
+  if (isLagging(watcher.state)) stats.laggingWatchers -= 1;
+  watcher.state = state;
+  if (isLagging(state)) stats.laggingWatchers += 1;
+}
+
+function isLagging(state: number): boolean {
+  return state === WatcherState.DETACHED || state === WatcherState.PRIVATE;
+}
+
 export class Watcher {
   readonly spec: WatcherSpec;
   readonly stream: WatcherStream;
   /** The `watch_id` field, encoded. */
   readonly idField: Uint8Array;
+  /** Set by `moveTo` alone. */
   state: number = WatcherState.JOINING;
   /** The client has the response to its create. */
   isCreated = false;

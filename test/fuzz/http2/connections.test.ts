@@ -1,4 +1,4 @@
-/** Short runs of the fuzzers over connections of both roles; mutations.ts and splits.ts themselves run longer ones. */
+/** Short runs of the connection fuzzers for both roles. Run mutations.ts and splits.ts directly for longer ones. */
 import { expect, test } from 'vitest';
 import { commitSeed } from '../../support/seeded.ts';
 import { fuzz } from './mutations.ts';
@@ -6,10 +6,10 @@ import { splits } from './splits.ts';
 
 const seed = commitSeed();
 
-test(`30,000 mutated frames break nothing and leave nothing (SEED=${seed})`, async () => {
+test(`30,000 mutated frames cause no exception and no leak (SEED=${seed})`, async () => {
   expect(await fuzz(30_000, seed)).toBeGreaterThanOrEqual(30_000);
 });
 
-test(`a connection is heard alike, wherever its reads end (SEED=${seed})`, async () => {
+test(`a connection has the same effect wherever its reads are split (SEED=${seed})`, async () => {
   expect(await splits(200, seed)).toBeGreaterThan(3_000);
 });

@@ -1,6 +1,6 @@
 /**
- * Valid connections, broken on purpose: a mutation flips bits, cuts, repeats, swaps, drops and splices frames, and the result is fed to the engine in pieces
- * of random sizes. Whatever arrives, the engine must neither throw nor keep anything once the socket is closed.
+ * Mutates valid connections: flips bits, truncates, repeats, swaps, drops and splices frames, and feeds the result to the engine
+ * in pieces of random sizes. For any input, the engine must not throw and must not leak anything after the socket closed.
  *
  * A longer run: node test/fuzz/http2/mutations.ts FRAMES [SEED]
  */
@@ -13,7 +13,6 @@ import { ServedCall } from '../../../src/grpc/native/served-call.ts';
 import { ok, status } from '../../../src/grpc/status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../../../src/grpc/transport.ts';
 import { ClientConnection } from '../../../src/http2/client-connection.ts';
-import type { Connection } from '../../../src/http2/connection.ts';
 import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
@@ -23,7 +22,7 @@ import { frame } from '../../support/raw-http2.ts';
 import { Seeded } from '../../support/seeded.ts';
 import { chat, clientRecording, FakeSocket, serverRecording, unary } from './recording.ts';
 
-/** Counts what it starts and what becomes of it: every call must end exactly once. */
+/** Counts open calls. Every call must end exactly once. */
 class CountingHandler implements CallHandler<ServedMethod> {
   readonly methods = new Map([unary, chat].map((method) => [method.path, method]));
   open = 0;
@@ -94,7 +93,7 @@ function mutate(frames: Buffer[], other: Buffer[], random: Seeded): void {
         frames[at] = one;
         break;
       case 1:
-        // Anywhere behind the length, which would only make what follows one long frame.
+        // Anywhere after the length; a wrong length would only turn the rest into one long frame.
         if (one.length > 3) one[3 + random.below(one.length - 3)] = random.below(256);
         frames[at] = one;
         break;
@@ -114,7 +113,7 @@ function mutate(frames: Buffer[], other: Buffer[], random: Seeded): void {
         frames[at] = frames[random.below(frames.length)] ?? one;
         break;
       default: {
-        // The payload cut and its length with it: a well-formed frame of the wrong size.
+        // A shorter payload with a matching length: a well-formed frame of the wrong size.
         if (one.length < 9) break;
         const length = random.below(Math.max(1, one.length - 9));
         frames[at] = frame(
@@ -138,7 +137,11 @@ function feed(socket: FakeSocket, frames: Buffer[], random: Seeded): void {
   }
 }
 
-function finish(connection: Connection, socket: FakeSocket, clock: ManualClock): void {
+function finish(
+  connection: ClientConnection | ServerConnection,
+  socket: FakeSocket,
+  clock: ManualClock,
+): void {
   socket.emit('close');
   assert.equal(connection.openStreams, 0, 'streams left');
   assert.equal(clock.pendingTimers, 0, 'timers left');
@@ -196,9 +199,9 @@ function fuzzClient(random: Seeded): number {
     owner: {
       onReady: (ready) => {
         const head = [':method', 'POST', ':scheme', 'http', ':path', '/t.S/Chat'];
-        for (let i = 0; i < 15 && ready.takesStreams; i++) {
+        for (let i = 0; i < 15 && ready.canOpen; i++) {
           const reply = new CountingReply();
-          const call = new ClientCall(ready, calling, reply, i % 2 === 0);
+          const call = new ClientCall(ready.core, calling, reply, i % 2 === 0);
           replies.push(reply);
           ready.open(call, new HeaderTemplate(head, true), null, false);
           call.send(Buffer.alloc(random.below(2_000)));
@@ -220,7 +223,7 @@ function fuzzClient(random: Seeded): number {
   return frames.length;
 }
 
-/** Feeds at least `framesMin` mutated frames; a failure names the seed that repeats it alone. */
+/** Feeds at least `framesMin` mutated frames. A failure names the seed that reproduces it alone. */
 export async function fuzz(framesMin: number, seed: number): Promise<number> {
   let frames = 0;
   for (let round = 0; frames < framesMin; round++) {
@@ -231,7 +234,7 @@ export async function fuzz(framesMin: number, seed: number): Promise<number> {
     } catch (fault) {
       throw new Error(`fuzz(1, ${roundSeed})`, { cause: fault });
     }
-    // Lets the outputs go that were collected during this turn.
+    // Ends the turn, so that collected outputs are flushed.
     if (round % 50 === 0) await new Promise((resolve) => setImmediate(resolve));
   }
   return frames;

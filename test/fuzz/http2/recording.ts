@@ -1,6 +1,6 @@
 /**
- * Connections as one side of them would send them, frame by frame, and what stands at the other end: a socket that is none,
- * and the methods that are called.
+ * Recorded connections for the fuzzers: the frames that a client or a server sends, a fake socket to feed them to, and the
+ * methods that are called.
  */
 import { EventEmitter } from 'node:events';
 import type { ServedMethod } from '../../../src/grpc/transport.ts';
@@ -17,7 +17,7 @@ export const unary: ServedMethod = {
 };
 export const chat: ServedMethod = { path: '/t.S/Chat', requestStream: true, responseStream: true };
 
-/** As much of a socket as the engine uses. It takes every write and remembers how much there was. */
+/** The part of a socket that the engine uses. It accepts every write and counts the bytes. */
 export class FakeSocket extends EventEmitter {
   writable = true;
   destroyed = false;
@@ -49,7 +49,7 @@ function message(bytes: number): Buffer {
   return framed;
 }
 
-/** What a client of ours could send: calls of both kinds, cancels, pings, header blocks in pieces, padding. */
+/** Frames of a client: unary and streaming calls, cancellations, pings, split header blocks, padding. */
 export function clientRecording(random: Seeded, bodyBytesMax = 3_000): Buffer[] {
   const encoder = new HpackEncoder(4096);
   const templates = [unary, chat].map(
@@ -88,7 +88,7 @@ export function clientRecording(random: Seeded, bodyBytesMax = 3_000): Buffer[] 
   return frames;
 }
 
-/** What a server could answer to fifteen calls of ours. */
+/** Frames of a server that responds to fifteen calls. */
 export function serverRecording(random: Seeded, bodyBytesMax = 3_000): Buffer[] {
   const encoder = new HpackEncoder(4096);
   const head = new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true);
@@ -100,7 +100,7 @@ export function serverRecording(random: Seeded, bodyBytesMax = 3_000): Buffer[] 
   for (let id = 1; id < 30; id += 2) {
     frames.push(frame(FrameType.HEADERS, 4, id, encoder.encode(head)));
     const body = message(random.below(bodyBytesMax));
-    // Mostly whole, as etcd answers.
+    // Mostly in one frame, as etcd sends them.
     const split = random.chance(0.6) ? 0 : random.below(body.length);
     if (split > 0) frames.push(frame(FrameType.DATA, 0, id, body.subarray(0, split)));
     frames.push(frame(FrameType.DATA, 0, id, body.subarray(split)));

@@ -1,7 +1,6 @@
 /**
- * One connection, cut into reads in every way: a recorded connection is fed whole, then once for each place where a read
- * could have ended, then in seeded random pieces. Whoever reads it must hear the same every time, call by call, and answer
- * the same.
+ * Feeds one recorded connection in different reads: whole, then split at each byte, then in seeded random pieces. The events and
+ * responses of every call must be the same each time.
  *
  * A longer run: node test/fuzz/http2/splits.ts RANDOM_ROUNDS [SEED]
  */
@@ -26,13 +25,13 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { Seeded } from '../../support/seeded.ts';
 import { chat, clientRecording, FakeSocket, serverRecording, unary } from './recording.ts';
 
-/** What was heard, a line for each thing, under the call that it belongs to. */
-type Heard = Map<string, string[]>;
+/** What was observed: one line per event, by call or stream. */
+type Events = Map<string, string[]>;
 
-function hear(heard: Heard, who: string, what: string): void {
-  const lines = heard.get(who);
-  if (lines === undefined) heard.set(who, [what]);
-  else lines.push(what);
+function record(events: Events, subject: string, event: string): void {
+  const lines = events.get(subject);
+  if (lines === undefined) events.set(subject, [event]);
+  else lines.push(event);
 }
 
 const onFault = (fault: unknown) => {
@@ -43,11 +42,11 @@ const assemblyBytesMax = 1_000_000;
 
 class LoggingHandler implements CallHandler<ServedMethod> {
   readonly methods = new Map([unary, chat].map((method) => [method.path, method]));
-  readonly heard: Heard;
+  readonly events: Events;
   #calls = 0;
 
-  constructor(heard: Heard) {
-    this.heard = heard;
+  constructor(events: Events) {
+    this.events = events;
   }
 
   unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
@@ -63,66 +62,70 @@ class LoggingHandler implements CallHandler<ServedMethod> {
 
   #begin(reply: ResponseSink): LoggingCall {
     this.#calls += 1;
-    return new LoggingCall(this.heard, `call ${this.#calls}`, reply);
+    return new LoggingCall(this.events, `call ${this.#calls}`, reply);
   }
 }
 
 class LoggingCall implements RequestSink {
-  readonly #heard: Heard;
+  readonly #events: Events;
   readonly #name: string;
   readonly #reply: ResponseSink;
 
-  constructor(heard: Heard, name: string, reply: ResponseSink) {
-    this.#heard = heard;
+  constructor(events: Events, name: string, reply: ResponseSink) {
+    this.#events = events;
     this.#name = name;
     this.#reply = reply;
   }
 
   send(bytes: Uint8Array): void {
-    hear(this.#heard, this.#name, `message ${Buffer.from(bytes).toString('latin1')}`);
+    record(this.#events, this.#name, `message ${Buffer.from(bytes).toString('latin1')}`);
     this.#reply.deliver(asOwned(Buffer.from(bytes)));
   }
 
   halfClose(): void {
-    hear(this.#heard, this.#name, 'end');
+    record(this.#events, this.#name, 'end');
     this.#reply.end(this.#name.endsWith('3') ? status(5, 'third: \u00fc') : ok);
   }
 
   cancel(): void {
-    hear(this.#heard, this.#name, 'cancel');
+    record(this.#events, this.#name, 'cancel');
   }
 
   pauseResponses(): void {}
   resumeResponses(): void {}
 }
 
-/** What the engine wrote: heads and trailers, and the bytes of each stream, however they were cut into frames. */
+/** Records what the engine wrote: heads, trailers, errors and the bytes of each stream, independent of frame boundaries. */
 class Written implements FrameSink {
-  readonly heard: Heard;
+  readonly events: Events;
   readonly #decoder = new HpackDecoder(4096, 1 << 20);
   readonly #data = new Map<number, Buffer[]>();
 
-  constructor(heard: Heard) {
-    this.heard = heard;
+  constructor(events: Events) {
+    this.events = events;
   }
 
   read(bytes: Buffer): void {
     new FrameReader(this, 1 << 20).feed(bytes);
     for (const [stream, data] of this.#data) {
-      hear(this.heard, `answer ${stream}`, Buffer.concat(data).toString('latin1'));
+      record(this.events, `response ${stream}`, Buffer.concat(data).toString('latin1'));
     }
   }
 
   onFrame(type: number, _: number, stream: number, bytes: Buffer, start: number, end: number) {
     if (type === FrameType.HEADERS) {
       const list = this.#decoder.decode(bytes, start, end);
-      hear(this.heard, `answer ${stream}`, `${list?.fields.join(' ')}`);
+      record(this.events, `response ${stream}`, `${list?.fields.join(' ')}`);
     } else if (type === FrameType.DATA) {
       const data = this.#data.get(stream);
       if (data === undefined) this.#data.set(stream, [bytes.subarray(start, end)]);
       else data.push(bytes.subarray(start, end));
     } else if (type === FrameType.RST_STREAM || type === FrameType.GOAWAY) {
-      hear(this.heard, `answer ${stream}`, `error ${type} ${bytes.toString('hex', start, end)}`);
+      record(
+        this.events,
+        `response ${stream}`,
+        `error ${type} ${bytes.toString('hex', start, end)}`,
+      );
     }
     return true;
   }
@@ -142,15 +145,15 @@ class KeepingSocket extends FakeSocket {
 
 type Pieces = readonly Buffer[];
 
-/** Lets every call that waits for a window have one. */
+/** Opens the windows of all streams. */
 const openWindows = settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, 10_000_000]]);
 
-function serve(pieces: Pieces, resets: ReadonlySet<number>): Heard {
-  const heard: Heard = new Map();
+function serve(pieces: Pieces, resets: ReadonlySet<number>): Events {
+  const events: Events = new Map();
   const clock = new ManualClock();
   const socket = new KeepingSocket();
   const serving = {
-    handler: new LoggingHandler(heard),
+    handler: new LoggingHandler(events),
     messageBytesMax,
     assembly: new AssemblyBudget(assemblyBytesMax),
     clock,
@@ -169,58 +172,58 @@ function serve(pieces: Pieces, resets: ReadonlySet<number>): Heard {
   });
   for (const piece of pieces) socket.emit('data', piece);
   socket.emit('data', openWindows);
-  hear(heard, 'connection', `${connection.openStreams} open ${connection.failure}`);
-  connection.output.flush();
-  new Written(heard).read(Buffer.concat(socket.written));
-  // How much of an answer had left before its stream was reset is a matter of the pieces.
-  for (const stream of resets) heard.delete(`answer ${stream}`);
+  record(events, 'connection', `${connection.openStreams} open ${connection.failure}`);
+  connection.core.output.flush();
+  new Written(events).read(Buffer.concat(socket.written));
+  // How much of a response was sent before its stream was reset depends on the reads.
+  for (const stream of resets) events.delete(`response ${stream}`);
   socket.emit('close');
   assert.equal(connection.openStreams, 0);
   assert.equal(clock.pendingTimers, 0);
-  return heard;
+  return events;
 }
 
-/** Keeps the answers, and tells them in the end: they are its own, whatever was read since. */
+/** Keeps the responses and records them at the end: it owns them, so later reads must not change them. */
 class LoggingReply implements ResponseSink {
-  readonly #heard: Heard;
+  readonly #events: Events;
   readonly #name: string;
-  readonly #answers: Uint8Array[] = [];
+  readonly #responses: Uint8Array[] = [];
 
-  constructor(heard: Heard, name: string) {
-    this.#heard = heard;
+  constructor(events: Events, name: string) {
+    this.#events = events;
     this.#name = name;
   }
 
   deliver(bytes: Uint8Array): void {
-    this.#answers.push(bytes);
-    hear(this.#heard, this.#name, `message ${this.#answers.length}`);
+    this.#responses.push(bytes);
+    record(this.#events, this.#name, `message ${this.#responses.length}`);
   }
 
   deliverShared(head: Uint8Array, tail: Uint8Array): void {
     this.deliver(Buffer.concat([head, tail]));
   }
 
-  tell(): void {
-    for (const bytes of this.#answers) {
-      hear(this.#heard, this.#name, Buffer.from(bytes).toString('latin1'));
+  recordMessages(): void {
+    for (const bytes of this.#responses) {
+      record(this.#events, this.#name, Buffer.from(bytes).toString('latin1'));
     }
   }
 
   end({ code, text, trailers, origin }: Status): void {
-    hear(this.#heard, this.#name, `${code} ${text} ${trailers.join(' ')} ${origin}`);
+    record(this.#events, this.#name, `${code} ${text} ${trailers.join(' ')} ${origin}`);
   }
 
   pauseRequests(): void {}
   resumeRequests(): void {}
 }
 
-function dial(pieces: Pieces): Heard {
-  const heard: Heard = new Map();
+function dial(pieces: Pieces): Events {
+  const events: Events = new Map();
   const clock = new ManualClock();
   const socket = new KeepingSocket();
   const assembly = new AssemblyBudget(assemblyBytesMax);
   const calling = { deadlines: new Deadlines(clock), assembly, onFault };
-  const replies = Array.from({ length: 15 }, (_, i) => new LoggingReply(heard, `call ${i}`));
+  const replies = Array.from({ length: 15 }, (_, i) => new LoggingReply(events, `call ${i}`));
   const connection: ClientConnection = new ClientConnection({
     socket: socket as unknown as Socket,
     clock,
@@ -230,7 +233,7 @@ function dial(pieces: Pieces): Heard {
       onReady: (ready) => {
         const head = [':method', 'POST', ':scheme', 'http', ':path', chat.path];
         for (const [i, reply] of replies.entries()) {
-          const call = new ClientCall(ready, calling, reply, i > 7);
+          const call = new ClientCall(ready.core, calling, reply, i > 7);
           ready.open(call, new HeaderTemplate(head, true), null, false);
           call.send(Buffer.alloc(i * 100));
         }
@@ -239,20 +242,20 @@ function dial(pieces: Pieces): Heard {
       onClosed() {},
     },
   });
-  // As the sockets that we dial do it: every piece in the same buffer.
+  // As on dialed sockets, all reads use the same buffer.
   const reading = Buffer.alloc(Math.max(...pieces.map((piece) => piece.length)));
   for (const piece of pieces) {
     connection.receive(reading.subarray(0, piece.copy(reading)));
     reading.fill(0xee);
   }
-  for (const reply of replies) reply.tell();
-  hear(heard, 'connection', `${connection.openStreams} open ${connection.failure}`);
+  for (const reply of replies) reply.recordMessages();
+  record(events, 'connection', `${connection.openStreams} open ${connection.failure}`);
   socket.emit('close');
   assert.equal(clock.pendingTimers, 0);
-  return heard;
+  return events;
 }
 
-/** `bytes` in pieces of random sizes; small ones in every other round. */
+/** `bytes` in pieces of random sizes. */
 function shredded(bytes: Buffer, random: Seeded): Pieces {
   const pieces: Buffer[] = [];
   const pieceMax = random.pick([1, 3, 20, 300, bytes.length]);
@@ -264,7 +267,12 @@ function shredded(bytes: Buffer, random: Seeded): Pieces {
   return pieces;
 }
 
-function same(read: (pieces: Pieces) => Heard, bytes: Buffer, random: Seeded, rounds: number) {
+function expectSame(
+  read: (pieces: Pieces) => Events,
+  bytes: Buffer,
+  random: Seeded,
+  rounds: number,
+) {
   const whole = read([bytes]);
   for (let at = 1; at < bytes.length; at++) {
     const cut = read([bytes.subarray(0, at), bytes.subarray(at)]);
@@ -276,30 +284,30 @@ function same(read: (pieces: Pieces) => Heard, bytes: Buffer, random: Seeded, ro
 }
 
 /**
- * Every single cut and `rounds` random ones of a connection in either role; returns how many ways to cut were tried. What
- * fails names the seed and the place.
+ * Tries every single split and `rounds` random ones of a connection, for both roles. Returns how many were tried. A failure names
+ * the seed and the position.
  */
 export async function splits(rounds: number, seed: number): Promise<number> {
   const random = new Seeded(seed);
-  // Small messages: so do cuts in heads, prefixes and padding make up most of them.
+  // Small messages, so that most splits are in heads, prefixes and padding.
   const sent = clientRecording(random, 200);
   const resets = new Set(
     sent.filter((each) => each[3] === FrameType.RST_STREAM).map((each) => each.readUInt32BE(5)),
   );
   const requests = Buffer.concat(sent);
-  const answers = Buffer.concat(serverRecording(random, 200));
+  const responses = Buffer.concat(serverRecording(random, 200));
   try {
-    same((pieces) => serve(pieces, resets), requests, random, rounds);
+    expectSame((pieces) => serve(pieces, resets), requests, random, rounds);
     await new Promise((resolve) => setImmediate(resolve));
-    same(dial, answers, random, rounds);
+    expectSame(dial, responses, random, rounds);
   } catch (fault) {
     throw new Error(`splits(${rounds}, ${seed})`, { cause: fault });
   }
-  return requests.length + answers.length - 2 + 2 * rounds;
+  return requests.length + responses.length - 2 + 2 * rounds;
 }
 
 if (process.argv[1] === import.meta.filename) {
   const seed = Number(process.argv[3] ?? 1);
   const tried = await splits(Number(process.argv[2] ?? 10_000), seed);
-  console.log(`${tried} ways to cut two connections, from seed ${seed}`);
+  console.log(`${tried} ways to split two connections, from seed ${seed}`);
 }

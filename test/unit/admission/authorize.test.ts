@@ -43,7 +43,9 @@ describe('a tenant', () => {
   test.each(methods.map((m) => [m.decision, m.name] as const))(
     'calls a method that is %s: %s',
     (decision, name) => {
-      expect(outcome(testTenant(), name)).toBe(decision === 'refused' ? 'method-denied' : 'passed');
+      expect(outcome(testTenant(), name)).toBe(
+        decision === 'rejected' ? 'method-denied' : 'passed',
+      );
     },
   );
 

@@ -8,11 +8,11 @@ const range = (key: string, end = ''): KeyRange => ({ key: latin1(key), end: lat
 const texts = (r: KeyRange): string[] =>
   [r.key, r.end].map((bytes) => Buffer.from(bytes).toString('latin1'));
 
-describe('a range as the client sends it, and as etcd gets it', () => {
+describe('a range as the client sends it, and as etcd receives it', () => {
   test.each([
     ['a single key', 't1/', 'a', '', 't1/a', ''],
     ['an interval', 't1/', 'a', 'b', 't1/a', 't1/b'],
-    ['everything from a key on', 't1/', 'a', '\0', 't1/a', 't10'],
+    ['all keys from a key on', 't1/', 'a', '\0', 't1/a', 't10'],
     ['the whole namespace', 't1/', '\0', '\0', 't1/\0', 't10'],
     ['an ordinary bound of two zero bytes', 't1/', 'a', '\0\0', 't1/a', 't1/\0\0'],
     ['a reversed interval', 't1/', 'b', 'a', 't1/b', 't1/a'],
@@ -25,7 +25,7 @@ describe('a range as the client sends it, and as etcd gets it', () => {
     expect(texts(stored)).toEqual([storedKey, storedEnd]);
   });
 
-  test('a stored key loses the prefix, and one without it is nobody’s', () => {
+  test('a stored key loses the prefix; a key without the prefix is not visible', () => {
     const space = keySpace(latin1('t1/'));
     expect(visibleKey(space, latin1('t1/a'))).toEqual(latin1('a'));
     expect(visibleKey(space, latin1('t10'))).toBeNull();
@@ -34,7 +34,7 @@ describe('a range as the client sends it, and as etcd gets it', () => {
 });
 
 describe('ranges', () => {
-  test('are empty when they end where they begin, or before', () => {
+  test('are empty if their end is not after their key', () => {
     expect(isEmptyRange(range('a', 'a'))).toBe(true);
     expect(isEmptyRange(range('b', 'a'))).toBe(true);
     expect(isEmptyRange(range('a', '\0\0'))).toBe(true);
@@ -43,7 +43,7 @@ describe('ranges', () => {
     expect(isEmptyRange(range('a', 'b'))).toBe(false);
   });
 
-  test('contain their first key and not their end', () => {
+  test('include their key and exclude their end', () => {
     expect(contains(range('a', 'c'), latin1('a'))).toBe(true);
     expect(contains(range('a', 'c'), latin1('b\xff'))).toBe(true);
     expect(contains(range('a', 'c'), latin1('c'))).toBe(false);
@@ -67,7 +67,7 @@ describe('ranges', () => {
     [range('a'), range('a', 'a\0'), true],
     [range('a'), range('a', 'b'), false],
     [range('a'), range('z', 'y'), true],
-  ])('cover one another when every key of one is in the other: %#', (outer, inner, expected) => {
+  ])('cover another range if they contain all of its keys: %#', (outer, inner, expected) => {
     expect(covers(outer, inner)).toBe(expected);
   });
 });

@@ -29,7 +29,7 @@ describe('the end of a prefix', () => {
   });
 });
 
-test('the end of a prefix leaves the prefix as it was', () => {
+test('computing the end of a prefix does not change the prefix', () => {
   const prefix = latin1('a\xff');
   prefixEnd(prefix);
   expect(prefix).toEqual(latin1('a\xff'));
@@ -44,42 +44,42 @@ describe('a key space', () => {
     });
   });
 
-  test('does not change when the bytes it was made from do', () => {
+  test('does not share memory with the namespace', () => {
     const namespace = latin1('t1/');
     const space = keySpace(namespace);
     namespace.fill(0);
     expect(Buffer.from(space.prefix).toString()).toBe('t1/');
   });
 
-  test('is refused for a namespace that reaches to the end of the cluster', () => {
+  test('is rejected for a namespace of 0xff bytes', () => {
     expect(() => keySpace(latin1('\xff'))).toThrow(KeySpaceError);
   });
 
-  test.each([0, -1, 1.5, 2 ** 32 - 1, 2 ** 32])('is refused for the lease tag %d', (tag) => {
+  test.each([0, -1, 1.5, 2 ** 32 - 1, 2 ** 32])('is rejected for the lease tag %d', (tag) => {
     expect(() => keySpace(latin1('t1/'), tag)).toThrow(KeySpaceError);
   });
 
-  test('is refused for a lease tag without a namespace, which would have no effect', () => {
+  test('is rejected for a lease tag without a namespace', () => {
     expect(() => keySpace(latin1(''), 5)).toThrow(KeySpaceError);
   });
 
-  test.each([leaseTagMin, leaseTagMax])('takes the lease tag %d', (tag) => {
+  test.each([leaseTagMin, leaseTagMax])('accepts the lease tag %d', (tag) => {
     expect(keySpace(latin1('t1/'), tag).leaseTag).toBe(tag);
   });
 });
 
 describe('the lease tag of a namespace', () => {
-  // Stored lease IDs carry it. If one of these ever changes, every lease in every cluster becomes a foreign one.
+  // Stored lease IDs contain the tag. If one of these changed, all existing leases would become foreign.
   test.each([
     ['t1/', 0x61c0_d512],
     ['game-1/', 0xdaa9_77d7],
     ['game-2/', 0x74c3_b1ef],
-  ])('of %j is what it has always been', (namespace, tag) => {
+  ])('of %j never changes', (namespace, tag) => {
     expect(derivedLeaseTag(latin1(namespace))).toBe(tag);
     expect(keySpace(latin1(namespace)).leaseTag).toBe(tag);
   });
 
-  test('is the beginning of the SHA-256 of the namespace', () => {
+  test('is the first four bytes of the SHA-256 of the namespace', () => {
     const digest = createHash('sha256').update('any namespace').digest();
     expect(derivedLeaseTag(latin1('any namespace'))).toBe(digest.readUInt32BE(0));
   });

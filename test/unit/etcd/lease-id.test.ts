@@ -5,7 +5,7 @@ import { comparedId, namedId } from '../../support/lease-id-oracle.ts';
 const tag = 0xfedc_ba98;
 const max = BigInt(visibleIdMax);
 
-test('a stored ID is positive, beyond any hand-picked one, and leads back to the visible one', () => {
+test('a stored ID is positive and maps back to the visible one', () => {
   expect(storedId(tag, 1)).toBe(0xfedc_ba98n * 2n ** 31n + 1n);
   for (const visible of [1, 127, 128, visibleIdMax]) {
     const stored = storedId(tag, visible);
@@ -15,14 +15,14 @@ test('a stored ID is positive, beyond any hand-picked one, and leads back to the
   }
 });
 
-test('an ID with another tag is nobody’s', () => {
+test('an ID with another tag is not visible', () => {
   expect(visibleId(tag, storedId(tag + 1, 5))).toBeNull();
   expect(visibleId(tag, 5n)).toBeNull();
   expect(visibleId(tag, -1n)).toBeNull();
 });
 
 test.each([0n, -1n, 2n ** 31n, 2n ** 63n - 1n, -(2n ** 63n)])(
-  'the ID %s, which no tenant can have, names the lease that never exists',
+  'the invalid visible ID %s names a lease that cannot exist',
   (id) => {
     expect(isVisibleId(id)).toBe(false);
     expect(namedId(tag, id)).toBe(storedId(tag, 0));
@@ -30,7 +30,7 @@ test.each([0n, -1n, 2n ** 31n, 2n ** 63n - 1n, -(2n ** 63n)])(
   },
 );
 
-test('a comparison keeps its order over the whole of int64', () => {
+test('compared IDs keep their order over the whole int64 range', () => {
   const operands = [0n, 1n, 2n, max - 1n, max, max + 1n].map((id) => comparedId(tag, id));
   expect(operands.toSorted((a, b) => (a < b ? -1 : 1))).toEqual(operands);
   expect(new Set(operands).size).toBe(operands.length);

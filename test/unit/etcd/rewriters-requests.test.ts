@@ -3,7 +3,7 @@ import type { RequestName } from '../../../src/etcd/fields.ts';
 import { keySpace } from '../../../src/etcd/key-space.ts';
 import { storedId } from '../../../src/etcd/lease-id.ts';
 import { method } from '../../../src/etcd/methods.ts';
-import { applier, requestRewriter } from '../../../src/etcd/rewriters.ts';
+import { requestMessageRewriter, requestRewriter } from '../../../src/etcd/rewriters.ts';
 import { slowMessage as message, slowVarint, type Value } from '../../support/slow-rewriter.ts';
 
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
@@ -14,14 +14,14 @@ const tag = space.leaseTag;
 type Fields = readonly (readonly [number, Value | string])[];
 
 const apply = (name: RequestName, source: Uint8Array, to = space) =>
-  applier(name).rewrite(source, to);
+  requestMessageRewriter(name).rewrite(source, to);
 const applied = (name: RequestName, ...fields: Fields) => apply(name, message(...fields));
 
-describe('keys and ranges on their way to etcd', () => {
+describe('keys and ranges of requests', () => {
   const rows: readonly [string, string, string, string, string, string][] = [
     ['a single key', 't1/', 'a', '', 't1/a', ''],
     ['an interval', 't1/', 'a', 'b', 't1/a', 't1/b'],
-    ['everything from a key on', 't1/', 'a', '\0', 't1/a', 't10'],
+    ['all keys from a key on', 't1/', 'a', '\0', 't1/a', 't10'],
     ['the whole namespace', 't1/', '\0', '\0', 't1/\0', 't10'],
     ['a bound of two zero bytes', 't1/', 'a', '\0\0', 't1/a', 't1/\0\0'],
     ['a reversed interval', 't1/', 'b', 'a', 't1/b', 't1/a'],
@@ -44,7 +44,7 @@ describe('keys and ranges on their way to etcd', () => {
     );
   });
 
-  test('an end that is there and empty is left out: etcd would read to the end of all keys', () => {
+  test('an empty end is removed, because etcd would read to the end of all keys', () => {
     const range = message([1, 't1/a']);
     expect(applied('RangeRequest', [1, 'a'], [2, ''])).toEqual(range);
     expect(applied('RangeRequest', [2, ''], [1, 'a'])).toEqual(range);
@@ -59,7 +59,7 @@ describe('keys and ranges on their way to etcd', () => {
   });
 
   test.each(['RangeRequest', 'PutRequest', 'DeleteRangeRequest', 'Compare'] as const)(
-    'an empty key in a %s is refused, absent or not',
+    'an empty or absent key in a %s is rejected',
     (name) => {
       const key = name === 'Compare' ? 3 : 1;
       expect(applied(name)).toBe('key-empty');
@@ -67,14 +67,14 @@ describe('keys and ranges on their way to etcd', () => {
     },
   );
 
-  test('an empty key inside a transaction is refused', () => {
+  test('an empty key in a transaction is rejected', () => {
     const put = message([2, message([1, ''], [2, 'v'])]);
     expect(applied('TxnRequest', [2, put])).toBe('key-empty');
     expect(applied('TxnRequest', [3, message([4, message([2, put])])])).toBe('key-empty');
     expect(applied('TxnRequest', [1, message([1, 0n])])).toBe('key-empty');
   });
 
-  test('a watch on the empty key watches the first key there is', () => {
+  test('a watch on the empty key watches the first possible key', () => {
     expect(applied('WatchCreateRequest')).toEqual(message([1, 't1/\0']));
     expect(applied('WatchCreateRequest', [1, ''], [3, 7n])).toEqual(message([1, 't1/\0'], [3, 7n]));
     expect(applied('WatchCreateRequest', [2, '\0'], [3, 7n])).toEqual(
@@ -83,20 +83,20 @@ describe('keys and ranges on their way to etcd', () => {
     expect(applied('WatchRequest', [1, ''])).toEqual(message([1, message([1, 't1/\0'])]));
   });
 
-  test('a watch request that creates nothing passes as it is', () => {
+  test('a watch request without a create passes unchanged', () => {
     for (const fields of [[[2, message([1, 5n])]], [[3, '']], []] as const) {
       const source = message(...fields);
       expect(apply('WatchRequest', source)).toBe(source);
     }
   });
 
-  test('the key is not always the first field, and fields nobody knows stay where they are', () => {
+  test('the key may follow other fields, and unknown fields keep their place', () => {
     expect(
       applied('PutRequest', [77, 'x'], [2, 'v'], [78, 1n << 60n], [1, 'k'], [79, 'y']),
     ).toEqual(message([77, 'x'], [2, 'v'], [78, 1n << 60n], [1, 't1/k'], [79, 'y']));
   });
 
-  test('lengths that need more bytes with the prefix get them, at every level', () => {
+  test('lengths grow at every level if the prefix needs it', () => {
     const value = 'v'.repeat(110);
     const key = 'k'.repeat(126);
     const put = message([1, key], [2, value]);
@@ -105,14 +105,14 @@ describe('keys and ranges on their way to etcd', () => {
     expect(apply('TxnRequest', nest(put))).toEqual(nest(stored));
   });
 
-  test('the request that came in is not written to', () => {
+  test('the source is not modified', () => {
     const source = message([1, 'a'], [2, 'b']);
     const before = Buffer.from(source);
     apply('RangeRequest', source);
     expect(source).toEqual(before);
   });
 
-  test('every method has its rewriter', () => {
+  test('the rewriter of a method is that of its message', () => {
     const get = message([1, 'a']);
     const stored = message([1, 't1/a']);
     expect(requestRewriter(method('etcdserverpb.KV/Range')).rewrite(get, space)).toEqual(stored);
@@ -122,25 +122,25 @@ describe('keys and ranges on their way to etcd', () => {
 });
 
 describe('in the empty namespace', () => {
-  test('messages pass as they are', () => {
+  test('messages pass unchanged', () => {
     const source = message([2, message([2, message([1, 'a'], [3, -5n])])]);
     expect(apply('TxnRequest', source, identity)).toBe(source);
     const watch = message([1, '']);
     expect(apply('WatchRequest', watch, identity)).toBe(watch);
   });
 
-  test('what would harm the cluster is refused all the same', () => {
+  test('requests that can harm the cluster are rejected', () => {
     expect(apply('RangeRequest', message([1, 'a'], [6, 9n]), identity)).toBe('sort-option');
     expect(apply('RangeRequest', message([6, 1n]), identity)).toBe('key-empty');
     expect(apply('TxnRequest', message([2, '']), identity)).toBe('operation-empty');
   });
 });
 
-describe('leases on their way to etcd', () => {
+describe('lease IDs of requests', () => {
   const outside = [-1n, 2n ** 31n, 2n ** 32n, 2n ** 63n - 1n, -(2n ** 63n)];
   const own = (visible: number): bigint => storedId(tag, visible);
 
-  test('a put without a lease has none behind the proxy either', () => {
+  test('a put without a lease stays without one', () => {
     expect(applied('PutRequest', [1, 'k'], [3, 0n])).toEqual(message([1, 't1/k'], [3, 0n]));
   });
 
@@ -154,12 +154,12 @@ describe('leases on their way to etcd', () => {
     );
   });
 
-  test.each(outside)('the ID %s names the lease that never exists', (id) => {
+  test.each(outside)('the ID %s names a lease that cannot exist', (id) => {
     expect(applied('PutRequest', [1, 'k'], [3, id])).toEqual(message([1, 't1/k'], [3, own(0)]));
     expect(applied('LeaseKeepAliveRequest', [1, id])).toEqual(message([1, own(0)]));
   });
 
-  test('so does no ID at all, where one is asked for', () => {
+  test('an absent ID does so, too, in requests that need one', () => {
     for (const name of [
       'LeaseRevokeRequest',
       'LeaseKeepAliveRequest',
@@ -178,14 +178,14 @@ describe('leases on their way to etcd', () => {
     expect(compared(2n ** 63n - 1n)).toEqual(message([3, 't1/k'], [8, storedId(tag + 1, 0)]));
   });
 
-  test('a grant is left to who knows which ID it gets', () => {
+  test('a grant passes unchanged: namespace/leases sets its ID', () => {
     const grant = message([1, 60n], [2, 5n]);
     expect(apply('LeaseGrantRequest', grant)).toBe(grant);
   });
 });
 
-describe('ways around the namespace', () => {
-  test('a field number that etcd’s parser cuts to another one', () => {
+describe('attempts to bypass the namespace', () => {
+  test('a field number that etcd’s parser truncates to another one', () => {
     for (const number of [1n, 2n, 3n]) {
       const hidden = slowVarint(((2n ** 32n + number) << 3n) | 2n);
       const source = Buffer.concat([message([1, 'a']), hidden, Buffer.of(1, 0x62)]);
@@ -237,7 +237,7 @@ describe('ways around the namespace', () => {
     expect(apply('PutRequest', fixed)).toBe('malformed');
   });
 
-  test.each([3, 15])('bits beyond the 64th, which parsers drop or refuse, in field %d', (field) => {
+  test.each([3, 15])('bits beyond the 64th, which parsers drop or reject, in field %d', (field) => {
     const varint = (last: number) =>
       Buffer.concat([
         message([1, 'k']),
@@ -255,12 +255,12 @@ describe('ways around the namespace', () => {
     expect(apply('PutRequest', group)).toBe('malformed');
   });
 
-  test('a key whose tag is longer than need be is rewritten like any other', () => {
+  test('a key with a non-minimal tag is rewritten', () => {
     const source = Buffer.of(0x8a, 0x00, 0x81, 0x00, 0x61);
     expect(apply('RangeRequest', source)).toEqual(Buffer.from([0x8a, 0x00, 4, ...latin1('t1/a')]));
   });
 
-  test('bytes that are missing at the end', () => {
+  test('a truncated message', () => {
     const whole = message([2, message([2, message([1, 'key'], [2, 'value'])])]);
     for (let length = 1; length < whole.length; length++) {
       expect(apply('TxnRequest', whole.subarray(0, length))).toBe('malformed');
@@ -268,10 +268,10 @@ describe('ways around the namespace', () => {
   });
 });
 
-describe('what etcd would refuse, and could not any more', () => {
+describe('checks of etcd that no longer work after rewriting', () => {
   const range = (...fields: Fields) => message([1, message([1, 'k'], ...fields)]);
 
-  test('an operation that names none', () => {
+  test('an operation without a body', () => {
     expect(applied('TxnRequest', [2, ''])).toBe('operation-empty');
     expect(applied('TxnRequest', [3, message([99, 'x'])])).toBe('operation-empty');
   });
@@ -291,7 +291,7 @@ describe('what etcd would refuse, and could not any more', () => {
     expect(applied('RangeRequest', [1, 'k'], [6, value], [6, 0n])).toBe('sort-option');
   });
 
-  test('every sort order and target that there is passes', () => {
+  test('all valid sort orders and targets pass', () => {
     for (const order of [0n, 1n, 2n]) {
       for (const target of [0n, 1n, 2n, 3n, 4n]) {
         expect(applied('RangeRequest', [1, 'k'], [5, order], [6, target])).toEqual(
@@ -301,7 +301,7 @@ describe('what etcd would refuse, and could not any more', () => {
     }
   });
 
-  test('the error is the one that etcd meets first', () => {
+  test('the fault is the one that etcd would find first', () => {
     const [noOperation, noKey, badSort] = ['', message([2, '']), range([6, 9n])];
     const noCompareKey = message([2, 0n]);
     expect(applied('RangeRequest', [6, 9n], [1, ''])).toBe('key-empty');
@@ -313,7 +313,7 @@ describe('what etcd would refuse, and could not any more', () => {
     expect(applied('TxnRequest', [2, noKey], [2, message([1, 'k'], [1, 'k'])])).toBe('malformed');
   });
 
-  test('transactions within one another, as deep as etcd can take them and no deeper', () => {
+  test('transactions are nested at most as deep as etcd can accept', () => {
     const nested = (depth: number, innermost: Uint8Array): Uint8Array => {
       let txn = innermost;
       for (let i = 0; i < depth; i++) txn = message([2, message([4, txn])]);

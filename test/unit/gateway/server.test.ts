@@ -64,7 +64,7 @@ beforeEach(async () => {
   faults = [];
   clock = new ManualClock();
   const server = gateway({
-    etcd: () => etcd,
+    etcd,
     upstream: () => members,
     hostNames: ['etcd.example'],
     clock,

@@ -1,4 +1,4 @@
-/** Peers that mean harm: each is bounded in memory and work, and harms nobody else. */
+/** Hostile peers: the memory and work that each can cause is bounded, and other streams and connections are not affected. */
 import { describe, expect, test } from 'vitest';
 import { ErrorCode, FrameType } from '../../../src/http2/frame.ts';
 import { limits } from '../../../src/http2/limits.ts';
@@ -10,10 +10,10 @@ const rst = (id: number): Buffer => frame(FrameType.RST_STREAM, 0, id, uint32(Er
 const ping = frame(FrameType.PING, 0, 0, Buffer.alloc(8));
 
 describe('a client that cancels', () => {
-  test('100,000 calls on one connection lives on, and so does its watch', async () => {
+  test('100,000 calls on one connection keeps the connection and its watch', async () => {
     const server = new ServerUnderTest(new ManualClock());
     server.keepsStreams = false;
-    let watch: { answer(body: Buffer, ended: boolean): void; isClosed: boolean } | null = null;
+    let watch: { respond(body: Buffer, ended: boolean): void; isClosed: boolean } | null = null;
     server.onOpen = (stream) => {
       watch ??= stream;
     };
@@ -29,7 +29,7 @@ describe('a client that cancels', () => {
       await settle();
       expect(server.connection.openStreams).toBe(1);
     }
-    watch!.answer(Buffer.from('event'), false);
+    watch!.respond(Buffer.from('event'), false);
     await settle();
     expect(server.peer.dataBytes(1)).toBe(5);
     expect(server.peer.goAwayCode).toBeNull();
@@ -37,12 +37,12 @@ describe('a client that cancels', () => {
 });
 
 describe('header blocks', () => {
-  test('a list over the bound resets its stream, and the connection lives on', async () => {
+  test('a header list over the limit resets its stream and not the connection', async () => {
     const server = new ServerUnderTest(new ManualClock());
     server.begin();
     const { peer } = server;
     const large = 'x'.repeat(4_000);
-    // A field of 4 kB enters the table once and is then named by one byte a time.
+    // A field of 4 kB enters the table once; each further byte of the block refers to it.
     const bomb = Buffer.concat([
       Buffer.from('82868401785f0161', 'hex').subarray(0, 2),
       peer.block(':path', '/a'),
@@ -80,7 +80,7 @@ describe('floods of frames that carry nothing', () => {
     ['SETTINGS acknowledgements', frame(FrameType.SETTINGS, 1, 0)],
     ['PING acknowledgements', frame(FrameType.PING, 1, 0, Buffer.alloc(8))],
     ['unknown types', frame(0xfe, 0, 0, Buffer.alloc(3))],
-    ['RST_STREAM for streams that are gone', rst(3)],
+    ['RST_STREAM for closed streams', rst(3)],
   ])('%s close the connection', async (_, one) => {
     const server = new ServerUnderTest(new ManualClock());
     server.begin();
@@ -92,7 +92,7 @@ describe('floods of frames that carry nothing', () => {
     expect(server.peer.goAwayCode).toBe(ErrorCode.ENHANCE_YOUR_CALM);
   });
 
-  test('the same frames over a longer time are nothing to complain about', async () => {
+  test('the same frames over a longer time are accepted', async () => {
     const clock = new ManualClock();
     const server = new ServerUnderTest(clock);
     server.begin();
@@ -107,23 +107,23 @@ describe('floods of frames that carry nothing', () => {
 });
 
 describe('a peer that does not read', () => {
-  test('has a bounded number of acknowledgements queued for it, and is then not read', async () => {
+  test('gets a bounded number of acknowledgements queued, and then reading from it stops', async () => {
     const clock = new ManualClock();
     const server = new ServerUnderTest(clock);
     server.begin();
     server.peer.send(server.peer.request(1, false));
     await settle();
     server.peer.wire.pause();
-    // With answers in between the flood looks like an echo, so that nothing but the bound on what is queued stops it.
+    // The responses in between reset the count of empty frames, so only the limit of queued control frames applies.
     let sent = 0;
     while (sent < 200_000 && !server.peer.wire.writableNeedDrain) {
       server.peer.send(...Array(100).fill(settingsFrame([])));
-      server.streams[0]?.answer(Buffer.from('x'), false);
+      server.streams[0]?.respond(Buffer.from('x'), false);
       sent += 100;
       await settle();
     }
     expect(server.peer.wire.writableNeedDrain).toBe(true);
-    const { socket } = server.connection;
+    const { socket } = server.connection.core;
     expect(socket.writableLength).toBeLessThan(limits.socketBacklogBytesMax);
     clock.advance(limits.emptyFramesWindowMs);
     server.peer.wire.resume();
@@ -133,7 +133,7 @@ describe('a peer that does not read', () => {
     expect(server.peer.of(FrameType.SETTINGS).length).toBeGreaterThan(1_000);
   });
 
-  test('gets DATA up to a bound, the rest waits in its stream and its producer pauses', async () => {
+  test('gets DATA up to a limit; the rest is queued in its stream, and the producer pauses', async () => {
     const server = new ServerUnderTest(new ManualClock());
     server.begin([SettingId.INITIAL_WINDOW_SIZE, 0x7fff_ffff]);
     server.peer.send(
@@ -143,10 +143,10 @@ describe('a peer that does not read', () => {
     await settle();
     server.peer.wire.pause();
     const stream = server.streams[0]!;
-    stream.answer(Buffer.alloc(0), false);
+    stream.respond(Buffer.alloc(0), false);
     let sent = 0;
     while (!stream.mustWait() && sent < 1_000) {
-      stream.sendData(Buffer.alloc(0), Buffer.alloc(16_384), false);
+      stream.sendData(Buffer.alloc(0), Buffer.alloc(16_384), false, false);
       sent += 1;
       await settle();
     }
@@ -162,14 +162,14 @@ describe('a peer that does not read', () => {
 });
 
 describe('windows', () => {
-  test('a stream without a window stalls alone, its bytes bounded', async () => {
+  test('a stream without window does not stall other streams, and its queue is bounded', async () => {
     const server = new ServerUnderTest(new ManualClock());
     server.begin([SettingId.INITIAL_WINDOW_SIZE, 0]);
     server.peer.send(server.peer.request(1), server.peer.request(3));
     await settle();
-    const [stalled, fine] = server.streams;
-    stalled!.answer(Buffer.alloc(300_000));
-    fine!.answer(Buffer.alloc(100));
+    const [stalled, other] = server.streams;
+    stalled!.respond(Buffer.alloc(300_000));
+    other!.respond(Buffer.alloc(100));
     expect(stalled!.mustWait()).toBe(true);
     server.peer.send(frame(FrameType.WINDOW_UPDATE, 0, 3, uint32(100)));
     await settle();
@@ -180,28 +180,27 @@ describe('windows', () => {
     expect(server.connection.openStreams).toBe(0);
   });
 
-  test('a byte of window is a byte of DATA, no more work than the peer does itself', async () => {
+  test('window updates of one byte in one read are combined into one DATA frame', async () => {
     const server = new ServerUnderTest(new ManualClock());
     server.begin([SettingId.INITIAL_WINDOW_SIZE, 1]);
     server.peer.send(server.peer.request(1));
     await settle();
-    server.streams[0]!.answer(Buffer.alloc(1_000));
+    server.streams[0]!.respond(Buffer.alloc(1_000));
     await settle();
     expect(server.peer.dataBytes(1)).toBe(1);
     const one = frame(FrameType.WINDOW_UPDATE, 0, 1, uint32(1));
     server.peer.send(...Array(500).fill(one));
     await settle();
     expect(server.peer.dataBytes(1)).toBe(501);
-    // All that one read opened left in one frame.
     expect(server.peer.of(FrameType.DATA, 1)).toHaveLength(2);
   });
 
-  test('a smaller initial window makes windows negative, and a larger one opens them again', async () => {
+  test('a smaller initial window makes stream windows negative, and a larger one reopens them', async () => {
     const server = new ServerUnderTest(new ManualClock());
     server.begin([SettingId.INITIAL_WINDOW_SIZE, 100]);
     server.peer.send(server.peer.request(1));
     await settle();
-    server.streams[0]!.answer(Buffer.alloc(250));
+    server.streams[0]!.respond(Buffer.alloc(250));
     await settle();
     server.peer.send(settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, 10]]));
     server.peer.send(frame(FrameType.WINDOW_UPDATE, 0, 1, uint32(90)));
@@ -215,9 +214,9 @@ describe('windows', () => {
     expect(server.peer.dataBytes(1)).toBe(250);
   });
 
-  test('a client that ignores our windows is cut off', async () => {
+  test('a stream that exceeds its window is reset', async () => {
     const server = new ServerUnderTest(new ManualClock());
-    server.onOpen = (stream) => stream.stopReading();
+    server.onOpen = (stream) => stream.pauseReading();
     server.begin();
     server.peer.send(server.peer.request(1, false));
     const full = frame(FrameType.DATA, 0, 1, Buffer.alloc(16_384));
@@ -227,9 +226,9 @@ describe('windows', () => {
     expect(server.streams[0]!.resetBy).toBe(ErrorCode.FLOW_CONTROL_ERROR);
   });
 
-  test('stopped streams hold a bounded number of bytes between them', async () => {
+  test('paused streams together hold a bounded number of bytes', async () => {
     const server = new ServerUnderTest(new ManualClock());
-    server.onOpen = (stream) => stream.stopReading();
+    server.onOpen = (stream) => stream.pauseReading();
     server.begin();
     const full = Buffer.alloc(16_384);
     for (let id = 1; id < 100; id += 2) {
@@ -238,13 +237,13 @@ describe('windows', () => {
       await settle();
     }
     const held = server.streams.filter((stream) => !stream.isClosed);
-    expect(held.length * 1_048_576).toBeLessThanOrEqual(limits.stoppedBytesMax);
+    expect(held.length * 1_048_576).toBeLessThanOrEqual(limits.pausedBytesMax);
     expect(server.peer.goAwayCode).toBeNull();
   });
 });
 
 describe('streams over the limit', () => {
-  test('100,000 of them are refused one by one, and those below it live', async () => {
+  test('100,000 of them are rejected one by one, and those below the limit continue', async () => {
     const server = new ServerUnderTest(new ManualClock(), { streamsMax: 100 });
     server.begin();
     for (let round = 0; round < 100; round++) {
@@ -264,7 +263,7 @@ describe('streams over the limit', () => {
 });
 
 describe('silence', () => {
-  test('a connection without SETTINGS is closed in time', async () => {
+  test('a connection without SETTINGS is closed after the time limit', async () => {
     const clock = new ManualClock();
     const server = new ServerUnderTest(clock);
     clock.advance(limits.prefaceTimeoutMs + 1);
@@ -273,7 +272,7 @@ describe('silence', () => {
     expect(server.closed).toBe(1);
   });
 
-  test('a connection that nobody uses is asked to leave, and one that is used now and then is not', async () => {
+  test('an unused connection gets GOAWAY, and one that is used now and then does not', async () => {
     const clock = new ManualClock();
     const begun = () => {
       const server = new ServerUnderTest(clock);
@@ -287,7 +286,7 @@ describe('silence', () => {
     await settle();
     for (let hour = 1; hour <= 12; hour++) {
       clock.advance(3_600_000);
-      // An answer to a ping of ours is no use of the connection; a ping of the client's is.
+      // Acknowledging the server's ping does not count as use; sending a ping does.
       for (const { peer } of [unused, used, watching, pinging]) peer.send(pong);
       if (hour % 2 === 0) used.peer.send(used.peer.request(hour + 1, false), rst(hour + 1));
       if (hour % 2 === 0) pinging.peer.send(ping);
@@ -300,7 +299,7 @@ describe('silence', () => {
     expect(pinging.peer.of(FrameType.GOAWAY)).toHaveLength(0);
   });
 
-  test('a half-open connection is found out by a ping that nobody answers', async () => {
+  test('a half-open connection is closed after a ping without acknowledgement', async () => {
     const clock = new ManualClock();
     const server = new ServerUnderTest(clock);
     server.begin();
@@ -311,12 +310,12 @@ describe('silence', () => {
     await settle();
     expect(server.peer.of(FrameType.PING)).toHaveLength(1);
     clock.advance(20_001);
-    expect(server.streams[0]!.lost).toBe('keepalive ping was not answered in time');
+    expect(server.streams[0]!.lost).toBe('keepalive ping was not acknowledged in time');
     expect(server.closed).toBe(1);
   });
 });
 
-describe('pings, as etcd polices them', () => {
+describe('the ping policy of etcd', () => {
   async function pings(intervalMs: number, count: number, hasStream: boolean) {
     const clock = new ManualClock();
     const server = new ServerUnderTest(clock);
@@ -330,32 +329,32 @@ describe('pings, as etcd polices them', () => {
     return server;
   }
 
-  test('every 5 s with a stream open is fine', async () => {
+  test('accepts a ping every 5 s while a stream is open', async () => {
     expect((await pings(5_000, 20, true)).peer.goAwayCode).toBeNull();
   });
 
-  test('the third early one is too many', async () => {
+  test('closes the connection on the third early ping', async () => {
     expect((await pings(4_999, 3, true)).peer.goAwayCode).toBeNull();
     const { peer } = await pings(4_999, 4, true);
     expect(peer.goAwayCode).toBe(ErrorCode.ENHANCE_YOUR_CALM);
     expect(peer.of(FrameType.GOAWAY)[0]!.payload.toString('latin1', 8)).toBe('too_many_pings');
   });
 
-  test('without a stream they may come every two hours', async () => {
+  test('accepts a ping every two hours without a stream', async () => {
     expect((await pings(60_000, 4, false)).peer.goAwayCode).toBe(ErrorCode.ENHANCE_YOUR_CALM);
     expect((await pings(7_200_000, 10, false)).peer.goAwayCode).toBeNull();
   });
 
-  test('answers that were sent forgive them all', async () => {
+  test('clears all strikes when a response is sent', async () => {
     const server = new ServerUnderTest(new ManualClock());
     server.begin();
     server.peer.send(server.peer.request(1, false));
     await settle();
-    server.streams[0]!.answer(Buffer.from('x'), false);
+    server.streams[0]!.respond(Buffer.from('x'), false);
     for (let i = 0; i < 50; i++) {
       server.peer.send(ping);
       await settle();
-      server.streams[0]!.sendData(Buffer.alloc(0), Buffer.from('x'), false);
+      server.streams[0]!.sendData(Buffer.alloc(0), Buffer.from('x'), false, false);
     }
     expect(server.peer.goAwayCode).toBeNull();
   });

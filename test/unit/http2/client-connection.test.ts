@@ -1,4 +1,4 @@
-/** The client's half of a connection, against a server made of frames. */
+/** A client's connection against a server that sends raw frames. */
 import { describe, expect, test } from 'vitest';
 import { ClientConnection } from '../../../src/http2/client-connection.ts';
 import { clientPreface, ErrorCode, FrameType } from '../../../src/http2/frame.ts';
@@ -11,10 +11,10 @@ import { frame, RawPeer, settle, uint32, wirePair } from '../../support/raw-http
 
 const nothing = Buffer.alloc(0);
 
-class Asked extends Stream {
+class Requested extends Stream {
   outcome = '';
   override onHeaders(): void {
-    this.outcome ||= 'answered';
+    this.outcome ||= 'response';
   }
   override onData(): void {}
   override onTrailers(): void {}
@@ -49,8 +49,8 @@ async function dial(...settings: [number, number][]) {
   const peer = new RawPeer(far);
   peer.send(settingsFrame(settings));
   await settle();
-  const open = (ended = true): Asked => {
-    const stream = new Asked(connection);
+  const open = (ended = true): Requested => {
+    const stream = new Requested(connection.core);
     const fields = [':method', 'POST', ':scheme', 'http', ':path', '/', ':authority', 'x'];
     connection.open(stream, new HeaderTemplate(fields, true), null, ended);
     return stream;
@@ -70,15 +70,15 @@ describe('GOAWAY', () => {
     await settle();
     expect(second.outcome).toBe('unsent: bye');
     expect(first.outcome).toBe('');
-    expect(connection.takesStreams).toBe(false);
+    expect(connection.canOpen).toBe(false);
     expect(log).toEqual(['ready', 'going away: 0 bye']);
     peer.send(frame(FrameType.HEADERS, 5, 1, Buffer.from([0x88])));
     await settle();
-    expect(first.outcome).toBe('answered');
+    expect(first.outcome).toBe('response');
     expect(log.at(-1)).toBe('closed: going away');
   });
 
-  test('in two steps loses nothing that was sent between them', async () => {
+  test('in two steps does not abort streams that were opened between them', async () => {
     const { peer, open, log } = await dial();
     const first = open();
     await settle();
@@ -90,7 +90,7 @@ describe('GOAWAY', () => {
 });
 
 describe('the concurrency limit of a server', () => {
-  test('is kept, and calls over it begin as others end, cancelled ones never', async () => {
+  test('is respected: calls over it start when others end, and cancelled ones never start', async () => {
     const { peer, open, connection } = await dial([SettingId.MAX_CONCURRENT_STREAMS, 1]);
     const [first, second, third] = [open(), open(), open()];
     second.reset(ErrorCode.CANCEL);
@@ -98,22 +98,22 @@ describe('the concurrency limit of a server', () => {
     expect(peer.of(FrameType.HEADERS)).toHaveLength(1);
     peer.send(frame(FrameType.HEADERS, 5, 1, Buffer.from([0x88])));
     await settle();
-    expect(first.outcome).toBe('answered');
+    expect(first.outcome).toBe('response');
     expect(peer.of(FrameType.HEADERS).map((each) => each.streamId)).toEqual([1, 3]);
     expect(third.id).toBe(3);
     expect(connection.openStreams).toBe(1);
   });
 
-  test('has a bound on how many wait', async () => {
+  test('limits how many streams wait', async () => {
     const { open, connection } = await dial([SettingId.MAX_CONCURRENT_STREAMS, 0]);
     for (let i = 0; i < limits.waitingStreamsMax; i++) {
-      expect(connection.takesStreams).toBe(true);
+      expect(connection.canOpen).toBe(true);
       open();
     }
-    expect(connection.takesStreams).toBe(false);
+    expect(connection.canOpen).toBe(false);
   });
 
-  test('and those that wait when the server goes away were never sent', async () => {
+  test('aborts waiting streams as unsent on GOAWAY', async () => {
     const { peer, open } = await dial([SettingId.MAX_CONCURRENT_STREAMS, 0]);
     const waiting = open();
     peer.send(goAway(0, ErrorCode.NO_ERROR));
@@ -121,11 +121,11 @@ describe('the concurrency limit of a server', () => {
     expect(waiting.outcome).toMatch(/^unsent/);
   });
 
-  test('data of a call that waits follows its head', async () => {
+  test('DATA of a waiting stream is sent after its HEADERS', async () => {
     const { peer, open } = await dial([SettingId.MAX_CONCURRENT_STREAMS, 1]);
     open();
     const waiting = open(false);
-    waiting.sendData(nothing, Buffer.from('body'), true);
+    waiting.sendData(nothing, Buffer.from('body'), true, false);
     peer.send(frame(FrameType.HEADERS, 5, 1, Buffer.from([0x88])));
     await settle();
     expect(peer.dataBytes(3)).toBe(4);
@@ -135,7 +135,7 @@ describe('the concurrency limit of a server', () => {
 });
 
 describe('keepalive', () => {
-  test('pings while calls are open and only then', async () => {
+  test('sends pings only while streams are open', async () => {
     const { clock, peer, open } = await dial();
     clock.advance(60_000);
     await settle();
@@ -152,25 +152,29 @@ describe('keepalive', () => {
     expect(peer.of(FrameType.PING)).toHaveLength(2);
   });
 
-  test('that nobody answers loses the calls, which may have been served', async () => {
+  test('without acknowledgement ends the streams as lost, not as unsent', async () => {
     const { clock, open, log } = await dial();
     const call = open();
     clock.advance(15_000);
-    expect(call.outcome).toBe('lost: keepalive ping was not answered in time');
-    expect(log.at(-1)).toBe('closed: keepalive ping was not answered in time');
+    expect(call.outcome).toBe('lost: keepalive ping was not acknowledged in time');
+    expect(log.at(-1)).toBe('closed: keepalive ping was not acknowledged in time');
     expect(clock.pendingTimers).toBeLessThanOrEqual(1);
   });
 });
 
-describe('servers that break the rules', () => {
+describe('servers that violate the protocol', () => {
   test.each([
-    ['push', frame(FrameType.PUSH_PROMISE, 4, 1, Buffer.alloc(5)), ErrorCode.PROTOCOL_ERROR],
-    ['answer what nobody asked', frame(FrameType.HEADERS, 5, 7, Buffer.from([0x88])), 1],
-    ['send a malformed header block', frame(FrameType.HEADERS, 5, 1, Buffer.from([0x80])), 9],
-    ['send a window update for nothing', frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(0)), 1],
-    ['overflow our window', frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(0x7fff_ffff)), 3],
-    ['announce an illegal window', settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, 2 ** 31]]), 3],
-  ])('by trying to %s lose the connection', async (_, bytes, code) => {
+    ['pushing', frame(FrameType.PUSH_PROMISE, 4, 1, Buffer.alloc(5)), ErrorCode.PROTOCOL_ERROR],
+    [
+      'responding on a stream that was not opened',
+      frame(FrameType.HEADERS, 5, 7, Buffer.from([0x88])),
+      1,
+    ],
+    ['sending a malformed header block', frame(FrameType.HEADERS, 5, 1, Buffer.from([0x80])), 9],
+    ['sending an empty window update', frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(0)), 1],
+    ['overflowing the send window', frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(0x7fff_ffff)), 3],
+    ['announcing an illegal window', settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, 2 ** 31]]), 3],
+  ])('by %s lose the connection', async (_, bytes, code) => {
     const { peer, open, log } = await dial();
     const call = open();
     peer.send(bytes);
@@ -186,16 +190,16 @@ describe('servers that break the rules', () => {
     ['an end without a head', frame(FrameType.HEADERS, 5, 1, Buffer.from([0x08, 3, 49, 48, 48]))],
   ])('by sending %s end only that call', async (what, bytes) => {
     const { peer, open } = await dial();
-    const [bad, fine] = [open(), open()];
+    const [bad, other] = [open(), open()];
     const head = frame(FrameType.HEADERS, 4, 1, Buffer.from([0x88]));
     peer.send(...(what === 'a second head' ? [head, bytes] : [bytes]));
     peer.send(frame(FrameType.HEADERS, 5, 3, Buffer.from([0x88])));
     await settle();
     expect(bad.outcome).toBe(`reset ${ErrorCode.PROTOCOL_ERROR}`);
-    expect(fine.outcome).toBe('answered');
+    expect(other.outcome).toBe('response');
   });
 
-  test('by late answers to cancelled calls do nothing wrong', async () => {
+  test('are not those that send late frames for cancelled streams', async () => {
     const { peer, open, connection } = await dial();
     const call = open();
     call.reset(ErrorCode.CANCEL);

@@ -1,4 +1,4 @@
-/** Both roles against an engine that is not ours: Node's own, over loopback. */
+/** Both roles against Node's own HTTP/2 implementation, over loopback. */
 import {
   type ClientHttp2Session,
   connect as connectHttp2,
@@ -8,14 +8,16 @@ import {
   type ServerHttp2Stream,
 } from 'node:http2';
 import { type AddressInfo, connect, createServer, type Server } from 'node:net';
+import { crc32 } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import { ClientConnection } from '../../../src/http2/client-connection.ts';
 import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
 import type { HeaderList } from '../../../src/http2/hpack/header-list.ts';
 import { readPreface } from '../../../src/http2/preface.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
-import { Stream } from '../../../src/http2/stream.ts';
+import { Stream, type StreamConnection } from '../../../src/http2/stream.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
+import { allocateMemory } from '../../../src/runtime/large-memory.ts';
 
 const nothing = Buffer.alloc(0);
 const closers: (() => void)[] = [];
@@ -28,7 +30,7 @@ const onBug = (bug: unknown) => {
   throw bug;
 };
 
-/** Sends back what it receives, head first; pauses with the way back. */
+/** Echoes head, DATA and trailers. Pauses reading while its send queue is full. */
 class Echo extends Stream {
   isPaused = false;
 
@@ -37,17 +39,17 @@ class Echo extends Stream {
     this.sendHeaders(new HeaderTemplate(fields, list.path === '/repeats'), ended);
   }
   override onData(bytes: Buffer, start: number, end: number, ended: boolean): void {
-    this.sendData(nothing, bytes.subarray(start, end), ended);
+    this.sendData(nothing, bytes.subarray(start, end), ended, false);
     if (!this.mustWait()) return;
     this.isPaused = true;
-    this.stopReading();
+    this.pauseReading();
   }
   override onTrailers(list: HeaderList): void {
     this.sendTrailers(new HeaderTemplate(list.fields, false));
   }
   override onDrained(): void {
     this.isPaused = false;
-    this.continueReading();
+    this.resumeReading();
   }
   override onReset(): void {}
   override onLost(): void {}
@@ -59,7 +61,7 @@ async function listening(server: Server | Http2Server): Promise<number> {
 }
 
 async function echoServer(
-  accept: (from: ServerConnection) => Stream = (from) => new Echo(from),
+  accept: (from: StreamConnection) => Stream = (from) => new Echo(from),
 ): Promise<{ port: number; connections: ServerConnection[] }> {
   const connections: ServerConnection[] = [];
   const server = createServer((socket) => {
@@ -113,39 +115,39 @@ function request(session: ClientHttp2Session, headers: Record<string, string>, b
 }
 
 describe("Node's client", () => {
-  test('gets back its headers and bodies of any size', async () => {
+  test('gets its headers and bodies of any size echoed', async () => {
     const { port } = await echoServer();
     const session = nodeClient(port);
     for (const size of [0, 1, 16_383, 16_384, 16_385, 65_535, 1_000_000, 10_000_000]) {
       const body = Buffer.alloc(size, size % 251);
-      const answer = await request(session, { ':path': `/${size}`, 'x-size': `${size}` }, body);
-      expect(answer.headers).toMatchObject({ ':status': 200, 'x-path': `/${size}` });
-      expect(answer.headers['x-size']).toBe(`${size}`);
-      expect(answer.body.equals(body)).toBe(true);
+      const response = await request(session, { ':path': `/${size}`, 'x-size': `${size}` }, body);
+      expect(response.headers).toMatchObject({ ':status': 200, 'x-path': `/${size}` });
+      expect(response.headers['x-size']).toBe(`${size}`);
+      expect(response.body.equals(body)).toBe(true);
     }
   });
 
-  test('sends header blocks that span frames, and that repeat', async () => {
+  test('can send header blocks that span frames and repeat', async () => {
     const { port } = await echoServer();
     const session = nodeClient(port);
     const large = 'v'.repeat(20_000);
     for (let i = 0; i < 5; i++) {
-      const answer = await request(session, { ':path': '/repeats', 'x-large': large }, nothing);
-      expect(answer.headers['x-large']).toBe(large);
+      const response = await request(session, { ':path': '/repeats', 'x-large': large }, nothing);
+      expect(response.headers['x-large']).toBe(large);
     }
   });
 
-  test('runs a hundred streams at once, each with its own bytes', async () => {
+  test('gets the right bytes on each of a hundred concurrent streams', async () => {
     const { port } = await echoServer();
     const session = nodeClient(port);
     const bodies = Array.from({ length: 100 }, (_, i) => Buffer.alloc(50_000, i));
-    const answers = await Promise.all(
+    const responses = await Promise.all(
       bodies.map((body, i) => request(session, { ':path': `/${i}` }, body)),
     );
-    expect(answers.every(({ body }, i) => body.equals(bodies[i]!))).toBe(true);
+    expect(responses.every(({ body }, i) => body.equals(bodies[i]!))).toBe(true);
   });
 
-  test('that stops reading stops our reading, and gets everything when it goes on', async () => {
+  test('that stops reading causes backpressure, and gets everything when it resumes', async () => {
     const { port } = await echoServer();
     const stream = nodeClient(port).request({ ':method': 'POST', ':path': '/slow' });
     let sent = 0;
@@ -171,7 +173,7 @@ describe("Node's client", () => {
     expect(received).toBe(sent);
   });
 
-  test('finishes its calls when we leave, and is told that we do', async () => {
+  test('gets GOAWAY when the server drains, and finishes its calls', async () => {
     const { port, connections } = await echoServer();
     const session = nodeClient(port);
     const stream = session.request({ ':method': 'POST', ':path': '/last' });
@@ -179,20 +181,20 @@ describe("Node's client", () => {
     const goAways: number[] = [];
     session.on('goaway', (_, lastStreamId) => goAways.push(lastStreamId));
     connections[0]!.drain();
-    const answer: Buffer[] = [];
-    stream.on('data', (chunk: Buffer) => answer.push(chunk));
+    const received: Buffer[] = [];
+    stream.on('data', (chunk: Buffer) => received.push(chunk));
     await new Promise((resolve) => setTimeout(resolve, 50));
     stream.end('still served');
     await new Promise((resolve) => stream.on('end', resolve));
-    expect(Buffer.concat(answer).toString()).toBe('still served');
+    expect(Buffer.concat(received).toString()).toBe('still served');
     expect(goAways[0]).toBe(0x7fff_ffff);
     expect(goAways[1]).toBe(1);
     await new Promise((resolve) => session.on('close', resolve));
   });
 });
 
-/** A request of ours that keeps its answer. */
-class Asked extends Stream {
+/** A request that records its response. */
+class Requested extends Stream {
   status = 0;
   fields: readonly string[] = [];
   trailers: readonly string[] = [];
@@ -263,66 +265,70 @@ async function nodeServer(
   return { connection, log, server };
 }
 
-function ask(connection: ClientConnection, path: string, body: Buffer): Asked {
-  const stream = new Asked(connection);
+function send(connection: ClientConnection, path: string, body: Buffer): Requested {
+  const stream = new Requested(connection.core);
   const fields = [':method', 'POST', ':scheme', 'http', ':path', path, ':authority', 'localhost'];
   connection.open(stream, new HeaderTemplate(fields, true), null, false);
-  stream.sendData(nothing, body, true);
+  stream.sendData(nothing, body, true, false);
   return stream;
 }
 
-describe('memory that nobody else has', () => {
-  /** More than the system takes of a connection that is not read. */
-  const pieces = () => Array.from({ length: 24 }, (_, i) => Buffer.alloc(1_000_000, i + 1));
-  const freed = (of: readonly Buffer[]) =>
-    of.filter(({ buffer }) => buffer.byteLength === 0).length;
+/** More than the operating system buffers for a connection that is not read. */
+function ownedPieces(): Buffer[] {
+  return Array.from({ length: 24 }, (_, i) => allocateMemory(1_000_000).fill(i + 1));
+}
 
-  /** Answers every request with the same pieces. */
-  class Bulk extends Echo {
-    readonly #pieces: readonly Buffer[];
-    readonly #isOwn: boolean;
+function countDetached(pieces: readonly Buffer[]): number {
+  return pieces.filter(({ buffer }) => buffer.byteLength === 0).length;
+}
 
-    constructor(connection: ServerConnection, bulk: readonly Buffer[], isOwn: boolean) {
-      super(connection);
-      this.#pieces = bulk;
-      this.#isOwn = isOwn;
-    }
+/** Responds to every request with the same pieces. */
+class Bulk extends Echo {
+  readonly #pieces: readonly Buffer[];
+  readonly #isOwned: boolean;
 
-    override onHeaders(): void {
-      this.sendHeaders(new HeaderTemplate([':status', '200'], false), false);
-      for (const piece of this.#pieces) this.sendData(nothing, piece, false, this.#isOwn);
-      this.sendTrailers(new HeaderTemplate(['x-end', 'yes'], false));
-    }
-    override onDrained(): void {}
+  constructor(connection: StreamConnection, pieces: readonly Buffer[], isOwned: boolean) {
+    super(connection);
+    this.#pieces = pieces;
+    this.#isOwned = isOwned;
   }
 
-  test('is given back when the socket has taken it, and not before', async () => {
-    const own = pieces();
-    const { port } = await echoServer((from) => new Bulk(from, own, true));
+  override onHeaders(): void {
+    this.sendHeaders(new HeaderTemplate([':status', '200'], false), false);
+    for (const piece of this.#pieces) this.sendData(nothing, piece, false, this.#isOwned);
+    this.sendTrailers(new HeaderTemplate(['x-end', 'yes'], false));
+  }
+  override onDrained(): void {}
+}
+
+describe('an owned body', () => {
+  test('is released when the socket has taken it, and not before', async () => {
+    const owned = ownedPieces();
+    const { port } = await echoServer((from) => new Bulk(from, owned, true));
     const stream = nodeClient(port).request({ ':method': 'POST', ':path': '/' });
     stream.pause();
     await new Promise((resolve) => stream.once('response', resolve));
     await new Promise((resolve) => setTimeout(resolve, 200));
-    expect(freed(own)).toBeLessThan(own.length);
+    expect(countDetached(owned)).toBeLessThan(owned.length);
     const received: Buffer[] = [];
     stream.on('data', (chunk: Buffer) => received.push(chunk));
     stream.resume();
     await new Promise((resolve) => stream.on('end', resolve));
-    expect(Buffer.concat(received).equals(Buffer.concat(pieces()))).toBe(true);
-    await expect.poll(() => freed(own)).toBe(own.length);
+    expect(Buffer.concat(received).equals(Buffer.concat(ownedPieces()))).toBe(true);
+    await expect.poll(() => countDetached(owned)).toBe(owned.length);
   });
 
-  test('is left alone where somebody else may have it', async () => {
-    const shared = pieces();
-    const { port } = await echoServer((from) => new Bulk(from, shared, false));
+  test('whose memory was not allocated for release is left alone', async () => {
+    const foreign = Array.from({ length: 4 }, (_, i) => Buffer.alloc(1_000_000, i + 1));
+    const { port } = await echoServer((from) => new Bulk(from, foreign, true));
     const { body } = await request(nodeClient(port), { ':path': '/' }, nothing);
-    expect(body.equals(Buffer.concat(shared))).toBe(true);
-    expect(freed(shared)).toBe(0);
+    expect(body.equals(Buffer.concat(foreign))).toBe(true);
+    expect(countDetached(foreign)).toBe(0);
   });
 
-  test('does no harm when the connection breaks amid it', async () => {
-    const own = pieces();
-    const { port } = await echoServer((from) => new Bulk(from, own.splice(0, 12), true));
+  test('does not corrupt others when its connection breaks', async () => {
+    const owned = ownedPieces();
+    const { port } = await echoServer((from) => new Bulk(from, owned.splice(0, 12), true));
     const session = nodeClient(port);
     const stream = session.request({ ':method': 'POST', ':path': '/' });
     stream.on('error', () => {});
@@ -331,12 +337,71 @@ describe('memory that nobody else has', () => {
     session.destroy();
     await new Promise((resolve) => session.on('close', resolve));
     const { body } = await request(nodeClient(port), { ':path': '/' }, nothing);
-    expect(body.equals(Buffer.concat(pieces().slice(12)))).toBe(true);
+    expect(body.equals(Buffer.concat(ownedPieces().slice(12)))).toBe(true);
+  });
+});
+
+describe('a shared body of 1 MiB', () => {
+  /** In memory that could be released, so that nothing but the statement of ownership protects it. */
+  function sharedBody(): Buffer {
+    const body = allocateMemory(1_048_576);
+    for (let i = 0; i < body.length; i++) body[i] = (i * 31) % 251;
+    return body;
+  }
+
+  async function expectIntact(body: Buffer, receive: (port: number) => Promise<Buffer[]>) {
+    const checksum = crc32(body);
+    const { port } = await echoServer((from) => new Bulk(from, [body], false));
+    const received = await receive(port);
+    expect(received.map((each) => each.length)).toEqual(new Array(100).fill(1_048_576));
+    expect(new Set(received.map((each) => crc32(each)))).toEqual(new Set([checksum]));
+    expect(crc32(body)).toBe(checksum);
+    expect(countDetached([body])).toBe(0);
+  }
+
+  test('arrives intact on 100 streams of one connection', async () => {
+    await expectIntact(sharedBody(), async (port) => {
+      const session = nodeClient(port);
+      const responses = Array.from({ length: 100 }, () =>
+        request(session, { ':path': '/' }, nothing),
+      );
+      return (await Promise.all(responses)).map(({ body }) => body);
+    });
+  });
+
+  test('arrives intact on 100 connections', async () => {
+    await expectIntact(sharedBody(), async (port) => {
+      const responses = Array.from({ length: 100 }, () =>
+        request(nodeClient(port), { ':path': '/' }, nothing),
+      );
+      return (await Promise.all(responses)).map(({ body }) => body);
+    });
+  });
+
+  test('is not released when an owned body on the same stream is', async () => {
+    const shared = sharedBody();
+    const owned = ownedPieces();
+    class Mixed extends Bulk {
+      override onHeaders(): void {
+        this.sendHeaders(new HeaderTemplate([':status', '200'], false), false);
+        for (const piece of owned) {
+          this.sendData(nothing, piece, false, true);
+          this.sendData(nothing, shared, false, false);
+        }
+        this.sendTrailers(new HeaderTemplate(['x-end', 'yes'], false));
+      }
+    }
+    const { port } = await echoServer((from) => new Mixed(from, [], false));
+    const { body } = await request(nodeClient(port), { ':path': '/' }, nothing);
+    const expected = ownedPieces().flatMap((piece) => [piece, shared]);
+    expect(body.equals(Buffer.concat(expected))).toBe(true);
+    await expect.poll(() => countDetached(owned)).toBe(owned.length);
+    expect(countDetached([shared])).toBe(0);
   });
 });
 
 describe("Node's server", () => {
-  test('answers requests of any size with headers, body and trailers', async () => {
+  test('responds to requests of any size with headers, body and trailers', async () => {
     const { connection } = await nodeServer((stream, headers) => {
       stream.respond(
         { ':status': 200, 'x-path': String(headers[':path']) },
@@ -346,16 +411,16 @@ describe("Node's server", () => {
       stream.pipe(stream);
     });
     for (const size of [0, 1, 16_385, 1_000_000, 10_000_000]) {
-      const asked = await ask(connection, `/${size}`, Buffer.alloc(size, 7)).done();
-      expect(asked.status).toBe(200);
-      expect(asked.fields).toContain(`/${size}`);
-      expect(Buffer.concat(asked.body).equals(Buffer.alloc(size, 7))).toBe(true);
-      expect(asked.trailers).toEqual(['x-end', 'yes']);
+      const requested = await send(connection, `/${size}`, Buffer.alloc(size, 7)).done();
+      expect(requested.status).toBe(200);
+      expect(requested.fields).toContain(`/${size}`);
+      expect(Buffer.concat(requested.body).equals(Buffer.alloc(size, 7))).toBe(true);
+      expect(requested.trailers).toEqual(['x-end', 'yes']);
     }
     expect(connection.openStreams).toBe(0);
   });
 
-  test('with a limit of streams makes the others wait for their turn', async () => {
+  test('with a stream limit makes further streams wait', async () => {
     let open = 0;
     let most = 0;
     const { connection } = await nodeServer(
@@ -372,35 +437,35 @@ describe("Node's server", () => {
       },
       { maxConcurrentStreams: 5 },
     );
-    const asked = Array.from({ length: 40 }, () => ask(connection, '/', Buffer.from('b')));
-    for (const each of asked) expect((await each.done()).outcome).toBe('ended');
+    const requested = Array.from({ length: 40 }, () => send(connection, '/', Buffer.from('b')));
+    for (const each of requested) expect((await each.done()).outcome).toBe('ended');
     expect(most).toBeLessThanOrEqual(5);
   });
 
-  test('that refuses a stream says so with the code of the RFC', async () => {
+  test('that rejects a stream resets it with REFUSED_STREAM', async () => {
     const { connection } = await nodeServer((stream) => {
       stream.on('error', () => {});
       stream.close(constants.NGHTTP2_REFUSED_STREAM);
     });
-    expect((await ask(connection, '/', nothing).done()).outcome).toBe('reset 7');
+    expect((await send(connection, '/', nothing).done()).outcome).toBe('reset 7');
   });
 
-  test('that goes away finishes what it has, and the connection closes behind it', async () => {
+  test('that sends GOAWAY finishes open streams, and then the connection closes', async () => {
     const { connection, log } = await nodeServer((stream) => {
       stream.session?.close();
       stream.respond({ ':status': 200 });
       setTimeout(() => stream.end('last words'), 20);
     });
-    const asked = await ask(connection, '/', nothing).done();
-    expect(Buffer.concat(asked.body).toString()).toBe('last words');
+    const requested = await send(connection, '/', nothing).done();
+    expect(Buffer.concat(requested.body).toString()).toBe('last words');
     expect(log[0]).toBe('going away 0');
-    expect(connection.takesStreams).toBe(false);
+    expect(connection.canOpen).toBe(false);
     await new Promise((resolve) => setTimeout(resolve, 50));
     expect(log).toContain('closed');
   });
 
-  test('that breaks the connection loses its streams', async () => {
+  test('that breaks the connection ends its streams', async () => {
     const { connection } = await nodeServer((stream) => stream.session?.destroy());
-    expect((await ask(connection, '/', nothing).done()).outcome).toMatch(/lost|unsent|reset/);
+    expect((await send(connection, '/', nothing).done()).outcome).toMatch(/lost|unsent|reset/);
   });
 });

@@ -3,7 +3,7 @@ import type { Call } from '../../../src/call/call.ts';
 import type { MethodName } from '../../../src/etcd/methods.ts';
 import type { Metadata } from '../../../src/grpc/metadata.ts';
 import { namespace } from '../../../src/namespace/namespace.ts';
-import type { WireFault } from '../../../src/rewrite/fault.ts';
+import type { RewriteFault } from '../../../src/rewrite/fault.ts';
 import type { Tenant } from '../../../src/tenant/tenant.ts';
 import { Caller } from '../../support/caller.ts';
 import {
@@ -23,7 +23,7 @@ export const header = { cluster_id: '7', member_id: '8', revision: '100', raft_t
 export class Setup {
   readonly etcd = new FakeEtcd<'store'>();
   readonly tenant: Tenant;
-  readonly violations: { call: Call; fault: WireFault }[] = [];
+  readonly violations: { call: Call; fault: RewriteFault }[] = [];
   foreignLeases = 0;
   /** What the next draws of lease IDs give; 1 when nothing is left. */
   readonly drawn: number[] = [];

@@ -12,7 +12,7 @@ function isMalformed(source: Uint8Array): boolean {
 }
 
 describe('a reader', () => {
-  test('walks over every kind of field and knows where each stands', () => {
+  test('iterates over every kind of field with its offsets', () => {
     const source = Buffer.concat([
       slowMessage([1, 300n], [2, 'key'], [100, -1n]),
       bytes(0x19, 1, 2, 3, 4, 5, 6, 7, 8),
@@ -39,7 +39,7 @@ describe('a reader', () => {
     expect(Buffer.concat(pieces)).toEqual(source);
   });
 
-  test('reads int64 exactly, and as a number with the right sign', () => {
+  test('reads int64 exactly, and as a number with the correct sign', () => {
     for (const value of [0n, 1n, 2n ** 53n + 1n, 2n ** 63n - 1n, -1n, -(2n ** 63n)]) {
       const reader = new Reader(slowMessage([1, value]));
       expect(reader.next()).toBe(true);
@@ -49,7 +49,7 @@ describe('a reader', () => {
     }
   });
 
-  test('reads messages in messages', () => {
+  test('reads nested messages', () => {
     const reader = new Reader(slowMessage([1, slowMessage([2, slowMessage([3, 7n])])]));
     reader.next();
     const inner = reader.message();
@@ -59,7 +59,7 @@ describe('a reader', () => {
     expect(innermost.number()).toBe(7);
   });
 
-  test('is malformed when asked for what the field is not', () => {
+  test('is malformed after a getter for another wire type', () => {
     const reader = new Reader(slowMessage([1, 7n], [2, 'text']));
     reader.next();
     expect(reader.bytes()).toEqual(bytes());
@@ -68,7 +68,7 @@ describe('a reader', () => {
     expect(reader.int64()).toBe(0n);
   });
 
-  test('takes an empty message', () => {
+  test('accepts an empty message', () => {
     expect(isMalformed(bytes())).toBe(false);
   });
 
@@ -91,22 +91,22 @@ describe('a reader', () => {
     ['a field number of 2^32 + 1', Buffer.concat([slowVarint((2n ** 32n + 1n) << 3n), bytes(1)])],
     ['a field number of 2^29', Buffer.concat([slowVarint(2n ** 32n), bytes(1)])],
     ['a tag of six bytes', bytes(0x88, 0x80, 0x80, 0x80, 0x80, 0x00, 0x01)],
-  ])('refuses %s', (_, source) => {
+  ])('rejects %s', (_, source) => {
     expect(isMalformed(source)).toBe(true);
   });
 
   test.each([
     ['the highest field number', Buffer.concat([slowVarint((2n ** 29n - 1n) << 3n), bytes(1)])],
-    ['a tag that is longer than need be', bytes(0x88, 0x80, 0x80, 0x80, 0x00, 0x01)],
-    ['a length that is longer than need be', bytes(0x0a, 0x81, 0x80, 0x80, 0x80, 0x00, 0x61)],
-    ['a varint that is longer than need be', bytes(0x08, ...new Array(9).fill(0x80), 0x00)],
-  ])('takes %s', (_, source) => {
+    ['a non-minimal tag', bytes(0x88, 0x80, 0x80, 0x80, 0x00, 0x01)],
+    ['a non-minimal length', bytes(0x0a, 0x81, 0x80, 0x80, 0x80, 0x00, 0x61)],
+    ['a non-minimal varint', bytes(0x08, ...new Array(9).fill(0x80), 0x00)],
+  ])('accepts %s', (_, source) => {
     expect(isMalformed(source)).toBe(false);
   });
 });
 
 describe('a writer', () => {
-  test('writes what a reader reads', () => {
+  test('encodes all field types as the oracle does', () => {
     const written = new Writer()
       .varint(1, 5)
       .varint(2, -1)
@@ -133,7 +133,7 @@ describe('a writer', () => {
     );
   });
 
-  test('leaves out what proto3 leaves out, but not an empty message', () => {
+  test('omits default values as proto3 does, but not an empty message', () => {
     const written = new Writer().varint(1, 0).bool(2, false).string(3, '').bytes(4, bytes());
     expect(written.finish().length).toBe(0);
     expect([...written.message(5, bytes()).finish()]).toEqual([0x2a, 0]);

@@ -5,13 +5,13 @@ import { slowMessage } from '../../support/slow-rewriter.ts';
 const grant = slowMessage([1, 60n], [2, 7n], [9, 'unknown']);
 
 describe('one varint field of a message', () => {
-  test('is read, and is 0 when absent', () => {
+  test('is read, and is 0 if absent', () => {
     expect(varintField(grant, 2)).toBe(7n);
     expect(varintField(grant, 3)).toBe(0n);
     expect(varintField(slowMessage([2, -5n]), 2)).toBe(-5n);
   });
 
-  test('is replaced in place, and the rest stays', () => {
+  test('is replaced, and all other fields are unchanged', () => {
     expect(replaceVarintField(grant, 2, 2n ** 62n)).toEqual(
       slowMessage([1, 60n], [2, 2n ** 62n], [9, 'unknown']),
     );
@@ -20,7 +20,7 @@ describe('one varint field of a message', () => {
     );
   });
 
-  test('is appended when absent', () => {
+  test('is appended if absent', () => {
     expect(replaceVarintField(slowMessage([1, 60n]), 2, 7n)).toEqual(
       slowMessage([1, 60n], [2, 7n]),
     );
@@ -31,7 +31,7 @@ describe('one varint field of a message', () => {
     ['malformed', slowMessage([2, 'seven'])],
     ['malformed', slowMessage([2, 7n]).subarray(0, 1)],
     ['malformed', Buffer.concat([slowMessage([2, 7n], [2, 7n]), Buffer.of(0x07)])],
-  ])('is %s when it cannot be told for sure', (fault, source) => {
+  ])('is the fault %s if the message is ambiguous or malformed', (fault, source) => {
     expect(varintField(source, 2)).toBe(fault);
     expect(replaceVarintField(source, 2, 1n)).toBe(fault);
   });

@@ -17,7 +17,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe('deadlines', () => {
-  test('a deadline is met at most one step late and never early', () => {
+  test('expire at most one tick late and never early', () => {
     const deadlines = new Deadlines(systemClock);
     const random = new Seeded(seed);
     const startMs = systemClock.nowMs();
@@ -36,7 +36,7 @@ describe('deadlines', () => {
     expect(deadlines.count).toBe(0);
   });
 
-  test('there is one timer however many wait, and none once nothing does', () => {
+  test('use one timer for any number of entries, and none without entries', () => {
     const deadlines = new Deadlines(systemClock);
     expect(vi.getTimerCount()).toBe(0);
     const entries = Array.from({ length: 100 }, () => new Recorded());
@@ -48,7 +48,7 @@ describe('deadlines', () => {
     expect(entries.flatMap((entry) => entry.firedMs)).toEqual([]);
   });
 
-  test('adding again replaces the deadline, and Infinity waits for nothing', () => {
+  test('are replaced when an entry is added again, and removed by Infinity', () => {
     const deadlines = new Deadlines(systemClock);
     const entry = new Recorded();
     deadlines.add(entry, systemClock.nowMs() + 100);
@@ -62,7 +62,7 @@ describe('deadlines', () => {
     expect(entry.firedMs).toEqual([]);
   });
 
-  test('an entry that is due may remove its neighbours and add itself again', () => {
+  test('let an expired entry remove other entries and add itself again', () => {
     const deadlines = new Deadlines(systemClock);
     const [first, second] = [new Recorded(), new Recorded()];
     const dueMs = systemClock.nowMs() + 100;
@@ -79,7 +79,7 @@ describe('deadlines', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('what is overdue when it is added is met at the next step', () => {
+  test('that are overdue expire at the next tick', () => {
     const deadlines = new Deadlines(systemClock);
     const entry = new Recorded();
     deadlines.add(entry, systemClock.nowMs() - 5_000);

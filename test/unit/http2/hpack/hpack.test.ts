@@ -1,4 +1,4 @@
-/** The examples of RFC 7541, appendix C, in both directions where they have one. */
+/** The examples of RFC 7541, appendix C, and the limits and errors of decoder and encoder. */
 import { describe, expect, test } from 'vitest';
 import { HpackDecoder } from '../../../../src/http2/hpack/decoder.ts';
 import { HeaderTemplate, HpackEncoder, literalField } from '../../../../src/http2/hpack/encoder.ts';
@@ -127,11 +127,11 @@ describe('malformed blocks', () => {
     ['a name index beyond the table', '7f0101 61'],
     ['a string longer than the block', '000a6162'],
     ['an integer that ends with the block', 'ff'],
-    ['an integer without end', 'ffffffffffffffffffffff7f'],
+    ['an integer that is too long', 'ffffffffffffffffffffff7f'],
     ['a literal without a value', '000161'],
     ['a table larger than allowed', '3fe21f'],
-    ['a size update behind a field', '8220'],
-  ])('%s is refused', (_, hex) => {
+    ['a size update after a field', '8220'],
+  ])('%s is rejected', (_, hex) => {
     const block = bytes(hex);
     expect(new HpackDecoder(4096, 65_536).decode(block, 0, block.length)).toBeNull();
   });
@@ -148,7 +148,7 @@ describe('the decoder', () => {
     expect(decode(decoder, 'bf').fields).toEqual(['a', 'b']);
   });
 
-  test('stops filling a list at its bound and goes on reading', () => {
+  test('stops filling a list at its limit and continues to decode', () => {
     const decoder = new HpackDecoder(4096, 100);
     const list = decode(decoder, '400161 0162 be be be be');
     expect(list.tooLarge).toBe(true);
@@ -171,12 +171,12 @@ describe('header lists', () => {
     ['connection', '000a 636f6e6e656374696f6e 0162'],
     ['te other than trailers', '0002 7465 0162'],
     ['an unknown pseudo-header field', '0002 3a78 0162'],
-    ['a pseudo-header field behind a regular one', '000161 0162 82'],
+    ['a pseudo-header field after a regular one', '000161 0162 82'],
     ['a pseudo-header field twice', '8283'],
     ['a line break in a value', '000161 010a'],
     ['an empty path', '04 00'],
     ['two content-lengths that differ', '0f0d 0131 0f0d 0132'],
-  ])('%s makes them malformed', (_, hex) => {
+  ])('%s makes the list malformed', (_, hex) => {
     expect(decode(new HpackDecoder(4096, 65_536), hex).malformed).toBe(true);
   });
 });
@@ -184,7 +184,7 @@ describe('header lists', () => {
 describe('the encoder', () => {
   const fields = [':method', 'POST', ':path', '/etcdserverpb.KV/Put', 'te', 'trailers'];
 
-  test('settles on a block of indexes that no longer changes', () => {
+  test('converges to a constant block of indexes', () => {
     const encoder = new HpackEncoder(4096);
     const template = new HeaderTemplate(fields, true);
     const first = encoder.encode(template);
@@ -203,7 +203,7 @@ describe('the encoder', () => {
     }
   });
 
-  test('announces the smallest and the last size after the peer changed the table', () => {
+  test('announces the smallest and the last table size after the peer changed it', () => {
     const encoder = new HpackEncoder(4096);
     encoder.setPeerTableBytes(0);
     encoder.setPeerTableBytes(1_000_000);
@@ -211,7 +211,7 @@ describe('the encoder', () => {
     expect(block.toString('hex')).toBe('203fe11f83');
   });
 
-  test('never puts a credential into the table', () => {
+  test('never adds a credential to the table', () => {
     const encoder = new HpackEncoder(4096);
     const template = new HeaderTemplate(['token', 'secret'], true);
     const first = encoder.encode(template);
@@ -219,7 +219,7 @@ describe('the encoder', () => {
     expect(encoder.encode(template)).toEqual(first);
   });
 
-  test('makes literals that need no table', () => {
+  test('writes literals that use no table', () => {
     const list = decode(
       new HpackDecoder(0, 65_536),
       literalField('grpc-timeout', '5S').toString('hex'),

@@ -120,7 +120,7 @@ describe('a lease with an ID of its own', () => {
       const { heard } = setup.unary(name, { TTL: 60, ID: id });
       expect(heard.status).toMatchObject({
         code: Code.INVALID_ARGUMENT,
-        text: 'etcd-bulkhead: a lease ID must lie between 1 and 2147483647',
+        text: 'etcd-bulkhead: a lease ID must be between 1 and 2147483647',
       });
       expect(setup.etcd.calls).toEqual([]);
     },

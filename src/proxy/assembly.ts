@@ -1,0 +1,225 @@
+/**
+ * The composition root: builds every object of a proxy once, from the upstream up to the listeners. No other file knows how
+ * the objects are connected. The order of the layers is in pipeline.ts.
+ */
+import type { Call, Etcd } from '../call/call.ts';
+import type { Config } from '../config/config.ts';
+import { ordersProgress } from '../etcd/releases.ts';
+import { printableKey } from '../etcd/request-key.ts';
+import { gateway } from '../gateway/server.ts';
+import { Breakers } from '../guard/breaker/breakers.ts';
+import { Hold } from '../guard/hold.ts';
+import { RetryBudget } from '../guard/retry-budget.ts';
+import { Passwords } from '../identity/password.ts';
+import { KeepAlives } from '../lease/keep-alives.ts';
+import { keepAliveLimits } from '../lease/limits.ts';
+import { OpenStreams } from '../lifecycle/drain.ts';
+import { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { callLog } from '../observe/call-log.ts';
+import type { Logger } from '../observe/logger.ts';
+import { Metrics } from '../observe/metrics.ts';
+import { pipeline } from '../pipeline.ts';
+import { ReadStats } from '../reads/share-reads.ts';
+import { type Clock, systemClock } from '../runtime/clock.ts';
+import { Deadlines } from '../runtime/deadlines.ts';
+import { type Random, systemRandom } from '../runtime/random.ts';
+import { deferToTurn } from '../runtime/turn.ts';
+import { buildDirectory, Directory } from '../tenant/directory.ts';
+import { Upstream } from '../upstream/upstream.ts';
+import { WatchHub } from '../watch/hub/hub.ts';
+import { HubStats, hubLimits } from '../watch/hub/hub-context.ts';
+import { watchLimits } from '../watch/stream/watch-limits.ts';
+import { callHandler } from './call-handler.ts';
+import { ConfigurationApplier } from './configuration-applier.ts';
+import { identityParts } from './identity-parts.ts';
+import { Listeners } from './listeners.ts';
+import { proxyMember } from './member.ts';
+import { namespaceHooks } from './namespace-hooks.ts';
+import type { Transport } from './transports.ts';
+
+export interface ProxyDependencies {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+export class Assembly {
+  readonly logger: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly lifecycle = new Lifecycle();
+  readonly passwords = new Passwords();
+  readonly directory: { current: Directory };
+  readonly deadlines: Deadlines;
+  readonly streams: OpenStreams;
+  readonly upstream: Upstream;
+  readonly hold: Hold;
+  readonly hub: WatchHub;
+  readonly keepAlives: KeepAlives;
+  readonly readStats = new ReadStats();
+  readonly metrics: Metrics;
+  readonly breakers: Breakers;
+  readonly listeners: Listeners;
+  readonly configuration: ConfigurationApplier;
+  /** For the transports and the gateway. */
+  readonly #onFault = (error: unknown): void => logFault(this.logger, error, null);
+
+  /** Throws if `config` has problems that `loadConfig` reports. */
+  constructor(config: Config, dependencies: ProxyDependencies, transport: Transport) {
+    this.logger = dependencies.logger;
+    this.clock = dependencies.clock ?? systemClock;
+    this.random = dependencies.random ?? systemRandom;
+    this.directory = { current: directoryOf(config) };
+    this.deadlines = new Deadlines(this.clock);
+    this.streams = new OpenStreams(this.clock);
+    this.upstream = this.#buildUpstream(config, transport);
+    this.hold = new Hold(this.upstream);
+    this.hub = this.#buildHub();
+    this.keepAlives = this.#buildKeepAlives(config);
+    this.metrics = new Metrics(() => this.upstream.snapshot());
+    this.metrics.addSharing(this.keepAlives.stats, this.readStats);
+    this.breakers = this.#buildBreakers(config);
+    this.listeners = this.#buildListeners(config, transport, this.#buildPipeline(config));
+    this.configuration = new ConfigurationApplier(config, this);
+  }
+
+  #buildUpstream(config: Config, transport: Transport): Upstream {
+    const { logger, clock, random } = this;
+    return new Upstream({
+      endpoints: config.endpoints,
+      passesCredentials: (listener) => this.#passesCredentials(listener),
+      login: config.login,
+      onLoginFailure: (reason) => logger.error('cannot log in to etcd', { reason }),
+      transport: transport.makeClient({ clock, random, onFault: this.#onFault }),
+      clock,
+      random,
+      keepaliveMs: config.keepaliveMs,
+      keepaliveTimeoutMs: config.keepaliveTimeoutMs,
+    });
+  }
+
+  #buildHub(): WatchHub {
+    const { clock, random, upstream } = this;
+    return new WatchHub({
+      clock,
+      random,
+      defer: deferToTurn,
+      limits: hubLimits,
+      stats: new HubStats(),
+      ordersProgress: () => upstream.everyVersion(ordersProgress),
+      onFault: this.#onFault,
+    });
+  }
+
+  #buildKeepAlives({ holdMs, requestTimeoutMs }: Config): KeepAlives {
+    const { clock, random, deadlines, upstream } = this;
+    return new KeepAlives({
+      clock,
+      random,
+      deadlines,
+      limits: keepAliveLimits,
+      availability: upstream,
+      holdMs,
+      requestTimeoutMs,
+      onFault: this.#onFault,
+    });
+  }
+
+  /** Whether clients of that listener use their own credentials at etcd. */
+  #passesCredentials(listener: string): boolean {
+    return this.directory.current.listener(listener)?.passesCredentials === true;
+  }
+
+  #buildBreakers(config: Config): Breakers {
+    const { logger, clock, random, deadlines, metrics } = this;
+    return new Breakers({
+      config: config.breaker,
+      clock,
+      random,
+      deadlines,
+      onState: (tenant, breaker, state) => {
+        metrics.breakerMoved(tenant, breaker, state);
+        logger.warn('breaker', { tenant, breaker, state });
+      },
+    });
+  }
+
+  #buildPipeline(config: Config): Etcd<'client'> {
+    const { logger, clock, random, deadlines, metrics, breakers, upstream } = this;
+    return pipeline({
+      rescue: (call, error) => logFault(logger, error, call),
+      health: this.lifecycle,
+      ...identityParts(this),
+      observe: {
+        clock,
+        counters: metrics.calls,
+        events: callLog(logger, clock),
+        keyOf: config.logKeys ? (call, request) => printableKey(call.method, request) : null,
+      },
+      drain: this.streams,
+      watch: {
+        limits: watchLimits,
+        hub: this.hub,
+        isShared: ({ tenant, peer }) =>
+          tenant?.sharesWatches === true && !this.#passesCredentials(peer.listener),
+      },
+      shareReads: {
+        isEnabled: config.shareReads,
+        clock,
+        deadlines,
+        stats: this.readStats,
+        isShared: ({ peer }) => !this.#passesCredentials(peer.listener),
+      },
+      namespace: {
+        random,
+        hooks: namespaceHooks(metrics, logger),
+        self: proxyMember(config.advertiseClientUrls, () => this.listeners),
+      },
+      shareKeepAlives: {
+        keepAlives: this.keepAlives,
+        isShared: ({ peer }) =>
+          this.configuration.config.shareKeepAlives && !this.#passesCredentials(peer.listener),
+      },
+      guard: {
+        clock,
+        deadlines,
+        breakers,
+        budget: new RetryBudget(clock),
+        hold: this.hold,
+        holdMs: config.holdMs,
+        requestTimeoutMs: config.requestTimeoutMs,
+      },
+      upstream,
+    });
+  }
+
+  #buildListeners(config: Config, transport: Transport, etcd: Etcd<'client'>): Listeners {
+    const { logger, clock, random, upstream } = this;
+    const http1 = gateway({
+      etcd,
+      upstream: () => upstream.snapshot(),
+      hostNames: config.advertiseClientUrls.flatMap((url) => URL.parse(url)?.hostname ?? []),
+      clock,
+      onFault: this.#onFault,
+    });
+    return new Listeners({
+      server: transport.makeServer({ clock, random, onFault: this.#onFault, http1 }),
+      handler: callHandler(etcd),
+      onUnavailable: ({ name }, code) =>
+        logger.info('address not available', { address: name, code }),
+    });
+  }
+}
+
+function directoryOf(config: Config): Directory {
+  const directory = buildDirectory(config);
+  if (directory instanceof Directory) return directory;
+  throw new Error(directory.map((problem) => problem.what).join('; '));
+}
+
+function logFault(logger: Logger, error: unknown, call: Call | null): void {
+  logger.error('fault', {
+    method: call?.method.name,
+    error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+  });
+}

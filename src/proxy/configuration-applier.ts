@@ -1,0 +1,104 @@
+/**
+ * Replaces the active configuration of a running proxy: either all of it, except settings that need a restart, or nothing.
+ * Every outcome is logged, counted and reported in /configz.
+ */
+import { ActiveConfiguration } from '../admin/active-configuration.ts';
+import type { ConfigurationReport } from '../admin/server.ts';
+import { certificateExpiries } from '../config/certificate-expiry.ts';
+import type { Config } from '../config/config.ts';
+import type { LoadResult } from '../config/load.ts';
+import { formatProblem } from '../config/problem.ts';
+import type { OpenStreams } from '../lifecycle/drain.ts';
+import { streamsToEnd } from '../lifecycle/streams-to-end.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { Metrics } from '../observe/metrics.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { buildDirectory, Directory } from '../tenant/directory.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import type { Listeners } from './listeners.ts';
+
+/** The parts that a configuration changes. */
+export interface ConfigurableParts {
+  readonly directory: { current: Directory };
+  readonly listeners: Listeners;
+  readonly upstream: Upstream;
+  readonly streams: OpenStreams;
+  readonly metrics: Metrics;
+  readonly logger: Logger;
+  readonly clock: Clock;
+}
+
+export class ConfigurationApplier {
+  #config: Config;
+  readonly #parts: ConfigurableParts;
+  readonly #active: ActiveConfiguration;
+
+  /** `config` is the configuration that `parts` were built from. */
+  constructor(config: Config, parts: ConfigurableParts) {
+    const epochMs = parts.clock.epochMs();
+    this.#config = config;
+    this.#parts = parts;
+    this.#active = new ActiveConfiguration(config, epochMs);
+    parts.metrics.reloaded(epochMs / 1_000, certificateExpiries(config));
+  }
+
+  get config(): Config {
+    return this.#config;
+  }
+
+  get report(): ConfigurationReport {
+    return this.#active.report;
+  }
+
+  /** Never rejects. Must not be called again before it has resolved. */
+  async apply({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
+    if (config === null) {
+      this.#reject(problems.map(formatProblem));
+      return;
+    }
+    const directory = buildDirectory(config, this.#parts.directory.current);
+    if (!(directory instanceof Directory)) {
+      this.#reject(directory.map(formatProblem));
+      return;
+    }
+    try {
+      await this.#parts.listeners.prepare(config);
+    } catch (error) {
+      this.#reject([(error as Error).message]);
+      return;
+    }
+    this.#commit(config, directory);
+  }
+
+  /** Synchronous and cannot fail, so calls never see a part of the new configuration. */
+  #commit(config: Config, directory: Directory): void {
+    const {
+      directory: current,
+      listeners,
+      upstream,
+      streams,
+      metrics,
+      logger,
+      clock,
+    } = this.#parts;
+    const { windowMs, maxMs } = config.drain;
+    const before = current.current;
+    this.#config = config;
+    current.current = directory;
+    upstream.update(config, config.requestTimeoutMs);
+    const needRebind = listeners.commit(config, maxMs);
+    void streams.endWhere(streamsToEnd(before, directory), windowMs);
+    const epochMs = clock.epochMs();
+    this.#active.apply(config, epochMs, needRebind);
+    metrics.reloaded(epochMs / 1_000, certificateExpiries(config));
+    logger.info('reloaded', { needRestart: this.#active.report.needRestart });
+  }
+
+  #reject(problems: readonly string[]): void {
+    this.#active.reject(problems);
+    this.#parts.metrics.reloadFailed();
+    this.#parts.logger.error('reload failed; the previous configuration stays active', {
+      problems,
+    });
+  }
+}
