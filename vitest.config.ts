@@ -37,7 +37,7 @@ export default defineConfig({
           name: 'integration-grpc-js',
           include: [
             'test/differential/**/*.test.ts',
-            'test/integration/{breaker,drain,etcd3,etcdctl,failover,tls}.test.ts',
+            'test/integration/{breaker,drain,etcd3,etcdctl,failover,keepalives,tls}.test.ts',
           ],
           env: { ETCD_BULKHEAD_TRANSPORT: 'grpc-js' },
           fileParallelism: false,

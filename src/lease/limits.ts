@@ -6,7 +6,7 @@ export interface KeepAliveLimits {
   readonly slowStreamsMax: number;
   /** Renewals sent ahead on one stream. Until the first response of a stream it is one. */
   readonly renewalsPerStreamMax: number;
-  /** Renewals that have waited this long show that etcd is slow. */
+  /** A stream with a renewal that has been in flight this long takes no more renewals, and shows that etcd is slow. */
   readonly slowMs: number;
   /** A stream without a response for this long is given up. It doubles with each stream that is given up. */
   readonly stallMsMin: number;
@@ -29,8 +29,8 @@ export interface KeepAliveLimits {
 export const keepAliveLimits: KeepAliveLimits = {
   streamsMax: 3,
   slowStreamsMax: 64,
-  renewalsPerStreamMax: 32,
-  slowMs: 500,
+  renewalsPerStreamMax: 128,
+  slowMs: 300,
   stallMsMin: 2_000,
   stallMsMax: 8_000,
   backoffMsMin: 50,

@@ -13,6 +13,7 @@ import {
 import { endedCall } from '../grpc/call.ts';
 import { Code, type Status, status } from '../grpc/status.ts';
 import { asOwned } from '../runtime/owned-bytes.ts';
+import type { KeepAliveLimits } from './limits.ts';
 import type { Renewal } from './renewal.ts';
 
 export interface RenewalStreamOwner {
@@ -31,13 +32,13 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
   readonly openedMs: number;
   /** When it last made progress: opened, had its first renewal after a while, or received a response. */
   progressMs: number;
-  /** It has received a response, so it reaches a member. */
-  isConfirmed = false;
   /** It takes no more renewals and is closed after its last response. */
   isRetiring = false;
   readonly #owner: RenewalStreamOwner;
   #requests: Requests<'store'> = endedCall;
   #sent: Renewal[] = [];
+  /** Renewals in flight start with one and grow with the responses, so that a burst is spread over the streams. */
+  #responses = 0;
   #isPaused = false;
   #isEnded = false;
 
@@ -52,13 +53,21 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
     return this.#sent.length;
   }
 
-  get isEnded(): boolean {
-    return this.#isEnded;
+  /** It has received a response, so it reaches a member. */
+  get isConfirmed(): boolean {
+    return this.#responses > 0;
   }
 
-  takes(renewalsMax: number): boolean {
-    const isOpen = !(this.#isEnded || this.#isPaused || this.isRetiring);
-    return isOpen && this.#sent.length < (this.isConfirmed ? renewalsMax : 1);
+  takes({ renewalsPerStreamMax, slowMs }: KeepAliveLimits, nowMs: number): boolean {
+    if (this.#isEnded || this.#isPaused || this.isRetiring) return false;
+    if (this.#sent.length >= Math.min(renewalsPerStreamMax, 1 + 2 * this.#responses)) return false;
+    return this.inFlightMs(nowMs) < slowMs;
+  }
+
+  /** For how long its oldest renewal has been in flight. */
+  inFlightMs(nowMs: number): number {
+    const oldest = this.#sent[0];
+    return oldest === undefined ? 0 : nowMs - oldest.sentMs;
   }
 
   attach(requests: Requests<'store'>): void {
@@ -70,6 +79,7 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
     if (this.#sent.length === 0) this.progressMs = nowMs;
     this.#sent.push(renewal);
     renewal.stream = this;
+    renewal.sentMs = nowMs;
     this.#requests.send(renewal.request);
   }
 
@@ -91,6 +101,7 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
       return;
     }
     this.#sent.shift();
+    this.#responses += 1;
     renewal.stream = null;
     this.#owner.onRenewed(this, renewal, message);
   }

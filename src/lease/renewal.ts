@@ -41,8 +41,8 @@ export class Renewal {
   /** The next renewal of the same lease, which waits until this one has its response. */
   next: Renewal | null = null;
   wasSent = false;
-  /** etcd's text of the newest failed attempt, for clients that do not wait any longer. */
-  lastFailure: Status | null = null;
+  /** When it was sent on `stream`. */
+  sentMs = 0;
   /** Links of the queue. */
   before: Renewal | null = null;
   after: Renewal | null = null;

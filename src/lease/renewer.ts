@@ -45,7 +45,10 @@ export class Renewer implements RenewalStreamOwner {
   /** No stream is opened beside a working one before: it may reach the member that has just failed. */
   #spareAtMs = 0;
   #stallMs: number;
+  /** How etcd itself ended a stream since the last response, for clients that do not wait any longer. */
+  #lastFailure: Status | null = null;
   #idleSinceMs = 0;
+  #tickDueMs = 0;
   #cancelTick: CancelTimer | null = null;
   #cancelBackoff: CancelTimer = () => {};
 
@@ -105,9 +108,9 @@ export class Renewer implements RenewalStreamOwner {
   // ---- RenewalStreamOwner ----
 
   onRenewed(stream: RenewalStream, renewal: Renewal, response: OwnedMessage<'store'>): void {
-    stream.isConfirmed = true;
     stream.progressMs = this.#context.clock.nowMs();
     this.#backoffMs = 0;
+    this.#lastFailure = null;
     this.#stallMs = this.#context.limits.stallMsMin;
     this.#finish(renewal);
     const { requests } = renewal;
@@ -127,7 +130,8 @@ export class Renewer implements RenewalStreamOwner {
     this.#removeStream(stream);
     const end = classifyStreamEnd(status);
     if (end === 'renewal') this.#rejectFirst(sent, status);
-    else this.#repeat(sent, end === 'lost' ? status : null);
+    else this.#repeat(sent);
+    if (end === 'lost' && status.origin === 'peer') this.#lastFailure = status;
     // A rejected renewal says nothing about the member: no backoff, or other leases would wait.
     if (end !== 'renewal' || sent.length === 0) this.#backOff();
     if (end === 'no-leader' && !this.#hasConfirmed) {
@@ -175,16 +179,24 @@ export class Renewer implements RenewalStreamOwner {
 
   #rejectFirst(sent: readonly Renewal[], status: Status): void {
     const [rejected, ...others] = sent;
-    this.#repeat(others, null);
+    this.#repeat(others);
     if (rejected === undefined) return;
     this.#finish(rejected);
-    for (const request of [...rejected.requests]) fail(request, status);
+    for (const request of [...rejected.requests]) this.#fail(request, status);
+  }
+
+  /** Ends the stream of a client, after the responses to its earlier requests. */
+  #fail(request: KeepAliveRequest, status: Status): void {
+    const { renewal } = request;
+    renewal?.leave(request);
+    if (renewal?.requests.length === 0) this.#drop(renewal);
+    request.failure = status;
+    request.client.onOutcome();
   }
 
   /** Puts renewals that were in flight back in front of the queue. Requests that came later for a lease join. */
-  #repeat(sent: readonly Renewal[], why: Status | null): void {
+  #repeat(sent: readonly Renewal[]): void {
     for (const renewal of sent.toReversed()) {
-      if (why?.origin === 'peer') renewal.lastFailure = why;
       if (renewal.requests.length === 0) {
         this.#finish(renewal);
         continue;
@@ -203,10 +215,10 @@ export class Renewer implements RenewalStreamOwner {
     try {
       const nowMs = this.#context.clock.nowMs();
       while (this.#queue.first !== null) {
-        let stream = this.#leastBusy();
+        let stream = this.#leastBusy(nowMs);
         if ((stream === null || stream.sentCount > 0) && this.#mayOpen(nowMs)) {
           this.#open(nowMs);
-          stream = this.#leastBusy();
+          stream = this.#leastBusy(nowMs);
         }
         if (stream === null) return;
         const renewal = this.#queue.shift();
@@ -227,10 +239,10 @@ export class Renewer implements RenewalStreamOwner {
 
   // ---- Streams ----
 
-  #leastBusy(): RenewalStream | null {
+  #leastBusy(nowMs: number): RenewalStream | null {
     let found: RenewalStream | null = null;
     for (const stream of this.#streams) {
-      if (!stream.takes(this.#context.limits.renewalsPerStreamMax)) continue;
+      if (!stream.takes(this.#context.limits, nowMs)) continue;
       if (found === null || stream.sentCount < found.sentCount) found = stream;
     }
     return found;
@@ -298,6 +310,7 @@ export class Renewer implements RenewalStreamOwner {
   #tickLater(): void {
     if (this.#cancelTick !== null || this.#isClosed) return;
     const { clock, limits } = this.#context;
+    this.#tickDueMs = clock.nowMs() + limits.tickMs;
     this.#cancelTick = clock.after(limits.tickMs, () => {
       this.#cancelTick = null;
       this.#guarded(() => this.#tick(clock.nowMs()));
@@ -310,8 +323,7 @@ export class Renewer implements RenewalStreamOwner {
     if (isStalled) this.#stallMs = Math.min(this.#context.limits.stallMsMax, this.#stallMs * 2);
     this.#retireOld(nowMs);
     this.#failLate(nowMs);
-    const isSlow = this.#oldestWaitMs(nowMs) >= this.#context.limits.slowMs;
-    if (isSlow) this.#addStreams(nowMs);
+    if (this.#isSlow(nowMs)) this.#addStreams(nowMs);
     else this.#closeSpareStream(nowMs);
     this.#pump();
   }
@@ -321,7 +333,7 @@ export class Renewer implements RenewalStreamOwner {
     const stalled = this.#streams.filter(
       ({ sentCount, progressMs }) => sentCount > 0 && nowMs - progressMs >= this.#stallMs,
     );
-    for (const stream of stalled) this.#repeat(this.#closeStream(stream), null);
+    for (const stream of stalled) this.#repeat(this.#closeStream(stream));
     if (stalled.length > 0) this.#backOff();
     return stalled.length > 0;
   }
@@ -342,18 +354,20 @@ export class Renewer implements RenewalStreamOwner {
       const isHeld = current.stream === null && !isAvailable;
       const waitMsMax = isHeld ? Math.min(holdMs, requestTimeoutMs) : requestTimeoutMs;
       const status =
-        current.lastFailure ?? refusal(current.wasSent ? 'upstream-timeout' : 'upstream-lost');
+        this.#lastFailure ?? refusal(current.wasSent ? 'upstream-timeout' : 'upstream-lost');
       for (const renewal of [current, current.next]) {
         for (const request of [...(renewal?.requests ?? [])]) {
-          if (nowMs - request.arrivedMs >= waitMsMax) fail(request, status);
+          if (nowMs - request.arrivedMs >= waitMsMax) this.#fail(request, status);
         }
       }
     }
   }
 
-  #oldestWaitMs(nowMs: number): number {
-    const request = this.#queue.first?.requests[0];
-    return request === undefined ? 0 : nowMs - request.arrivedMs;
+  /** Renewals wait although etcd has had time to respond to others. A late tick shows that the process itself is slow. */
+  #isSlow(nowMs: number): boolean {
+    const { tickMs, slowMs } = this.#context.limits;
+    if (this.#queue.first === null || nowMs - this.#tickDueMs >= tickMs / 2) return false;
+    return this.#streams.every((stream) => stream.inFlightMs(nowMs) >= slowMs);
   }
 
   /**
@@ -391,12 +405,6 @@ export class Renewer implements RenewalStreamOwner {
       this.#context.onFault(error);
     }
   }
-}
-
-function fail(request: KeepAliveRequest, status: Status): void {
-  request.renewal?.leave(request);
-  request.failure = status;
-  request.client.onOutcome();
 }
 
 /** A copy of the request, which may lie in a connection's read buffer. */
