@@ -7,7 +7,8 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeEnvironment, type Environment } from './environment.ts';
-import { measureLoad } from './measure-load.ts';
+import { measureKeepAlives } from './measure-keep-alives.ts';
+import { type Measured, type MeasureOptions, measureLoad } from './measure-load.ts';
 import { measureWatches } from './measure-watches.ts';
 import { Processes } from './processes.ts';
 import { judge, renderCase, renderVerdicts, toJson } from './report.ts';
@@ -41,12 +42,28 @@ function shortened(subject: Case): Case {
   if (subject.kind === 'idle-watches') {
     return { ...subject, connections: Math.ceil(subject.connections * quickShare) };
   }
+  if (subject.kind === 'keep-alives') {
+    return { ...subject, connections: Math.ceil(subject.connections * quickShare) };
+  }
   const least = subject.connections * subject.inFlightPerConnection;
   return { ...subject, requests: Math.max(least, Math.ceil(subject.requests * quickShare)) };
 }
 
 function isTargetName(name: string): name is TargetName {
   return targetNames.some((known) => known === name);
+}
+
+function measure(subject: Case, options: MeasureOptions): Promise<Measured> {
+  switch (subject.kind) {
+    case 'load':
+      return measureLoad(subject, options);
+    case 'idle-watches':
+      return measureWatches(subject, options);
+    case 'keep-alives':
+      return measureKeepAlives(subject, options);
+    default:
+      return subject satisfies never;
+  }
 }
 
 /** Resolves to false if etcd-bulkhead was requested and not measured. */
@@ -62,10 +79,7 @@ async function runScenario(
   for (const each of scenario.cases) {
     const subject = run.isQuick ? shortened(each) : each;
     const options = { names, rounds: run.rounds, isTls: scenario.tls, processes: run.processes };
-    const measured =
-      subject.kind === 'load'
-        ? await measureLoad(subject, options)
-        : await measureWatches(subject, options);
+    const measured = await measure(subject, options);
     for (const [name, reason] of measured.absent) {
       absent.set(name, reason);
     }

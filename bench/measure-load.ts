@@ -31,20 +31,19 @@ interface Contender {
   readonly responseFrameBytes: number;
 }
 
+export interface MeasureOptions {
+  readonly names: readonly TargetName[];
+  readonly rounds: number;
+  readonly isTls: boolean;
+  readonly processes: Processes;
+}
+
 export interface Measured extends CaseResult {
   readonly absent: ReadonlyMap<TargetName, string>;
 }
 
 /** Rejects if a target returns a wrong response. */
-export async function measureLoad(
-  subject: LoadCase,
-  options: {
-    readonly names: readonly TargetName[];
-    readonly rounds: number;
-    readonly isTls: boolean;
-    readonly processes: Processes;
-  },
-): Promise<Measured> {
+export async function measureLoad(subject: LoadCase, options: MeasureOptions): Promise<Measured> {
   await using world = await World.start(options.names, options.isTls, options.processes);
   using etcd = world.client(world.etcd);
   if (subject.operation === 'range') {
@@ -173,6 +172,7 @@ async function sampleOnce(
     perSecond: outcome.perSecond,
     p50Us: percentile(latenciesUs, 0.5),
     p99Us: percentile(latenciesUs, 0.99),
+    etcdStreams: null,
     ...readMemory(target.pid),
   };
 }

@@ -5,9 +5,8 @@
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { Measured } from './measure-load.ts';
+import type { Measured, MeasureOptions } from './measure-load.ts';
 import { readMemory } from './proc.ts';
-import type { Processes } from './processes.ts';
 import type { Sample, TargetName, WatchCase } from './scenario.ts';
 import { rotated } from './statistics.ts';
 import { type Target, World } from './world.ts';
@@ -19,12 +18,7 @@ const settleMs = 3000;
 /** Rejects when a target does not confirm every watch, or does not keep one. */
 export async function measureWatches(
   subject: WatchCase,
-  options: {
-    readonly names: readonly TargetName[];
-    readonly rounds: number;
-    readonly isTls: boolean;
-    readonly processes: Processes;
-  },
+  options: MeasureOptions,
 ): Promise<Measured> {
   const samples: Partial<Record<TargetName, Sample[]>> = {};
   const absent = new Map<TargetName, string>();
@@ -69,6 +63,7 @@ async function sampleOnce(world: World, target: Target, subject: WatchCase): Pro
     perSecond: null,
     p50Us: null,
     p99Us: null,
+    etcdStreams: null,
     ...memory,
   };
 }

@@ -10,6 +10,7 @@ const figures = [
   'perSecond',
   'p50Us',
   'p99Us',
+  'etcdStreams',
   'residentMiB',
   'peakMiB',
 ] as const satisfies readonly (keyof Sample)[];
@@ -28,6 +29,7 @@ export function mediansOf(samples: readonly Sample[]): Medians {
     perSecond: middle('perSecond'),
     p50Us: middle('p50Us'),
     p99Us: middle('p99Us'),
+    etcdStreams: middle('etcdStreams'),
     residentMiB: middle('residentMiB'),
     peakMiB: middle('peakMiB'),
   };
@@ -98,6 +100,7 @@ export function renderCase(result: CaseResult): string {
     ['p50 µs', (name) => measureOf('p50Us', result, name)],
     ['added µs', (name) => (name === 'etcd' ? null : measureOf('addedP50Us', result, name))],
     ['p99 µs', (name) => measureOf('p99Us', result, name)],
+    ['etcd streams', (name) => measureOf('etcdStreams', result, name)],
     ['RSS MiB', (name) => measureOf('residentMiB', result, name)],
     ['peak MiB', (name) => measureOf('peakMiB', result, name)],
   ];

@@ -39,7 +39,17 @@ export interface WatchCase {
   readonly keys: 'same' | 'own';
 }
 
-export type Case = LoadCase | WatchCase;
+/** Connections with one keepalive stream each. Every lease is renewed once per second. */
+export interface KeepAliveCase {
+  readonly kind: 'keep-alives';
+  readonly name: string;
+  readonly connections: number;
+  readonly leasesPerConnection: number;
+  /** Per round and target. */
+  readonly renewalsPerLease: number;
+}
+
+export type Case = LoadCase | WatchCase | KeepAliveCase;
 
 /** One round's figures of one target. A figure that a case does not measure is null. Memory is that of the target's processes. */
 export interface Sample {
@@ -50,6 +60,8 @@ export interface Sample {
   readonly perSecond: number | null;
   readonly p50Us: number | null;
   readonly p99Us: number | null;
+  /** Keepalive streams at etcd during the round. */
+  readonly etcdStreams: number | null;
   readonly residentMiB: number;
   /** Peak resident memory since the process started, VmHWM. */
   readonly peakMiB: number;

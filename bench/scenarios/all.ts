@@ -1,10 +1,14 @@
 /** Every scenario by its name on the command line. */
 import type { Scenario } from '../scenario.ts';
+import { keepalives } from './keepalives.ts';
 import { range10k } from './range-10k.ts';
 import { tls } from './tls.ts';
 import { unary } from './unary.ts';
 import { watchesIdleMemory } from './watches-idle-memory.ts';
 
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [unary, range10k, watchesIdleMemory, tls].map((scenario) => [scenario.name, scenario]),
+  [unary, range10k, watchesIdleMemory, tls, keepalives].map((scenario) => [
+    scenario.name,
+    scenario,
+  ]),
 );

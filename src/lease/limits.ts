@@ -30,7 +30,7 @@ export const keepAliveLimits: KeepAliveLimits = {
   streamsMax: 3,
   slowStreamsMax: 64,
   renewalsPerStreamMax: 128,
-  slowMs: 300,
+  slowMs: 500,
   stallMsMin: 2_000,
   stallMsMax: 8_000,
   backoffMsMin: 50,
