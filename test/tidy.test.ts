@@ -11,12 +11,12 @@ import { importCycles } from './support/imports.ts';
 import { AvoidList, sourceText } from './support/prose.ts';
 
 /** Findings of the avoid list that are still allowed. Each number may only go down. */
-const docsMax = 19;
-const stringsMax = 30;
-const openingsMax = 92;
-const commentsMax = 398;
+const docsMax = 0;
+const stringsMax = 0;
+const openingsMax = 0;
+const commentsMax = 0;
 /** Import cycles in src, type-only imports included. It may only go down, too. */
-const cyclesMax = 3;
+const cyclesMax = 0;
 
 const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard'], {
   encoding: 'utf8',

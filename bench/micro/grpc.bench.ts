@@ -13,7 +13,7 @@ import {
   messagePrefix,
   prefixBytes,
 } from '../../src/grpc/message-framing.ts';
-import { ServedCall, type Serving } from '../../src/grpc/native/served-call.ts';
+import { ServedCall, type ServedCallContext } from '../../src/grpc/native/served-call.ts';
 import { ok } from '../../src/grpc/status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../../src/grpc/transport.ts';
 import { HeaderTemplate } from '../../src/http2/hpack/encoder.ts';
@@ -31,17 +31,17 @@ const requestFields = [
   ...[':method', 'POST', ':scheme', 'http', ':path', path, ':authority', '127.0.0.1:2379'],
   ...['content-type', 'application/grpc', 'user-agent', 'grpc-go/1.71.1', 'te', 'trailers'],
 ];
-// Delivered again and again: it is too small for its memory to be released.
-const answer = asOwned(Buffer.alloc(20, 7));
+// Delivered again and again. It is too small for its memory to be released.
+const response = asOwned(Buffer.alloc(20, 7));
 
 /** Responds to each call at once. */
-class Answering implements CallHandler<ServedMethod> {
+class ImmediateHandler implements CallHandler<ServedMethod> {
   readonly methods = new Map([[path, put]]);
   requestBytes = 0;
-  unary(_: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
+  unary(_: Incoming<ServedMethod>, request: Uint8Array, responses: ResponseSink): CallHandle {
     this.requestBytes += request.length;
-    reply.deliver(answer);
-    reply.end(ok);
+    responses.deliver(response);
+    responses.end(ok);
     return endedCall;
   }
   stream() {
@@ -53,21 +53,21 @@ function framed(bytes: number): Buffer {
   return Buffer.concat([messagePrefix(bytes), Buffer.alloc(bytes, 7)]);
 }
 
-const handler = new Answering();
+const handler = new ImmediateHandler();
 function clientOf(data: readonly Buffer[]): RepeatingClient {
-  const serving: Serving<ServedMethod> = {
+  const context: ServedCallContext<ServedMethod> = {
     handler,
     messageBytesMax,
     assembly: new AssemblyBudget(messageBytesMax),
     clock: systemClock,
     peer: { listener: 'bench', remote: '', certificate: null },
-    replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
+    responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
     okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
     onFault: (fault) => {
       throw fault;
     },
   };
-  const connection = servedConnection((from) => new ServedCall(from, serving));
+  const connection = servedConnection((from) => new ServedCall(from, context));
   return new RepeatingClient(connection, requestFields, data);
 }
 
@@ -96,23 +96,23 @@ const sink = {
     throw new Error(text);
   },
 };
-measure('whole in a frame, recognised', request.length, () => {
+measure('one frame, recognized', request.length, () => {
   if (!isOneMessage(request, 0, request.length, messageBytesMax))
     throw new Error('not one message');
   sink.onMessage(request.subarray(prefixBytes));
 });
-measure('whole in a frame, put together', request.length, () => {
+measure('one frame, assembled', request.length, () => {
   reader.feed(request, 0, request.length, sink);
 });
-measure('cut in two, put together', request.length, () => {
+measure('cut in two, assembled', request.length, () => {
   reader.feed(request, 0, 100, sink);
   reader.feed(request, 100, request.length, sink);
 });
-if (messageBytes % 256 !== 0) throw new Error('a message was cut short');
+if (messageBytes % 256 !== 0) throw new Error('a message was truncated');
 
 heading('messages: 1 MB in frames of 16 KiB');
 const large = framed(1_000_000);
-const givingBack = {
+const releasing = {
   onMessage(bytes: Buffer): boolean {
     releaseMemory(bytes);
     return true;
@@ -124,9 +124,9 @@ function feedLarge(into: MessageReader, to: typeof sink): void {
     into.feed(large, at, Math.min(at + limits.frameBytesMax, large.length), to);
   }
 }
-const believing = new MessageReader(messageBytesMax, budget, messageBytesMax);
+const preallocating = new MessageReader(messageBytesMax, budget, messageBytesMax);
 const room = Buffer.alloc(large.length);
 measure('its memory left to garbage collection', large.length, () => feedLarge(reader, sink));
-measure('its memory released', large.length, () => feedLarge(reader, givingBack));
-measure('released, its length trusted', large.length, () => feedLarge(believing, givingBack));
-measure('  one copy of it into memory that is there', large.length, () => room.set(large));
+measure('its memory released', large.length, () => feedLarge(reader, releasing));
+measure('released, its length trusted', large.length, () => feedLarge(preallocating, releasing));
+measure('  for comparison: one copy into existing memory', large.length, () => room.set(large));

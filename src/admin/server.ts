@@ -1,6 +1,6 @@
 /**
  * The server on the admin address: probes, metrics and state over HTTP/1.1. It is read-only and separate from the client
- * port. It exposes no data of tenants. Probes do not depend on etcd.
+ * port. It shows the ranges that tenants watch, but no values. Probes do not depend on etcd.
  */
 
 import { once } from 'node:events';
@@ -19,6 +19,19 @@ export interface EndpointReport {
   readonly lastError: string;
   /** The etcd version that the endpoint reported. Empty if it has not reported one. */
   readonly version: string;
+}
+
+/** One feed of shared watches as /watchz shows it. */
+export interface FeedReport {
+  readonly tenant: string;
+  /** The watched range, printable: the visible key and range end. */
+  readonly key: string;
+  readonly end: string;
+  readonly state: string;
+  /** Everything up to this revision has arrived from etcd. */
+  readonly revision: number;
+  readonly watchers: number;
+  readonly historyBytes: number;
 }
 
 /** The configuration as /configz shows it. */
@@ -41,6 +54,7 @@ export interface AdminParts {
   /** Called at every request, as `upstream` and `metrics`. */
   readonly configuration: () => ConfigurationReport;
   readonly upstream: () => readonly EndpointReport[];
+  readonly feeds: () => readonly FeedReport[];
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
@@ -106,6 +120,7 @@ const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['/startupz', ({ lifecycle }) => (lifecycle.isStarted ? text(200, 'ok') : text(503, 'starting'))],
   ['/readyz', readiness],
   ['/upstreamz', ({ upstream }) => json({ endpoints: upstream() })],
+  ['/watchz', ({ feeds }) => json({ feeds: feeds() })],
   ['/configz', ({ configuration }) => json(configuration())],
   ['/version', ({ version }) => json({ 'etcd-bulkhead': version, node: process.version })],
   ['/metrics', exposition],

@@ -138,7 +138,7 @@ export abstract class UnaryLayer<Below extends Space, Above extends Space>
     if (!this.isEnded) this.handle.resumeResponses();
   }
 
-  /** A layer below that has not returned yet cannot have been cancelled, so its events are no violation. */
+  /** A layer below that has not returned yet cannot have been cancelled, so its events do not violate the contract. */
   protected override reportViolation(what: string): void {
     if (!(this.#isAborted && this.handle === endedCall)) super.reportViolation(what);
   }

@@ -4,6 +4,7 @@
  *
  * A secret is always configured as the name of a file, so that a configuration can be printed without redaction.
  */
+import { etcdTimeoutMs } from '../etcd/outcomes.ts';
 import type { ParsedAddress, ParsedEndpoint } from './address.ts';
 
 /** The type of the value of each kind of setting. Durations are in milliseconds. */
@@ -335,7 +336,7 @@ export const schema = {
     min: 100,
     section: 'resilience',
     reload: 'restart',
-    doc: 'Timeout of unary calls without a client deadline. Below 7s, calls can time out during a leader election.',
+    doc: `Timeout of unary calls without a client deadline. Below ${etcdTimeoutMs / 1_000}s, calls can time out during a leader election.`,
   },
   breaker: {
     kind: 'boolean',

@@ -20,7 +20,7 @@ export function printableKey(method: Method, request: Uint8Array): string {
 }
 
 /** Escapes all but printable ASCII as `\xNN`, and doubles backslashes, so that the text is unambiguous. */
-function printable(bytes: Uint8Array): string {
+export function printable(bytes: Uint8Array): string {
   let text = '';
   for (const byte of bytes.subarray(0, shownBytesMax)) {
     if (byte === 0x5c) text += '\\\\';

@@ -7,6 +7,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { Socket } from 'node:net';
 import type { Etcd } from '../call/call.ts';
 import { isLoopback } from '../config/address.ts';
+import { etcdTimeoutMs } from '../etcd/outcomes.ts';
 import type { Peer } from '../grpc/transport.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { health } from './health.ts';
@@ -39,8 +40,6 @@ const connectionsMax = 256;
 const headBytesMax = 16 * 1024;
 /** From the start of the connection, or from the previous response, to the end of a request head. */
 const headTimeoutMs = 5_000;
-/** As in etcd (server/config/config.go, ReqTimeout, with the default election timeout). */
-const responseTimeoutMs = 7_000;
 
 /** Returns a server that does not listen. It serves the connections of its `connection` event: `(socket, peer)`. */
 export function gateway(parts: GatewayParts): Server {
@@ -144,7 +143,7 @@ async function pageFor(
     etcd: parts.etcd,
     peer,
     metadata: authorization === undefined ? [] : ['authorization', authorization],
-    deadlineMs: parts.clock.nowMs() + responseTimeoutMs,
+    deadlineMs: parts.clock.nowMs() + etcdTimeoutMs,
     signal,
   };
   const hasLeader = members.some(({ state }) => state === 'ready');

@@ -1,4 +1,4 @@
-/** The response sink of a unary call that the proxy makes itself: reports the status and the one message when the call ends. */
+/** The response sink of a unary call that the proxy makes itself. It reports status and message when the call ends. */
 import type { OwnedBytes } from '../runtime/owned-bytes.ts';
 import type { ResponseSink } from './call.ts';
 import type { Status } from './status.ts';

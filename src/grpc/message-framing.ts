@@ -1,31 +1,31 @@
 /**
- * gRPC's length-prefixed messages, out of DATA that is cut anywhere and into it. The usual message is a frame of its own,
- * which `isOneMessage` recognises; all others are put together here, each in a buffer of its own. The limit is judged by the
- * prefix, before a byte of the message is held, and beyond a start memory grows with what has arrived and not with what was
- * announced.
+ * gRPC's length-prefixed messages, read from and written to DATA frames. Usually one frame holds exactly one message, which
+ * `isOneMessage` recognizes. `MessageReader` assembles all others, each in a buffer of its own. The size limit is applied to
+ * the prefix, before any memory is allocated. Beyond a first buffer, memory grows with the bytes that have arrived and not
+ * with the length that was announced.
  *
- * bench/micro/grpc.bench.ts (2-core VM, Node 24, 2026-11). "messages: 256 B": 29 ns whole in a frame and recognised, 122 ns
- * put together. "messages: 1 MB", in recycled memory: 0.10 ms growing, 0.03 ms where the announced length is believed.
+ * bench/micro/grpc.bench.ts (2-core VM, Node 24, 2026-11). "messages: 256 B": 29 ns if the frame is recognized, 122 ns if the
+ * message is assembled. "messages: 1 MB", in recycled memory: 0.10 ms if the buffer grows, 0.03 ms if it is allocated at once.
  */
 import { allocateMemory, releaseMemory } from '../runtime/large-memory.ts';
 import { Code } from './status.ts';
 
 export const prefixBytes = 5;
-/** What a message that spans frames gets at first, unless it is shorter; it doubles from there. */
-const firstBytes = 65_536;
-const nothing = Buffer.alloc(0);
+/** First buffer of a message that spans frames, unless the message is shorter. It doubles from there. */
+const firstBufferBytes = 65_536;
+const noBytes = Buffer.alloc(0);
 
 export interface MessageSink {
-  /** Returns false to read no further. */
+  /** Returns false to stop reading. */
   onMessage(bytes: Buffer): boolean;
-  /** The framing is broken or over the limit. Nothing is read after it. `text` is in grpc-go's words. */
+  /** The framing is invalid, or a message is over the limit. Reading stops. `text` is grpc-go's where grpc-go has one. */
   onBadMessage(code: number, text: string): void;
 }
 
-// Filled anew for each message and copied by whoever sends it, before anything else can run.
+// Reused for every message. The sender copies it before it returns.
 const prefix = Buffer.alloc(prefixBytes);
 
-/** The prefix of a message of so many bytes. Valid until the next call. */
+/** The prefix of a message of `length` bytes. Valid until the next call. */
 export function messagePrefix(length: number): Buffer {
   prefix[1] = length >>> 24;
   prefix[2] = length >>> 16;
@@ -34,13 +34,13 @@ export function messagePrefix(length: number): Buffer {
   return prefix;
 }
 
-/** The prefix of a message that begins with `head`, and `head` behind it. Valid until the next call. */
+/** The prefix of a message that consists of `head` and a tail, followed by `head`. Valid until the next call. */
 export function messageLead(head: Uint8Array, tailBytes: number): Uint8Array {
-  const fixed = messagePrefix(head.length + tailBytes);
-  return head.length === 0 ? fixed : Buffer.concat([fixed, head]);
+  const lengthPrefix = messagePrefix(head.length + tailBytes);
+  return head.length === 0 ? lengthPrefix : Buffer.concat([lengthPrefix, head]);
 }
 
-/** Whether `bytes[start..end)` is exactly one message, uncompressed and within the limit: the usual case. */
+/** Whether `bytes[start..end)` is exactly one message, uncompressed and within the limit. */
 export function isOneMessage(bytes: Buffer, start: number, end: number, bytesMax: number): boolean {
   const length = end - start - prefixBytes;
   return (
@@ -51,7 +51,7 @@ export function isOneMessage(bytes: Buffer, start: number, end: number, bytesMax
   );
 }
 
-/** What all messages of a connection that span frames may take together while they are incomplete. */
+/** Bounds the memory of all incomplete messages of a connection. */
 export class AssemblyBudget {
   #bytesLeft: number;
 
@@ -59,14 +59,14 @@ export class AssemblyBudget {
     this.#bytesLeft = bytesMax;
   }
 
-  /** False, and nothing taken, when there is not so much left. */
-  take(bytes: number): boolean {
+  /** Returns false, and reserves nothing, if less than `bytes` are left. */
+  reserve(bytes: number): boolean {
     if (bytes > this.#bytesLeft) return false;
     this.#bytesLeft -= bytes;
     return true;
   }
 
-  give(bytes: number): void {
+  release(bytes: number): void {
     this.#bytesLeft += bytes;
   }
 }
@@ -77,26 +77,26 @@ export class MessageReader {
   readonly #firstBytes: number;
   readonly #prefix = Buffer.alloc(prefixBytes);
   #prefixUsed = 0;
-  /** The message that is being put together; null between messages. */
+  /** The buffer of the incomplete message; null between messages. */
   #message: Buffer | null = null;
   #used = 0;
   #length = 0;
 
-  /** `firstBytesMax`: what is believed of an announced length before anything of the message has arrived. */
-  constructor(bytesMax: number, budget: AssemblyBudget, firstBytesMax = firstBytes) {
+  /** `firstBytesMax` limits the first buffer of a message, whatever length its prefix announces. */
+  constructor(bytesMax: number, budget: AssemblyBudget, firstBytesMax = firstBufferBytes) {
     this.#bytesMax = bytesMax;
     this.#budget = budget;
     this.#firstBytes = firstBytesMax;
   }
 
-  /** Gives up what is incomplete. */
+  /** Discards the incomplete message. */
   drop(): void {
-    if (this.#message !== null) this.#budget.give(this.#message.length);
+    if (this.#message !== null) this.#budget.release(this.#message.length);
     this.#message = null;
     this.#prefixUsed = 0;
   }
 
-  /** The end of the stream would cut a message short. */
+  /** Whether a message is incomplete. */
   get isAmidMessage(): boolean {
     return this.#message !== null || this.#prefixUsed > 0;
   }
@@ -126,7 +126,7 @@ export class MessageReader {
     }
   }
 
-  /** Judges a prefix; false when the message must not be read. */
+  /** Checks a prefix. Returns false if the message must not be read. */
   #begin(bytes: Buffer, at: number, sink: MessageSink): boolean {
     const flag = bytes[at] as number;
     this.#length = bytes.readUInt32BE(at + 1);
@@ -140,23 +140,23 @@ export class MessageReader {
       sink.onBadMessage(Code.RESOURCE_EXHAUSTED, text);
       return false;
     }
-    this.#message = nothing;
+    this.#message = noBytes;
     return true;
   }
 
   #deliverEmpty(sink: MessageSink): boolean {
     this.#message = null;
-    return sink.onMessage(nothing);
+    return sink.onMessage(noBytes);
   }
 
-  /** Returns the offset behind what was taken, or -1 when there is no room for it. */
+  /** Returns the offset after the copied bytes, or -1 if the budget is exhausted. */
   #append(bytes: Buffer, at: number, end: number, sink: MessageSink): number {
     const wanted = Math.min(end - at, this.#length - this.#used);
-    let message = this.#message ?? nothing;
+    let message = this.#message ?? noBytes;
     if (this.#used + wanted > message.length) {
-      const room = Math.max(this.#used + wanted, this.#firstBytes, message.length * 2);
-      const larger = allocateMemory(Math.min(room, this.#length));
-      if (!this.#budget.take(larger.length - message.length)) {
+      const capacity = Math.max(this.#used + wanted, this.#firstBytes, message.length * 2);
+      const larger = allocateMemory(Math.min(capacity, this.#length));
+      if (!this.#budget.reserve(larger.length - message.length)) {
         this.drop();
         const text = 'etcd-bulkhead: too many incomplete messages on this connection';
         sink.onBadMessage(Code.RESOURCE_EXHAUSTED, text);

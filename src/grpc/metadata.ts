@@ -1,12 +1,12 @@
 /**
- * Metadata as it stands on the wire: name, value, name, value, … Names are lower case; values of names that end in
- * `-bin` stay in their base64 form. A flat array costs nothing to share between calls whose header blocks repeat.
+ * gRPC metadata in its wire form: name, value, name, value, … Names are in lower case. Values of names that end in `-bin`
+ * stay in base64. Calls with equal header blocks share one array.
  */
 export type Metadata = readonly string[];
 
 export const noMetadata: Metadata = Object.freeze([]);
 
-/** The first value under `name` (lower case), or undefined. */
+/** The first value of `name`, which is in lower case; undefined if there is none. */
 export function metadataValue(metadata: Metadata, name: string): string | undefined {
   for (let i = 0; i < metadata.length; i += 2) {
     if (metadata[i] === name) return metadata[i + 1];

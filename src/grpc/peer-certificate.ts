@@ -1,10 +1,10 @@
 /**
- * Identities out of a client certificate. Read from its DER and not from any printed form, in which a crafted name can
- * look like several (CVE-2021-44532). It verifies nothing: OpenSSL has done so before the connection got here.
+ * Reads the names in a client certificate. They are read from DER and not from a printed form, in which a crafted name can
+ * look like several (CVE-2021-44532). Nothing is verified here: OpenSSL has verified the certificate during the handshake.
  */
 import type { PeerCertificate } from './transport.ts';
 
-/** One element of DER: its tag byte and its content. */
+/** One DER element: its tag byte and its content. */
 interface Element {
   readonly tag: number;
   readonly body: Buffer;
@@ -21,12 +21,12 @@ const URI = 0x86;
 const commonNameId = Buffer.from('550403', 'hex');
 const subjectAltNameId = Buffer.from('551d11', 'hex');
 
-/** RFC 5280, 4.1. Throws on anything that is not the DER of a certificate. */
+/** RFC 5280, section 4.1. Throws if `der` is not a valid certificate. */
 export function peerCertificate(der: Buffer): PeerCertificate {
   const [certificate] = elements(der);
   const [toBeSigned] = elements(bodyOf(certificate, SEQUENCE));
   const fields = elements(bodyOf(toBeSigned, SEQUENCE));
-  // Serial number, algorithm, issuer, validity, subject, after a version that old certificates leave out.
+  // Version (absent in v1 certificates), serial number, algorithm, issuer, validity, subject.
   const subject = fields[fields[0]?.tag === 0xa0 ? 5 : 4];
   const extensions = fields.find((field) => field.tag === EXTENSIONS);
   const names = extensions === undefined ? [] : alternativeNames(extensions.body);
@@ -39,7 +39,7 @@ export function peerCertificate(der: Buffer): PeerCertificate {
   };
 }
 
-/** The last one, as Go reads it and therefore etcd; empty if there is none. */
+/** The last common name, as in Go and therefore in etcd; empty if there is none. */
 function commonName(subject: Buffer): string {
   let found = '';
   for (const set of elements(subject)) {
@@ -57,7 +57,7 @@ function alternativeNames(extensions: Buffer): Element[] {
   const [list] = elements(extensions);
   for (const extension of elements(bodyOf(list, SEQUENCE))) {
     const parts = elements(bodyOf(extension, SEQUENCE));
-    // Between the two may stand whether the extension is critical.
+    // The optional flag `critical` may be between the two.
     if (bodyOf(parts[0], OBJECT_IDENTIFIER).equals(subjectAltNameId)) {
       const [names] = elements(bodyOf(parts.at(-1), OCTET_STRING));
       return elements(bodyOf(names, SEQUENCE));
@@ -82,7 +82,7 @@ function bodyOf(element: Element | undefined, tag: number): Buffer {
   return element.body;
 }
 
-/** The elements that `bytes` is made of. Certificates need no tag numbers over 30 and no indefinite lengths. */
+/** Splits `bytes` into elements. Certificates do not use tag numbers over 30 or indefinite lengths. */
 function elements(bytes: Buffer): Element[] {
   const found: Element[] = [];
   let at = 0;
@@ -95,7 +95,7 @@ function elements(bytes: Buffer): Element[] {
       length = bytes.readUIntBE(at, lengthBytes);
       at += lengthBytes;
     }
-    if (at + length > bytes.length) throw new Error('the client certificate is cut short');
+    if (at + length > bytes.length) throw new Error('the client certificate is truncated');
     found.push({ tag, body: bytes.subarray(at, at + length) });
     at += length;
   }

@@ -1,5 +1,5 @@
 /**
- * How `grpc-message` travels: UTF-8, with everything but printable ASCII, and the percent sign, as `%XX`.
+ * The encoding of `grpc-message`: UTF-8, in which the percent sign and all bytes but printable ASCII are written as `%XX`.
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
 
@@ -18,7 +18,9 @@ export function percentEncode(text: string): string {
   return encoded;
 }
 
-/** Never fails: what is no escape stays as it is, what is no UTF-8 becomes U+FFFD. `text` has one byte per character. */
+/**
+ * Never fails: an invalid escape stays as it is, and invalid UTF-8 becomes U+FFFD. Each character of `text` is one byte.
+ */
 export function percentDecode(text: string): string {
   if (plain.test(text)) return text;
   const bytes = Buffer.from(

@@ -1,7 +1,7 @@
-/** How a gRPC call ends. A status is a value: it is passed on unchanged, or replaced, never thrown. */
+/** The status of a gRPC call. A status is a value that layers pass on unchanged or replace. It is never thrown. */
 import { type Metadata, noMetadata } from './metadata.ts';
 
-/** The codes of gRPC, https://github.com/grpc/grpc/blob/master/doc/statuscodes.md */
+/** https://github.com/grpc/grpc/blob/master/doc/statuscodes.md */
 export const Code = {
   OK: 0,
   CANCELLED: 1,
@@ -23,16 +23,16 @@ export const Code = {
 } as const;
 
 /**
- * Who ended the call, which decides whether it may be sent again:
- * `peer`   the other side answered with trailers: its word, passed on verbatim;
- * `proxy`  this process refused it;
- * `unsent` it provably never reached the other side (no connection, refused stream): safe to send elsewhere;
- * `lost`   the connection broke while it was under way: what became of it is unknown.
+ * What ended the call. It decides whether the call may be sent again:
+ * `peer`   the peer sent this status, which is passed on verbatim;
+ * `proxy`  this process originated the status;
+ * `unsent` the peer certainly did not process the call (no connection, refused stream), so it may be sent elsewhere;
+ * `lost`   the connection broke while the call was in flight, so its outcome is unknown.
  */
 export type Origin = 'peer' | 'proxy' | 'unsent' | 'lost';
 
 export interface Status {
-  /** One of `Code`; a peer may send a number we do not know, and it is passed on as it is. */
+  /** One of `Code`, or another number that the peer sent. */
   readonly code: number;
   /** `grpc-message`, decoded. */
   readonly text: string;

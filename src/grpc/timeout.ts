@@ -1,5 +1,5 @@
 /**
- * `grpc-timeout`: at most eight digits and a unit.
+ * Reads and writes `grpc-timeout`: at most eight digits and a unit.
  * https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
  */
 
@@ -15,13 +15,13 @@ const unitMs: Readonly<Record<string, number>> = {
   n: 1e-6,
 };
 
-/** Milliseconds, or NaN when `text` is malformed. */
+/** Returns milliseconds, or NaN if `text` is malformed. */
 export function parseTimeout(text: string): number {
   if (!wellFormed.test(text)) return Number.NaN;
   return Number.parseInt(text, 10) * (unitMs[text.charAt(text.length - 1)] ?? Number.NaN);
 }
 
-/** The finest unit that holds `ms`, rounded up so that no call is cut short. Not for `Infinity`. */
+/** Uses the finest unit that can express `ms`, and rounds up so that no call ends early. `ms` must be finite. */
 export function formatTimeout(ms: number): string {
   const micros = Math.max(1, Math.ceil(ms * 1_000));
   if (micros <= digitsMax) return `${micros}u`;

@@ -1,12 +1,14 @@
 /**
- * The seam between the pipeline and HTTP/2. A transport turns connections into calls (`ServerTransport`) and calls into
- * connections (`ClientTransport`); both sides carry message bytes, metadata and statuses and nothing of the library
- * underneath. There are two: `native` (our engine, over http2/) and `grpc-js`.
+ * The interface between the pipeline and gRPC over HTTP/2. A server transport accepts connections and turns their streams into
+ * calls; a client transport sends calls on connections that it keeps up. Only message bytes, metadata and statuses pass the
+ * interface. There are two implementations: `native` (the proxy's own engine in http2/) and `grpc-js`.
  */
+
+import type { Clock } from '../runtime/clock.ts';
 import type { CallHandle, RequestSink, ResponseSink } from './call.ts';
 import type { Metadata } from './metadata.ts';
 
-/** What a transport has to know of a method: its path, and whether the two sides may send more than one message. */
+/** What a transport needs of a method: its path, and in which directions it streams. */
 export interface ServedMethod {
   /** As in `:path`, for example `/etcdserverpb.KV/Range`. */
   readonly path: string;
@@ -14,51 +16,51 @@ export interface ServedMethod {
   readonly responseStream: boolean;
 }
 
-/** A verified client certificate, reduced to what identities are made of. */
+/** The names in a verified client certificate. Identities are made of them. */
 export interface PeerCertificate {
   readonly commonName: string;
-  /** Exact URI and DNS subject alternative names, parsed from the certificate itself and not from a printed form. */
+  /** Subject alternative names, parsed from the DER of the certificate and not from a printed form. */
   readonly uris: readonly string[];
   readonly dnsNames: readonly string[];
 }
 
-/** The other end of a connection. One object per connection: layers may hang what they learnt on it in a WeakMap. */
+/** The client of a connection. There is one object per connection, which layers may use as a key of a WeakMap. */
 export interface Peer {
-  /** The name of the listener that accepted it, as given in `ListenOptions`. */
+  /** The name of the listener that accepted the connection, from `ListenOptions`. */
   readonly listener: string;
   /** `host:port`, or empty for a Unix socket. For logs. */
   readonly remote: string;
   readonly certificate: PeerCertificate | null;
 }
 
-/** The head of a call as it arrived. */
+/** The request head of an incoming call. */
 export interface Incoming<M extends ServedMethod> {
   readonly method: M;
   readonly metadata: Metadata;
-  /** On the clock's monotonic scale; `Infinity` when the client set none. The transport itself does not enforce it. */
+  /** On the clock's monotonic scale; `Infinity` without a deadline. The transport does not enforce it. */
   readonly deadlineMs: number;
   readonly peer: Peer;
 }
 
-/** What a server transport hands calls to. Paths that `methods` does not know are answered Unimplemented. */
+/** Receives the calls of a server transport. A path that is not in `methods` is rejected with Unimplemented. */
 export interface CallHandler<M extends ServedMethod> {
   readonly methods: ReadonlyMap<string, M>;
-  /** Called for methods that stream in neither direction, with the whole request message. */
-  unary(incoming: Incoming<M>, request: Uint8Array, reply: ResponseSink): CallHandle;
-  /** Called for all others, as soon as the head is there. */
-  stream(incoming: Incoming<M>, reply: ResponseSink): RequestSink;
+  /** For methods that stream in neither direction. Called when the request message is complete. */
+  unary(incoming: Incoming<M>, request: Uint8Array, responses: ResponseSink): CallHandle;
+  /** For all other methods. Called when the request head has arrived. */
+  stream(incoming: Incoming<M>, responses: ResponseSink): RequestSink;
 }
 
-/** A TCP address (`port` 0 takes any free one) or the path of a Unix socket. */
+/** A TCP address, with port 0 for any free port, or the path of a Unix socket. */
 export type SocketAddress =
   | { readonly host: string; readonly port: number }
   | { readonly path: string };
 
-/** PEM texts. Replaced whole when the files change. */
+/** PEM texts. The object is replaced as a whole when the files change. */
 export interface ServerTls {
   readonly certificate: Buffer;
   readonly key: Buffer;
-  /** Set: clients must present a certificate that one of these authorities signed. */
+  /** If set, clients must present a certificate that one of these CA certificates signed. */
   readonly clientAuthorities: Buffer | null;
 }
 
@@ -66,29 +68,36 @@ export interface ListenOptions {
   readonly name: string;
   readonly address: SocketAddress;
   readonly tls: ServerTls | null;
-  /** Messages over this are refused with ResourceExhausted, as grpc-go words it. */
+  /** Larger request messages are rejected with ResourceExhausted and grpc-go's text. */
   readonly messageBytesMax: number;
-  /** Concurrent streams of one connection; `Infinity` announces no limit, as etcd does by default. */
+  /** Concurrent streams per connection. `Infinity` announces no limit, as etcd does by default. */
   readonly streamsMax: number;
 }
 
 export interface Listener {
-  /** Where it listens: `host:port` with the real port, or the socket's path. */
+  /** `host:port` with the real port, or the path of the socket. */
   readonly address: string;
   /**
-   * Shows another certificate, or accepts those of other authorities, from the next handshake on. Throws OpenSSL's error
-   * for unusable PEM texts, and nothing has changed then. Not for a listener without TLS.
+   * Replaces certificate, key and CA certificates for later handshakes. For invalid PEM texts it throws OpenSSL's error and
+   * changes nothing. It has no effect on a listener without TLS.
    */
   replaceTls(tls: ServerTls): void;
   /**
-   * Stops accepting, sends GOAWAY and resolves when the last connection is gone or after `withinMs`, whichever is
-   * first, with the number of calls that were then still open. Those are cut off.
+   * Stops accepting and sends GOAWAY. Resolves when the last connection has closed, at the latest after `withinMs`, with the
+   * number of calls that were still open. The connections of those calls are destroyed.
    */
   drain(withinMs: number): Promise<number>;
 }
 
+/** What every transport needs, on both sides. */
+export interface TransportOptions {
+  readonly clock: Clock;
+  /** Receives an exception of the call path, which is a bug. The call has ended with Internal. Must not throw. */
+  readonly onFault: (fault: unknown) => void;
+}
+
 export interface ServerTransport {
-  /** Resolves when the port is bound; rejects with the system's error when it cannot be. */
+  /** Resolves when the address is bound, and rejects with the system's error if it cannot be bound. */
   listen<M extends ServedMethod>(
     options: ListenOptions,
     handler: CallHandler<M>,
@@ -96,48 +105,48 @@ export interface ServerTransport {
 }
 
 export interface ClientTls {
-  /** Authorities to trust; null trusts the system's. */
+  /** CA certificates to trust; null for those of the system. */
   readonly authorities: Buffer | null;
-  /** Client certificate and key, both or none. */
+  /** Client certificate and key: both are set, or neither. */
   readonly certificate: Buffer | null;
   readonly key: Buffer | null;
-  /** Name to verify the server's certificate against, where it differs from the address. */
+  /** The name that the server's certificate must be valid for; null for the host of the address. */
   readonly serverName: string | null;
   readonly skipVerification: boolean;
 }
 
 export interface DialOptions {
   readonly address: SocketAddress;
-  /** Read at every handshake: its owner may replace it, but not by null or null by it. */
+  /** Read at every handshake. The owner may replace the object, but must not switch TLS on or off. */
   readonly tls: ClientTls | null;
-  /** Pings while calls are open; etcd punishes intervals below 5 s. */
+  /** Interval of pings while calls are open. etcd closes connections that ping more often than every 5 s. */
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
 }
 
-/** connecting ─connection up→ ready ─lost→ failed ─back-off over→ connecting; any ─close()→ closed */
+/** connecting ─connected→ ready ─connection lost→ failed ─backoff expired→ connecting; any ─close()→ closed */
 export type ChannelState = 'connecting' | 'ready' | 'failed' | 'closed';
 
 export interface RequestHead {
   readonly path: string;
   readonly metadata: Metadata;
-  /** Sent as `grpc-timeout`; `Infinity` sends none. */
+  /** Sent as `grpc-timeout`. `Infinity` sends none. */
   readonly timeoutMs: number;
 }
 
 /**
- * One connection to one address, dialled at once and again after each loss. Calls on a channel that is not ready end
- * at once with Unavailable and origin `unsent`; waiting and choosing another endpoint is the caller's business.
+ * One connection to one address. It is dialed at once, and again with backoff after each loss. A call on a channel that is not
+ * ready ends at once with Unavailable and origin `unsent`. Waiting and choosing another endpoint is up to the caller.
  */
 export interface Channel {
   readonly state: ChannelState;
-  /** Why it is `failed`, in the system's words; empty otherwise. */
+  /** Why the channel is `failed`, in general the system's message; empty in other states. */
   readonly failure: string;
-  /** Called after every change of `state`. One listener: the endpoint that owns the channel. */
+  /** Called after every change of `state`. Set by the endpoint that owns the channel. */
   onState: (() => void) | null;
-  unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle;
-  stream(head: RequestHead, reply: ResponseSink): RequestSink;
-  /** Open calls end with origin `lost`. */
+  unary(head: RequestHead, message: Uint8Array, responses: ResponseSink): CallHandle;
+  stream(head: RequestHead, responses: ResponseSink): RequestSink;
+  /** Ends all open calls with origin `lost`. */
   close(): void;
 }
 

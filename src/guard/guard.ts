@@ -1,6 +1,7 @@
 /**
- * The innermost layer, between the pipeline and the upstream: time limits, breakers, the hold and the one retry. It judges
- * single attempts; what a client sees of a failing cluster, and how soon, is decided here. Bytes pass unread.
+ * The innermost layer, between the pipeline and the upstream: time limits, breakers, the hold and the one retry of reads. It
+ * classifies single attempts and decides what a client receives when the cluster fails, and how soon. It does not read
+ * messages.
  */
 import type { Call, Etcd, Layer, Message, Requests, Responses } from '../call/call.ts';
 import type { CallHandle } from '../grpc/call.ts';
@@ -21,15 +22,14 @@ class Guard implements Etcd<'store'> {
     this.#next = next;
   }
 
-  unary(call: Call, request: Message<'store'>, reply: Responses<'store'>): CallHandle {
-    const guarded = new GuardedUnary(this.#parts, this.#next, call, request, reply);
+  unary(call: Call, request: Message<'store'>, responses: Responses<'store'>): CallHandle {
+    const guarded = new GuardedUnary(this.#parts, this.#next, call, request, responses);
     guarded.begin(call.method.waits ? Number.POSITIVE_INFINITY : this.#parts.requestTimeoutMs);
     return guarded;
   }
 
-  stream(call: Call, reply: Responses<'store'>): Requests<'store'> {
-    const guarded = new GuardedStream(this.#parts, this.#next, call, reply);
-    // Streams live as long as their client wants them.
+  stream(call: Call, responses: Responses<'store'>): Requests<'store'> {
+    const guarded = new GuardedStream(this.#parts, this.#next, call, responses);
     guarded.begin(Number.POSITIVE_INFINITY);
     return guarded;
   }

@@ -1,23 +1,34 @@
 /**
- * One call under guard: what unary calls and streams have in common. It asks the breaker, waits in the hold while nothing
- * is connected, sends, judges how each attempt ended, and repeats what is safe to repeat. It never passes two ends up, and
- * after the first answer it repeats nothing.
+ * One call under guard: the common part of unary calls and streams. It takes a ticket from the breaker and waits in the hold
+ * while no endpoint is available. It classifies the end of each attempt, and sends again if that is safe. After the first
+ * response nothing is sent again. One object is the handle of the layer above and the response sink of each attempt.
  *
- * ready ─breaker admits→ held ⇄ sent ─end, time limit, cancel→ over
- *   ↑                             │
- *   └──── one more time ──────────┘
+ * ready ─breaker admits→ waiting ⇄ sent ─end, time limit, cancel→ ended
+ *   ↑                               │
+ *   └──────────── retry ────────────┘
  */
-import { type Call, type Etcd, type Responses, tenantOf } from '../call/call.ts';
+import {
+  type Call,
+  type Etcd,
+  type Message,
+  type OwnedMessage,
+  type Responses,
+  tenantOf,
+} from '../call/call.ts';
 import { refusal, refusalWith } from '../call/refusals.ts';
-import { method } from '../etcd/methods.ts';
+import { type Method, method } from '../etcd/methods.ts';
+import {
+  type BreakerVerdict,
+  breakerVerdictAtDeadline,
+  classifyForBreaker,
+} from '../etcd/outcomes.ts';
 import type { CallHandle } from '../grpc/call.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Deadline, type Deadlines } from '../runtime/deadlines.ts';
 import { type Breaker, refused, type Ticket } from './breaker/breaker.ts';
 import type { Breakers } from './breaker/breakers.ts';
-import { afterDeadline, classify, type Verdict } from './classify.ts';
-import type { Held, Hold } from './hold.ts';
+import type { Hold, WaitingCall } from './hold.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
 export interface GuardParts {
@@ -26,38 +37,42 @@ export interface GuardParts {
   readonly breakers: Breakers;
   readonly budget: RetryBudget;
   readonly hold: Hold;
-  /** How long a call that was never sent may wait, all its waiting together. 0: not at all. */
+  /** How long a call that was never sent may wait in total. 0: it does not wait. */
   readonly holdMs: number;
-  /** The time limit of unary calls whose client set none. Not below etcd's own 7 s, or elections look like hangs. */
+  /** The time limit of unary calls without a client deadline. Below etcd's own timeout, calls can time out during an election. */
   readonly requestTimeoutMs: number;
+  /** Called for each retry, for metrics. */
+  readonly onRetry: ((method: Method) => void) | null;
 }
 
-/** Times a call is offered to an upstream that says it is available and then cannot send it. */
-const offersMax = 3;
+/** How often a call is passed to an upstream that reports that it is available and then cannot send the call. */
+const sendsMax = 3;
 
-/** Dropping keepalives would turn a slow cluster into one that deletes its tenants' keys. */
+/** Keepalives have no breaker: rejected keepalives let leases expire, and etcd deletes their keys. */
 const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
 
-type Stage = 'ready' | 'held' | 'sent' | 'over';
+type Stage = 'ready' | 'waiting' | 'sent' | 'ended';
 
-export abstract class GuardedCall<Below extends CallHandle> extends Deadline implements Held {
+export abstract class GuardedCall<Below extends CallHandle>
+  extends Deadline
+  implements Responses<'store'>, WaitingCall
+{
   protected readonly parts: GuardParts;
   protected readonly next: Etcd<'store'>;
   protected readonly call: Call;
   protected readonly above: Responses<'store'>;
   protected stage: Stage = 'ready';
-  /** Null until it was sent, and between two attempts. */
+  /** Null before the first attempt and between attempts. */
   protected below: Below | null = null;
-  /** An answer went up: nothing may be repeated, and whether the call could be served is known. */
   protected hasResponse = false;
   readonly #breaker: Breaker | null;
   #ticket: Ticket = refused;
-  /** Attempts sent so far: tells an attempt that is being started from one that replaced it meanwhile. */
-  #sends = 0;
-  #offersLeft = offersMax;
-  /** The attempt has not ended from below. */
+  /** Attempts so far. Distinguishes an attempt that is being started from one that has replaced it. */
+  #attempts = 0;
+  #sendsLeft = sendsMax;
+  /** The current attempt has not ended. */
   #isOpenBelow = false;
-  /** How the first attempt ended, once there is a second one. */
+  /** How the first attempt ended, if there is a second one. */
   #firstFailure: Status | null = null;
   #limitMs = Number.POSITIVE_INFINITY;
   #sentMs = 0;
@@ -75,32 +90,63 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
         : parts.breakers.of(tenantOf(call).state, call.method.breaker);
   }
 
-  /** Sends the request, all that is known of it. */
+  abstract pauseRequests(): void;
+  abstract resumeRequests(): void;
+  /** Starts the call below. It may end before this returns. */
   protected abstract startAttempt(): Below;
-  /** The attempt is under way. */
+  /** Called after `startAttempt`, unless the attempt has ended. */
   protected abstract onStarted(below: Below): void;
-  /** The request is still known from its beginning. */
-  protected abstract get isRepeatable(): boolean;
-  /** Bytes that have to be kept while the call waits. */
-  protected abstract get keptBytes(): number;
+  /** Whether the request is still complete, from its first byte. */
+  protected abstract get canResend(): boolean;
+  /** Request bytes that the call keeps in memory while it waits. */
+  protected abstract get requestBytes(): number;
 
-  /** Call once. `timeoutMs` is the limit where the client set none. */
+  /** Call once. `timeoutMs` is the limit of calls without a client deadline. */
   begin(timeoutMs: number): void {
     const nowMs = this.parts.clock.nowMs();
     if (this.call.deadlineMs <= nowMs) {
-      this.#finish(refusal('deadline-passed'));
+      this.#endWith(refusal('deadline-passed'));
       return;
     }
-    this.#limitMs = this.#hasOwnDeadline ? this.call.deadlineMs : nowMs + timeoutMs;
+    this.#limitMs = this.#hasClientDeadline ? this.call.deadlineMs : nowMs + timeoutMs;
     this.parts.budget.deposit();
     this.#attempt(nowMs);
   }
 
   cancel(): void {
-    if (this.stage === 'over') return;
+    if (this.stage === 'ended') return;
     this.#settle('neutral');
-    this.#leave();
+    this.#release();
     this.#cancelBelow();
+  }
+
+  deliver(message: OwnedMessage<'store'>): void {
+    if (this.stage === 'ended') return;
+    try {
+      this.onResponse();
+      this.above.deliver(message);
+    } catch (error) {
+      this.call.fault(error);
+    }
+  }
+
+  deliverShared(head: Uint8Array, tail: Message<'store'>): void {
+    if (this.stage === 'ended') return;
+    try {
+      this.onResponse();
+      this.above.deliverShared(head, tail);
+    } catch (error) {
+      this.call.fault(error);
+    }
+  }
+
+  /** Ends the current attempt. */
+  end(status: Status): void {
+    try {
+      this.onEnd(status);
+    } catch (error) {
+      this.call.fault(error);
+    }
   }
 
   override onDeadline(): void {
@@ -111,69 +157,69 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
     }
   }
 
-  onReleased(): void {
+  resume(): void {
     try {
-      this.#offersLeft = offersMax;
+      this.#sendsLeft = sendsMax;
       this.#dispatch(this.parts.clock.nowMs());
     } catch (error) {
       this.call.fault(error);
     }
   }
 
-  /** An answer arrived. The first one of a stream says that it could be opened, which is all that its breaker asks. */
+  /** For the breaker the first response of a stream is a success, because only the opening of a stream counts. */
   protected onResponse(): void {
     if (this.hasResponse) return;
     this.hasResponse = true;
     if (this.call.method.responseStream) this.#settle('success');
   }
 
-  /** The attempt ended. */
   protected onEnd(status: Status): void {
     this.#isOpenBelow = false;
     this.below = null;
-    if (this.stage === 'over') return;
+    if (this.stage === 'ended') return;
     if (status.code === Code.OK) {
       this.#settle('success');
-      this.#finish(status);
+      this.#endWith(status);
       return;
     }
     const nowMs = this.parts.clock.nowMs();
-    if (status.origin === 'unsent' && this.#canRepeat && this.#offersLeft > 0) {
+    if (status.origin === 'unsent' && this.#mayResend && this.#sendsLeft > 0) {
       this.#dispatch(nowMs);
       return;
     }
-    // The server counts the client's deadline too. One with a newer gRPC library resets the stream then, without a word,
-    // and may be first by as much as our timers are coarse: no connection was lost.
-    if (status.origin === 'lost' && this.#hasOwnDeadline && nowMs >= this.#limitMs) {
+    // A server with a newer gRPC library enforces the client's deadline by a reset, which may arrive before the coarse timer
+    // here expires. The connection was not lost.
+    if (status.origin === 'lost' && this.#hasClientDeadline && nowMs >= this.#limitMs) {
       this.#onDeadline(nowMs);
       return;
     }
-    const verdict = classify(status, this.#waitedMs(nowMs));
+    const verdict = classifyForBreaker(status, this.#waitedMs(nowMs));
     this.#settle(verdict);
     if (this.#mayRetry(status, verdict)) {
       this.#firstFailure = status;
       this.#attempt(nowMs);
     } else {
-      this.#finish(this.#wordOfPeer(status));
+      this.#endWith(this.#statusForClient(status));
     }
   }
 
-  /** What waits must not take more than its share. */
-  protected onKeptTooMuch(): void {
-    this.#giveUp('neutral');
+  /** Ends a call that was never sent. */
+  protected endUnsent(verdict: BreakerVerdict): void {
+    this.#settle(verdict);
+    this.#endWith(this.#statusForClient(this.#firstFailure));
   }
 
-  /** How long the cluster alone had for its answer. Where it waits for other clients, that is not known. */
+  /** How long the cluster had for its response. 0 if the method waits for other clients: then it is not known. */
   #waitedMs(nowMs: number): number {
     return this.call.method.waits ? 0 : nowMs - this.#sentMs;
   }
 
-  get #hasOwnDeadline(): boolean {
+  get #hasClientDeadline(): boolean {
     return this.call.deadlineMs !== Number.POSITIVE_INFINITY;
   }
 
-  get #canRepeat(): boolean {
-    return !this.hasResponse && this.isRepeatable;
+  get #mayResend(): boolean {
+    return !this.hasResponse && this.canResend;
   }
 
   #attempt(nowMs: number): void {
@@ -182,14 +228,15 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
       this.#ticket = waits ? this.#breaker.admitWaiting() : this.#breaker.admit();
       if (this.#ticket === refused) {
         const { retryAfterMs } = this.#breaker;
-        this.#finish(
+        this.#endWith(
           this.#firstFailure === null
             ? refusalWith('breaker-open', ['grpc-retry-pushback-ms', String(retryAfterMs)])
-            : this.#wordOfPeer(this.#firstFailure),
+            : this.#statusForClient(this.#firstFailure),
         );
         return;
       }
     }
+    if (this.#firstFailure !== null) this.parts.onRetry?.(this.call.method);
     this.#dispatch(nowMs);
   }
 
@@ -201,61 +248,55 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
   #send(nowMs: number): void {
     this.stage = 'sent';
     this.#sentMs = nowMs;
-    this.#offersLeft -= 1;
+    this.#sendsLeft -= 1;
     this.#isOpenBelow = true;
     this.parts.deadlines.add(this, this.#limitMs);
-    this.#sends += 1;
-    const attempt = this.#sends;
+    this.#attempts += 1;
+    const attempt = this.#attempts;
     const below = this.startAttempt();
-    // It may have ended meanwhile, and another attempt may have taken its place.
-    if (attempt !== this.#sends || !this.#isOpenBelow) return;
+    // The attempt may have ended meanwhile, and another one may have replaced it.
+    if (attempt !== this.#attempts || !this.#isOpenBelow) return;
     this.below = below;
-    if (this.#isOver) this.#cancelBelow();
+    if (this.#isEnded) this.#cancelBelow();
     else this.onStarted(below);
   }
 
   #wait(nowMs: number): void {
-    this.stage = 'held';
+    this.stage = 'waiting';
     if (this.#holdUntilMs === 0) this.#holdUntilMs = nowMs + this.parts.holdMs;
-    if (nowMs >= this.#holdUntilMs) this.#giveUp('failure');
-    else if (!this.parts.hold.keep(this, this.keptBytes)) this.#giveUp('neutral');
+    if (nowMs >= this.#holdUntilMs) this.endUnsent('failure');
+    else if (!this.parts.hold.enqueue(this, this.requestBytes)) this.endUnsent('neutral');
     else this.parts.deadlines.add(this, Math.min(this.#limitMs, this.#holdUntilMs));
   }
 
-  /** It was never sent, and waiting is over. */
-  #giveUp(verdict: Verdict): void {
-    this.#settle(verdict);
-    this.#finish(this.#wordOfPeer(this.#firstFailure));
-  }
-
   #onDeadline(nowMs: number): void {
-    const isHeld = this.stage === 'held';
-    // First, since whoever hears of the end may throw.
+    const isWaiting = this.stage === 'waiting';
+    // First, because the layer above may throw when the call ends.
     this.#cancelBelow();
-    if (this.#hasOwnDeadline && nowMs >= this.#limitMs) {
-      this.#settle(isHeld ? 'neutral' : afterDeadline(this.#waitedMs(nowMs)));
-      this.#finish(refusal('deadline-passed'));
-    } else if (isHeld) {
-      this.#giveUp('failure');
+    if (this.#hasClientDeadline && nowMs >= this.#limitMs) {
+      this.#settle(isWaiting ? 'neutral' : breakerVerdictAtDeadline(this.#waitedMs(nowMs)));
+      this.#endWith(refusal('deadline-passed'));
+    } else if (isWaiting) {
+      this.endUnsent('failure');
     } else {
       this.#settle('failure');
-      this.#finish(refusal('upstream-timeout'));
+      this.#endWith(refusal('upstream-timeout'));
     }
   }
 
-  #mayRetry(status: Status, verdict: Verdict): boolean {
-    if (this.call.method.retry !== 'safe' || this.#firstFailure !== null || !this.#canRepeat) {
+  #mayRetry(status: Status, verdict: BreakerVerdict): boolean {
+    if (this.call.method.retry !== 'safe' || this.#firstFailure !== null || !this.#mayResend) {
       return false;
     }
     if (verdict !== 'failure' && verdict !== 'half-failure') return false;
     const { origin, code } = status;
-    const mayGoElsewhere = origin === 'lost' || (origin === 'peer' && code === Code.UNAVAILABLE);
-    return mayGoElsewhere && this.parts.budget.withdraw();
+    const isOfEndpoint = origin === 'lost' || (origin === 'peer' && code === Code.UNAVAILABLE);
+    return isOfEndpoint && this.parts.budget.withdraw();
   }
 
-  /** A peer's status goes up as it came; what we found out ourselves gives way to what a peer has said before. */
-  #wordOfPeer(status: Status | null): Status {
-    // The transport counts the same deadline as we do, and may be first; its words name the member.
+  /** A status of etcd passes unchanged. It takes precedence over a lost connection of the other attempt. */
+  #statusForClient(status: Status | null): Status {
+    // The transport enforces the same deadline, and its text names the member.
     if (status?.origin === 'proxy' && status.code === Code.DEADLINE_EXCEEDED) {
       return refusal('deadline-passed');
     }
@@ -264,21 +305,21 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
     return refusal('upstream-lost');
   }
 
-  /** Each ticket has one vote. */
-  #settle(verdict: Verdict): void {
+  /** Reports to the breaker, once per ticket. */
+  #settle(verdict: BreakerVerdict): void {
     this.#breaker?.settle(this.#ticket, verdict);
     this.#ticket = refused;
   }
 
-  #finish(status: Status): void {
-    this.#leave();
+  #endWith(status: Status): void {
+    this.#release();
     this.above.end(status);
   }
 
-  #leave(): void {
-    this.stage = 'over';
+  #release(): void {
+    this.stage = 'ended';
     this.parts.deadlines.remove(this);
-    this.parts.hold.leave(this);
+    this.parts.hold.remove(this);
   }
 
   #cancelBelow(): void {
@@ -289,8 +330,8 @@ export abstract class GuardedCall<Below extends CallHandle> extends Deadline imp
     below.cancel();
   }
 
-  /** As a getter, since the compiler does not expect `stage` to change during `send`. */
-  get #isOver(): boolean {
-    return this.stage === 'over';
+  /** A getter, because the compiler assumes that `stage` does not change during `#send`. */
+  get #isEnded(): boolean {
+    return this.stage === 'ended';
   }
 }

@@ -1,104 +1,62 @@
 /**
- * A stream under guard. Only its opening is guarded: requests are kept until the first response, so that a stream that was
- * never sent can be sent to another endpoint. From the first response on everything passes without a time limit. One object
- * is the request sink of the layer above and the response sink of each attempt.
+ * A stream under guard. Only its opening is guarded: requests are buffered until the first response, so that a stream that
+ * was never sent can be sent to another endpoint. After the first response everything is forwarded without a time limit.
  */
-import type { Call, Etcd, Message, OwnedMessage, Requests, Responses } from '../call/call.ts';
+import type { Message, Requests } from '../call/call.ts';
 import type { Status } from '../grpc/status.ts';
-import { GuardedCall, type GuardParts } from './guarded-call.ts';
+import { GuardedCall } from './guarded-call.ts';
 
-/**
- * Requests of one stream that are kept before its first response. Beyond this a waiting client is paused, and a stream that
- * was sent is no longer repeated.
- */
+/** Request bytes that one stream buffers. Beyond it a waiting client is paused, and a stream in flight is not sent again. */
 const earlyBytesMax = 256 << 10;
 
-export class GuardedStream
-  extends GuardedCall<Requests<'store'>>
-  implements Requests<'store'>, Responses<'store'>
-{
-  /** The stream below, once all kept requests were passed to it. */
+export class GuardedStream extends GuardedCall<Requests<'store'>> implements Requests<'store'> {
+  /** The stream below, as soon as all buffered requests were passed to it. */
   #open: Requests<'store'> | null = null;
-  /** Requests from the first one on. Null if they are no longer needed or were too many. */
+  /** All requests so far. Null if they are no longer needed or exceeded the limit. */
   #early: Message<'store'>[] | null = [];
   #earlyBytes = 0;
   #isHalfClosed = false;
-  /** The client applies backpressure. */
-  #isPausedAbove = false;
-  /** The guard or the upstream has paused the client. */
-  #hasPausedClient = false;
-  #isPausedBelow = false;
-
-  constructor(parts: GuardParts, next: Etcd<'store'>, call: Call, above: Responses<'store'>) {
-    super(parts, next, call, above);
-  }
+  #isResponsePathPaused = false;
+  /** The upstream applies backpressure. */
+  #isUpstreamFull = false;
+  #isClientPaused = false;
 
   send(message: Message<'store'>): void {
-    if (this.stage === 'over') return;
+    if (this.stage === 'ended') return;
     const open = this.#open;
-    this.#keep(message);
+    this.#buffer(message);
     open?.send(message);
   }
 
   halfClose(): void {
-    if (this.stage === 'over') return;
+    if (this.stage === 'ended') return;
     this.#isHalfClosed = true;
     this.#open?.halfClose();
   }
 
   pauseResponses(): void {
-    this.#isPausedAbove = true;
+    this.#isResponsePathPaused = true;
     this.below?.pauseResponses();
   }
 
   resumeResponses(): void {
-    this.#isPausedAbove = false;
+    this.#isResponsePathPaused = false;
     this.below?.resumeResponses();
   }
 
-  deliver(message: OwnedMessage<'store'>): void {
-    if (this.stage === 'over') return;
-    try {
-      this.#onMessage();
-      this.above.deliver(message);
-    } catch (error) {
-      this.call.fault(error);
-    }
+  override pauseRequests(): void {
+    this.#setUpstreamFull(true);
   }
 
-  deliverShared(head: Uint8Array, tail: Message<'store'>): void {
-    if (this.stage === 'over') return;
-    try {
-      this.#onMessage();
-      this.above.deliverShared(head, tail);
-    } catch (error) {
-      this.call.fault(error);
-    }
-  }
-
-  end(status: Status): void {
-    try {
-      this.#open = null;
-      this.#isPausedBelow = false;
-      this.onEnd(status);
-    } catch (error) {
-      this.call.fault(error);
-    }
-  }
-
-  pauseRequests(): void {
-    this.#onPauseBelow(true);
-  }
-
-  resumeRequests(): void {
-    this.#onPauseBelow(false);
+  override resumeRequests(): void {
+    this.#setUpstreamFull(false);
   }
 
   protected override startAttempt(): Requests<'store'> {
     return this.next.stream(this.call, this);
   }
 
-  /** Passes on the kept requests. Each step may end the stream, or add to the requests that are kept. */
+  /** Passes the buffered requests on. Each step may end the stream or add to the buffer. */
   protected override onStarted(below: Requests<'store'>): void {
     const early = this.#early ?? [];
     for (let i = 0; i < early.length && below === this.below; i++) {
@@ -108,53 +66,59 @@ export class GuardedStream
     if (below !== this.below) return;
     this.#open = below;
     if (this.hasResponse) this.#early = null;
-    if (this.#isPausedAbove) below.pauseResponses();
+    if (this.#isResponsePathPaused) below.pauseResponses();
     if (this.#isHalfClosed) below.halfClose();
-    if (below === this.below) this.#pauseClient();
+    if (below === this.below) this.#updateBackpressure();
   }
 
-  protected override get isRepeatable(): boolean {
+  protected override get canResend(): boolean {
     return this.#early !== null;
   }
 
-  protected override get keptBytes(): number {
+  protected override get requestBytes(): number {
     return this.#earlyBytes;
   }
 
-  #onMessage(): void {
-    this.onResponse();
+  protected override onResponse(): void {
+    super.onResponse();
     if (this.#open !== null) this.#early = null;
   }
 
-  #onPauseBelow(isPaused: boolean): void {
-    if (this.stage === 'over') return;
+  protected override onEnd(status: Status): void {
+    this.#open = null;
+    this.#isUpstreamFull = false;
+    super.onEnd(status);
+  }
+
+  #setUpstreamFull(isFull: boolean): void {
+    if (this.stage === 'ended') return;
     try {
-      this.#isPausedBelow = isPaused;
-      this.#pauseClient();
+      this.#isUpstreamFull = isFull;
+      this.#updateBackpressure();
     } catch (error) {
       this.call.fault(error);
     }
   }
 
-  #keep(message: Message<'store'>): void {
+  #buffer(message: Message<'store'>): void {
     if (this.#early === null) return;
     this.#earlyBytes += message.length;
     this.#early.push(message);
-    if (this.stage === 'held' && !this.parts.hold.keep(this, message.length)) {
-      this.onKeptTooMuch();
+    if (this.stage === 'waiting' && !this.parts.hold.enqueue(this, message.length)) {
+      this.endUnsent('neutral');
     } else if (this.#open !== null && this.#earlyBytes > earlyBytesMax) {
       this.#early = null;
     } else {
-      this.#pauseClient();
+      this.#updateBackpressure();
     }
   }
 
-  /** Pauses the client while the upstream applies backpressure, or while the stream waits and the client has sent enough. */
-  #pauseClient(): void {
+  /** Pauses the client while the upstream applies backpressure, or while the stream waits with a full buffer. */
+  #updateBackpressure(): void {
     const mustPause =
-      this.#isPausedBelow || (this.#open === null && this.#earlyBytes > earlyBytesMax);
-    if (mustPause === this.#hasPausedClient) return;
-    this.#hasPausedClient = mustPause;
+      this.#isUpstreamFull || (this.#open === null && this.#earlyBytes > earlyBytesMax);
+    if (mustPause === this.#isClientPaused) return;
+    this.#isClientPaused = mustPause;
     if (mustPause) this.above.pauseRequests();
     else this.above.resumeRequests();
   }

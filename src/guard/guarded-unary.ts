@@ -1,16 +1,9 @@
-/**
- * A unary call under guard. One object: the response sink of each attempt and the handle of the layer above. With one message
- * each way there is nothing to pause.
- */
-import type { Call, Etcd, Message, OwnedMessage, Responses } from '../call/call.ts';
+/** A unary call under guard. It has one message per direction, so it ignores backpressure. */
+import type { Call, Etcd, Message, Responses } from '../call/call.ts';
 import type { CallHandle } from '../grpc/call.ts';
-import type { Status } from '../grpc/status.ts';
 import { GuardedCall, type GuardParts } from './guarded-call.ts';
 
-export class GuardedUnary
-  extends GuardedCall<CallHandle>
-  implements Responses<'store'>, CallHandle
-{
+export class GuardedUnary extends GuardedCall<CallHandle> implements CallHandle {
   readonly #request: Message<'store'>;
 
   constructor(
@@ -24,36 +17,8 @@ export class GuardedUnary
     this.#request = request;
   }
 
-  deliver(message: OwnedMessage<'store'>): void {
-    if (this.stage === 'over') return;
-    try {
-      this.onResponse();
-      this.above.deliver(message);
-    } catch (error) {
-      this.call.fault(error);
-    }
-  }
-
-  deliverShared(head: Uint8Array, tail: Message<'store'>): void {
-    if (this.stage === 'over') return;
-    try {
-      this.onResponse();
-      this.above.deliverShared(head, tail);
-    } catch (error) {
-      this.call.fault(error);
-    }
-  }
-
-  end(status: Status): void {
-    try {
-      this.onEnd(status);
-    } catch (error) {
-      this.call.fault(error);
-    }
-  }
-
-  pauseRequests(): void {}
-  resumeRequests(): void {}
+  override pauseRequests(): void {}
+  override resumeRequests(): void {}
   pauseResponses(): void {}
   resumeResponses(): void {}
 
@@ -63,11 +28,11 @@ export class GuardedUnary
 
   protected override onStarted(): void {}
 
-  protected override get isRepeatable(): boolean {
+  protected override get canResend(): boolean {
     return true;
   }
 
-  protected override get keptBytes(): number {
+  protected override get requestBytes(): number {
     return this.#request.length;
   }
 }

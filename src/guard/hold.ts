@@ -1,27 +1,26 @@
 /**
- * Where calls wait that could not be sent: nothing is connected, or no member has a leader. An election then looks like a
- * pause and not like an error. Bounded in calls and bytes; it knows no time, each call keeps its own deadline and leaves.
+ * The bounded queue of calls that could not be sent, because no endpoint is connected or no member has a leader. A leader
+ * election then looks like a pause and not like an error. The hold has no timers: each call has its own deadline and removes
+ * itself.
  */
 import type { Method } from '../etcd/methods.ts';
 
-/** What the upstream tells of itself. */
+/** The part of the upstream that the hold depends on. */
 export interface Availability {
-  /** Some endpoint takes calls of this method. */
+  /** Whether an endpoint can take calls of this method. */
   isAvailable(method: Method): boolean;
-  /** Calls `listener` whenever `isAvailable` may have turned true for some method. For the
-   *  life of the process. */
+  /** Calls `listener` whenever `isAvailable` may have become true for some method, for the life of the process. */
   onAvailable(listener: () => void): void;
 }
 
-/** A call that can wait. */
-export interface Held {
-  /** The upstream takes calls again; the call has left the hold. Must not throw. */
-  onReleased(): void;
+export interface WaitingCall {
+  /** Called when an endpoint is available again. The call is no longer in the queue. Must not throw. */
+  resume(): void;
 }
 
 export interface HoldBounds {
   readonly heldCallsMax: number;
-  /** Of requests, all calls together. */
+  /** Request bytes of all waiting calls. */
   readonly heldBytesMax: number;
 }
 
@@ -30,54 +29,54 @@ export const defaultHoldBounds: HoldBounds = { heldCallsMax: 10_000, heldBytesMa
 export class Hold {
   readonly #availability: Availability;
   readonly #bounds: HoldBounds;
-  /** In order of arrival, with the bytes that each keeps. */
-  readonly #held = new Map<Held, number>();
+  /** In order of arrival, with the request bytes of each call. */
+  readonly #waiting = new Map<WaitingCall, number>();
   #bytes = 0;
 
   constructor(availability: Availability, bounds: HoldBounds = defaultHoldBounds) {
     this.#availability = availability;
     this.#bounds = bounds;
-    availability.onAvailable(() => this.#releaseAll());
+    availability.onAvailable(() => this.#resumeAll());
   }
 
-  /** Nothing takes calls of this method, so they have to wait. */
+  /** Whether calls of this method must wait. */
   isNeeded(method: Method): boolean {
     return !this.#availability.isAvailable(method);
   }
 
   get heldCalls(): number {
-    return this.#held.size;
+    return this.#waiting.size;
   }
 
   get heldBytes(): number {
     return this.#bytes;
   }
 
-  /** Lets a call wait, or a waiting one keep `bytes` more. False when that would pass a bound; nothing has changed then. */
-  keep(call: Held, bytes: number): boolean {
-    const kept = this.#held.get(call);
-    if (kept === undefined && this.#held.size >= this.#bounds.heldCallsMax) return false;
+  /** Adds a call, or more bytes to a waiting call. Returns false and changes nothing if that would exceed a bound. */
+  enqueue(call: WaitingCall, bytes: number): boolean {
+    const known = this.#waiting.get(call);
+    if (known === undefined && this.#waiting.size >= this.#bounds.heldCallsMax) return false;
     if (this.#bytes + bytes > this.#bounds.heldBytesMax) return false;
-    this.#held.set(call, (kept ?? 0) + bytes);
+    this.#waiting.set(call, (known ?? 0) + bytes);
     this.#bytes += bytes;
     return true;
   }
 
-  /** The call no longer waits. Does nothing when it did not. */
-  leave(call: Held): void {
-    const kept = this.#held.get(call);
-    if (kept === undefined) return;
-    this.#held.delete(call);
-    this.#bytes -= kept;
+  /** Does nothing if the call does not wait. */
+  remove(call: WaitingCall): void {
+    const bytes = this.#waiting.get(call);
+    if (bytes === undefined) return;
+    this.#waiting.delete(call);
+    this.#bytes -= bytes;
   }
 
-  #releaseAll(): void {
-    // A copy, since a call may come back at once when the upstream goes away again.
-    for (const call of [...this.#held.keys()]) {
-      // Another one's release may have cancelled it.
-      if (!this.#held.has(call)) continue;
-      this.leave(call);
-      call.onReleased();
+  #resumeAll(): void {
+    // A copy, because a call waits again if the upstream becomes unavailable meanwhile.
+    for (const call of [...this.#waiting.keys()]) {
+      // A resumed call may have cancelled this one.
+      if (!this.#waiting.has(call)) continue;
+      this.remove(call);
+      call.resume();
     }
   }
 }

@@ -1,14 +1,14 @@
 /**
- * How many second attempts the process may send: a share of its requests, and a few per second in any case. When the
- * cluster is in trouble every client sees errors, and what must not happen then is that its load doubles.
+ * How many retries the process may send: a share of its requests, and in any case a few per second. If the cluster fails,
+ * every client receives errors, and retries without a budget would double the load.
  */
 import type { Clock } from '../runtime/clock.ts';
 
-/** Of the requests; Envoy's retry_budget has the same default. */
+/** Share of the requests. Envoy's retry_budget has the same default. */
 const retryShare = 0.2;
-/** In any case, so that a quiet tenant's reads are retried too. */
+/** Allowed in any case, so that reads are retried at low request rates too. */
 const retriesPerSecondMin = 3;
-/** What quiet times may save up. */
+/** Retries that may accumulate. */
 const tokensMax = 100;
 
 export class RetryBudget {
@@ -22,12 +22,12 @@ export class RetryBudget {
     this.#floorAtMs = clock.nowMs();
   }
 
-  /** A request was sent for the first time. */
+  /** Call once per request, for its first attempt. */
   deposit(): void {
     this.#tokens = Math.min(tokensMax, this.#tokens + retryShare);
   }
 
-  /** May a request be sent a second time? Takes what that costs. */
+  /** Returns true, and takes one retry from the budget, if a request may be retried. */
   withdraw(): boolean {
     if (this.#tokens >= 1) {
       this.#tokens -= 1;

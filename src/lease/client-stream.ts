@@ -8,14 +8,22 @@ import { refusal } from '../call/refusals.ts';
 import { ok, type Status } from '../grpc/status.ts';
 import { Deadline } from '../runtime/deadlines.ts';
 import type { KeepAliveContext } from './context.ts';
-import { KeepAliveRequest } from './renewal.ts';
-import type { Renewer } from './renewer.ts';
+import { KeepAliveRequest, type RequestOwner } from './renewal.ts';
+
+/** Renews leases for client streams. */
+export interface ClientRenewals {
+  add(client: ClientStream): void;
+  /** The client has left. `first` begins the list of its requests without a delivered response. */
+  remove(client: ClientStream, first: KeepAliveRequest | null): void;
+  /** `request` waits for a renewal of the lease in `message` that is not sent yet. */
+  renew(message: Message<'store'>, request: KeepAliveRequest): void;
+}
 
 const noHead = new Uint8Array(0);
 
-export class ClientStream extends Deadline implements Requests<'store'> {
+export class ClientStream extends Deadline implements Requests<'store'>, RequestOwner {
   readonly #context: KeepAliveContext;
-  readonly #renewer: Renewer;
+  readonly #renewer: ClientRenewals;
   readonly #call: Call;
   readonly #above: Responses<'store'>;
   /** Requests without a delivered response, oldest first. */
@@ -28,7 +36,12 @@ export class ClientStream extends Deadline implements Requests<'store'> {
   #isPaused = false;
   #hasPausedClient = false;
 
-  constructor(context: KeepAliveContext, renewer: Renewer, call: Call, above: Responses<'store'>) {
+  constructor(
+    context: KeepAliveContext,
+    renewer: ClientRenewals,
+    call: Call,
+    above: Responses<'store'>,
+  ) {
     super();
     this.#context = context;
     this.#renewer = renewer;

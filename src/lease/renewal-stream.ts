@@ -53,6 +53,11 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
     return this.#sent.length;
   }
 
+  /** Whether `renewal` is its only one without a response. */
+  hasOnly(renewal: Renewal): boolean {
+    return this.#sent.length === 1 && this.#sent[0] === renewal;
+  }
+
   /** It has received a response, so it reaches a member. */
   get isConfirmed(): boolean {
     return this.#responses > 0;
@@ -78,7 +83,7 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
   renew(renewal: Renewal, nowMs: number): void {
     if (this.#sent.length === 0) this.progressMs = nowMs;
     this.#sent.push(renewal);
-    renewal.stream = this;
+    renewal.isInFlight = true;
     renewal.sentMs = nowMs;
     this.#requests.send(renewal.request);
   }
@@ -102,7 +107,7 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
     }
     this.#sent.shift();
     this.#responses += 1;
-    renewal.stream = null;
+    renewal.isInFlight = false;
     this.#owner.onRenewed(this, renewal, message);
   }
 
@@ -139,7 +144,7 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
   #takeSent(): readonly Renewal[] {
     const sent = this.#sent;
     this.#sent = [];
-    for (const renewal of sent) renewal.stream = null;
+    for (const renewal of sent) renewal.isInFlight = false;
     return sent;
   }
 }

@@ -6,12 +6,16 @@ import type { Message } from '../call/call.ts';
 import type { Status } from '../grpc/status.ts';
 import { Reader } from '../protobuf/reader.ts';
 import { varintField } from '../protobuf/varint-field.ts';
-import type { ClientStream } from './client-stream.ts';
-import type { RenewalStream } from './renewal-stream.ts';
+
+/** The client stream of a request. */
+export interface RequestOwner {
+  /** A request of the stream has its response or has failed. Throws nothing. */
+  onOutcome(): void;
+}
 
 /** One request on a client stream, a link in the list of its stream. Responses leave in the order of that list. */
 export class KeepAliveRequest {
-  readonly client: ClientStream;
+  readonly client: RequestOwner;
   readonly arrivedMs: number;
   renewal: Renewal | null = null;
   /** What etcd responded, or why it did not. At most one of them is set. */
@@ -21,7 +25,7 @@ export class KeepAliveRequest {
   isShared = false;
   after: KeepAliveRequest | null = null;
 
-  constructor(client: ClientStream, arrivedMs: number) {
+  constructor(client: RequestOwner, arrivedMs: number) {
     this.client = client;
     this.arrivedMs = arrivedMs;
   }
@@ -36,12 +40,12 @@ export class Renewal {
   readonly request: Message<'store'>;
   /** Empty once every client that wanted it has left. */
   readonly requests: KeepAliveRequest[] = [];
-  /** The stream that it was sent on. Null while it waits. */
-  stream: RenewalStream | null = null;
+  /** It was sent, and its stream is open. */
+  isInFlight = false;
   /** The next renewal of the same lease, which waits until this one has its response. */
   next: Renewal | null = null;
   wasSent = false;
-  /** When it was sent on `stream`. */
+  /** When it was sent the last time. */
   sentMs = 0;
   /** Links of the queue. */
   before: Renewal | null = null;

@@ -16,7 +16,7 @@ import { method } from '../etcd/methods.ts';
 import type { Status } from '../grpc/status.ts';
 import type { CancelTimer } from '../runtime/clock.ts';
 import { jittered } from '../runtime/random.ts';
-import type { ClientStream } from './client-stream.ts';
+import type { ClientRenewals, ClientStream } from './client-stream.ts';
 import type { KeepAliveContext } from './context.ts';
 import { type KeepAliveRequest, Renewal } from './renewal.ts';
 import { RenewalQueue } from './renewal-queue.ts';
@@ -29,7 +29,7 @@ const spread = 0.2;
 /** Starts the upstream call of a stream. */
 export type OpenStream = (stream: RenewalStream) => Requests<'store'>;
 
-export class Renewer implements RenewalStreamOwner {
+export class Renewer implements RenewalStreamOwner, ClientRenewals {
   readonly #context: KeepAliveContext;
   readonly #openStream: OpenStream;
   readonly #clients = new Set<ClientStream>();
@@ -65,7 +65,6 @@ export class Renewer implements RenewalStreamOwner {
     this.#tickLater();
   }
 
-  /** The client has left. `first` begins the list of its requests without a delivered response. */
   remove(client: ClientStream, first: KeepAliveRequest | null): void {
     if (!this.#clients.delete(client)) return;
     this.#context.stats.clientStreams -= 1;
@@ -78,7 +77,6 @@ export class Renewer implements RenewalStreamOwner {
     }
   }
 
-  /** `request` waits for a renewal of the lease in `message` that is not sent yet. */
   renew(message: Message<'store'>, request: KeepAliveRequest): void {
     this.#context.stats.requests += 1;
     const key = latin1(message);
@@ -89,7 +87,7 @@ export class Renewer implements RenewalStreamOwner {
       this.#renewals.set(key, renewal);
       this.#queue.push(renewal);
       this.#pump();
-    } else if (current.stream === null) {
+    } else if (!current.isInFlight) {
       current.join(request);
     } else {
       current.next ??= newRenewal(key, message);
@@ -162,18 +160,20 @@ export class Renewer implements RenewalStreamOwner {
 
   /** No client waits for `renewal` any longer. */
   #drop(renewal: Renewal): void {
-    const { key, stream } = renewal;
+    const { key, isInFlight } = renewal;
     const current = this.#renewals.get(key);
     if (current !== renewal) {
       if (current?.next === renewal) current.next = null;
-    } else if (stream === null) {
-      this.#renewals.delete(key);
-      this.#queue.remove(renewal);
-    } else if (!stream.isConfirmed && stream.sentCount === 1) {
-      // It may still be in the guard's hold, and must not be sent from there.
-      this.#closeStream(stream);
+    } else if (isInFlight) {
+      // Before its first response a stream may be in the guard's hold, and the renewal must not be sent from there.
+      const held = this.#streams.find((each) => !each.isConfirmed && each.hasOnly(renewal));
+      if (held === undefined) return;
+      this.#closeStream(held);
       this.#finish(renewal);
       this.#pump();
+    } else {
+      this.#renewals.delete(key);
+      this.#queue.remove(renewal);
     }
   }
 
@@ -351,7 +351,7 @@ export class Renewer implements RenewalStreamOwner {
     const { availability, holdMs, requestTimeoutMs } = this.#context;
     const isAvailable = availability.isAvailable(keepAlive);
     for (const current of [...this.#renewals.values()]) {
-      const isHeld = current.stream === null && !isAvailable;
+      const isHeld = !(current.isInFlight || isAvailable);
       const waitMsMax = isHeld ? Math.min(holdMs, requestTimeoutMs) : requestTimeoutMs;
       const status =
         this.#lastFailure ?? refusal(current.wasSent ? 'upstream-timeout' : 'upstream-lost');

@@ -1,6 +1,6 @@
 /**
- * What this process is doing, as probes see it. It says nothing about etcd: an election must not make every sidecar of a
- * fleet unready at the same moment.
+ * The phase of the process, for probes. It does not depend on etcd: a leader election must not make all sidecars of a fleet
+ * unready at the same moment.
  */
 
 /** starting ─listeners bound→ serving ─signal→ draining ─streams are ended→ stopping */
@@ -16,24 +16,24 @@ export class Lifecycle {
     return this.#phase;
   }
 
-  /** Takes traffic. True from the last bound listener to the first signal. */
+  /** Whether the process accepts traffic: from the last bound listener to the first signal. */
   get isReady(): boolean {
     return this.#phase === 'serving';
   }
 
-  /** Has taken traffic, and may still. */
+  /** Whether all listeners have been bound. Stays true. */
   get isStarted(): boolean {
     return this.#phase !== 'starting';
   }
 
-  /** Moves on. A phase that has passed does not come back, so a second signal changes nothing here. */
+  /** Enters a later phase. Does nothing for the current or an earlier one, so a second signal has no effect. */
   move(to: Phase): void {
     if (order.indexOf(to) <= order.indexOf(this.#phase)) return;
     this.#phase = to;
     for (const listener of this.#listeners) listener(to);
   }
 
-  /** Calls `listener` on every later change; the function it returns ends that. */
+  /** Calls `listener` on every later change, until the returned function is called. */
   onChange(listener: (phase: Phase) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

@@ -9,7 +9,10 @@ import type { RefusalName } from '../call/refusals.ts';
 import type { CertificateExpiry } from '../config/certificate-expiry.ts';
 import { type BreakerClass, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
+import { type Sample, scraped } from './scraped-metric.ts';
+import { type SharingUsage, sharingMetrics } from './sharing-metrics.ts';
 import { version } from './version.ts';
+import { type WatchUsage, watchMetrics } from './watch-metrics.ts';
 
 export type BreakerState = 'closed' | 'half-open' | 'open';
 
@@ -25,18 +28,19 @@ export interface EndpointUp {
   readonly isUp: boolean;
 }
 
-/** The counters of shared keepalives. */
-export interface KeepAliveFigures {
-  readonly clientStreams: number;
-  readonly upstreamStreams: number;
-  readonly requests: number;
-  readonly renewals: number;
-  readonly repetitions: number;
+/** How much of its bounds the guard uses. */
+export interface GuardUsage {
+  readonly heldCalls: number;
+  readonly heldBytes: number;
+  readonly liveBreakers: number;
 }
 
-/** The counters of single-flight reads. */
-export interface ReadFigures {
-  readonly joined: number;
+/** Called at every scrape. */
+export interface MetricSources {
+  readonly upstream: () => readonly EndpointUp[];
+  readonly guard: () => GuardUsage;
+  readonly watches: () => WatchUsage;
+  readonly sharing: () => SharingUsage;
 }
 
 export class Metrics {
@@ -52,8 +56,7 @@ export class Metrics {
   readonly #lastReloadSuccess: Gauge;
   readonly #certificateExpiry: Gauge<'use' | 'listener'>;
 
-  /** `upstream` is called at every scrape. */
-  constructor(upstream: () => readonly EndpointUp[]) {
+  constructor({ upstream, guard, watches, sharing }: MetricSources) {
     const registers = [this.#registry];
     this.#breakerState = new Gauge({
       name: 'etcd_bulkhead_breaker_state',
@@ -69,7 +72,7 @@ export class Metrics {
     });
     this.#retries = new Counter({
       name: 'etcd_bulkhead_retries_total',
-      help: 'Calls that were sent a second time.',
+      help: 'Calls that were retried after a failed attempt.',
       labelNames: ['grpc_method'],
       registers,
     });
@@ -123,12 +126,14 @@ export class Metrics {
     });
     // Starts the measurement of event-loop lag now, not at the first scrape.
     processRegistry();
-    for (const scraped of callMetrics(this.calls)) this.#registry.registerMetric(scraped);
-  }
-
-  /** Adds the metrics of shared keepalives and reads. Once, when the proxy is built. */
-  addSharing(keepAlives: KeepAliveFigures, reads: ReadFigures): void {
-    for (const added of sharingMetrics(keepAlives, reads)) this.#registry.registerMetric(added);
+    for (const scraped of [
+      ...callMetrics(this.calls),
+      ...guardMetrics(guard),
+      ...watchMetrics(watches),
+      ...sharingMetrics(sharing),
+    ]) {
+      this.#registry.registerMetric(scraped);
+    }
   }
 
   breakerMoved(tenant: string, breaker: BreakerClass, state: BreakerState): void {
@@ -188,12 +193,6 @@ function processRegistry(): Registry {
   return sharedProcessRegistry;
 }
 
-interface Sample {
-  readonly labels: Readonly<Record<string, string | number>>;
-  readonly value: number;
-  readonly metricName?: string;
-}
-
 const watchMethod = method('etcdserverpb.Watch/Watch');
 
 function callMetrics(calls: CallCounters): Metric[] {
@@ -228,49 +227,22 @@ function callMetrics(calls: CallCounters): Metric[] {
   ];
 }
 
-function sharingMetrics(keepAlives: KeepAliveFigures, reads: ReadFigures): Metric[] {
-  const figure = (
-    name: string,
-    type: 'counter' | 'gauge',
-    help: string,
-    value: () => number,
-  ): Metric => scraped(`etcd_bulkhead_${name}`, type, help, () => [{ labels: {}, value: value() }]);
+function guardMetrics(guard: () => GuardUsage): Metric[] {
   return [
-    figure(
-      'keepalive_client_streams',
+    scraped('etcd_bulkhead_held_calls', 'gauge', 'Calls that wait for an endpoint.', () => [
+      { labels: {}, value: guard().heldCalls },
+    ]),
+    scraped(
+      'etcd_bulkhead_held_bytes',
       'gauge',
-      'Keepalive streams of clients that share streams to etcd.',
-      () => keepAlives.clientStreams,
+      'Request bytes of the calls that wait for an endpoint.',
+      () => [{ labels: {}, value: guard().heldBytes }],
     ),
-    figure(
-      'keepalive_upstream_streams',
+    scraped(
+      'etcd_bulkhead_live_breakers',
       'gauge',
-      'Streams to etcd that shared keepalives use.',
-      () => keepAlives.upstreamStreams,
-    ),
-    figure(
-      'keepalive_requests_total',
-      'counter',
-      'Renewals that clients requested on shared keepalive streams.',
-      () => keepAlives.requests,
-    ),
-    figure(
-      'keepalive_renewals_total',
-      'counter',
-      'Renewals that were sent to etcd for shared keepalive streams.',
-      () => keepAlives.renewals,
-    ),
-    figure(
-      'keepalive_repeated_renewals_total',
-      'counter',
-      'Renewals that were sent to etcd again because their stream was lost.',
-      () => keepAlives.repetitions,
-    ),
-    figure(
-      'shared_reads_total',
-      'counter',
-      'Serializable reads that shared the read of another caller.',
-      () => reads.joined,
+      'Breakers that are not closed or have outcomes in their window.',
+      () => [{ labels: {}, value: guard().liveBreakers }],
     ),
   ];
 }
@@ -303,18 +275,4 @@ function labelsOf(method: Method): Readonly<Record<string, string>> {
     grpc_service: method.service,
     grpc_method: method.rpc,
   };
-}
-
-/**
- * A metric whose samples are computed at a scrape. A registry only calls `get` and reads `name` of its metrics (prom-client
- * lib/registry.js). The library's types allow only its own four classes, and none of them can be filled by a function.
- */
-function scraped(
-  name: string,
-  type: 'counter' | 'gauge' | 'histogram',
-  help: string,
-  samples: () => readonly Sample[],
-): Metric {
-  const metric = { name, get: async () => ({ name, help, type, values: samples() }) };
-  return metric as unknown as Metric;
 }

@@ -19,7 +19,7 @@ import { callLog } from '../observe/call-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { pipeline } from '../pipeline.ts';
-import { ReadStats } from '../reads/share-reads.ts';
+import { ReadStats } from '../reads/coalesce.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { Deadlines } from '../runtime/deadlines.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
@@ -76,8 +76,16 @@ export class Assembly {
     this.hold = new Hold(this.upstream);
     this.hub = this.#buildHub();
     this.keepAlives = this.#buildKeepAlives(config);
-    this.metrics = new Metrics(() => this.upstream.snapshot());
-    this.metrics.addSharing(this.keepAlives.stats, this.readStats);
+    this.metrics = new Metrics({
+      upstream: () => this.upstream.snapshot(),
+      guard: () => ({
+        heldCalls: this.hold.heldCalls,
+        heldBytes: this.hold.heldBytes,
+        liveBreakers: this.breakers.liveCount,
+      }),
+      watches: () => this.hub.stats,
+      sharing: () => ({ keepAlives: this.keepAlives.stats, reads: this.readStats }),
+    });
     this.breakers = this.#buildBreakers(config);
     this.listeners = this.#buildListeners(config, transport, this.#buildPipeline(config));
     this.configuration = new ConfigurationApplier(config, this);
@@ -163,7 +171,7 @@ export class Assembly {
         isShared: ({ tenant, peer }) =>
           tenant?.sharesWatches === true && !this.#passesCredentials(peer.listener),
       },
-      shareReads: {
+      coalesce: {
         isEnabled: config.shareReads,
         clock,
         deadlines,
@@ -175,7 +183,7 @@ export class Assembly {
         hooks: namespaceHooks(metrics, logger),
         self: proxyMember(config.advertiseClientUrls, () => this.listeners),
       },
-      shareKeepAlives: {
+      renew: {
         keepAlives: this.keepAlives,
         isShared: ({ peer }) =>
           this.configuration.config.shareKeepAlives && !this.#passesCredentials(peer.listener),
@@ -188,6 +196,7 @@ export class Assembly {
         hold: this.hold,
         holdMs: config.holdMs,
         requestTimeoutMs: config.requestTimeoutMs,
+        onRetry: (method) => metrics.retried(method),
       },
       upstream,
     });

@@ -54,7 +54,7 @@ class AssembledProxy implements RunningProxy {
   }
 
   async listen(): Promise<void> {
-    const { configuration, listeners, lifecycle, upstream, metrics } = this.#parts;
+    const { configuration, listeners, lifecycle, upstream, metrics, hub } = this.#parts;
     const { config } = configuration;
     await listeners.prepare(config);
     if (config.adminAddress !== null) {
@@ -64,6 +64,7 @@ class AssembledProxy implements RunningProxy {
         version,
         configuration: () => configuration.report,
         upstream: () => upstream.snapshot(),
+        feeds: () => hub.snapshot(),
         metrics: () => metrics.exposition(),
       });
       this.adminAddress = this.#admin.address;

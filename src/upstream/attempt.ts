@@ -1,6 +1,6 @@
 /**
- * One call on its way to one endpoint. Forwards both directions unchanged and reports how the call ended. It never retries,
- * and does not decide what the client sees; that is guard/.
+ * One attempt of a call at one endpoint. It forwards both directions unchanged and reports the end to the endpoint and to the
+ * login. Retries, and the status that the client receives, are part of guard/.
  */
 import type { Call, OwnedMessage, Responses } from '../call/call.ts';
 import { ForwardingCall } from '../call/forwarding.ts';
@@ -11,8 +11,8 @@ import type { ChannelClass, Endpoint } from './endpoint.ts';
 import type { Login } from './login.ts';
 
 /**
- * Also the head of the request, so that a call allocates one class-made object here. V8 soon allocates object literals that
- * live as long as a call in the old space, where each keeps its call alive until the next full collection.
+ * Also the head of the request, so that a call allocates one instance of a class here. After a while V8 allocates object
+ * literals that live as long as a call in the old space, where each keeps its call alive until the next full collection.
  */
 export class UnaryAttempt extends ForwardingCall<'store'> implements RequestHead {
   readonly path: string;
@@ -20,7 +20,7 @@ export class UnaryAttempt extends ForwardingCall<'store'> implements RequestHead
   readonly timeoutMs: number;
   protected readonly endpoint: Endpoint;
   protected readonly call: Call;
-  /** Null if the credentials are the client's own: a refusal of them is passed to the client. */
+  /** Null if the client's own credentials were sent: then the client receives their rejection. */
   protected readonly login: Login | null;
 
   constructor(
@@ -41,13 +41,14 @@ export class UnaryAttempt extends ForwardingCall<'store'> implements RequestHead
   }
 
   override end(status: Status): void {
-    // First, so that a retry is already offered another endpoint.
-    this.endpoint.callEnded(status, this.timeoutMs, this.call.deadlineMs);
-    super.end(this.login === null ? status : this.login.judge(this.call, this.metadata, status));
+    // First, so that a retry already selects another endpoint.
+    this.endpoint.recordEnd(status, this.timeoutMs, this.call.deadlineMs);
+    const { login, call, metadata } = this;
+    super.end(login === null ? status : login.checkEnd(call, metadata, status));
   }
 }
 
-/** Counts as an open stream of its endpoint from `open` until it has ended or was cancelled. */
+/** An open stream of its endpoint, from `open` until it ends or is cancelled. */
 export class StreamAttempt extends UnaryAttempt {
   #channelClass: ChannelClass = 'unary';
   #isOpen = false;
@@ -63,7 +64,7 @@ export class StreamAttempt extends UnaryAttempt {
   override deliver(message: OwnedMessage<'store'>): void {
     if (!this.#hasResponse) {
       this.#hasResponse = true;
-      this.endpoint.answered();
+      this.endpoint.recordFirstResponse();
     }
     super.deliver(message);
   }

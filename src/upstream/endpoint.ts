@@ -1,28 +1,29 @@
 /**
- * One configured etcd endpoint: its connections, one per class of traffic, and what is known of its health. It decides
- * nothing about which endpoint a call goes to. Guarantee: `onChange` is called after everything the picker looks at.
+ * One configured etcd endpoint: its channels, one per channel class, its health as probes report it, and its ejection. The
+ * picker selects endpoints. Guarantee: `onChange` is called after every change that the picker depends on.
  */
 import type { EndpointConfig } from '../config/sections/endpoints.ts';
+import { classifyForEndpoint, type EndpointVerdict } from '../etcd/outcomes.ts';
 import type { Status } from '../grpc/status.ts';
 import type { Channel, ClientTls, ClientTransport, DialOptions } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
-import { Accrual, judge, type Verdict } from './ejection.ts';
+import { Ejection } from './ejection.ts';
 
 /**
- * Traffic that must not share a connection: large ranges starve watches, and a watch's flood would delay keepalives
- * until leases expire (etcd issues 15402 and 17529).
+ * Traffic that must not share a connection: large ranges delay watches, and many watch events delay keepalives until leases
+ * expire (etcd issues 15402 and 17529).
  */
 export const channelClasses = ['unary', 'watch', 'lease'] as const;
 export type ChannelClass = (typeof channelClasses)[number];
 
-/** What a probe found out. Until the first answer the endpoint has the benefit of the doubt. */
+/** The result of the last probe. Before the first one the endpoint counts as healthy. */
 export interface Health {
-  /** As the member states it; empty when unknown. */
+  /** The member's version; empty if unknown. */
   readonly version: string;
-  /** False: the member said that it knows of no leader. */
+  /** False if the member has reported that it knows no leader. */
   readonly hasLeader: boolean;
-  /** Why the last probe failed; empty when it did not. */
+  /** Why the last probe failed; empty if it succeeded. */
   readonly failure: string;
 }
 
@@ -34,8 +35,8 @@ export interface EndpointParts {
   readonly keepaliveTimeoutMs: number;
 }
 
-/** Read by the transport at every handshake, so a certificate that is put in here counts from the next one on. */
-class Dial implements DialOptions {
+/** Shared by the channels of an endpoint. The transport reads it at each handshake, so a new `tls` applies to the next one. */
+class SharedDialOptions implements DialOptions {
   readonly address: DialOptions['address'];
   readonly keepaliveMs: number;
   readonly keepaliveTimeoutMs: number;
@@ -51,23 +52,23 @@ class Dial implements DialOptions {
 
 export class Endpoint {
   readonly name: string;
-  readonly accrual: Accrual;
-  /** One listener: the upstream that owns it. */
+  readonly ejection: Ejection;
+  /** One listener: the upstream that owns the endpoint. */
   onChange: (() => void) | null = null;
   readonly #clock: Clock;
   #health: Health = { version: '', hasLeader: true, failure: '' };
-  readonly #dial: Dial;
+  readonly #dialOptions: SharedDialOptions;
   readonly #channels: Readonly<Record<ChannelClass, Channel>>;
   readonly #openStreams: Record<ChannelClass, number> = { unary: 0, watch: 0, lease: 0 };
 
-  /** Dials at once. Throws when the configured certificate, key or authorities cannot be parsed. */
+  /** Dials immediately. Throws if the configured certificate, key or CA certificates cannot be parsed. */
   constructor(config: EndpointConfig, parts: EndpointParts) {
     this.name = config.name;
     this.#clock = parts.clock;
-    this.accrual = new Accrual(parts.clock, parts.random);
-    this.#dial = new Dial(config, parts);
+    this.ejection = new Ejection(parts.clock, parts.random);
+    this.#dialOptions = new SharedDialOptions(config, parts);
     const dial = (): Channel => {
-      const channel = parts.transport.dial(this.#dial);
+      const channel = parts.transport.dial(this.#dialOptions);
       channel.onState = () => this.onChange?.();
       return channel;
     };
@@ -79,16 +80,16 @@ export class Endpoint {
   }
 
   /**
-   * Takes other certificates, keys or authorities for the next handshakes; connections that exist live on. False when the
-   * endpoint itself is another one, which takes another object.
+   * Applies new certificates and keys to future handshakes; existing connections stay open. Returns false if the configuration
+   * describes another endpoint, which needs another object.
    */
   update({ name, tls }: EndpointConfig): boolean {
-    const { tls: before } = this.#dial;
+    const { tls: before } = this.#dialOptions;
     const isSame =
       name === this.name &&
       (tls === null) === (before === null) &&
       tls?.serverName === before?.serverName;
-    if (isSame) this.#dial.tls = tls;
+    if (isSame) this.#dialOptions.tls = tls;
     return isSame;
   }
 
@@ -112,21 +113,21 @@ export class Endpoint {
     this.#openStreams[channelClass] -= 1;
   }
 
-  /** A call to it ended; `timeoutMs` is what the call was given, `deadlineMs` when that is over. */
-  callEnded(ended: Status, timeoutMs: number, deadlineMs: number): void {
-    this.#count(judge(ended, timeoutMs, this.#clock.nowMs() >= deadlineMs));
+  /** Counts an ended call. `timeoutMs` is how long it was allowed to take, `deadlineMs` when that time expired. */
+  recordEnd(status: Status, timeoutMs: number, deadlineMs: number): void {
+    this.#record(classifyForEndpoint(status, timeoutMs, this.#clock.nowMs() >= deadlineMs));
   }
 
-  /** A stream brought its first answer. */
-  answered(): void {
-    this.#count('alive');
+  /** Counts the first response of a stream as a success: the stream may stay open indefinitely. */
+  recordFirstResponse(): void {
+    this.#record('alive');
   }
 
-  probed(health: Health): void {
+  recordProbe(health: Health): void {
     const { hasLeader } = this.#health;
     this.#health = health;
-    const moved = this.accrual.probed(health.failure === '');
-    if (moved || hasLeader !== health.hasLeader) this.onChange?.();
+    const hasChanged = this.ejection.onProbe(health.failure === '');
+    if (hasChanged || hasLeader !== health.hasLeader) this.onChange?.();
   }
 
   close(): void {
@@ -134,7 +135,7 @@ export class Endpoint {
     for (const channelClass of channelClasses) this.#channels[channelClass].close();
   }
 
-  #count(verdict: Verdict): void {
-    if (this.accrual.called(verdict)) this.onChange?.();
+  #record(verdict: EndpointVerdict): void {
+    if (this.ejection.onCall(verdict)) this.onChange?.();
   }
 }

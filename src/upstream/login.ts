@@ -1,15 +1,16 @@
 /**
- * The proxy's own user at etcd: logs in, hands out the token that goes with every call, and logs in again when etcd no
- * longer takes it, once for all calls that noticed. While it has no token, no call is sent: the upstream counts as not
- * available, and what can wait waits in the hold. Without a user it is always ready and has nothing to add.
+ * The proxy's own login at etcd. It requests a token, which is sent with every call. If etcd rejects the token, it requests a
+ * new one, once for all rejected calls. Without a token no call is sent: the upstream counts as unavailable, and calls wait
+ * in the hold. Without a configured user the login is always ready and adds nothing.
  *
- * none ─endpoint there→ asking ─token→ ready ─etcd refuses the token→ asking;  asking ─refused→ waiting ─pause→ asking
+ * no token ─endpoint available→ requesting ─token→ ready ─etcd rejects the token→ requesting
+ * requesting ─etcd rejects the user or does not respond→ backoff ─time expires→ requesting
  */
-
 import type { Call } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import type { LoginConfig } from '../config/sections/login.ts';
 import { method } from '../etcd/methods.ts';
+import { classifyForToken } from '../etcd/outcomes.ts';
 import { CollectedResponse } from '../grpc/collected-response.ts';
 import { type Metadata, metadataValue, noMetadata } from '../grpc/metadata.ts';
 import { Code, type Status, status } from '../grpc/status.ts';
@@ -23,39 +24,34 @@ const { path: authenticatePath } = method('etcdserverpb.Auth/Authenticate');
 const { path: rangePath } = method('etcdserverpb.KV/Range');
 
 const timeoutMs = 5_000;
-const pauseMsMin = 500;
-const pauseMsMax = 30_000;
-const pauseSpread = 0.2;
-/** Simple tokens end when they were not used for 300 s (etcd server/auth/simple_token.go), on each member by itself. */
-const useEveryMs = 60_000;
+const backoffMsMin = 500;
+const backoffMsMax = 30_000;
+const backoffSpread = 0.2;
+/** Each member expires a simple token that it has not received for 300 s (etcd server/auth/simple_token.go). */
+const refreshEveryMs = 60_000;
 
-/** In etcd's words, all of them said before anything was applied: the token is no good, or no longer. */
-const tokenRefusals: ReadonlySet<string> = new Set([
-  'etcdserver: invalid auth token',
-  'etcdserver: revision of auth store is old',
-  'etcdserver: user name is empty',
-]);
-const authenticationIsOff = 'etcdserver: authentication is not enabled';
-
-/** A read that shows nothing to anybody, and that every release looks at the token for: RangeRequest, one key, counted. */
-const use = new Writer().bytes(1, Buffer.of(0)).bool(7, true).bool(9, true).finish();
+/**
+ * Refreshes a token. RangeRequest of one key, serializable and count_only: it returns no key, and all releases of etcd check
+ * its token.
+ */
+const refreshRequest = new Writer().bytes(1, Buffer.of(0)).bool(7, true).bool(9, true).finish();
 
 export interface LoginParts {
   readonly clock: Clock;
   readonly random: Random;
-  /** One that takes calls, or null. */
+  /** Returns an endpoint that takes calls, or null. */
   readonly pick: () => Endpoint | null;
   readonly endpoints: () => readonly Endpoint[];
-  /** There is a new token, so calls may be sent again. */
+  /** Called when calls may be sent with a new token. */
   readonly onToken: () => void;
-  /** For the log: etcd refused the user, or did not answer. */
+  /** Called for the log if etcd rejects the user or does not respond. */
   readonly onFailure: ((why: string) => void) | null;
 }
 
-/** A watch stream that was opened with a token. etcd looks at it again with every create. */
+/** A watch stream that was opened with a token. etcd checks this token for each watcher that is created. */
 export interface OpenedWithToken {
   readonly metadata: Metadata;
-  /** Ends the stream, so that its client opens another one. */
+  /** Ends the stream, so that its client opens a new one. */
   abort(status: Status): void;
 }
 
@@ -64,14 +60,14 @@ export class Login {
   #config: LoginConfig | null;
   #isReady: boolean;
   #metadata: Metadata = noMetadata;
-  #isAsking = false;
-  #pauseMs = pauseMsMin;
-  #cancelPause: CancelTimer = () => {};
-  #cancelUse: CancelTimer = () => {};
+  #isRequesting = false;
+  #backoffMs = backoffMsMin;
+  #cancelBackoff: CancelTimer = () => {};
+  #cancelRefresh: CancelTimer = () => {};
   #isClosed = false;
   readonly #streams = new Set<OpenedWithToken>();
-  /** Calls that were repeated for this reason: none is twice. */
-  readonly #repeated = new WeakSet<Call>();
+  /** Calls that were sent again because of a stale token. No call is sent again twice. */
+  readonly #resent = new WeakSet<Call>();
 
   constructor(config: LoginConfig | null, parts: LoginParts) {
     this.#config = config;
@@ -79,40 +75,41 @@ export class Login {
     this.#isReady = config === null;
   }
 
-  /** Calls may be sent. */
+  /** Whether calls may be sent. */
   get isReady(): boolean {
     return this.#isReady;
   }
 
-  /** What goes with every call: the token, or nothing. The same object as long as the token is the same. */
+  /** Sent with every call: the token, or nothing. The same object as long as the token is the same. */
   get metadata(): Metadata {
     return this.#metadata;
   }
 
-  /** Another user or password, from now on. */
+  /** Applies another user or password. */
   update(config: LoginConfig | null): void {
     const { user, password } = this.#config ?? {};
     if (user === config?.user && password === config?.password) return;
     this.#config = config;
-    this.#cancelUse();
-    if (config === null) this.#become(noMetadata);
-    else this.#ask();
+    this.#cancelRefresh();
+    if (config === null) this.#useToken(noMetadata);
+    else this.#requestToken();
   }
 
-  /** An endpoint takes calls. */
+  /** Reports that an endpoint takes calls. */
   onEndpoint(): void {
-    if (!this.#isReady) this.#ask();
+    if (!this.#isReady) this.#requestToken();
   }
 
   /**
-   * How a call ended that was sent with `metadata`. Where etcd refused it for its token, the proxy logs in again and the
-   * call counts as not sent, which it may be once: etcd refuses before it applies.
+   * Takes the status of a call that was sent with `metadata`, and returns the status to use. If etcd rejected the token, the
+   * proxy logs in again, and the call counts as not sent, once per call. etcd checks tokens before it applies a request.
    */
-  judge(call: Call, metadata: Metadata, ended: Status): Status {
-    if (ended.code === Code.OK || this.#config === null || !isTokenRefusal(ended)) return ended;
-    this.#refused(metadata);
-    if (this.#repeated.has(call)) return refusal('upstream-unauthenticated');
-    this.#repeated.add(call);
+  checkEnd(call: Call, metadata: Metadata, ended: Status): Status {
+    if (ended.code === Code.OK || this.#config === null || classifyForToken(ended) !== 'stale')
+      return ended;
+    this.#onTokenRejected(metadata);
+    if (this.#resent.has(call)) return refusal('upstream-unauthenticated');
+    this.#resent.add(call);
     return status(Code.UNAVAILABLE, ended.text, 'unsent');
   }
 
@@ -126,88 +123,83 @@ export class Login {
 
   close(): void {
     this.#isClosed = true;
-    this.#cancelPause();
-    this.#cancelUse();
+    this.#cancelBackoff();
+    this.#cancelRefresh();
   }
 
   #onResponse(ended: Status, response: Uint8Array | null): void {
-    this.#isAsking = false;
+    this.#isRequesting = false;
     if (this.#isClosed || this.#config === null) return;
     const token = response === null ? '' : tokenIn(response);
-    if (ended.code === Code.OK && token !== '') this.#become(['token', token]);
-    // As every client of etcd does: then nobody asks for a token. Should that change, etcd will say so.
-    else if (ended.text === authenticationIsOff) this.#become(noMetadata);
+    if (ended.code === Code.OK && token !== '') this.#useToken(['token', token]);
+    // Without authentication etcd does not need a token. After it is enabled, etcd rejects calls without one.
+    else if (classifyForToken(ended) === 'unneeded') this.#useToken(noMetadata);
     else {
-      this.#parts.onFailure?.(ended.code === Code.OK ? 'it answered without a token' : ended.text);
-      const delayMs = jittered(this.#parts.random, this.#pauseMs, pauseSpread);
-      this.#pauseMs = Math.min(pauseMsMax, this.#pauseMs * 2);
-      this.#cancelPause = this.#parts.clock.after(delayMs, () => this.#ask());
+      this.#parts.onFailure?.(ended.code === Code.OK ? 'the response has no token' : ended.text);
+      const delayMs = jittered(this.#parts.random, this.#backoffMs, backoffSpread);
+      this.#backoffMs = Math.min(backoffMsMax, this.#backoffMs * 2);
+      this.#cancelBackoff = this.#parts.clock.after(delayMs, () => this.#requestToken());
     }
   }
 
-  #refused(metadata: Metadata): void {
-    // Whoever was sent with an older token says nothing about the one that there is now.
-    if (!this.#isReady || !carries(metadata, this.#metadata)) return;
+  #onTokenRejected(metadata: Metadata): void {
+    // An older token may be stale while the current one is valid.
+    if (!this.#isReady || !hasSameToken(metadata, this.#metadata)) return;
     this.#isReady = false;
-    this.#ask();
+    this.#requestToken();
   }
 
-  #ask(): void {
-    if (this.#isAsking || this.#isClosed || this.#config === null) return;
-    this.#cancelPause();
+  #requestToken(): void {
+    if (this.#isRequesting || this.#isClosed || this.#config === null) return;
+    this.#cancelBackoff();
     const endpoint = this.#parts.pick();
-    // Asked again as soon as there is one.
+    // `onEndpoint` requests the token as soon as there is one.
     if (endpoint === null) return;
     const { user, password } = this.#config;
-    this.#isAsking = true;
+    this.#isRequesting = true;
     const head = { path: authenticatePath, metadata: noMetadata, timeoutMs };
     const request = new Writer().string(1, user).string(2, password).finish();
     const response = new CollectedResponse((ended, message) => this.#onResponse(ended, message));
     endpoint.channel('unary').unary(head, request, response);
   }
 
-  #become(metadata: Metadata): void {
+  #useToken(metadata: Metadata): void {
     this.#metadata = metadata;
     this.#isReady = true;
-    this.#pauseMs = pauseMsMin;
-    this.#cancelUse();
-    if (metadata.length > 0) this.#useLater();
+    this.#backoffMs = backoffMsMin;
+    this.#cancelRefresh();
+    if (metadata.length > 0) this.#scheduleRefresh();
     for (const stream of [...this.#streams]) {
-      if (!carries(stream.metadata, metadata)) stream.abort(outdated);
+      if (!hasSameToken(stream.metadata, metadata)) stream.abort(tokenReplaced);
     }
     this.#parts.onToken();
   }
 
-  #useLater(): void {
-    this.#cancelUse = this.#parts.clock.after(useEveryMs, () => {
+  #scheduleRefresh(): void {
+    this.#cancelRefresh = this.#parts.clock.after(refreshEveryMs, () => {
       const metadata = this.#metadata;
       const head = { path: rangePath, metadata, timeoutMs };
       const onEnd = (ended: Status) => {
-        if (isTokenRefusal(ended)) this.#refused(metadata);
+        if (classifyForToken(ended) === 'stale') this.#onTokenRejected(metadata);
       };
       for (const endpoint of this.#parts.endpoints()) {
         if (!endpoint.isReady('unary')) continue;
-        endpoint.channel('unary').unary(head, use, new CollectedResponse(onEnd));
+        endpoint.channel('unary').unary(head, refreshRequest, new CollectedResponse(onEnd));
       }
-      this.#useLater();
+      this.#scheduleRefresh();
     });
   }
 }
 
-const outdated = status(Code.UNAVAILABLE, 'opened with a token that was replaced', 'lost');
+const tokenReplaced = status(Code.UNAVAILABLE, 'the token of this stream was replaced', 'lost');
 
-function isTokenRefusal({ origin, text }: Status): boolean {
-  return origin === 'peer' && tokenRefusals.has(text);
-}
-
-/** Whether what a call was sent with ends in the token that there is. */
-function carries(metadata: Metadata, token: Metadata): boolean {
+function hasSameToken(metadata: Metadata, token: Metadata): boolean {
   return metadataValue(metadata, 'token') === metadataValue(token, 'token');
 }
 
-/** AuthenticateResponse.token; empty when there is none. */
-function tokenIn(answer: Uint8Array): string {
-  const reader = new Reader(answer);
+/** AuthenticateResponse.token. Returns an empty string if the response has none. */
+function tokenIn(response: Uint8Array): string {
+  const reader = new Reader(response);
   let token = '';
   while (reader.next()) {
     if (reader.field === 2) token = Buffer.from(reader.bytes()).toString('latin1');

@@ -1,13 +1,13 @@
 /**
- * Which endpoint the next call goes to: a snapshot of who can take calls, replaced whole whenever that changes. Among
- * those that are connected it prefers members that do not keep failing, and among these ones that know a leader; where
- * nobody is left by a preference it is dropped, so the last endpoint is never passed over.
+ * Selects the endpoint of the next call from an immutable list of candidates. The upstream creates a new picker whenever an
+ * endpoint has changed. Candidates are connected endpoints, preferably not ejected, and preferably of members that know a
+ * leader. A preference that leaves no endpoint is dropped, so the last connected endpoint is always a candidate.
  */
 import { type ChannelClass, channelClasses, type Endpoint } from './endpoint.ts';
 
 export class Picker {
   readonly #candidates: Readonly<Record<ChannelClass, readonly Endpoint[]>>;
-  /** Where the next round begins. Carried over, or every change would send the next call to the first endpoint. */
+  /** Round-robin position. A new picker continues it, or each change would send the next call to the first endpoint. */
   #turn: number;
 
   constructor(endpoints: readonly Endpoint[], previous: Picker | null = null) {
@@ -20,14 +20,14 @@ export class Picker {
     return this.#candidates[channelClass].length > 0;
   }
 
-  /** In turn. Null when none can take calls. */
+  /** Round-robin. Returns null if there is no candidate. */
   next(channelClass: ChannelClass): Endpoint | null {
     const among = this.#candidates[channelClass];
     this.#turn = (this.#turn + 1) % 0x7fff_ffff;
     return among[this.#turn % among.length] ?? null;
   }
 
-  /** The one with the fewest open streams, in turn among equals: a member that comes back gets its share again. */
+  /** The endpoint with the fewest open streams, round-robin among equals, so that a reconnected member gets its share. */
   leastStreams(channelClass: ChannelClass): Endpoint | null {
     let found = this.next(channelClass);
     for (const endpoint of this.#candidates[channelClass]) {
@@ -41,8 +41,8 @@ export class Picker {
 
 function candidates(endpoints: readonly Endpoint[], channelClass: ChannelClass): Endpoint[] {
   const ready = endpoints.filter((endpoint) => endpoint.isReady(channelClass));
-  const sound = preferred(ready, (endpoint) => !endpoint.accrual.isOut);
-  return preferred(sound, (endpoint) => endpoint.health.hasLeader);
+  const inUse = preferred(ready, (endpoint) => !endpoint.ejection.isEjected);
+  return preferred(inUse, (endpoint) => endpoint.health.hasLeader);
 }
 
 function preferred(endpoints: Endpoint[], isBetter: (endpoint: Endpoint) => boolean): Endpoint[] {

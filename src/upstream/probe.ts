@@ -1,7 +1,6 @@
 /**
- * Asks one endpoint for its status every few seconds, over the connection that ordinary calls use, since that is what
- * has to work. Learns its version and whether it knows a leader, and lets an ejected endpoint back in. It never judges
- * a call of a client.
+ * Probes one endpoint: a Status call every few seconds, on the `unary` channel, because that is the connection that must
+ * work. A probe reports the member's version and whether it knows a leader, and ends an ejection.
  */
 import { method } from '../etcd/methods.ts';
 import { CollectedResponse } from '../grpc/collected-response.ts';
@@ -19,7 +18,7 @@ const timeoutMs = 2_000;
 const { path } = method('etcdserverpb.Maintenance/Status');
 const request = new Uint8Array(0);
 
-/** The fields of etcd's StatusResponse that a probe reads. */
+/** The fields of StatusResponse that a probe reads. */
 interface MemberStatus {
   readonly version: string;
   readonly hasLeader: boolean;
@@ -29,12 +28,12 @@ export class Prober {
   readonly #endpoint: Endpoint;
   readonly #clock: Clock;
   readonly #random: Random;
-  /** The proxy's own credentials: with authentication on, newer releases tell their status to users only. */
+  /** The proxy's own token: with authentication enabled, newer releases of etcd require one for Status. */
   readonly #metadata: () => Metadata;
   #cancelTimer: CancelTimer = () => {};
   #wasReady = false;
-  #wasOut = false;
-  #isAsking = false;
+  #wasEjected = false;
+  #isInFlight = false;
   #isClosed = false;
 
   constructor(
@@ -46,17 +45,17 @@ export class Prober {
     this.#endpoint = endpoint;
     this.#clock = clock;
     this.#random = random;
-    this.#askIn(jittered(random, everyMs, spread));
+    this.#schedule(jittered(random, everyMs, spread));
   }
 
-  /** The endpoint changed: one that has just connected is asked at once, one that was ejected after its penalty. */
+  /** Call after each change of the endpoint. It is probed immediately after it has connected, and after a penalty. */
   onChange(): void {
     const isReady = this.#endpoint.isReady('unary');
-    const { isOut, penaltyMs } = this.#endpoint.accrual;
-    if (isReady && !this.#wasReady) this.#askIn(0);
-    else if (isOut && !this.#wasOut) this.#askIn(penaltyMs);
+    const { isEjected, penaltyMs } = this.#endpoint.ejection;
+    if (isReady && !this.#wasReady) this.#schedule(0);
+    else if (isEjected && !this.#wasEjected) this.#schedule(penaltyMs);
     this.#wasReady = isReady;
-    this.#wasOut = isOut;
+    this.#wasEjected = isEjected;
   }
 
   close(): void {
@@ -65,22 +64,22 @@ export class Prober {
   }
 
   #onResponse(ended: Status, response: Uint8Array | null): void {
-    this.#isAsking = false;
+    this.#isInFlight = false;
     if (this.#isClosed) return;
-    this.#endpoint.probed(healthFrom(ended, response, this.#endpoint.health));
-    const { isOut, penaltyMs } = this.#endpoint.accrual;
-    // An ejected endpoint that keeps failing is asked when its next penalty is over, and not before.
-    this.#askIn(isOut ? penaltyMs : jittered(this.#random, everyMs, spread));
+    this.#endpoint.recordProbe(healthFrom(ended, response, this.#endpoint.health));
+    const { isEjected, penaltyMs } = this.#endpoint.ejection;
+    // An ejected endpoint is probed when its penalty has expired, not earlier.
+    this.#schedule(isEjected ? penaltyMs : jittered(this.#random, everyMs, spread));
   }
 
-  #askIn(delayMs: number): void {
-    if (this.#isAsking || this.#isClosed) return;
+  #schedule(delayMs: number): void {
+    if (this.#isInFlight || this.#isClosed) return;
     this.#cancelTimer();
-    this.#cancelTimer = this.#clock.after(delayMs, () => this.#ask());
+    this.#cancelTimer = this.#clock.after(delayMs, () => this.#send());
   }
 
-  #ask(): void {
-    this.#isAsking = true;
+  #send(): void {
+    this.#isInFlight = true;
     const head = { path, metadata: this.#metadata(), timeoutMs };
     const response = new CollectedResponse((ended, message) => this.#onResponse(ended, message));
     this.#endpoint.channel('unary').unary(head, request, response);
@@ -93,12 +92,12 @@ function healthFrom(ended: Status, response: Uint8Array | null, before: Health):
     if (member === null) return { ...before, failure: 'its status is not a protobuf message' };
     return { ...member, failure: '' };
   }
-  // Who refuses is alive: without a user of its own the proxy may be nobody to the member.
+  // A member that rejects the probe is alive: the proxy may have no user at etcd.
   const isAlive = ended.origin === 'peer' && ended.code !== Code.UNAVAILABLE;
   return { ...before, failure: isAlive ? '' : ended.text };
 }
 
-/** Null if the bytes are not a StatusResponse. Its field 2 is the version, field 4 the ID of the leader, 0 if there is none. */
+/** StatusResponse: field 2 is the version, field 4 the ID of the leader or 0. Returns null if the bytes are malformed. */
 function readStatus(response: Uint8Array): MemberStatus | null {
   const reader = new Reader(response);
   let version = '';

@@ -1,9 +1,8 @@
 /**
- * The end of the pipeline: picks an endpoint for each call and sends it there, once. What cannot be sent ends at once
- * with origin `unsent`; waiting for an endpoint and trying another is resilience/'s part. Guarantee: nothing of a
- * client's metadata but what etcd understands leaves the process.
+ * The end of the pipeline: selects an endpoint for each call and sends the call there, once. A call that cannot be sent ends
+ * immediately with origin `unsent`; waiting and retries are part of guard/. Guarantee: of a client's metadata only what etcd
+ * understands leaves the process.
  */
-
 import type { Call, Etcd, Message, Requests, Responses } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import type { EndpointConfig } from '../config/sections/endpoints.ts';
@@ -21,40 +20,40 @@ import { Prober } from './probe.ts';
 
 export interface UpstreamOptions extends EndpointParts {
   readonly endpoints: readonly EndpointConfig[];
-  /** Whether the `token` and `authorization` of clients of that listener go to etcd, in the place of our own. */
+  /** Whether etcd receives the `token` and `authorization` of clients of this listener instead of the proxy's token. */
   readonly passesCredentials: (listener: string) => boolean;
-  /** Who the proxy itself is at etcd; null: nobody. */
+  /** The etcd user that the proxy authenticates as, or null. */
   readonly login: LoginConfig | null;
-  /** etcd does not let the proxy log in, for the log. */
+  /** Called for the log if the proxy cannot log in to etcd. */
   readonly onLoginFailure: ((why: string) => void) | null;
 }
 
-/** One endpoint as operators see it. */
+/** The state of one endpoint, for /upstreamz and metrics. */
 export interface EndpointSnapshot {
   readonly name: string;
-  /** `ready`, `ejected`, `no leader`, or the state of its connection: `connecting`, `failed`, `closed`. */
+  /** `ready`, `ejected`, `no leader`, or the state of a channel that is not ready: `connecting`, `failed`, `closed`. */
   readonly state: string;
-  /** Connected for ordinary calls, whatever else is known of it. */
+  /** Whether the `unary` channel is connected. */
   readonly isUp: boolean;
-  /** The last failure in the system's or etcd's words; empty when there is none. */
+  /** The text of the system or of etcd for the current failure; empty if there is none. */
   readonly lastError: string;
-  /** The member's version; empty when it was not asked or did not answer. */
+  /** The member's version; empty before the first successful probe. */
   readonly version: string;
   readonly openStreams: Readonly<Record<ChannelClass, number>>;
 }
 
-const noEndpoint = status(Code.UNAVAILABLE, 'there is no connection available', 'unsent');
+const noEndpoint = status(Code.UNAVAILABLE, 'no endpoint is available', 'unsent');
 
 export class Upstream implements Etcd<'store'> {
   readonly #options: UpstreamOptions;
   readonly #login: Login;
   readonly #probers = new Map<Endpoint, Prober>();
-  /** No longer configured, and not closed yet. */
-  readonly #leaving = new Set<Endpoint>();
+  /** Endpoints that a reload has removed. They are closed after a grace period. */
+  readonly #removed = new Set<Endpoint>();
   readonly #listeners = new Set<() => void>();
   #picker = new Picker([]);
 
-  /** Dials every endpoint at once. Throws when a certificate, key or authority cannot be parsed. */
+  /** Dials all endpoints immediately. Throws if a certificate, key or CA certificate cannot be parsed. */
   constructor(options: UpstreamOptions) {
     this.#options = options;
     this.#login = new Login(options.login, {
@@ -62,56 +61,55 @@ export class Upstream implements Etcd<'store'> {
       random: options.random,
       pick: () => this.#picker.next('unary'),
       endpoints: () => this.#endpoints,
-      onToken: () => this.#tellAvailable(),
+      onToken: () => this.#notifyAvailable(),
       onFailure: options.onLoginFailure,
     });
-    this.#replace(options.endpoints);
+    this.#replaceEndpoints(options.endpoints);
   }
 
   /**
-   * Other endpoints, certificates or credentials, from now on. Whoever calls an endpoint that is no longer named may finish
-   * within the deadline of an ordinary call.
+   * Applies other endpoints, certificates or credentials. Calls in flight to a removed endpoint may finish within `graceMs`.
    */
   update(config: Pick<UpstreamOptions, 'endpoints' | 'login'>, graceMs: number): void {
-    for (const removed of this.#replace(config.endpoints)) {
-      this.#leaving.add(removed);
+    for (const removed of this.#replaceEndpoints(config.endpoints)) {
+      this.#removed.add(removed);
       this.#options.clock.after(graceMs, () => {
-        this.#leaving.delete(removed);
+        this.#removed.delete(removed);
         removed.close();
       });
     }
     this.#login.update(config.login);
   }
 
-  /** Some endpoint takes calls of this method: each class of traffic has connections of its own. */
+  /** Whether an endpoint can take calls of this method: each channel class has its own connections. */
   isAvailable(method: Method): boolean {
     return this.#login.isReady && this.#picker.hasAny(classOf(method));
   }
 
-  /** Calls `listener` whenever a class of traffic finds an endpoint again, until the returned function is called. */
+  /** Calls `listener` whenever a channel class has an endpoint again, until the returned function is called. */
   onAvailable(listener: () => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  unary(call: Call, request: Message<'store'>, reply: Responses<'store'>): CallHandle {
+  unary(call: Call, request: Message<'store'>, responses: Responses<'store'>): CallHandle {
     const endpoint = this.#picker.next('unary');
     const timeoutMs = this.#timeoutOf(call);
-    if (endpoint === null || timeoutMs <= 0) return refused(endpoint, reply);
+    if (endpoint === null || timeoutMs <= 0) return reject(endpoint, responses);
     const login = this.#loginFor(call);
     const metadata = metadataOf(call, login);
-    const attempt = new UnaryAttempt(endpoint, call, login, metadata, timeoutMs, reply);
+    const attempt = new UnaryAttempt(endpoint, call, login, metadata, timeoutMs, responses);
     return endpoint.channel('unary').unary(attempt, request, attempt);
   }
 
-  stream(call: Call, reply: Responses<'store'>): Requests<'store'> {
+  stream(call: Call, responses: Responses<'store'>): Requests<'store'> {
     const channelClass = classOf(call.method);
     const endpoint = this.#picker.leastStreams(channelClass);
     const timeoutMs = this.#timeoutOf(call);
-    if (endpoint === null || timeoutMs <= 0) return refused(endpoint, reply);
+    if (endpoint === null || timeoutMs <= 0) return reject(endpoint, responses);
     const login = this.#loginFor(call);
     const metadata = metadataOf(call, login);
-    const attempt = new StreamAttempt(endpoint, call, login, metadata, timeoutMs, reply);
+    const attempt = new StreamAttempt(endpoint, call, login, metadata, timeoutMs, responses);
     attempt.open(channelClass);
     attempt.attachStream(endpoint.channel(channelClass).stream(attempt, attempt));
     return attempt;
@@ -134,7 +132,7 @@ export class Upstream implements Etcd<'store'> {
       prober.close();
       endpoint.close();
     }
-    for (const endpoint of this.#leaving) endpoint.close();
+    for (const endpoint of this.#removed) endpoint.close();
     this.#picker = new Picker([]);
   }
 
@@ -142,8 +140,8 @@ export class Upstream implements Etcd<'store'> {
     return [...this.#probers.keys()];
   }
 
-  /** Returns those that are no longer among them. They take no more calls, and are still open. */
-  #replace(configs: readonly EndpointConfig[]): readonly Endpoint[] {
+  /** Returns the removed endpoints. They take no more calls and are still open. */
+  #replaceEndpoints(configs: readonly EndpointConfig[]): readonly Endpoint[] {
     const before = new Map(this.#probers);
     this.#probers.clear();
     for (const config of configs) {
@@ -170,7 +168,7 @@ export class Upstream implements Etcd<'store'> {
       : deadlineMs - this.#options.clock.nowMs();
   }
 
-  /** Null where the credentials are the client's own. */
+  /** Returns null if the client's own credentials are sent. */
   #loginFor(call: Call): Login | null {
     return this.#options.passesCredentials(call.peer.listener) ? null : this.#login;
   }
@@ -182,10 +180,10 @@ export class Upstream implements Etcd<'store'> {
     for (const prober of this.#probers.values()) prober.onChange();
     if (now.hasAny('unary')) this.#login.onEndpoint();
     const hasGained = channelClasses.some((each) => now.hasAny(each) && !before.hasAny(each));
-    if (hasGained) this.#tellAvailable();
+    if (hasGained) this.#notifyAvailable();
   }
 
-  #tellAvailable(): void {
+  #notifyAvailable(): void {
     for (const listener of this.#listeners) listener();
   }
 }
@@ -196,18 +194,18 @@ function metadataOf({ metadata }: Call, login: Login | null): Metadata {
     : joined(forwarded(metadata, false), login.metadata);
 }
 
-/** Mostly one of them is empty, and the other can be the same object from call to call. */
+/** Usually one of them is empty. Then the other one is returned without a copy. */
 function joined(selected: Metadata, own: Metadata): Metadata {
   if (own.length === 0) return selected;
   return selected.length === 0 ? own : [...selected, ...own];
 }
 
-function refused(endpoint: Endpoint | null, reply: Responses<'store'>): Requests<'store'> {
-  reply.end(endpoint === null ? noEndpoint : refusal('deadline-passed'));
+function reject(endpoint: Endpoint | null, responses: Responses<'store'>): Requests<'store'> {
+  responses.end(endpoint === null ? noEndpoint : refusal('deadline-passed'));
   return endedCall;
 }
 
-/** Unary lease methods are ordinary calls: only the stream of keepalives must not wait behind anything. */
+/** Unary lease methods use the `unary` channel: only the keepalive stream must not be delayed. */
 function classOf(method: Method): ChannelClass {
   if (!method.responseStream) return 'unary';
   if (method.breaker === 'watch') return 'watch';
@@ -217,10 +215,10 @@ function classOf(method: Method): ChannelClass {
 function snapshotOf(endpoint: Endpoint): EndpointSnapshot {
   const failing = channelClasses.find((each) => !endpoint.isReady(each));
   const channel = endpoint.channel(failing ?? 'unary');
-  const { health, accrual } = endpoint;
+  const { health, ejection } = endpoint;
   return {
     name: endpoint.name,
-    state: stateOf(channel.state, accrual.isOut, health.hasLeader),
+    state: stateOf(channel.state, ejection.isEjected, health.hasLeader),
     isUp: endpoint.isReady('unary'),
     lastError: channel.failure === '' ? health.failure : channel.failure,
     version: health.version,
@@ -232,8 +230,8 @@ function snapshotOf(endpoint: Endpoint): EndpointSnapshot {
   };
 }
 
-function stateOf(connection: string, isOut: boolean, hasLeader: boolean): string {
+function stateOf(connection: string, isEjected: boolean, hasLeader: boolean): string {
   if (connection !== 'ready') return connection;
-  if (isOut) return 'ejected';
+  if (isEjected) return 'ejected';
   return hasLeader ? 'ready' : 'no leader';
 }

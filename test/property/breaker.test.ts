@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import type { BreakerVerdict as Verdict } from '../../src/etcd/outcomes.ts';
 import { type BreakerState, refused, type Ticket } from '../../src/guard/breaker/breaker.ts';
 import { Breakers } from '../../src/guard/breaker/breakers.ts';
-import type { Verdict } from '../../src/guard/classify.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { Deadlines } from '../../src/runtime/deadlines.ts';
 import { Seeded, seed } from '../support/seeded.ts';
@@ -16,7 +16,7 @@ const config = {
   openMs: 500,
   openMaxMs: 4_000,
 };
-/** A probe's own limit and one step of the wheel. */
+/** The time limit of a probe and one step of the timer wheel. */
 const probeLimitMs = 8_100;
 
 type Step =
@@ -47,7 +47,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
 
 const legal = new Set(['closed→open', 'open→half-open', 'half-open→open', 'half-open→closed']);
 
-/** One breaker, driven step by step, and what must hold after each of them. */
+/** One breaker that is driven step by step, and the invariants after each step. */
 function world() {
   const deadlines = new Deadlines(systemClock);
   const seeded = new Seeded(seed);
@@ -69,7 +69,7 @@ function world() {
       case 'begin': {
         const ticket = breaker.admit();
         if (before === 'closed') expect(ticket, 'closed admits').not.toBe(refused);
-        if (before === 'open') expect(ticket, 'open answers at once').toBe(refused);
+        if (before === 'open') expect(ticket, 'open rejects immediately').toBe(refused);
         if (ticket !== refused) underWay.push({ ticket, beganIn: before });
         break;
       }
@@ -84,7 +84,7 @@ function world() {
           if (before === 'closed') expect(after, 'a cancel never opens').toBe('closed');
         }
         if (call.beganIn === 'closed' && before !== 'closed') {
-          expect(after, 'late calls have no vote').toBe(before);
+          expect(after, 'verdicts of an earlier period are ignored').toBe(before);
         }
         break;
       }
@@ -93,7 +93,7 @@ function world() {
         break;
     }
     expect(breaker.state).toBe(known);
-    // Open, there is a timer that ends it; half-open, so there is for a probe, or the next call is one.
+    // A timer ends the open state. Half-open, a timer limits the probe, or the next call is the probe.
     if (breaker.state === 'open') expect(vi.getTimerCount()).toBeGreaterThan(0);
     if (breaker.state === 'half-open') {
       const isProbing = deadlines.count === 1;
@@ -103,7 +103,7 @@ function world() {
     }
   };
 
-  /** From wherever it is, it closes within a bounded time once calls succeed. */
+  /** From any state it closes within a bounded time if calls succeed. */
   const recovers = async () => {
     await vi.advanceTimersByTimeAsync(probeLimitMs + config.openMaxMs);
     const ticket = breaker.admit();
@@ -121,7 +121,7 @@ function world() {
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-test('whatever happens to its calls, a breaker obeys its diagram and is never stuck', async () => {
+test('for any sequence of calls a breaker makes only legal transitions and recovers', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 120 }), async (steps) => {
       const { run, recovers } = world();

@@ -16,13 +16,14 @@ export function tenantConfig(
     leaseTag: null,
     allowUndelimited: false,
     access: 'read-write',
+    shareWatches: true,
     owns: [],
     identities: [`user:${name}`, `claim:${name}`],
     ...more,
   };
 }
 
-/** Nobody is identified, and nobody is let in, unless `more` says how. */
+/** No client is identified or accepted, unless `more` configures it. */
 export function listenerConfig(name: string, more: Partial<ListenerConfig> = {}): ListenerConfig {
   return {
     name,

@@ -1,7 +1,7 @@
 /**
- * One call of the dialling half of the grpc-js transport, below its stream classes: messages are asked for one by one,
- * so a caller that pauses stops the peer through HTTP/2's flow control. Guarantee: nothing that the reply throws gets
- * into the library; after `end` or `cancel` the reply is not called again.
+ * An outgoing call on grpc-js, below the library's stream classes. It requests messages one by one, so that a caller that
+ * pauses responses stops the peer through HTTP/2 flow control. The call ends once. After `end` or `cancel` the response sink
+ * is not called, and an exception of the response sink does not reach the library.
  */
 import type {
   ChannelInterface,
@@ -12,59 +12,60 @@ import type {
 import { asOwned } from '../../runtime/owned-bytes.ts';
 import type { RequestSink, ResponseSink } from '../call.ts';
 import { Code, type Status, status } from '../status.ts';
+import {
+  closedChannelText,
+  internalError,
+  missingResponse,
+  secondResponse,
+} from '../transport-statuses.ts';
 import { asBuffer } from './metadata.ts';
 import { fromGrpcStatus } from './status.ts';
 
 export type GrpcCall = ReturnType<ChannelInterface['createCall']>;
 
-export interface ClientCallHooks {
+/** What all calls of a channel share. */
+export interface ClientCallContext {
+  /** The call has ended. */
   onClose(call: ClientCall): void;
-  /** A bug of ours was caught. */
   onFault(fault: unknown): void;
 }
 
-/** Above this the sender is asked to pause; below half of it to go on. */
+/** Above this, requests are paused; at half of it, they resume. */
 const queueBytesMax = 262_144;
 
-const fault: Status = status(Code.INTERNAL, 'etcd-bulkhead: internal error');
-const noMessage: Status = status(
-  Code.INTERNAL,
-  'the peer ended a unary call without a message',
-  'peer',
-);
-const secondMessage: Status = status(
-  Code.INTERNAL,
-  'the peer sent a second message in a unary call',
-  'peer',
-);
 const noBytes = new Uint8Array(0);
 
-type Entry = 'message' | 'pause' | 'resume' | 'end';
+type CallEvent = 'message' | 'pause' | 'resume' | 'end';
 
 export class ClientCall implements RequestSink, InterceptingListener {
   readonly #call: GrpcCall;
-  readonly #reply: ResponseSink;
+  readonly #responses: ResponseSink;
   readonly #isUnary: boolean;
-  readonly #hooks: ClientCallHooks;
+  readonly #context: ClientCallContext;
   readonly #sent = { callback: () => this.#onSent() };
   readonly #queue: Buffer[] = [];
   #queueBytes = 0;
   #sendingBytes = 0;
   #isSending = false;
-  #isEnding = false;
-  #isFull = false;
-  #isPaused = false;
-  /** A message was asked for and has not come. */
+  #hasHalfClosed = false;
+  #hasPausedRequests = false;
+  #isReadingPaused = false;
+  /** A message was requested and has not arrived. */
   #isReading = false;
   #hasHeaders = false;
   #hasMessage = false;
-  #isOver = false;
+  #hasEnded = false;
 
-  constructor(call: GrpcCall, reply: ResponseSink, isUnary: boolean, hooks: ClientCallHooks) {
+  constructor(
+    call: GrpcCall,
+    responses: ResponseSink,
+    isUnary: boolean,
+    context: ClientCallContext,
+  ) {
     this.#call = call;
-    this.#reply = reply;
+    this.#responses = responses;
     this.#isUnary = isUnary;
-    this.#hooks = hooks;
+    this.#context = context;
   }
 
   start(metadata: GrpcMetadata): void {
@@ -73,39 +74,39 @@ export class ClientCall implements RequestSink, InterceptingListener {
   }
 
   send(bytes: Uint8Array): void {
-    if (this.#isOver) return;
+    if (this.#hasEnded) return;
     this.#queue.push(asBuffer(bytes));
     this.#queueBytes += bytes.length;
     this.#flush();
-    if (this.#isFull || this.#queueBytes + this.#sendingBytes <= queueBytesMax) return;
-    this.#isFull = true;
-    this.#enter('pause');
+    if (this.#hasPausedRequests || this.#queueBytes + this.#sendingBytes <= queueBytesMax) return;
+    this.#hasPausedRequests = true;
+    this.#notify('pause');
   }
 
   halfClose(): void {
-    this.#isEnding = true;
-    if (!this.#isOver && this.#queue.length === 0) this.#call.halfClose();
+    this.#hasHalfClosed = true;
+    if (!this.#hasEnded && this.#queue.length === 0) this.#call.halfClose();
   }
 
   cancel(): void {
-    if (!this.#close()) return;
+    if (!this.#detach()) return;
     this.#cancelCall();
   }
 
   pauseResponses(): void {
-    this.#isPaused = true;
+    this.#isReadingPaused = true;
   }
 
   resumeResponses(): void {
-    this.#isPaused = false;
+    this.#isReadingPaused = false;
     this.#read();
   }
 
-  /** The channel was closed under it. */
-  abandon(): void {
-    if (!this.#close()) return;
+  /** Ends the call because the channel was closed. */
+  endLost(): void {
+    if (!this.#detach()) return;
     this.#cancelCall();
-    this.#enter('end', noBytes, status(Code.UNAVAILABLE, 'the channel was closed', 'lost'));
+    this.#notify('end', noBytes, status(Code.UNAVAILABLE, closedChannelText, 'lost'));
   }
 
   onReceiveMetadata(): void {
@@ -113,31 +114,31 @@ export class ClientCall implements RequestSink, InterceptingListener {
   }
 
   onReceiveMessage(bytes: Buffer): void {
-    if (this.#isOver) return;
+    if (this.#hasEnded) return;
     this.#isReading = false;
     if (this.#isUnary && this.#hasMessage) {
-      this.#refuse(secondMessage);
+      this.#fail(secondResponse);
       return;
     }
     this.#hasMessage = true;
-    this.#enter('message', bytes);
+    this.#notify('message', bytes);
     this.#read();
   }
 
   onReceiveStatus(received: StatusObject): void {
-    if (!this.#close()) return;
+    if (!this.#detach()) return;
     const ended = fromGrpcStatus(received, this.#hasHeaders);
     const isIncomplete = this.#isUnary && !this.#hasMessage && ended.code === Code.OK;
-    this.#enter('end', noBytes, isIncomplete ? noMessage : ended);
+    this.#notify('end', noBytes, isIncomplete ? missingResponse : ended);
   }
 
   #read(): void {
-    if (this.#isOver || this.#isPaused || this.#isReading) return;
+    if (this.#hasEnded || this.#isReadingPaused || this.#isReading) return;
     this.#isReading = true;
     this.#call.startRead();
   }
 
-  /** grpc-js takes one message at a time and says when the socket has taken it. */
+  /** grpc-js accepts one message at a time and reports when it was written to the socket. */
   #flush(): void {
     if (this.#isSending) return;
     const next = this.#queue.shift();
@@ -146,64 +147,65 @@ export class ClientCall implements RequestSink, InterceptingListener {
     this.#queueBytes -= next.length;
     this.#sendingBytes = next.length;
     this.#call.sendMessageWithContext(this.#sent, next);
-    if (this.#isEnding && this.#queue.length === 0) this.#call.halfClose();
+    if (this.#hasHalfClosed && this.#queue.length === 0) this.#call.halfClose();
   }
 
   #onSent(): void {
     this.#isSending = false;
     this.#sendingBytes = 0;
-    if (this.#isOver) return;
+    if (this.#hasEnded) return;
     this.#flush();
-    if (!this.#isFull || this.#queueBytes + this.#sendingBytes > queueBytesMax / 2) return;
-    this.#isFull = false;
-    this.#enter('resume');
+    if (!this.#hasPausedRequests || this.#queueBytes + this.#sendingBytes > queueBytesMax / 2)
+      return;
+    this.#hasPausedRequests = false;
+    this.#notify('resume');
   }
 
-  /** False if the call was over before. */
-  #close(): boolean {
-    if (this.#isOver) return false;
-    this.#isOver = true;
+  /** Returns false if the call has already ended. */
+  #detach(): boolean {
+    if (this.#hasEnded) return false;
+    this.#hasEnded = true;
     this.#queue.length = 0;
-    this.#hooks.onClose(this);
+    this.#context.onClose(this);
     return true;
   }
 
-  #refuse(why: Status): void {
-    if (!this.#close()) return;
+  #fail(ended: Status): void {
+    if (!this.#detach()) return;
     this.#cancelCall();
-    this.#enter('end', noBytes, why);
+    this.#notify('end', noBytes, ended);
   }
 
   #cancelCall(): void {
     this.#call.cancelWithStatus(Code.CANCELLED, 'Cancelled on client');
-    // A call that is cancelled in the turn it was started in is opened by grpc-js all the same, a few promises later,
-    // and would then stay open for ever: it has to be told again.
+    // grpc-js opens a call that is cancelled in the turn of its start nevertheless, after a few promises. Without a second
+    // cancel it would stay open indefinitely.
     if (!this.#hasHeaders) {
       setImmediate(() => this.#call.cancelWithStatus(Code.CANCELLED, 'Cancelled on client'));
     }
   }
 
-  #enter(entry: Entry, bytes: Uint8Array = noBytes, ended: Status = fault): void {
+  #notify(event: CallEvent, bytes: Uint8Array = noBytes, ended: Status = internalError): void {
     try {
-      switch (entry) {
+      switch (event) {
         case 'message':
-          this.#reply.deliver(asOwned(bytes));
+          this.#responses.deliver(asOwned(bytes));
           break;
         case 'pause':
-          this.#reply.pauseRequests();
+          this.#responses.pauseRequests();
           break;
         case 'resume':
-          this.#reply.resumeRequests();
+          this.#responses.resumeRequests();
           break;
         case 'end':
-          this.#reply.end(ended);
+          this.#responses.end(ended);
           break;
         default:
-          entry satisfies never;
+          event satisfies never;
       }
     } catch (thrown) {
-      this.#hooks.onFault(thrown);
-      this.#refuse(fault);
+      this.#context.onFault(thrown);
+      this.#fail(internalError);
     }
   }
 }

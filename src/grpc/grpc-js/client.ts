@@ -1,9 +1,9 @@
 /**
- * The dialling half of the grpc-js transport. One channel is one connection, kept up by the library's own back-off; the
- * library's retries, service configurations, proxies from the environment and shared connections are all switched off.
+ * The client side of the grpc-js transport. A channel keeps one connection; the library reconnects with its own backoff. The
+ * library's retries, service configurations, proxies from the environment and shared connections are disabled.
  *
- * Where grpc-js does not let it keep the seam's promises: messages that still wait for a paused caller are dropped when a
- * failing status arrives. A watch that resumes from its last revision is not harmed by that.
+ * It differs from the transport interface in one point: if a status other than OK arrives while the caller has paused
+ * responses, grpc-js drops the messages that still wait. A watch that resumes after its last revision loses nothing.
  */
 import {
   type ChannelOptions,
@@ -14,7 +14,8 @@ import {
 } from '@grpc/grpc-js';
 import type { Clock } from '../../runtime/clock.ts';
 import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../call.ts';
-import { Code, status } from '../status.ts';
+import { reconnectMsMax, reconnectMsMin, userAgent } from '../connection-policy.ts';
+import { StatefulChannel } from '../stateful-channel.ts';
 import type {
   Channel,
   ChannelState,
@@ -22,24 +23,24 @@ import type {
   ClientTransport,
   DialOptions,
   RequestHead,
+  TransportOptions,
 } from '../transport.ts';
-import { ClientCall, type ClientCallHooks } from './client-call.ts';
-import { DialCredentials, grpcTarget } from './credentials.ts';
+import { invalidMetadata } from '../transport-statuses.ts';
+import { ClientCall, type ClientCallContext } from './client-call.ts';
+import { DialCredentials, grpcTarget } from './dial.ts';
 import { toGrpcMetadata } from './metadata.ts';
 
-const reconnectMsMin = 100;
-const reconnectMsMax = 3_000;
-/** What one stream may have in flight to us; a large range does not wait for the distance to the cluster so often. */
+/** Receive window of a stream. With a larger window, a large range waits for fewer round trips. */
 const streamWindowBytes = 1_048_576;
-/** The longest that a timer of Node's can wait: never, for our purposes. */
+/** The longest timeout of a Node timer, about 25 days. */
 const timerMsMax = 2_147_483_647;
 
 const fixedOptions: ChannelOptions = {
-  'grpc.primary_user_agent': 'etcd-bulkhead',
+  'grpc.primary_user_agent': userAgent,
   'grpc.enable_channelz': 0,
   'grpc.enable_http_proxy': 0,
   'grpc.enable_retries': 0,
-  // Without these two the library takes requests into a retry buffer before it feels the peer's flow control.
+  // Without these two, the library takes requests into a retry buffer before the peer's flow control applies.
   'grpc.retry_buffer_size': 0,
   'grpc.per_rpc_retry_buffer_size': 0,
   'grpc.service_config_disable_resolution': 1,
@@ -53,36 +54,28 @@ const fixedOptions: ChannelOptions = {
   'grpc-node.flow_control_window': streamWindowBytes,
 };
 
-export interface GrpcJsClientOptions {
-  readonly clock: Clock;
-  /** A bug of ours was caught at the edge; its call has ended with Internal. */
-  readonly onFault: (fault: unknown) => void;
-}
-
 export class GrpcJsClientTransport implements ClientTransport {
-  readonly #options: GrpcJsClientOptions;
+  readonly #options: TransportOptions;
 
-  constructor(options: GrpcJsClientOptions) {
+  constructor(options: TransportOptions) {
     this.#options = options;
   }
 
-  /** Throws when a certificate, a key or the authorities cannot be parsed. */
+  /** Throws if a certificate or the key cannot be parsed. */
   dial(options: DialOptions): Channel {
     return new GrpcJsChannel(options, this.#options);
   }
 }
 
-class GrpcJsChannel implements Channel, ClientCallHooks {
-  state: ChannelState = 'connecting';
-  failure = '';
-  onState: (() => void) | null = null;
+class GrpcJsChannel extends StatefulChannel implements ClientCallContext {
   readonly #clock: Clock;
   readonly #onFault: (fault: unknown) => void;
   readonly #credentials: DialCredentials;
   readonly #channel: GrpcChannel;
   readonly #calls = new Set<ClientCall>();
 
-  constructor(dial: DialOptions, { clock, onFault }: GrpcJsClientOptions) {
+  constructor(dial: DialOptions, { clock, onFault }: TransportOptions) {
+    super(onFault);
     this.#clock = clock;
     this.#onFault = onFault;
     this.#credentials = new DialCredentials(dial, clock);
@@ -92,28 +85,28 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
       'grpc.keepalive_time_ms': dial.keepaliveMs,
       'grpc.keepalive_timeout_ms': dial.keepaliveTimeoutMs,
     });
-    this.#follow();
+    this.#watchState();
   }
 
-  unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle {
-    const call = this.#open(head, reply, true);
+  override unary(head: RequestHead, message: Uint8Array, responses: ResponseSink): CallHandle {
+    const call = this.#open(head, responses, true);
     call.send(message);
     call.halfClose();
     return call;
   }
 
-  stream(head: RequestHead, reply: ResponseSink): RequestSink {
-    return this.#open(head, reply, false);
+  override stream(head: RequestHead, responses: ResponseSink): RequestSink {
+    return this.#open(head, responses, false);
   }
 
-  close(): void {
+  override close(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.failure = '';
-    for (const call of this.#calls) call.abandon();
+    for (const call of this.#calls) call.endLost();
     this.#credentials.stopTimer();
     this.#channel.close();
-    this.onState?.();
+    this.notifyState();
   }
 
   onClose(call: ClientCall): void {
@@ -124,47 +117,46 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
     this.#onFault(fault);
   }
 
-  #open(head: RequestHead, reply: ResponseSink, isUnary: boolean): RequestSink {
+  #open(head: RequestHead, responses: ResponseSink, isUnary: boolean): RequestSink {
     if (this.state !== 'ready') {
-      const why = this.failure === '' ? this.state : this.failure;
-      reply.end(status(Code.UNAVAILABLE, `no connection: ${why}`, 'unsent'));
+      responses.end(this.notReady());
       return endedCall;
     }
     let metadata: GrpcMetadata;
     try {
       metadata = toGrpcMetadata(head.metadata);
     } catch {
-      reply.end(status(Code.INTERNAL, 'metadata that cannot stand in a header'));
+      responses.end(invalidMetadata);
       return endedCall;
     }
     const deadlineAt =
       head.timeoutMs > timerMsMax ? Infinity : this.#clock.epochMs() + head.timeoutMs;
     const grpcCall = this.#channel.createCall(head.path, deadlineAt, null, null, null);
-    const call = new ClientCall(grpcCall, reply, isUnary, this);
+    const call = new ClientCall(grpcCall, responses, isUnary, this);
     this.#calls.add(call);
     call.start(metadata);
     return call;
   }
 
-  /** Reads the library's state, asks for the next change, and keeps it dialling. */
-  #follow(): void {
+  /** Applies the library's state, subscribes to the next change, and makes the library reconnect. */
+  #watchState(): void {
     if (this.state === 'closed') return;
-    const seen = this.#channel.getConnectivityState(false);
-    this.#channel.watchConnectivityState(seen, Infinity, () => this.#follow());
-    switch (seen) {
+    const current = this.#channel.getConnectivityState(false);
+    this.#channel.watchConnectivityState(current, Infinity, () => this.#watchState());
+    switch (current) {
       case connectivityState.READY:
         this.#credentials.stopTimer();
         this.#become('ready', '');
         break;
       case connectivityState.TRANSIENT_FAILURE:
-        this.#learnFailure();
+        this.#readFailure();
         break;
       case connectivityState.CONNECTING:
         this.#become('connecting', '');
         break;
       case connectivityState.IDLE:
       case connectivityState.SHUTDOWN:
-        // Idle: not dialled yet, or the connection was lost. Dialling is not begun from within the library's own turn.
+        // Idle: not dialed yet, or the connection was lost. Dialing must not start within a callback of the library.
         if (this.state === 'ready') this.#become('failed', 'the connection was lost');
         queueMicrotask(() => {
           if (this.state !== 'closed') this.#channel.getConnectivityState(true);
@@ -173,10 +165,10 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
   }
 
   /**
-   * The library tells why it has no connection only to calls, so it is asked with one, which it ends at once and on its
-   * own: without a connection there is nothing it could send it on.
+   * The library reports the reason of a failed connection only in the status of a call. This call ends at once, because there
+   * is no connection to send it on.
    */
-  #learnFailure(): void {
+  #readFailure(): void {
     const call = this.#channel.createCall('/', this.#clock.epochMs() + 1_000, null, null, null);
     call.start(new GrpcMetadata(), {
       onReceiveMetadata: () => {},
@@ -189,24 +181,17 @@ class GrpcJsChannel implements Channel, ClientCallHooks {
   }
 
   #become(state: ChannelState, failure: string): void {
-    if (this.state === state && this.failure === failure) return;
-    this.state = state;
-    this.failure = failure;
-    try {
-      this.onState?.();
-    } catch (fault) {
-      this.#onFault(fault);
-    }
+    if (this.state !== state || this.failure !== failure) this.changeState(state, failure);
   }
 }
 
-/** Whoever is dialled by another name than its address is also addressed by it. */
+/** A configured server name is also sent as `:authority`. */
 function authorityOption(tls: ClientTls | null): ChannelOptions {
   const name = tls?.serverName ?? null;
   return name === null ? {} : { 'grpc.default_authority': name };
 }
 
-/** The system's words, out of "No connection established. Last error: Error: … (time). Resolution note: …". */
+/** Extracts the system's message from "No connection established. Last error: Error: … (time). Resolution note: …". */
 function failureText(details: string): string {
   const [, cause] = /Last error: (?:\w*Error: )?(.*?)\. Resolution note: /s.exec(details) ?? [];
   const text = cause === undefined || cause === 'null' ? details : cause;

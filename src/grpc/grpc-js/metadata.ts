@@ -1,11 +1,11 @@
 /**
- * Metadata between grpc-js's objects and the flat form of the seam. Nothing is decided here about what may be forwarded.
- * Guarantee: no name and no value is lost or joined with another; binary values come out as base64, padded.
+ * Converts metadata between grpc-js's objects and the flat form of the transport interface. No name and no value is lost or
+ * joined with another. Binary values become padded base64. Which metadata may be forwarded is decided elsewhere.
  */
 import { Metadata as GrpcMetadata, logVerbosity, setLogVerbosity } from '@grpc/grpc-js';
 import { type Metadata, noMetadata } from '../metadata.ts';
 
-// grpc-js prints metadata that it cannot represent, values included, to standard error. They may be credentials.
+// grpc-js logs metadata that it cannot represent to standard error, values included. These can be credentials.
 setLogVerbosity(logVerbosity.NONE);
 
 export function fromGrpcMetadata(metadata: GrpcMetadata): Metadata {
@@ -19,7 +19,7 @@ export function fromGrpcMetadata(metadata: GrpcMetadata): Metadata {
   return flat.length === 0 ? noMetadata : flat;
 }
 
-/** Throws on a name or value that gRPC does not allow in a header. */
+/** Throws if a name or value is not valid in a header. */
 export function toGrpcMetadata(metadata: Metadata): GrpcMetadata {
   const grpc = new GrpcMetadata();
   for (let i = 0; i + 1 < metadata.length; i += 2) {
@@ -30,7 +30,7 @@ export function toGrpcMetadata(metadata: Metadata): GrpcMetadata {
   return grpc;
 }
 
-/** The same bytes as the Buffer that grpc-js insists on. */
+/** The same bytes as a Buffer, which grpc-js requires. */
 export function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes)
     ? bytes

@@ -1,76 +1,77 @@
 /**
- * One call that grpc-js accepted, between its stream object and the handler. The only place where events of a client
- * enter the pipeline through this transport; whatever is thrown below ends this call alone, with Internal.
+ * An incoming call on grpc-js, between the library's stream object and the handler. All client events of this transport enter
+ * the pipeline here. An exception in a layer ends its call with Internal and affects no other call. After the end of the call
+ * the handler's handle is not called.
  */
 import type { ServerDuplexStream, ServerWritableStream } from '@grpc/grpc-js';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../call.ts';
-import { Code, type Status, status } from '../status.ts';
+import type { Status } from '../status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../transport.ts';
+import { internalError } from '../transport-statuses.ts';
 import { asBuffer, toGrpcMetadata } from './metadata.ts';
 
 export type ServerStream =
   | ServerWritableStream<Buffer, Buffer>
   | ServerDuplexStream<Buffer, Buffer>;
 
-/** What a listener wants to know of its calls. */
-export interface ServedCallHooks {
+/** What all calls of a listener share. */
+export interface ServedCallContext {
   onOpen(): void;
   onClose(): void;
-  /** A bug of ours was caught. */
   onFault(fault: unknown): void;
 }
 
-const fault: Status = status(Code.INTERNAL, 'etcd-bulkhead: internal error');
 const noBytes = new Uint8Array(0);
 
-type Entry = 'start' | 'message' | 'end' | 'cancel' | 'pause' | 'resume';
+type CallEvent = 'start' | 'message' | 'end' | 'cancel' | 'pause' | 'resume';
 
 export class ServedCall<M extends ServedMethod> implements ResponseSink {
   readonly #stream: ServerStream;
   readonly #handler: CallHandler<M>;
   readonly #incoming: Incoming<M>;
-  readonly #hooks: ServedCallHooks;
-  #ongoing: CallHandle = endedCall;
-  /** The same object as `#ongoing` where the client may send more than one message. */
+  readonly #context: ServedCallContext;
+  #handle: CallHandle = endedCall;
+  /** For a stream, the same object as `#handle`. */
   #requests: RequestSink = endedCall;
-  /** The status is on its way, or nobody waits for one any more. */
-  #isOver = false;
-  /** grpc-js holds as many answers as it wants to: the handler was asked to pause. */
-  #isFull = false;
+  /** The status was sent, or the client cancelled the call. */
+  #hasEnded = false;
+  /** The buffer of grpc-js is full, and responses are paused. */
+  #hasPaused = false;
 
   constructor(
     stream: ServerStream,
     handler: CallHandler<M>,
     incoming: Incoming<M>,
-    hooks: ServedCallHooks,
+    context: ServedCallContext,
   ) {
     this.#stream = stream;
     this.#handler = handler;
     this.#incoming = incoming;
-    this.#hooks = hooks;
-    hooks.onOpen();
-    // grpc-js says `cancelled` also after a status of ours: by then the call is over and nobody is told.
-    stream.on('cancelled', () => this.#close() && this.#enter('cancel'));
+    this.#context = context;
+    context.onOpen();
+    // grpc-js emits `cancelled` also after a status was sent. The call has ended by then.
+    stream.on('cancelled', () => this.#detach() && this.#notify('cancel'));
     stream.on('drain', () => this.#onDrain());
   }
 
-  /** For methods whose request is one message, which has arrived. */
+  /** For methods without a request stream. The request has arrived. */
   serveRequest(request: Buffer): void {
-    this.#enter('start', request);
-    if (this.#incoming.method.responseStream && !this.#isOver) {
-      this.#enter('message', request);
-      if (!this.#isOver) this.#enter('end');
+    this.#notify('start', request);
+    if (this.#incoming.method.responseStream && !this.#hasEnded) {
+      this.#notify('message', request);
+      if (!this.#hasEnded) this.#notify('end');
     }
   }
 
+  /** For methods with a request stream. */
   serveRequests(stream: ServerDuplexStream<Buffer, Buffer>): void {
-    this.#enter('start');
+    this.#notify('start');
     stream.on('data', (bytes: Buffer) => {
-      if (!this.#isOver) this.#enter('message', bytes);
+      if (!this.#hasEnded) this.#notify('message', bytes);
     });
     stream.on('end', () => {
-      if (!this.#isOver) this.#enter('end');
+      if (!this.#hasEnded) this.#notify('end');
     });
   }
 
@@ -83,19 +84,23 @@ export class ServedCall<M extends ServedMethod> implements ResponseSink {
   }
 
   #write(bytes: Uint8Array): void {
-    if (this.#isOver) return;
+    if (this.#hasEnded) return;
     const hasRoom = this.#stream.write(asBuffer(bytes));
-    if (hasRoom || this.#isFull) return;
-    this.#isFull = true;
-    this.#enter('pause');
+    if (hasRoom || this.#hasPaused) return;
+    this.#hasPaused = true;
+    this.#notify('pause');
   }
 
   end(ended: Status): void {
-    if (!this.#close()) return;
-    // Emitting a status sends it after the messages written so far; for OK too, or grpc-js would add a text of its own.
+    if (this.#detach()) this.#sendStatus(ended);
+  }
+
+  #sendStatus(ended: Status): void {
+    // An emitted error is sent as the status, after the messages written so far. This applies to OK as well, because grpc-js
+    // would otherwise add a text.
     this.#stream.emit('error', {
       code: ended.code,
-      // A lone surrogate would throw in the library's percent-encoding, outside of any call of ours.
+      // A lone surrogate would throw in the library's percent-encoding, where it cannot be caught.
       details: ended.text.toWellFormed(),
       metadata: trailersOf(ended),
     });
@@ -110,22 +115,22 @@ export class ServedCall<M extends ServedMethod> implements ResponseSink {
   }
 
   #onDrain(): void {
-    if (!this.#isFull) return;
-    this.#isFull = false;
-    if (!this.#isOver) this.#enter('resume');
+    if (!this.#hasPaused) return;
+    this.#hasPaused = false;
+    if (!this.#hasEnded) this.#notify('resume');
   }
 
-  /** False if the call was over before. */
-  #close(): boolean {
-    if (this.#isOver) return false;
-    this.#isOver = true;
-    this.#hooks.onClose();
+  /** Returns false if the call has already ended. */
+  #detach(): boolean {
+    if (this.#hasEnded) return false;
+    this.#hasEnded = true;
+    this.#context.onClose();
     return true;
   }
 
-  #enter(entry: Entry, bytes: Uint8Array = noBytes): void {
+  #notify(event: CallEvent, bytes: Uint8Array = noBytes): void {
     try {
-      switch (entry) {
+      switch (event) {
         case 'start':
           this.#start(bytes);
           break;
@@ -136,21 +141,22 @@ export class ServedCall<M extends ServedMethod> implements ResponseSink {
           this.#requests.halfClose();
           break;
         case 'cancel':
-          this.#ongoing.cancel();
+          this.#handle.cancel();
           break;
         case 'pause':
-          this.#ongoing.pauseResponses();
+          this.#handle.pauseResponses();
           break;
         case 'resume':
-          this.#ongoing.resumeResponses();
+          this.#handle.resumeResponses();
           break;
         default:
-          entry satisfies never;
+          event satisfies never;
       }
     } catch (thrown) {
-      this.#hooks.onFault(thrown);
-      this.end(fault);
-      if (entry !== 'cancel' && entry !== 'start') this.#enter('cancel');
+      this.#context.onFault(thrown);
+      if (!this.#detach()) return;
+      this.#sendStatus(internalError);
+      this.#notify('cancel');
     }
   }
 
@@ -158,12 +164,12 @@ export class ServedCall<M extends ServedMethod> implements ResponseSink {
     const { method } = this.#incoming;
     if (method.requestStream || method.responseStream) {
       this.#requests = this.#handler.stream(this.#incoming, this);
-      this.#ongoing = this.#requests;
+      this.#handle = this.#requests;
     } else {
-      this.#ongoing = this.#handler.unary(this.#incoming, request, this);
+      this.#handle = this.#handler.unary(this.#incoming, request, this);
     }
-    // Answers may have come before there was anybody to pause.
-    if (this.#isFull && !this.#isOver) this.#ongoing.pauseResponses();
+    // Responses may have filled the buffer before there was a handle.
+    if (this.#hasPaused && !this.#hasEnded) this.#handle.pauseResponses();
   }
 }
 
@@ -171,7 +177,7 @@ function trailersOf(ended: Status) {
   try {
     return toGrpcMetadata(ended.trailers);
   } catch {
-    // Trailers that no header can carry must not keep the status itself from the client.
+    // Trailers that are not valid in a header must not prevent the status from being sent.
     return toGrpcMetadata([]);
   }
 }

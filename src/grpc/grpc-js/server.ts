@@ -1,14 +1,14 @@
 /**
- * The listening half of the grpc-js transport: the oracle for the native one, and the way out when that has a bug. It
- * owns the sockets itself (acceptor.ts) and injects connections into grpc-js, which keeps HTTP/2 and message framing.
+ * The server side of the grpc-js transport, which is the reference for the native one and the fallback if that has a bug. The
+ * acceptor owns the sockets and injects them into grpc-js, which handles HTTP/2 and message framing.
  *
- * Where grpc-js does not let it match etcd: Unimplemented says "The server does not implement the method …" for unknown
- * services and methods alike; a message over the limit is "Received message larger than max (n vs m)"; the client's
- * deadline is enforced by the library ("Deadline exceeded"), and one more than 24 days away counts as passed; streams over
- * the limit are reset with ENHANCE_YOUR_CALM; and Node's limit on reset streams is in force, which ends a connection that
- * cancels more than about a thousand calls at once.
+ * grpc-js differs from etcd in these points:
+ * - Unimplemented has the text "The server does not implement the method …" for unknown services and methods.
+ * - A message over the limit has the text "Received message larger than max (n vs m)".
+ * - The library enforces the client's deadline ("Deadline exceeded"). A deadline more than 24 days away counts as passed.
+ * - Streams over the limit are reset with ENHANCE_YOUR_CALM.
+ * - Node's limit on reset streams applies. It closes a connection that cancels more than about a thousand calls at once.
  */
-
 import type { Socket } from 'node:net';
 import {
   type ConnectionInjector,
@@ -18,8 +18,9 @@ import {
   type ServerWritableStream,
 } from '@grpc/grpc-js';
 import type { Clock } from '../../runtime/clock.ts';
-import { AcceptedListener } from '../accepted-listener.ts';
 import { Acceptor } from '../acceptor.ts';
+import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
+import { TransportListener } from '../listener.ts';
 import { Code } from '../status.ts';
 import type {
   CallHandler,
@@ -29,26 +30,17 @@ import type {
   Peer,
   ServedMethod,
   ServerTransport,
+  TransportOptions,
 } from '../transport.ts';
 import { fromGrpcMetadata } from './metadata.ts';
-import { ServedCall, type ServedCallHooks, type ServerStream } from './served-call.ts';
-
-/** As etcd: embed/config.go, DefaultGRPCKeepAliveInterval and …Timeout. Clients' own pings are not policed at all. */
-const pingEveryMs = 7_200_000;
-const pingTimeoutMs = 20_000;
+import { ServedCall, type ServedCallContext, type ServerStream } from './served-call.ts';
 
 const identity = (bytes: Buffer): Buffer => bytes;
 
-export interface GrpcJsServerOptions {
-  readonly clock: Clock;
-  /** A bug of ours was caught at the edge; its call has ended with Internal. */
-  readonly onFault: (fault: unknown) => void;
-}
-
 export class GrpcJsServerTransport implements ServerTransport {
-  readonly #options: GrpcJsServerOptions;
+  readonly #options: TransportOptions;
 
-  constructor(options: GrpcJsServerOptions) {
+  constructor(options: TransportOptions) {
     this.#options = options;
   }
 
@@ -59,35 +51,35 @@ export class GrpcJsServerTransport implements ServerTransport {
     const connections = new Connections(options, this.#options);
     for (const method of handler.methods.values()) connections.register(method, handler);
     const acceptor = await Acceptor.bind(options, (socket, peer) => connections.add(socket, peer));
-    return new AcceptedListener(acceptor, connections, this.#options.clock);
+    return new TransportListener(acceptor, connections, this.#options.clock);
   }
 }
 
 /** The connections of one listener and the calls on them. */
-class Connections implements ServedCallHooks {
+class Connections implements ServedCallContext {
   openCalls = 0;
   readonly #clock: Clock;
   readonly #onFault: (fault: unknown) => void;
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
   readonly #peers = new Map<string, Peer>();
-  #connectionsSoFar = 0;
-  #isClosed = false;
+  #connectionCount = 0;
+  #isDraining = false;
 
-  constructor(listen: ListenOptions, options: GrpcJsServerOptions) {
+  constructor(listen: ListenOptions, options: TransportOptions) {
     this.#clock = options.clock;
     this.#onFault = options.onFault;
     this.#server = new Server({
       'grpc.enable_channelz': 0,
       'grpc.max_receive_message_length': listen.messageBytesMax,
       'grpc.max_send_message_length': -1,
-      'grpc.keepalive_time_ms': pingEveryMs,
-      'grpc.keepalive_timeout_ms': pingTimeoutMs,
+      'grpc.keepalive_time_ms': serverPingIntervalMs,
+      'grpc.keepalive_timeout_ms': serverPingTimeoutMs,
       ...(Number.isFinite(listen.streamsMax)
         ? { 'grpc.max_concurrent_streams': listen.streamsMax }
         : {}),
     });
-    // TLS, where there is any, ended in the acceptor.
+    // The acceptor terminates TLS.
     this.#injector = this.#server.createConnectionInjector(ServerCredentials.createInsecure());
   }
 
@@ -97,7 +89,7 @@ class Connections implements ServedCallHooks {
         this.#open(stream, method, handler)?.serveRequests(stream);
       this.#server.register(method.path, serve, identity, identity, 'bidi');
     } else {
-      // Unary methods too: for grpc-js they differ only in how the answer is handed over.
+      // Unary methods too, because in grpc-js they differ only in how the handler returns the response.
       const serve = (stream: ServerWritableStream<Buffer, Buffer>) =>
         this.#open(stream, method, handler)?.serveRequest(stream.request);
       this.#server.register(method.path, serve, identity, identity, 'serverStream');
@@ -105,25 +97,26 @@ class Connections implements ServedCallHooks {
   }
 
   add(socket: Socket, peer: Peer): void {
-    if (this.#isClosed) {
-      // Its handshake outlived the listener.
+    if (this.#isDraining) {
+      // The TLS handshake finished after the drain had begun.
       socket.destroy();
       return;
     }
-    this.#connectionsSoFar += 1;
-    const name = `connection ${this.#connectionsSoFar}`;
+    this.#connectionCount += 1;
+    const name = `connection ${this.#connectionCount}`;
     this.#peers.set(name, peer);
     socket.once('close', () => this.#peers.delete(name));
-    // All that a handler of grpc-js learns about its connection is the remote address, which is no identity: Unix
-    // sockets have none, and a port may be taken over while the last calls of its previous owner still arrive.
+    // A handler of grpc-js gets only the remote address of its connection, which does not identify it: Unix sockets have
+    // none, and a port may be reused while the last calls of its previous connection still arrive. So the address is replaced
+    // by the name of the connection.
     Object.defineProperty(socket, 'remoteAddress', { value: name });
     Object.defineProperty(socket, 'remotePort', { value: undefined });
     this.#injector.injectConnection(socket);
   }
 
-  /** Sends GOAWAY to all of them; each ends with its last call. */
+  /** Sends GOAWAY on every connection. Each connection closes after its last call. */
   drain(): void {
-    this.#isClosed = true;
+    this.#isDraining = true;
     this.#injector.destroy();
   }
 
@@ -146,7 +139,7 @@ class Connections implements ServedCallHooks {
   ): ServedCall<M> | null {
     const peer = this.#peers.get(stream.getPeer());
     if (peer === undefined) {
-      // The connection broke before its call was looked at. Nobody hears this.
+      // The connection closed before its call was handled, so no client receives this.
       stream.emit('error', { code: Code.UNAVAILABLE, details: 'connection closed' });
       return null;
     }

@@ -1,16 +1,16 @@
 /**
- * How a call of grpc-js ended, and who ended it. The library reports its own troubles in the same form as the peer's
- * trailers, so the two are told apart by evidence, in this order:
+ * The status of an outgoing call and its origin, from the status that grpc-js reports. The library reports its own errors in
+ * the same form as the peer's trailers. They are distinguished in this order:
  *
- * 1. A status with metadata came from the wire: the library's own never carry any, and a peer that answers with trailers
- *    alone sends at least their content type. Origin `peer`.
- * 2. Otherwise a status whose code and text are ones that grpc-js (1.14) makes up itself: `unsent` if no stream was
- *    opened or the peer refused it before looking at it, `proxy` if the deadline we gave passed here, else `lost`. Once
- *    response headers have come, nothing is `unsent` whatever the text says, so a peer cannot have a write sent twice.
- * 3. Everything else is the peer's.
+ * 1. A status with metadata came from the peer. The library's own statuses have none, and a response of trailers only has at
+ *    least a content type. Origin `peer`.
+ * 2. Code and text are those of an error of grpc-js itself (1.14). Origin `unsent` if no stream was opened, or if the peer
+ *    refused the stream before processing it; `proxy` if the deadline passed; else `lost`. Once response headers have arrived,
+ *    the origin is never `unsent`, whatever the text is, so that a peer cannot cause a write to be sent twice.
+ * 3. Every other status came from the peer.
  *
- * `unsent` and `lost` always have the code Unavailable: HTTP/2's reasons, such as a stream reset with CANCEL, would
- * otherwise reach clients as Canceled or Internal, on which some of them send again what may have been done.
+ * `unsent` and `lost` always have the code Unavailable. HTTP/2's error codes are not mapped to gRPC codes: after Canceled or
+ * Internal, some client libraries would repeat a call that may have been processed.
  */
 import type { StatusObject } from '@grpc/grpc-js';
 import { Code, type Origin, ok, type Status, status } from '../status.ts';
@@ -39,7 +39,7 @@ const localStatuses: readonly LocalStatus[] = [
   { code: Code.DEADLINE_EXCEEDED, text: /^Deadline exceeded( after |$)/, origin: 'proxy' },
 ];
 
-/** `hasHeaders`: the peer had begun to answer. */
+/** `hasHeaders`: response headers have arrived. */
 export function fromGrpcStatus(ended: StatusObject, hasHeaders: boolean): Status {
   const trailers = fromGrpcMetadata(ended.metadata);
   if (ended.code === Code.OK && trailers.length === 0 && ended.details === '') return ok;
@@ -47,7 +47,7 @@ export function fromGrpcStatus(ended: StatusObject, hasHeaders: boolean): Status
   if (origin === 'unsent' || origin === 'lost') {
     return status(Code.UNAVAILABLE, ended.details, origin);
   }
-  // A peer may have sent anything as `grpc-status`.
+  // The peer may send any value as `grpc-status`.
   const code = Number.isInteger(ended.code) ? ended.code : Code.UNKNOWN;
   return status(code, ended.details, origin, trailers);
 }

@@ -1,8 +1,7 @@
 /**
- * A call that we make: the stream and the sending half that the caller holds, in one object. Whatever ends it first
- * (trailers, a reset, the deadline, the caller) ends it once.
+ * An outgoing call: the HTTP/2 stream and the caller's request sink in one object. The call ends once, with the first of
+ * trailers, a reset, the deadline, a fault or the caller's cancel. After the end the response sink is not called.
  */
-
 import { ErrorCode } from '../../http2/frame.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import { Stream, type StreamConnection } from '../../http2/stream.ts';
@@ -18,26 +17,23 @@ import {
   prefixBytes,
 } from '../message-framing.ts';
 import { Code, type Status, status } from '../status.ts';
+import { internalError, missingResponse, secondResponse } from '../transport-statuses.ts';
 import { plainHttpStatus, resetStatus, statusOf } from './status.ts';
 
-/** etcd's answers have no limit of their own; this is the largest that a Buffer and a length prefix agree on. */
-const answerBytesMax = 0x7fff_ffff;
-/** What an answer that spans frames is given at once: copying a growing one would cost more than etcd could do with it. */
+/** etcd does not limit its responses. This is the largest length that both a prefix and a Buffer can have. */
+const responseBytesMax = 0x7fff_ffff;
+/** First buffer of a response that spans frames. A growing one would be copied, and etcd sends what it announces. */
 const firstBytesMax = 16_777_216;
-const nothing = Buffer.alloc(0);
-const cardinalityZero =
-  'cardinality violation: received no response message from non-server-streaming RPC';
-const cardinalityMany =
-  'cardinality violation: expected <EOF> for non server-streaming RPCs, but received another message';
+const noBytes = Buffer.alloc(0);
 
 /** What all calls of a channel share. */
-export interface Calling {
+export interface ClientCallContext {
   readonly deadlines: Deadlines;
   readonly assembly: AssemblyBudget;
   readonly onFault: (fault: unknown) => void;
 }
 
-/** A call's time limit: an object of its own, since a call is a stream already. */
+/** The deadline of a call. It is a separate object, because the call already extends `Stream`. */
 class CallDeadline extends Deadline {
   readonly #call: ClientCall;
 
@@ -52,8 +48,8 @@ class CallDeadline extends Deadline {
 }
 
 export class ClientCall extends Stream implements RequestSink, MessageSink {
-  readonly #calling: Calling;
-  readonly #reply: ResponseSink;
+  readonly #context: ClientCallContext;
+  readonly #responses: ResponseSink;
   readonly #isUnary: boolean;
   #deadline: CallDeadline | null = null;
   #reader: MessageReader | null = null;
@@ -65,20 +61,20 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
 
   constructor(
     connection: StreamConnection,
-    calling: Calling,
-    reply: ResponseSink,
+    context: ClientCallContext,
+    responses: ResponseSink,
     isUnary: boolean,
   ) {
     super(connection);
-    this.#calling = calling;
-    this.#reply = reply;
+    this.#context = context;
+    this.#responses = responses;
     this.#isUnary = isUnary;
   }
 
-  /** Ends the call when `dueMs` has passed. */
-  limit(dueMs: number): void {
+  /** `deadlineMs` is on the clock's monotonic scale. */
+  setDeadline(deadlineMs: number): void {
     this.#deadline = new CallDeadline(this);
-    this.#calling.deadlines.add(this.#deadline, dueMs);
+    this.#context.deadlines.add(this.#deadline, deadlineMs);
   }
 
   onDeadline(): void {
@@ -92,8 +88,8 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
     this.#send(bytes, false);
   }
 
-  /** The only message of a unary call. */
-  onlyMessage(bytes: Uint8Array): void {
+  /** Sends the only message of a unary call. */
+  sendOnly(bytes: Uint8Array): void {
     this.#hasHalfClosed = true;
     this.#send(bytes, true);
   }
@@ -101,20 +97,28 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   #send(bytes: Uint8Array, ended: boolean): void {
     if (this.#hasEnded) return;
     this.sendData(messagePrefix(bytes.length), bytes, ended, false);
-    if (this.#hasPaused || !this.mustWait()) return;
+    if (!this.#hasPaused && this.mustWait()) this.#pauseCaller();
+  }
+
+  /** The caller of `send` may feed many calls, so a fault of this one must not reach it. */
+  #pauseCaller(): void {
     this.#hasPaused = true;
-    this.#reply.pauseRequests();
+    try {
+      this.#responses.pauseRequests();
+    } catch (fault) {
+      this.#fail(fault);
+    }
   }
 
   halfClose(): void {
     if (this.#hasEnded || this.#hasHalfClosed) return;
     this.#hasHalfClosed = true;
-    this.sendData(nothing, nothing, true, false);
+    this.sendData(noBytes, noBytes, true, false);
   }
 
   cancel(): void {
     if (this.#hasEnded) return;
-    this.#settle();
+    this.#detach();
     this.reset(ErrorCode.CANCEL);
   }
 
@@ -137,13 +141,13 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
 
   override onData(bytes: Buffer, start: number, end: number, ended: boolean): void {
     if (this.#hasEnded) return;
-    if (this.#reader === null && isOneMessage(bytes, start, end, answerBytesMax)) {
-      // The frame is borrowed, and an answer is its receiver's.
-      const answer = Buffer.allocUnsafe(end - start - prefixBytes);
-      bytes.copy(answer, 0, start + prefixBytes, end);
-      this.onMessage(answer);
+    if (this.#reader === null && isOneMessage(bytes, start, end, responseBytesMax)) {
+      // The frame is borrowed until this returns, and the receiver owns the response.
+      const response = Buffer.allocUnsafe(end - start - prefixBytes);
+      bytes.copy(response, 0, start + prefixBytes, end);
+      this.onMessage(response);
     } else if (start < end) {
-      this.#reader ??= new MessageReader(answerBytesMax, this.#calling.assembly, firstBytesMax);
+      this.#reader ??= new MessageReader(responseBytesMax, this.#context.assembly, firstBytesMax);
       this.#reader.feed(bytes, start, end, this);
     }
     if (!ended) return;
@@ -154,10 +158,10 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   override onTrailers(list: HeaderList): void {
     const ended = statusOf(list);
     if (ended.code !== Code.OK) this.#finish(ended, ErrorCode.NO_ERROR);
-    else if (this.#reader?.isAmidMessage === true)
+    else if (this.#reader?.isAmidMessage === true) {
       this.onBadMessage(Code.INTERNAL, 'unexpected EOF');
-    else if (this.#isUnary && this.#messages === 0) {
-      this.onBadMessage(Code.INTERNAL, cardinalityZero);
+    } else if (this.#isUnary && this.#messages === 0) {
+      this.#finish(missingResponse, ErrorCode.CANCEL);
     } else this.#finish(ended, ErrorCode.NO_ERROR);
   }
 
@@ -174,7 +178,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
     if (!this.#hasPaused || this.#hasEnded) return;
     this.#hasPaused = false;
     try {
-      this.#reply.resumeRequests();
+      this.#responses.resumeRequests();
     } catch (fault) {
       this.#fail(fault);
     }
@@ -183,11 +187,11 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   onMessage(bytes: Buffer): boolean {
     this.#messages += 1;
     if (this.#isUnary && this.#messages > 1) {
-      this.onBadMessage(Code.INTERNAL, cardinalityMany);
+      this.#finish(secondResponse, ErrorCode.CANCEL);
       return false;
     }
     try {
-      this.#reply.deliver(asOwned(bytes));
+      this.#responses.deliver(asOwned(bytes));
     } catch (fault) {
       this.#fail(fault);
     }
@@ -198,29 +202,29 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
     this.#finish(status(code, text, 'peer'), ErrorCode.CANCEL);
   }
 
-  /** A layer threw: its call ends, and no other. */
+  /** A layer threw. Its call ends with Internal; no other call is affected. */
   #fail(fault: unknown): void {
-    this.#calling.onFault(fault);
-    this.#finish(status(Code.INTERNAL, 'etcd-bulkhead: internal error'), ErrorCode.CANCEL);
+    this.#context.onFault(fault);
+    this.#finish(internalError, ErrorCode.CANCEL);
   }
 
   #finish(ended: Status, resetCode: number): void {
     if (this.#hasEnded) return;
-    this.#settle();
-    // Where the other side has not heard of the end, it is told: there is no use for what it would still send or read.
+    this.#detach();
+    // If the peer may still send or expect data, a reset informs it that the call has ended.
     if (!this.hasRemoteEnded || !this.#hasHalfClosed) this.reset(resetCode);
     try {
-      this.#reply.end(ended);
+      this.#responses.end(ended);
     } catch (fault) {
-      this.#calling.onFault(fault);
+      this.#context.onFault(fault);
     }
   }
 
-  #settle(): void {
+  #detach(): void {
     this.#hasEnded = true;
     this.#reader?.drop();
     this.#reader = null;
-    if (this.#deadline !== null) this.#calling.deadlines.remove(this.#deadline);
+    if (this.#deadline !== null) this.#context.deadlines.remove(this.#deadline);
     this.#deadline = null;
   }
 }

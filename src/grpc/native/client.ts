@@ -1,89 +1,87 @@
 /**
- * The dialling half of the native transport: one channel keeps one connection to one address, and dials again after
- * each loss, with a pause that grows and is never the same for two channels.
+ * The client side of the native transport. A channel keeps one connection to one address and reconnects after each loss, with
+ * exponential backoff and jitter.
  */
 import { ClientConnection, type ClientConnectionOwner } from '../../http2/client-connection.ts';
 import { ErrorCode } from '../../http2/frame.ts';
-import type { CancelTimer, Clock } from '../../runtime/clock.ts';
+import type { CancelTimer } from '../../runtime/clock.ts';
 import { Deadlines } from '../../runtime/deadlines.ts';
 import { jittered, type Random } from '../../runtime/random.ts';
-import { hostPort } from '../acceptor.ts';
 import { type CallHandle, endedCall, type RequestSink, type ResponseSink } from '../call.ts';
+import {
+  handshakeMsMax,
+  handshakeTimeoutText,
+  reconnectMsMax,
+  reconnectMsMin,
+} from '../connection-policy.ts';
+import { hostPort } from '../host-port.ts';
 import { AssemblyBudget } from '../message-framing.ts';
-import { Code, status } from '../status.ts';
+import { StatefulChannel } from '../stateful-channel.ts';
 import type {
   Channel,
-  ChannelState,
   ClientTransport,
   DialOptions,
   RequestHead,
+  TransportOptions,
 } from '../transport.ts';
-import { type Calling, ClientCall } from './client-call.ts';
-import { type Dialling, dialSocket } from './dial.ts';
-import { RequestTemplates, timeoutField } from './request.ts';
+import { closedChannelText, invalidMetadata } from '../transport-statuses.ts';
+import { ClientCall, type ClientCallContext } from './client-call.ts';
+import { type DialAttempt, dialSocket } from './dial.ts';
+import { RequestTemplates, timeoutField } from './request-templates.ts';
 
-const reconnectMsMin = 100;
-const reconnectMsMax = 3_000;
 const reconnectGrowth = 1.6;
 const reconnectJitter = 0.2;
-/** From the first packet to the server's SETTINGS. */
-const handshakeMsMax = 5_000;
-/** A connection that lived so long was a good one: after it dialling begins without a pause. */
+/** A channel that was ready for this long reconnects without backoff. */
 const stableMs = 3_000;
 
-/** What incomplete answers may take together: several of the largest that etcd could give. */
+/** Memory of all incomplete responses: several of the largest that etcd could send. */
 const assemblyBytesMax = 8_589_934_592;
 
-export interface NativeClientOptions {
-  readonly clock: Clock;
+export interface NativeClientOptions extends TransportOptions {
   readonly random: Random;
-  /** A bug of ours was caught at the edge; its call has ended with Internal. */
-  readonly onFault: (fault: unknown) => void;
 }
 
 export class NativeClientTransport implements ClientTransport {
   readonly #options: NativeClientOptions;
-  readonly #calling: Calling;
+  readonly #context: ClientCallContext;
 
   constructor(options: NativeClientOptions) {
     this.#options = options;
-    this.#calling = {
+    this.#context = {
       deadlines: new Deadlines(options.clock),
       assembly: new AssemblyBudget(assemblyBytesMax),
       onFault: options.onFault,
     };
   }
 
-  /** Throws when a certificate, a key or the authorities cannot be parsed. */
+  /** Throws if a certificate or the key cannot be parsed. */
   dial(options: DialOptions): Channel {
-    return new NativeChannel(options, this.#options, this.#calling);
+    return new NativeChannel(options, this.#options, this.#context);
   }
 }
 
-class NativeChannel implements Channel, ClientConnectionOwner {
-  state: ChannelState = 'connecting';
-  failure = '';
-  onState: (() => void) | null = null;
+class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
   readonly #dial: DialOptions;
   readonly #options: NativeClientOptions;
-  readonly #calling: Calling;
+  readonly #context: ClientCallContext;
   readonly #scheme: string;
   readonly #authority: string;
   #templates: RequestTemplates;
-  /** A socket on its way to becoming `#connection`. */
-  #dialling: Dialling | null = null;
+  /** The attempt that will set `#connection`; null if there is none. */
+  #attempt: DialAttempt | null = null;
   #connection: ClientConnection | null = null;
-  /** Connections that take no more calls and have some yet. */
-  readonly #leaving = new Set<ClientConnection>();
+  /** Connections that accept no new calls and still have open ones. */
+  readonly #draining = new Set<ClientConnection>();
   #cancelTimer: CancelTimer = () => {};
-  #pauseMs = reconnectMsMin;
+  #backoffMs = reconnectMsMin;
   #readyAtMs = 0;
   #keepaliveMs: number;
 
-  constructor(dial: DialOptions, options: NativeClientOptions, calling: Calling) {
+  constructor(dial: DialOptions, options: NativeClientOptions, context: ClientCallContext) {
+    super(options.onFault);
     this.#dial = dial;
     this.#options = options;
-    this.#calling = calling;
+    this.#context = context;
     this.#keepaliveMs = dial.keepaliveMs;
     this.#scheme = dial.tls === null ? 'http' : 'https';
     this.#authority = authorityOf(dial);
@@ -91,57 +89,56 @@ class NativeChannel implements Channel, ClientConnectionOwner {
     this.#connect();
   }
 
-  unary(head: RequestHead, message: Uint8Array, reply: ResponseSink): CallHandle {
-    const call = this.#open(head, reply, true);
-    call?.onlyMessage(message);
+  override unary(head: RequestHead, message: Uint8Array, responses: ResponseSink): CallHandle {
+    const call = this.#open(head, responses, true);
+    call?.sendOnly(message);
     return call ?? endedCall;
   }
 
-  stream(head: RequestHead, reply: ResponseSink): RequestSink {
-    return this.#open(head, reply, false) ?? endedCall;
+  override stream(head: RequestHead, responses: ResponseSink): RequestSink {
+    return this.#open(head, responses, false) ?? endedCall;
   }
 
-  close(): void {
+  override close(): void {
     if (this.state === 'closed') return;
     this.state = 'closed';
     this.failure = '';
     this.#cancelTimer();
-    this.#dialling?.cancel();
-    this.#connection?.close('the channel was closed');
-    for (const connection of this.#leaving) connection.close('the channel was closed');
-    this.#tell();
+    this.#attempt?.cancel();
+    this.#connection?.close(closedChannelText);
+    for (const connection of this.#draining) connection.close(closedChannelText);
+    this.notifyState();
   }
 
-  #open(head: RequestHead, reply: ResponseSink, isUnary: boolean): ClientCall | null {
+  #open(head: RequestHead, responses: ResponseSink, isUnary: boolean): ClientCall | null {
     const connection = this.#connection;
     if (this.state !== 'ready' || connection === null || !connection.canOpen) {
-      const why = this.failure === '' ? this.state : this.failure;
-      reply.end(status(Code.UNAVAILABLE, `no connection: ${why}`, 'unsent'));
+      responses.end(this.notReady());
       return null;
     }
     const template = this.#templates.find(head.path, head.metadata);
     if (template === null) {
-      reply.end(status(Code.INTERNAL, 'metadata that cannot stand in a header'));
+      responses.end(invalidMetadata);
       return null;
     }
-    const call = new ClientCall(connection.core, this.#calling, reply, isUnary);
+    const call = new ClientCall(connection.core, this.#context, responses, isUnary);
     const { timeoutMs } = head;
-    if (timeoutMs !== Number.POSITIVE_INFINITY) call.limit(this.#options.clock.nowMs() + timeoutMs);
+    if (timeoutMs !== Number.POSITIVE_INFINITY) {
+      call.setDeadline(this.#options.clock.nowMs() + timeoutMs);
+    }
     connection.open(call, template, timeoutField(timeoutMs), false);
     return call;
   }
 
-  // ---- One connection after the other ----
-
   #connect(): void {
     this.#cancelTimer = this.#options.clock.after(handshakeMsMax, () => {
-      this.#give(`no HTTP/2 settings within ${handshakeMsMax} ms`);
+      this.#abandonConnection(handshakeTimeoutText);
     });
     let connection: ClientConnection | null = null;
-    this.#dialling = dialSocket(this.#dial, {
+    this.#attempt = dialSocket(this.#dial, {
       onRead: (bytes) => connection?.receive(bytes),
       onSocket: (socket) => {
-        this.#dialling = null;
+        this.#attempt = null;
         connection = new ClientConnection({
           socket,
           owner: this,
@@ -156,16 +153,16 @@ class NativeChannel implements Channel, ClientConnectionOwner {
         this.#connection = connection;
       },
       onFailure: (reason) => {
-        this.#dialling = null;
+        this.#attempt = null;
         this.#onLoss(reason);
       },
     });
   }
 
-  /** Gives up a connection that is not ready in time. */
-  #give(reason: string): void {
-    this.#dialling?.cancel();
-    this.#dialling = null;
+  /** Closes a connection that was not ready in time. */
+  #abandonConnection(reason: string): void {
+    this.#attempt?.cancel();
+    this.#attempt = null;
     const connection = this.#connection;
     this.#connection = null;
     connection?.close(reason);
@@ -177,20 +174,20 @@ class NativeChannel implements Channel, ClientConnectionOwner {
     this.#cancelTimer();
     this.#templates = new RequestTemplates(this.#scheme, this.#authority);
     this.#readyAtMs = this.#options.clock.nowMs();
-    this.#become('ready', '');
+    this.changeState('ready', '');
   }
 
   onGoingAway(connection: ClientConnection, code: number, text: string): void {
     if (connection !== this.#connection) return;
     this.#connection = null;
-    this.#leaving.add(connection);
-    // As gRPC's proposal A8 asks of clients that ping too often.
+    this.#draining.add(connection);
+    // gRPC proposal A8: a client that pinged too often doubles its interval.
     if (code === ErrorCode.ENHANCE_YOUR_CALM) this.#keepaliveMs *= 2;
     this.#onLoss(text === '' ? 'the server is going away' : `the server is going away: ${text}`);
   }
 
   onClosed(connection: ClientConnection): void {
-    this.#leaving.delete(connection);
+    this.#draining.delete(connection);
     if (connection !== this.#connection) return;
     this.#connection = null;
     this.#onLoss(connection.failure);
@@ -201,30 +198,16 @@ class NativeChannel implements Channel, ClientConnectionOwner {
     this.#cancelTimer();
     const { clock, random } = this.#options;
     const wasStable = this.state === 'ready' && clock.nowMs() - this.#readyAtMs >= stableMs;
-    if (wasStable) this.#pauseMs = reconnectMsMin;
-    const delayMs = wasStable ? 0 : jittered(random, this.#pauseMs, reconnectJitter);
+    if (wasStable) this.#backoffMs = reconnectMsMin;
+    const delayMs = wasStable ? 0 : jittered(random, this.#backoffMs, reconnectJitter);
     if (!wasStable) {
-      this.#pauseMs = Math.min(reconnectMsMax, Math.ceil(this.#pauseMs * reconnectGrowth));
+      this.#backoffMs = Math.min(reconnectMsMax, Math.ceil(this.#backoffMs * reconnectGrowth));
     }
     this.#cancelTimer = clock.after(delayMs, () => {
-      this.#become('connecting', '');
+      this.changeState('connecting', '');
       if (this.state === 'connecting') this.#connect();
     });
-    this.#become('failed', reason);
-  }
-
-  #become(state: ChannelState, failure: string): void {
-    this.state = state;
-    this.failure = failure;
-    this.#tell();
-  }
-
-  #tell(): void {
-    try {
-      this.onState?.();
-    } catch (fault) {
-      this.#options.onFault(fault);
-    }
+    this.changeState('failed', reason);
   }
 }
 

@@ -1,29 +1,30 @@
-/** From an address to a connected socket, over TCP or a Unix socket, with or without TLS. One attempt, no patience. */
-import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, createSecureContext } from 'node:tls';
+/** Connects a socket to a TCP address or a Unix socket, with or without TLS. It makes one attempt and has no timeout. */
+import { connect as connectTcp, type Socket } from 'node:net';
+import { checkServerIdentity, connect as connectTls } from 'node:tls';
+import { clientContext, expectedServerName, sniName } from '../tls.ts';
 import type { ClientTls, DialOptions, SocketAddress } from '../transport.ts';
 
-export interface DiallingHandler {
+export interface DialHandler {
   onSocket(socket: Socket): void;
-  /** What arrives after `onSocket`. Valid until this returns. */
+  /** Bytes that arrive after `onSocket`. Valid until the method returns. */
   onRead(bytes: Buffer): void;
-  /** In the system's or OpenSSL's words. */
+  /** `reason` is the system's or OpenSSL's message. */
   onFailure(reason: string): void;
 }
 
-export interface Dialling {
-  /** The handler hears nothing more. */
+export interface DialAttempt {
+  /** Destroys the socket. The handler is not called again. */
   cancel(): void;
 }
 
 /**
- * What all sockets that we dial read into: each read is worked off before the next, so that one buffer serves them all, and a
- * long answer is read in few pieces and leaves nothing to collect.
+ * The read buffer of all dialed sockets. Each read is processed before the next, so the sockets can share it. A large response
+ * is read in few pieces and creates no garbage.
  */
 const readBuffer = Buffer.allocUnsafeSlow(262_144);
 
-/** Throws when a certificate, a key or the authorities cannot be parsed. */
-export function dialSocket(options: DialOptions, handler: DiallingHandler): Dialling {
+/** Throws if a certificate or the key cannot be parsed. */
+export function dialSocket(options: DialOptions, handler: DialHandler): DialAttempt {
   const reading = {
     onread: {
       buffer: readBuffer,
@@ -67,31 +68,24 @@ export function dialSocket(options: DialOptions, handler: DiallingHandler): Dial
 }
 
 function tlsOptions(address: SocketAddress, tls: ClientTls) {
-  const host = 'path' in address ? 'localhost' : address.host;
-  const name = tls.serverName ?? host;
+  const name = expectedServerName(address, tls);
   return {
     ...address,
     ALPNProtocols: ['h2'],
     rejectUnauthorized: !tls.skipVerification,
-    secureContext: createSecureContext({
-      minVersion: 'TLSv1.2',
-      ...(tls.authorities === null ? {} : { ca: tls.authorities }),
-      ...(tls.certificate === null ? {} : { cert: tls.certificate }),
-      ...(tls.key === null ? {} : { key: tls.key }),
-    }),
-    // An address cannot be asked for by name, and is verified as the address that it is.
-    ...(isIP(name) === 0 ? { servername: name } : {}),
+    secureContext: clientContext(tls),
+    servername: sniName(name),
     checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
       checkServerIdentity(name, certificate),
   };
 }
 
-/** Several addresses behind one name fail with an error that has no words of its own. */
+/** A name with several addresses fails with an AggregateError, whose own message is empty. */
 function reasonOf(error: Error): string {
   const [first] = error instanceof AggregateError ? error.errors : [];
-  const told = first instanceof Error ? first : error;
-  return told.message === '' ? told.name : told.message;
+  const cause = first instanceof Error ? first : error;
+  return cause.message === '' ? cause.name : cause.message;
 }
 
-/** What happens to a socket after it was given up concerns nobody. */
+/** For errors of a socket that is no longer used. Without a listener they would end the process. */
 function ignore(): void {}

@@ -1,6 +1,6 @@
 /**
- * The listening half of the native transport. It brings accepted sockets and calls together: a connection that begins
- * with HTTP/2's preface serves calls, and any other is handed to the HTTP/1.1 server, if there is one.
+ * The server side of the native transport. A connection that begins with the HTTP/2 preface serves calls. Any other connection
+ * is passed to the HTTP/1.1 server, or closed if there is none.
  */
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
@@ -8,9 +8,9 @@ import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import { type PrefaceHandler, readPreface } from '../../http2/preface.ts';
 import { ServerConnection, type StreamAcceptor } from '../../http2/server-connection.ts';
 import type { StreamConnection } from '../../http2/stream.ts';
-import type { Clock } from '../../runtime/clock.ts';
-import { AcceptedListener } from '../accepted-listener.ts';
 import { Acceptor } from '../acceptor.ts';
+import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
+import { TransportListener } from '../listener.ts';
 import { AssemblyBudget } from '../message-framing.ts';
 import type {
   CallHandler,
@@ -19,21 +19,22 @@ import type {
   Peer,
   ServedMethod,
   ServerTransport,
+  TransportOptions,
 } from '../transport.ts';
-import { Http1Connections } from './http1.ts';
-import { ServedCall, type Serving } from './served-call.ts';
+import { Http1Connections } from './http1-connections.ts';
+import { ServedCall, type ServedCallContext } from './served-call.ts';
 
-/** As etcd: embed/config.go, DefaultGRPCKeepAliveInterval and …Timeout. */
-const keepAlive = { intervalMs: 7_200_000, timeoutMs: 20_000, whenIdle: true };
+const keepAlive = {
+  intervalMs: serverPingIntervalMs,
+  timeoutMs: serverPingTimeoutMs,
+  whenIdle: true,
+};
 
-/** What incomplete messages of one connection may take together. Over it a call is ended: ResourceExhausted. */
+/** Memory of all incomplete requests of a connection. A call that exceeds it ends with ResourceExhausted. */
 const assemblyBytesMax = 67_108_864;
 
-export interface NativeServerOptions {
-  readonly clock: Clock;
-  /** A bug of ours was caught at the edge; its call has ended with Internal. */
-  readonly onFault: (fault: unknown) => void;
-  /** Takes the connections that speak HTTP/1.1, see native-http1.ts; without it they are cut off. */
+export interface NativeServerOptions extends TransportOptions {
+  /** Takes the connections that use HTTP/1.1; null to close them. */
   readonly http1: HttpServer | null;
 }
 
@@ -50,22 +51,22 @@ export class NativeServerTransport implements ServerTransport {
   ): Promise<Listener> {
     const connections = new Connections(options, this.#options, handler);
     const acceptor = await Acceptor.bind(options, (socket, peer) => connections.add(socket, peer));
-    return new AcceptedListener(acceptor, connections, this.#options.clock);
+    return new TransportListener(acceptor, connections, this.#options.clock);
   }
 }
 
-/** The calls of one connection. */
-class Calls<M extends ServedMethod> implements StreamAcceptor {
-  readonly #serving: Serving<M>;
+/** Creates the calls of one connection. */
+class CallAcceptor<M extends ServedMethod> implements StreamAcceptor {
+  readonly #context: ServedCallContext<M>;
   readonly #onClosed: (connection: ServerConnection) => void;
 
-  constructor(serving: Serving<M>, onClosed: (connection: ServerConnection) => void) {
-    this.#serving = serving;
+  constructor(context: ServedCallContext<M>, onClosed: (connection: ServerConnection) => void) {
+    this.#context = context;
     this.#onClosed = onClosed;
   }
 
   accept(connection: StreamConnection): ServedCall<M> {
-    return new ServedCall(connection, this.#serving);
+    return new ServedCall(connection, this.#context);
   }
 
   onClosed(connection: ServerConnection): void {
@@ -79,8 +80,8 @@ class Connections<M extends ServedMethod> {
   readonly #options: NativeServerOptions;
   readonly #handler: CallHandler<M>;
   readonly #open = new Set<ServerConnection>();
-  /** Sockets that have not said yet what they speak. */
-  readonly #silent = new Set<Socket>();
+  /** Sockets whose protocol is not known yet. */
+  readonly #undetected = new Set<Socket>();
   readonly #http1: Http1Connections | null;
   #isDraining = false;
 
@@ -99,19 +100,19 @@ class Connections<M extends ServedMethod> {
 
   add(socket: Socket, peer: Peer): void {
     if (this.#isDraining) {
-      // Its handshake outlived the listener.
+      // The TLS handshake finished after the drain had begun.
       socket.destroy();
       return;
     }
-    this.#silent.add(socket);
-    socket.once('close', () => this.#silent.delete(socket));
+    this.#undetected.add(socket);
+    socket.once('close', () => this.#undetected.delete(socket));
     const handler: PrefaceHandler = {
       onHttp2: (_, rest) => {
-        this.#silent.delete(socket);
+        this.#undetected.delete(socket);
         this.#serve(socket, peer, rest);
       },
       onHttp1: () => {
-        this.#silent.delete(socket);
+        this.#undetected.delete(socket);
         if (this.#http1 === null) socket.destroy();
         else this.#http1.add(socket, peer);
       },
@@ -121,13 +122,16 @@ class Connections<M extends ServedMethod> {
 
   #serve(socket: Socket, peer: Peer, rest: Buffer): void {
     const { clock, onFault } = this.#options;
-    const serving: Serving<M> = {
+    const context: ServedCallContext<M> = {
       handler: this.#handler,
       messageBytesMax: this.#listen.messageBytesMax,
       assembly: new AssemblyBudget(Math.max(assemblyBytesMax, this.#listen.messageBytesMax)),
       clock,
       peer,
-      replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
+      responseHead: new HeaderTemplate(
+        [':status', '200', 'content-type', 'application/grpc'],
+        true,
+      ),
       okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
       onFault,
     };
@@ -137,16 +141,16 @@ class Connections<M extends ServedMethod> {
       keepAlive,
       onBug: onFault,
       streamsMax: this.#listen.streamsMax,
-      acceptor: new Calls(serving, (closed) => this.#open.delete(closed)),
+      acceptor: new CallAcceptor(context, (closed) => this.#open.delete(closed)),
     });
     this.#open.add(connection);
     if (rest.length > 0) connection.receive(rest);
   }
 
-  /** Each connection leaves with its last call. */
+  /** Sends GOAWAY on every connection. Each connection closes after its last call. */
   drain(): void {
     this.#isDraining = true;
-    for (const socket of this.#silent) socket.destroy();
+    for (const socket of this.#undetected) socket.destroy();
     for (const connection of this.#open) connection.drain();
     this.#http1?.drain();
   }

@@ -1,7 +1,8 @@
 /**
- * How a call of ours ended, from what HTTP/2 says about it. Trailers are the peer's word. Everything else (a reset, a
- * lost connection) is Unavailable with an origin that says whether the call may be sent again: HTTP/2's reasons, such as
- * CANCEL, would reach clients as codes on which some of them send again what may have been done.
+ * The status of an outgoing call, from its HTTP/2 trailers or from the way its stream ended. Trailers are passed on verbatim.
+ * A reset stream or a lost connection is Unavailable, with an origin that states whether the call may be sent again. HTTP/2's
+ * error codes are not mapped to gRPC codes: after Canceled, for example, some client libraries would repeat a call that may
+ * have been processed.
  */
 import { STATUS_CODES } from 'node:http';
 import { ErrorCode, errorName } from '../../http2/frame.ts';
@@ -9,7 +10,7 @@ import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import { metadataValue, noMetadata } from '../metadata.ts';
 import { percentDecode } from '../percent-encoding.ts';
 import { Code, ok, type Status, status } from '../status.ts';
-import { isGrpcContentType } from './head.ts';
+import { isGrpcContentType } from './request-head.ts';
 
 /** https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md */
 const codeOfHttp: Readonly<Record<number, number>> = {
@@ -23,7 +24,7 @@ const codeOfHttp: Readonly<Record<number, number>> = {
   504: Code.UNAVAILABLE,
 };
 
-/** What the trailers say. Read once per header block, like every head. */
+/** The status in `trailers`. It is kept in the header list, so that a header block that repeats is read once. */
 export function statusOf(trailers: HeaderList): Status {
   if (trailers.memo !== null) return trailers.memo as Status;
   const read = readStatus(trailers);
@@ -42,21 +43,21 @@ function readStatus({ fields }: HeaderList): Status {
     else if (name === 'grpc-message') text = percentDecode(value);
     else if (name !== 'content-type') rest.push(name, value);
   }
-  // A peer may send any number; one that is none, or none at all, is a broken peer.
+  // The peer may send any number. A missing or malformed one is Unknown.
   if (code === '') return status(Code.UNKNOWN, 'no grpc-status in the trailers', 'peer', rest);
   if (!/^\d{1,9}$/.test(code)) return status(Code.UNKNOWN, text, 'peer', rest);
   if (code === '0' && text === '' && rest.length === 0) return ok;
   return status(Number(code), text, 'peer', rest.length === 0 ? noMetadata : rest);
 }
 
-/** Null when `head` begins the answer to a call; else the status that a plain HTTP answer amounts to. */
+/** Returns null if `head` begins a gRPC response; otherwise the status for a plain HTTP response. */
 export function plainHttpStatus(head: HeaderList): Status | null {
   const contentType = metadataValue(head.fields, 'content-type') ?? '';
   if (head.status === 200 && isGrpcContentType(contentType)) return null;
   const reasons: string[] = [];
   if (head.status !== 200) {
-    const words = `${head.status} (${STATUS_CODES[head.status] ?? ''})`;
-    reasons.push(`unexpected HTTP status code received from server: ${words}`);
+    const reason = `${head.status} (${STATUS_CODES[head.status] ?? ''})`;
+    reasons.push(`unexpected HTTP status code received from server: ${reason}`);
   }
   if (!isGrpcContentType(contentType)) {
     reasons.push(`transport: received unexpected content-type "${contentType}"`);
@@ -65,7 +66,7 @@ export function plainHttpStatus(head: HeaderList): Status | null {
   return status(code, reasons.join('; '), 'peer');
 }
 
-/** The stream was reset with `code`. RFC 9113, section 8.7: a refused stream was not acted on. */
+/** The stream was reset with `code`. RFC 9113, section 8.7: the peer has not processed a refused stream. */
 export function resetStatus(code: number, hasHeaders: boolean): Status {
   const isUnsent = code === ErrorCode.REFUSED_STREAM && !hasHeaders;
   const text = `stream terminated by RST_STREAM with error code: ${errorName(code)}`;

@@ -1,88 +1,81 @@
 /**
- * One circuit breaker: the only file that knows opossum. opossum keeps the window of outcomes and the state; it never
- * sees a call. A call asks `admit` before it is sent and tells its verdict to `settle` once; only then is opossum fired,
- * with an outcome that is already known. So calls under way do not dilute the error rate, nothing in opossum can hang, and a
- * verdict that neither helps nor hurts is simply not told. Successes while it is closed are told in sums, since a round
- * through opossum's promises took a third of all the memory that a put allocates: it hears of them before the next failure
- * and before its window moves on, which is as early as they can make a difference.
+ * One circuit breaker of a tenant: its state, and which calls it admits. A call is admitted before it is sent and reports its
+ * verdict once, when it has ended. While closed, the trip window decides whether the breaker opens.
  *
- * closed ─too many failures→ open ─open time over→ half-open ─probe succeeds→ closed
- *                              ↑                     │
- *                              └─probe fails, is cancelled by its client, or takes too long
+ * closed ─window trips→ open ─open time expires→ half-open ─a call succeeds→ closed
+ *                        ↑                           │
+ *                        └─ a call fails, or the probe ends without a result or exceeds its time limit
  */
-import { EventEmitter } from 'node:events';
-import CircuitBreaker from 'opossum';
 import type { BreakerConfig } from '../../config/sections/breaker.ts';
-import type { Clock } from '../../runtime/clock.ts';
+import { type BreakerVerdict, etcdTimeoutMs } from '../../etcd/outcomes.ts';
+import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import { Deadline, type Deadlines } from '../../runtime/deadlines.ts';
 import { jittered, type Random } from '../../runtime/random.ts';
-import { serverTimeoutMs, type Verdict } from '../classify.ts';
+import { TripWindow } from './trip-window.ts';
 
 export type BreakerState = 'closed' | 'open' | 'half-open';
 
 /**
- * What `admit` answers: 0 refuses the call, anything else is handed back to `settle`. It is the number of the period
- * between two changes of state in which the call began; a verdict from an earlier period is not heard. Negative for a call
- * that is no probe.
+ * Returned by `admit` and passed to `settle`. 0 rejects the call. Any other value is the number of the current period, which
+ * is the time between two transitions. It is negative for a call that must not be the probe. Verdicts of earlier periods are
+ * ignored.
  */
 export type Ticket = number;
 export const refused: Ticket = 0;
 
-/** What all breakers of a process share. */
+/** What all breakers of the process share. */
 export interface BreakerParts {
   readonly config: BreakerConfig;
   readonly clock: Clock;
   readonly random: Random;
   readonly deadlines: Deadlines;
-  /** The breakers whose window has to be moved on: they call `rotate` of each, `windowBuckets` times per window. */
-  readonly live: { add(breaker: Breaker): void; delete(breaker: Breaker): void };
+  /**
+   * A breaker is live unless it is closed with an empty window. A live breaker must be rotated `windowBuckets` times per window.
+   */
+  readonly onLive: (breaker: Breaker, isLive: boolean) => void;
 }
 
-/** Buckets that make up the window; it moves on by one of them at a time. */
-export const windowBuckets = 10;
+/** Longer than etcd itself takes to give up. */
+const probeTimeoutMs = etcdTimeoutMs + 1_000;
 
-/** A probe that says nothing for this long has failed. Longer than etcd itself takes to give up. */
-const probeTimeoutMs = serverTimeoutMs + 1_000;
-
-/** Closed for this long, and the next open time is the first one again. */
+/** After this time in the closed state the next open time is the shortest one again. */
 const healthyMs = 60_000;
 
-/** Open times vary by this share, so that the breakers of many processes do not probe in step. */
+/** Open times vary by this share, so that the breakers of many processes do not probe at the same moment. */
 const jitterShare = 0.33;
 
-type Circuit = CircuitBreaker<[isFailure: boolean]>;
+/** `openings` counts how often the breaker opened since it was last healthy. */
+type State =
+  | {
+      readonly at: 'closed';
+      readonly openings: number;
+      readonly sinceMs: number;
+      /** Null if empty. Most tenants are idle most of the time, and a window takes kilobytes. */
+      window: TripWindow | null;
+    }
+  | {
+      readonly at: 'open';
+      readonly openings: number;
+      readonly openMs: number;
+      readonly untilMs: number;
+      readonly cancelTimer: CancelTimer;
+    }
+  | {
+      readonly at: 'half-open';
+      readonly openings: number;
+      /** The last open time. */
+      readonly openMs: number;
+      isProbing: boolean;
+    }
+  | { readonly at: 'shut' };
 
-/** Thrown at opossum, never further. One object, so that no stack is captured per failure. */
-const failure = new Error('the call failed');
-const success = Promise.resolve();
-
-/** What opossum runs in place of a call. */
-function outcome(isFailure: boolean): Promise<void> {
-  if (isFailure) throw failure;
-  return success;
-}
-
-/** The promise of a fire repeats what was thrown at it. */
-function ignore(): void {}
+type StateAt<At extends State['at']> = Extract<State, { at: At }>;
 
 export class Breaker extends Deadline {
   readonly #parts: BreakerParts;
   readonly #onState: (state: BreakerState) => void;
-  /** Null: closed with an empty window. Most tenants are quiet most of the time, and a circuit takes kilobytes. */
-  #circuit: Circuit | null = null;
-  readonly #rotation = new EventEmitter();
+  #state: State = { at: 'closed', openings: 0, sinceMs: Number.NEGATIVE_INFINITY, window: null };
   #period: Ticket = 1;
-  #isProbing = false;
-  /** The first of a pair of half failures was seen. */
-  #halfFailed = false;
-  /** Times it opened since it was last healthy. */
-  #openings = 0;
-  #closedAtMs = Number.NEGATIVE_INFINITY;
-  #openUntilMs = 0;
-  #quietBuckets = 0;
-  /** While closed, and not told yet. */
-  #successes = 0;
-  #isShut = false;
 
   constructor(parts: BreakerParts, onState: (state: BreakerState) => void) {
     super();
@@ -91,186 +84,159 @@ export class Breaker extends Deadline {
   }
 
   get state(): BreakerState {
-    if (this.#circuit === null || this.#circuit.closed) return 'closed';
-    return this.#circuit.halfOpen ? 'half-open' : 'open';
+    return this.#state.at === 'shut' ? 'closed' : this.#state.at;
   }
 
-  /** May a call be sent? Half-open, one may: the probe, and whoever gets the ticket must settle it or let it time out. */
+  /** Whether a call may be sent. Half-open admits one call, the probe. It must be settled within its time limit. */
   admit(): Ticket {
-    const circuit = this.#circuit;
-    if (circuit === null || circuit.closed) return this.#period;
-    if (!circuit.halfOpen || this.#isProbing) return refused;
-    this.#isProbing = true;
-    this.#parts.deadlines.add(this, this.#parts.clock.nowMs() + probeTimeoutMs);
+    const state = this.#state;
+    if (state.at === 'open') return refused;
+    if (state.at === 'half-open') {
+      if (state.isProbing) return refused;
+      state.isProbing = true;
+      this.#parts.deadlines.add(this, this.#parts.clock.nowMs() + probeTimeoutMs);
+    }
     return this.#period;
   }
 
-  /**
-   * As `admit`, for a call that may wait for other clients as long as they please: half-open it passes, but is not the
-   * probe, whose time is limited. Its end counts like any other.
-   */
+  /** For a call that may wait for other clients without a time limit. Half-open admits it too, but not as the probe. */
   admitWaiting(): Ticket {
-    return this.#circuit === null || !this.#circuit.opened ? -this.#period : refused;
+    return this.#state.at === 'open' ? refused : -this.#period;
   }
 
-  /** How a call went that `admit` let through. At most once per ticket, except for `refused`, which is not heard. */
-  settle(ticket: Ticket, verdict: Verdict): void {
-    if (Math.abs(ticket) !== this.#period || this.#isShut) return;
-    if (this.#isProbing && ticket > 0) this.#settleProbe(verdict);
-    else this.#count(verdict);
+  /** Reports how an admitted call ended. At most once per ticket; ignored for `refused`. */
+  settle(ticket: Ticket, verdict: BreakerVerdict): void {
+    const state = this.#state;
+    if (ticket !== this.#period && ticket !== -this.#period) return;
+    if (state.at === 'closed') this.#count(state, verdict);
+    else if (state.at === 'half-open') this.#settleHalfOpen(state, verdict, ticket > 0);
   }
 
-  /** Milliseconds after which a refused client may try again. While a probe is under way nobody knows. */
+  /** Milliseconds after which a rejected client may retry. While a probe is in flight this is an estimate. */
   get retryAfterMs(): number {
-    const openMs = Math.ceil(this.#openUntilMs - this.#parts.clock.nowMs());
-    return openMs > 0 ? openMs : this.#parts.config.openMs;
+    const { clock, config } = this.#parts;
+    const openMs = this.#state.at === 'open' ? Math.ceil(this.#state.untilMs - clock.nowMs()) : 0;
+    return openMs > 0 ? openMs : config.openMs;
   }
 
-  /** Moves the window on by one bucket. A closed circuit whose whole window is empty is let go: nothing is lost. */
+  /** Moves the window on by one bucket, and discards it if it is empty then. */
   rotate(): void {
-    this.#tellSuccesses();
-    this.#rotation.emit('rotate');
-    this.#quietBuckets += 1;
-    if (this.#quietBuckets >= windowBuckets && this.#circuit?.closed === true) this.#letGo();
+    const state = this.#state;
+    if (state.at !== 'closed' || state.window === null || state.window.rotate()) return;
+    state.window.close();
+    state.window = null;
+    this.#parts.onLive(this, false);
   }
 
-  /** Ends all timers. What is settled later is not heard. */
+  /** Ends all timers. Later verdicts are ignored. */
   close(): void {
-    this.#isShut = true;
-    this.#letGo();
+    this.#enter({ at: 'shut' });
   }
 
-  /** The probe said nothing in time. Its call goes on; it has no vote any more. */
+  /** The probe exceeded its time limit. The call continues, but its verdict no longer counts. */
   override onDeadline(): void {
-    if (this.#isProbing) this.#settleProbe('failure');
+    if (this.#state.at === 'half-open') this.#openLonger(this.#state.openings);
   }
 
-  #settleProbe(verdict: Verdict): void {
-    this.#parts.deadlines.remove(this);
+  #count(state: StateAt<'closed'>, verdict: BreakerVerdict): void {
     switch (verdict) {
       case 'success':
-        this.#fire(false);
+        this.#windowOf(state).success();
         return;
       case 'failure':
-        this.#fire(true);
+        if (this.#windowOf(state).failure()) this.#trip(state);
         return;
       case 'half-failure':
-      case 'overload':
-      case 'neutral':
-        // As long as the last time: nothing was learnt. The next probe comes after that.
-        this.#circuit?.open();
-        return;
-    }
-  }
-
-  #count(verdict: Verdict): void {
-    switch (verdict) {
-      case 'success':
-        if (this.#wake().closed) this.#successes += 1;
-        else this.#fire(false);
-        return;
-      case 'failure':
-        this.#fire(true);
-        return;
-      case 'half-failure':
-        this.#halfFailed = !this.#halfFailed;
-        if (!this.#halfFailed) this.#fireDiluted();
+        if (this.#windowOf(state).halfFailure()) this.#trip(state);
         return;
       case 'overload':
       case 'neutral':
         return;
+      default:
+        verdict satisfies never;
     }
   }
 
-  /** A failure that cannot open it alone: in the same bucket stand as many successes as keep it at the threshold. */
-  #fireDiluted(): void {
-    this.#successes += Math.ceil(100 / this.#parts.config.errorPercent) - 1;
-    this.#fire(true);
-  }
-
-  /** There is something to be counted. */
-  #wake(): Circuit {
-    this.#quietBuckets = 0;
-    this.#circuit ??= this.#newCircuit();
-    return this.#circuit;
-  }
-
-  /** A closed circuit looks at how many calls there were and how many of them failed, and at nothing else. */
-  #tellSuccesses(): void {
-    for (let i = 0; i < this.#successes; i++) this.#circuit?.status.increment('fires');
-    this.#successes = 0;
-  }
-
-  /** Tells opossum an outcome. A failure takes effect before this returns, a success in a microtask. */
-  #fire(isFailure: boolean): void {
-    const circuit = this.#wake();
-    this.#tellSuccesses();
-    if (!isFailure) {
-      void circuit.fire(false);
-      return;
+  #settleHalfOpen(state: StateAt<'half-open'>, verdict: BreakerVerdict, isProbe: boolean): void {
+    switch (verdict) {
+      case 'success':
+        this.#enter({
+          at: 'closed',
+          openings: state.openings,
+          sinceMs: this.#parts.clock.nowMs(),
+          // A new window: with the old one the next failure would open the breaker again.
+          window: null,
+        });
+        return;
+      case 'failure':
+        this.#openLonger(state.openings);
+        return;
+      case 'half-failure':
+      case 'overload':
+      case 'neutral':
+        // The probe had no result: the next one follows after the same time.
+        if (isProbe) this.#open(state.openings, state.openMs);
+        return;
+      default:
+        verdict satisfies never;
     }
-    if (circuit.closed && this.#isHealthy()) this.#openings = 0;
-    // opossum reads it while it opens, before anybody hears of that.
-    circuit.options.resetTimeout = this.#nextOpenMs();
-    circuit.fire(true).catch(ignore);
-    // A probe that taught nothing opens it again too, but is no reason to wait longer the next time.
-    if (circuit.opened) this.#openings += 1;
   }
 
-  #isHealthy(): boolean {
-    return this.#parts.clock.nowMs() - this.#closedAtMs >= healthyMs;
+  #windowOf(state: StateAt<'closed'>): TripWindow {
+    if (state.window === null) {
+      state.window = new TripWindow(this.#parts.config);
+      this.#parts.onLive(this, true);
+    }
+    return state.window;
   }
 
-  #nextOpenMs(): number {
+  #trip({ sinceMs, openings }: StateAt<'closed'>): void {
+    const isHealthy = this.#parts.clock.nowMs() - sinceMs >= healthyMs;
+    this.#openLonger(isHealthy ? 0 : openings);
+  }
+
+  /** Opens for twice as long as the time before, up to `openMaxMs`. */
+  #openLonger(openings: number): void {
     const { config, random } = this.#parts;
-    const openMs = Math.min(config.openMs * 2 ** this.#openings, config.openMaxMs);
-    return Math.min(jittered(random, openMs, jitterShare), config.openMaxMs);
+    const openMs = Math.min(config.openMs * 2 ** openings, config.openMaxMs);
+    this.#open(openings + 1, Math.min(jittered(random, openMs, jitterShare), config.openMaxMs));
   }
 
-  #newCircuit(): Circuit {
-    const { config } = this.#parts;
-    const circuit: Circuit = new CircuitBreaker(outcome, {
-      timeout: false,
-      resetTimeout: config.openMs,
-      errorThresholdPercentage: config.errorPercent,
-      volumeThreshold: config.callsMin,
-      rollingCountTimeout: config.windowMs,
-      rollingCountBuckets: windowBuckets,
-      rollingPercentilesEnabled: false,
-      enableSnapshots: false,
-      rotateBucketController: this.#rotation,
+  #open(openings: number, openMs: number): void {
+    const { clock } = this.#parts;
+    this.#enter({
+      at: 'open',
+      openings,
+      openMs,
+      untilMs: clock.nowMs() + openMs,
+      cancelTimer: clock.after(openMs, () => {
+        this.#enter({ at: 'half-open', openings, openMs, isProbing: false });
+      }),
     });
-    circuit.on('open', () => this.#onOpen(circuit));
-    circuit.on('halfOpen', () => this.#newPeriod('half-open'));
-    circuit.on('close', () => this.#onClose());
-    this.#parts.live.add(this);
-    return circuit;
   }
 
-  #onOpen(circuit: Circuit): void {
-    this.#openUntilMs = this.#parts.clock.nowMs() + circuit.options.resetTimeout;
-    this.#newPeriod('open');
-  }
-
-  #onClose(): void {
-    this.#closedAtMs = this.#parts.clock.nowMs();
-    // With the old window one more failure would open it at once.
-    this.#letGo();
-    this.#newPeriod('closed');
-  }
-
-  #newPeriod(state: BreakerState): void {
+  /** Every transition: releases what the previous state holds and starts a new period. */
+  #enter(next: State): void {
+    const { onLive, deadlines } = this.#parts;
+    const previous = this.#state;
+    switch (previous.at) {
+      case 'closed':
+        previous.window?.close();
+        break;
+      case 'open':
+        previous.cancelTimer();
+        break;
+      case 'half-open':
+        deadlines.remove(this);
+        break;
+      case 'shut':
+        return;
+      default:
+        previous satisfies never;
+    }
+    this.#state = next;
     this.#period += 1;
-    this.#isProbing = false;
-    this.#onState(state);
-  }
-
-  #letGo(): void {
-    this.#parts.deadlines.remove(this);
-    if (this.#circuit === null) return;
-    this.#circuit.shutdown();
-    this.#circuit = null;
-    this.#successes = 0;
-    this.#parts.live.delete(this);
+    if (next.at === 'closed' || next.at === 'shut') onLive(this, false);
+    if (next.at !== 'shut') this.#onState(next.at);
   }
 }

@@ -1,6 +1,6 @@
 /**
- * All breakers of the process: one per tenant and class, made when first asked for, never per method. One timer moves all
- * their windows on, and there is none while no window holds anything.
+ * All breakers of the process: one per tenant and breaker class, created on first use. One timer rotates all windows; it runs
+ * only while a breaker is live.
  */
 import type { BreakerConfig } from '../../config/sections/breaker.ts';
 import type { BreakerClass } from '../../etcd/methods.ts';
@@ -8,9 +8,10 @@ import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { Deadlines } from '../../runtime/deadlines.ts';
 import type { Random } from '../../runtime/random.ts';
 import { StatePart, type TenantState } from '../../tenant/state.ts';
-import { Breaker, type BreakerParts, type BreakerState, windowBuckets } from './breaker.ts';
+import { Breaker, type BreakerParts, type BreakerState } from './breaker.ts';
+import { windowBuckets } from './trip-window.ts';
 
-/** Hears of every change of state, for logs and metrics. */
+/** Called for each transition, for logs and metrics. */
 export type OnBreakerState = (
   tenant: string,
   breakerClass: BreakerClass,
@@ -30,22 +31,28 @@ type TenantBreakers = Partial<Record<BreakerClass, Breaker>>;
 export class Breakers {
   readonly #parts: BreakerParts;
   readonly #onState: OnBreakerState | null;
-  /** Each tenant's breakers are part of its state, so they are collected with it. */
+  /** Breakers are part of the tenant's state and live as long as it does. */
   readonly #ofTenant = new StatePart<TenantBreakers>(() => ({}));
-  readonly #live: LiveBreakers;
+  /** The breakers whose window may have to be rotated. */
+  readonly #live = new Set<Breaker>();
+  #cancelTimer: CancelTimer | null = null;
 
   constructor({ config, clock, random, deadlines, onState }: BreakersOptions) {
-    this.#live = new LiveBreakers(clock, config.windowMs / windowBuckets);
-    this.#parts = { config, clock, random, deadlines, live: this.#live };
+    const onLive = (breaker: Breaker, isLive: boolean) => {
+      if (isLive) this.#live.add(breaker);
+      else this.#live.delete(breaker);
+      if (isLive) this.#startTimer();
+    };
+    this.#parts = { config, clock, random, deadlines, onLive };
     this.#onState = onState;
   }
 
-  /** Breakers that hold statistics or are not closed. The others cost next to nothing. */
+  /** How many breakers are not closed with an empty window. */
   get liveCount(): number {
-    return this.#live.count;
+    return this.#live.size;
   }
 
-  /** Null when breakers are switched off. */
+  /** Returns null if breakers are disabled. */
   of(state: TenantState, breakerClass: BreakerClass): Breaker | null {
     if (!this.#parts.config.enabled) return null;
     const breakers = state.get(this.#ofTenant);
@@ -55,47 +62,20 @@ export class Breakers {
     return breakers[breakerClass];
   }
 
-  /** Ends all timers. Calls under way end without a vote. */
+  /** Ends all timers. Verdicts of calls in flight are ignored. */
   close(): void {
-    this.#live.close();
-  }
-}
-
-/** The breakers with a window, and the one timer that moves the windows on. */
-class LiveBreakers {
-  readonly #clock: Clock;
-  readonly #bucketMs: number;
-  readonly #breakers = new Set<Breaker>();
-  #cancelTimer: CancelTimer | null = null;
-
-  constructor(clock: Clock, bucketMs: number) {
-    this.#clock = clock;
-    this.#bucketMs = bucketMs;
-  }
-
-  get count(): number {
-    return this.#breakers.size;
-  }
-
-  add(breaker: Breaker): void {
-    this.#breakers.add(breaker);
-    this.#cancelTimer ??= this.#clock.after(this.#bucketMs, this.#onTimer);
-  }
-
-  delete(breaker: Breaker): void {
-    this.#breakers.delete(breaker);
-  }
-
-  close(): void {
-    for (const breaker of this.#breakers) breaker.close();
+    for (const breaker of this.#live) breaker.close();
     this.#cancelTimer?.();
+  }
+
+  #startTimer(): void {
+    const { clock, config } = this.#parts;
+    this.#cancelTimer ??= clock.after(config.windowMs / windowBuckets, this.#onTimer);
   }
 
   readonly #onTimer = (): void => {
     this.#cancelTimer = null;
-    for (const breaker of this.#breakers) breaker.rotate();
-    if (this.#breakers.size > 0) {
-      this.#cancelTimer = this.#clock.after(this.#bucketMs, this.#onTimer);
-    }
+    for (const breaker of this.#live) breaker.rotate();
+    if (this.#live.size > 0) this.#startTimer();
   };
 }

@@ -1,41 +1,36 @@
-/**
- * What breaker.ts uses of opossum 10, in types of our own: the published ones describe an older major version. Anything
- * that is not declared here is not used on purpose; breaker.ts says why.
- */
+/** The parts of opossum 10 that trip-window.ts uses. The published types describe an older major version. */
 declare module 'opossum' {
   import type { EventEmitter } from 'node:events';
 
   interface CircuitOptions {
-    /** False: opossum measures no time. */
+    /** False: opossum does not measure time. */
     timeout: false;
-    /** Milliseconds from opening to half-open. Read at the moment of opening, so it may be changed before each. */
+    /** Milliseconds from open to half-open. */
     resetTimeout: number;
-    /** Opens when more than this share of the window's fires failed. */
+    /** The circuit opens if more than this share of the window's fires failed. */
     errorThresholdPercentage: number;
-    /** Fewer fires than this within the window never open it. */
+    /** With fewer fires than this in the window the circuit does not open. */
     volumeThreshold: number;
     rollingCountTimeout: number;
     rollingCountBuckets: number;
     rollingPercentilesEnabled: boolean;
     enableSnapshots: boolean;
-    /** Its `rotate` event moves the window on by one bucket; without it every circuit has an interval of its own. */
+    /** Its `rotate` event moves the window on by one bucket. Without it every circuit has its own interval timer. */
     rotateBucketController: EventEmitter;
   }
 
   interface CircuitStatus {
-    /** Counts one in the newest bucket of the window. */
+    /** Adds one to a counter of the newest bucket. */
     increment(property: 'fires'): void;
   }
 
-  class CircuitBreaker<Arguments extends unknown[]> extends EventEmitter {
-    constructor(action: (...parameters: Arguments) => Promise<void>, options: CircuitOptions);
-    readonly options: CircuitOptions;
-    readonly closed: boolean;
+  class CircuitBreaker {
+    constructor(action: () => Promise<void>, options: CircuitOptions);
     readonly opened: boolean;
-    readonly halfOpen: boolean;
     readonly status: CircuitStatus;
-    fire(...parameters: Arguments): Promise<void>;
-    open(): void;
+    /** Counts one fire and runs the action. A failure that trips the circuit opens it before `fire` returns. */
+    fire(): Promise<void>;
+    /** Removes all listeners and timers. */
     shutdown(): void;
   }
 

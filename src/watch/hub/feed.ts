@@ -17,7 +17,7 @@ import { RevisionAssembler } from './revision-assembler.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import { View } from './view.ts';
 import type { WatchResponse } from './watch-response.ts';
-import { moveTo, type Watcher, WatcherState } from './watcher.ts';
+import { moveTo, type Watcher, type WatcherFeed, WatcherState } from './watcher.ts';
 
 /** What a feed needs of the tenant's hub. */
 export interface FeedHost {
@@ -39,7 +39,7 @@ export type FeedEnd =
 
 type FeedState = 'opening' | 'live' | 'broken' | 'closed';
 
-export class Feed implements UpstreamWatchOwner {
+export class Feed implements UpstreamWatchOwner, WatcherFeed {
   readonly range: KeyRange;
   readonly prevKv: boolean;
   readonly history: History;
@@ -84,6 +84,7 @@ export class Feed implements UpstreamWatchOwner {
 
   open(): void {
     const { range, prevKv, position } = this;
+    this.#assembler.restart();
     this.#upstream = this.#host.watchUpstream({ range, prevKv, startRevision: position + 1 }, this);
   }
 
@@ -221,7 +222,10 @@ export class Feed implements UpstreamWatchOwner {
     }
     this.#scheduleRound();
     if (this.state === 'opening') this.#becomeLive();
-    if (isNotification) this.notifyPosition();
+    if (!isNotification || response.revision < this.position) return;
+    // The events before the notification are delivered first.
+    this.round();
+    this.notifyPosition();
   }
 
   onProgress(response: WatchResponse): void {
@@ -233,7 +237,9 @@ export class Feed implements UpstreamWatchOwner {
       this.#assembler.take(response);
       this.#scheduleRound();
     } else {
-      context.clock.after(context.limits.progressGraceMs, () => this.#onUnorderedProgress(revision));
+      context.clock.after(context.limits.progressGraceMs, () =>
+        this.#onUnorderedProgress(revision),
+      );
     }
     if (this.state === 'opening') this.#becomeLive();
   }
@@ -242,7 +248,7 @@ export class Feed implements UpstreamWatchOwner {
     this.#upstream = null;
     if (this.state === 'closed') return;
     if (response.compactRevision > 0) this.close({ why: 'compacted', response });
-    else if (isStaleToken(response.cancelReason)) this.#reopenLater();
+    else if (response.isStaleToken) this.#reopenLater();
     else this.close({ why: 'canceled', response });
   }
 
@@ -267,18 +273,22 @@ export class Feed implements UpstreamWatchOwner {
     if (batches.length > 0) {
       this.#host.context.stats.rounds += 1;
       for (const view of this.views.values()) this.#deliver(view, batches, from);
-      const { stats } = this.#host.context;
-      const before = this.history.bytes;
-      this.history.trim();
-      stats.historyBytes += this.history.bytes - before;
     }
+    // Before the history is trimmed: a watcher that starts within the round is served from it.
     for (const watcher of this.#future) if (watcher.next <= to + 1) this.#promote(watcher);
+    this.#trim();
     this.#notifyPositionWaiters();
   }
 
   /** Whether live watchers have everything up to `revision`. */
   hasReached(revision: number): boolean {
     return revision <= Math.max(this.rounded, this.#unorderedPosition);
+  }
+
+  #trim(): void {
+    const before = this.history.bytes;
+    this.history.trim();
+    this.#host.context.stats.historyBytes += this.history.bytes - before;
   }
 
   #notifyPositionWaiters(): void {
@@ -343,8 +353,9 @@ export class Feed implements UpstreamWatchOwner {
     const { header } = this;
     for (const view of this.views.values()) {
       for (const watcher of [...view.live]) {
-        if (!watcher.spec.hasProgressNotify) continue;
+        if (!watcher.spec.hasProgressNotify || watcher.state !== WatcherState.LIVE) continue;
         if (!(watcher.isActive || watcher.stream.isPaused)) {
+          watcher.next = Math.max(watcher.next, this.rounded + 1);
           watcher.stream.deliverPosition(watcher, header);
         }
         watcher.isActive = false;
@@ -404,13 +415,4 @@ interface PositionWaiter {
   readonly revision: number;
   readonly reached: () => void;
   readonly lost: () => void;
-}
-
-/** etcd reports a stale token of the proxy's own login in the response to a create. Clients must not see it. */
-function isStaleToken(reason: string): boolean {
-  return (
-    reason.includes('invalid auth token') ||
-    reason.includes('revision of auth store is old') ||
-    reason.includes('user name is empty')
-  );
 }

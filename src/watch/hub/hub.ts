@@ -1,11 +1,12 @@
 /** The feeds of all tenants of the process. Each tenant's feeds are part of its state, which survives a reload. */
 import type { Etcd } from '../../call/call.ts';
+import { printable } from '../../etcd/request-key.ts';
 import { StatePart } from '../../tenant/state.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
 import type { HubContext, HubStats } from './hub-context.ts';
 import { TenantHub } from './tenant-hub.ts';
 
-/** One feed as operators see it. Keys are the tenant's. */
+/** One feed as operators see it. The range is printable, in visible keys. */
 export interface FeedSnapshot {
   readonly tenant: string;
   readonly key: string;
@@ -54,8 +55,8 @@ export class WatchHub {
     return [...this.#hubs].flatMap((hub) =>
       Array.from(hub.feeds, (feed) => ({
         tenant: hub.tenant.name,
-        key: Buffer.from(feed.range.key).toString('utf8'),
-        end: Buffer.from(feed.range.end).toString('utf8'),
+        key: printable(feed.range.key),
+        end: printable(feed.range.end),
         state: feed.state,
         revision: feed.position,
         watchers: feed.watchers,

@@ -161,7 +161,7 @@ function fuzzServer(random: Seeded): number {
     assembly,
     clock,
     peer: { listener: '', remote: '', certificate: null },
-    replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
+    responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
     okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
     onFault,
   };
@@ -178,7 +178,7 @@ function fuzzServer(random: Seeded): number {
   feed(socket, frames, random);
   finish(connection, socket, clock);
   assert.equal(handler.open, 0, 'calls left');
-  assert(assembly.take(10_000), 'bytes of messages left');
+  assert(assembly.reserve(10_000), 'bytes of messages left');
   return frames.length;
 }
 
@@ -219,7 +219,7 @@ function fuzzClient(random: Seeded): number {
     replies.every((reply) => reply.ends === 1),
     'a call that did not end once',
   );
-  assert(assembly.take(10_000), 'bytes of messages left');
+  assert(assembly.reserve(10_000), 'bytes of messages left');
   return frames.length;
 }
 

@@ -158,7 +158,7 @@ function serve(pieces: Pieces, resets: ReadonlySet<number>): Events {
     assembly: new AssemblyBudget(assemblyBytesMax),
     clock,
     peer: { listener: '', remote: '', certificate: null },
-    replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
+    responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
     okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
     onFault,
   };

@@ -66,6 +66,8 @@ const defaults = {
   transport: 'native',
   logLevel: 'info',
   logKeys: false,
+  shareKeepAlives: true,
+  shareReads: false,
   holdMs: 5_000,
   requestTimeoutMs: 15_000,
   keepaliveMs: 10_000,

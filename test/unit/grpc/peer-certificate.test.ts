@@ -8,7 +8,7 @@ afterAll(() => authority[Symbol.dispose]());
 
 const derOf = (subject: Subject) => new X509Certificate(authority.issue(subject).certificate).raw;
 
-test('a certificate without names is nobody', () => {
+test('a certificate without names has no identities', () => {
   expect(peerCertificate(derOf({ name: '/O=games' }))).toEqual({
     commonName: '',
     uris: [],
@@ -16,7 +16,7 @@ test('a certificate without names is nobody', () => {
   });
 });
 
-test('of several common names the last counts, as at etcd', () => {
+test('of several common names the last one is used, as in etcd', () => {
   expect(peerCertificate(derOf({ name: '/CN=first/CN=second' })).commonName).toBe('second');
 });
 
@@ -28,7 +28,7 @@ test('a common name that looks like a list of names is one name', () => {
   expect(peerCertificate(derOf({ name: '/CN=a, DNS:b\\/CN=c' })).commonName).toBe('a, DNS:b/CN=c');
 });
 
-test('only URI and DNS names are identities, each exactly as it stands', () => {
+test('only URI and DNS names are identities, each verbatim', () => {
   const alternativeNames = 'email:a@example.org,IP:10.0.0.1,DNS:A.example,URI:spiffe://x/y?z=a;b';
   expect(peerCertificate(derOf({ name: '/CN=x', alternativeNames }))).toEqual({
     commonName: 'x',
@@ -37,14 +37,14 @@ test('only URI and DNS names are identities, each exactly as it stands', () => {
   });
 });
 
-test('every cut of a certificate is an error and never a different identity', () => {
+test('every truncated certificate is an error and never a different identity', () => {
   const der = derOf({ name: '/CN=alice', alternativeNames: 'URI:spiffe://x/y' });
   for (let length = 0; length < der.length; length += 1) {
     expect(() => peerCertificate(der.subarray(0, length)), `cut at ${length}`).toThrow();
   }
 });
 
-test('every byte changed is an error or some identity, and always comes to an end', () => {
+test('every changed byte is an error or some identity, and parsing always ends', () => {
   const der = derOf({ name: '/CN=alice', alternativeNames: 'URI:spiffe://x/y' });
   for (let at = 0; at < der.length; at += 1) {
     for (const value of [0, 0x7f, 0x80, 0xff]) {

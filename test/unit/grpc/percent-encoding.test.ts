@@ -9,7 +9,7 @@ describe('grpc-message', () => {
     ['ü', '%C3%BC'],
     ['\u{1f409}', '%F0%9F%90%89'],
     ['\x7f', '%7F'],
-  ])('%j travels as %s', (text, encoded) => {
+  ])('%j is encoded as %s', (text, encoded) => {
     expect(percentEncode(text)).toBe(encoded);
     expect(percentDecode(encoded)).toBe(text);
   });
@@ -19,7 +19,7 @@ describe('grpc-message', () => {
     ['%zz %4', '%zz %4'],
     ['%FF', '\ufffd'],
     ['%c3%bc', 'ü'],
-  ])('%s, which nobody should send, is read as %j', (encoded, text) => {
+  ])('%s, which is not valid, is read as %j', (encoded, text) => {
     expect(percentDecode(encoded)).toBe(text);
   });
 });

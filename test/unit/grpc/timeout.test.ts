@@ -33,7 +33,7 @@ describe('grpc-timeout', () => {
     expect(formatTimeout(ms)).toBe(text);
   });
 
-  test('what was written is never shorter than what was meant', () => {
+  test('a timeout is never written shorter than it is', () => {
     for (let ms = 0.3; ms < 1e9; ms *= 1.37) {
       expect(parseTimeout(formatTimeout(ms))).toBeGreaterThanOrEqual(ms);
     }

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { reasonTrailer } from '../../../src/call/refusals.ts';
 import type { BreakerConfig } from '../../../src/config/sections/breaker.ts';
-import type { MethodName } from '../../../src/etcd/methods.ts';
+import type { Method, MethodName } from '../../../src/etcd/methods.ts';
 import { metadataValue } from '../../../src/grpc/metadata.ts';
 import { Code, type Origin, type Status, status } from '../../../src/grpc/status.ts';
 import { Breakers } from '../../../src/guard/breaker/breakers.ts';
@@ -31,7 +31,7 @@ const range = 'etcdserverpb.KV/Range';
 const watch = 'etcdserverpb.Watch/Watch';
 const keepAlive = 'etcdserverpb.Lease/LeaseKeepAlive';
 
-/** An upstream that is there or not, as the test says. */
+/** An upstream whose availability the test sets. */
 class Switch {
   available = true;
   isAvailable = () => this.available;
@@ -54,21 +54,31 @@ function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }) {
   const hold = new Hold(upstream, bounds);
   const below = new FakeEtcd<'store'>();
   const budget = new RetryBudget(systemClock);
-  const parts = { clock: systemClock, deadlines, breakers, budget, hold, holdMs, requestTimeoutMs };
+  const retried: string[] = [];
+  const parts = {
+    clock: systemClock,
+    deadlines,
+    breakers,
+    budget,
+    hold,
+    holdMs,
+    requestTimeoutMs,
+    onRetry: ({ rpc }: Method) => void retried.push(rpc),
+  };
   const etcd = onBytes(guard(parts)(below));
   const tenant = testTenant();
 
   const unary = (name: MethodName, timeoutMs = Number.POSITIVE_INFINITY) => {
     const above = new Caller();
     const call = callOf(name, { tenant, deadlineMs: systemClock.nowMs() + timeoutMs });
-    return { above, call, ongoing: etcd.unary(call, Buffer.from('request'), above) };
+    return { above, call, handle: etcd.unary(call, Buffer.from('request'), above) };
   };
   const stream = (name: MethodName, timeoutMs = Number.POSITIVE_INFINITY) => {
     const above = new Caller();
     const call = callOf(name, { tenant, deadlineMs: systemClock.nowMs() + timeoutMs });
     return { above, call, requests: etcd.stream(call, above) };
   };
-  /** Lets calls fail until the breaker of that method is open. */
+  /** Fails calls until the breaker of the method is open. */
   const openBreaker = (name: MethodName) => {
     for (let i = 0; i < config.callsMin; i++) {
       unary(name);
@@ -76,7 +86,19 @@ function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }) {
     }
     expect(breakers.of(tenant.state, callOf(name).method.breaker)?.state).toBe('open');
   };
-  return { below, upstream, hold, deadlines, breakers, budget, tenant, unary, stream, openBreaker };
+  return {
+    below,
+    upstream,
+    hold,
+    deadlines,
+    breakers,
+    budget,
+    tenant,
+    retried,
+    unary,
+    stream,
+    openBreaker,
+  };
 }
 
 function peer(code: number, text: string): Status {
@@ -97,7 +119,7 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 describe('a unary call', () => {
-  test('passes through unchanged, and leaves no timer', () => {
+  test('passes unchanged, and leaves no timer', () => {
     const { below, unary, deadlines } = guarded();
     const { above } = unary(put);
     expect(deadlines.count).toBe(1);
@@ -109,7 +131,7 @@ describe('a unary call', () => {
     expect(deadlines.count).toBe(0);
   });
 
-  test('hands on what etcd says, verbatim', () => {
+  test('ends with the status of etcd, unchanged', () => {
     const { below, unary } = guarded();
     const { above } = unary(put);
     const said = peer(Code.FAILED_PRECONDITION, 'etcdserver: lease already exists');
@@ -117,15 +139,15 @@ describe('a unary call', () => {
     expect(above.status).toBe(said);
   });
 
-  test('may be answered before it has begun', () => {
+  test('may end while it is being started', () => {
     const { below, unary, deadlines } = guarded();
     below.onCall = (attempt) => {
       attempt.deliver('at once');
       attempt.end();
     };
-    const { above, ongoing } = unary(range);
+    const { above, handle } = unary(range);
     expect(above.texts).toEqual(['at once']);
-    ongoing.cancel();
+    handle.cancel();
     expect(below.calls).toHaveLength(1);
     expect(below.last.isCancelled).toBe(false);
     expect(deadlines.count).toBe(0);
@@ -144,7 +166,7 @@ describe('a unary call', () => {
   test('ends with DeadlineExceeded, once, when the server resets it at its deadline', () => {
     const { below, unary, deadlines } = guarded();
     const { above } = unary(range, 110);
-    // Past the deadline, and before the step of the timers that it waits for.
+    // After the deadline, and before the timer wheel reaches it.
     vi.advanceTimersByTime(111);
     expect(above.status).toBeNull();
     below.last.end(gone('lost'));
@@ -160,7 +182,7 @@ describe('a unary call', () => {
     expect(below.calls).toEqual([]);
   });
 
-  test('without a deadline ends with etcd’s own timeout, which clients do not repeat', () => {
+  test('without a deadline ends with the status of an etcd timeout, which clients do not retry', () => {
     const { below, unary } = guarded();
     const { above } = unary(put);
     vi.advanceTimersByTime(requestTimeoutMs + 100);
@@ -172,22 +194,22 @@ describe('a unary call', () => {
     expect(below.calls).toHaveLength(1);
   });
 
-  test('cancelled by its client is cancelled below, and hears nothing more', () => {
+  test('cancelled by its client is cancelled below, and ends without a status', () => {
     const { below, unary, deadlines } = guarded();
-    const { above, ongoing } = unary(put);
-    ongoing.cancel();
+    const { above, handle } = unary(put);
+    handle.cancel();
     expect(below.last.isCancelled).toBe(true);
     expect(above.status).toBeNull();
     expect(deadlines.count).toBe(0);
   });
 });
 
-describe('sending again', () => {
+describe('a retry', () => {
   test.each<[string, Status]>([
     ['the connection is lost', gone('lost')],
     ['etcd has no leader', noLeader],
-  ])('a read goes out once more when %s', (_why, failure) => {
-    const { below, unary } = guarded();
+  ])('of a read follows if %s', (_why, failure) => {
+    const { below, unary, retried } = guarded();
     const { above } = unary(range);
     below.last.end(failure);
     expect(below.calls).toHaveLength(2);
@@ -195,19 +217,33 @@ describe('sending again', () => {
     below.last.end();
     expect(above.texts).toEqual(['found']);
     expect(above.status?.code).toBe(Code.OK);
+    expect(retried).toEqual(['Range']);
   });
 
-  test('a read goes out once more and no more often', () => {
-    const { below, unary } = guarded();
+  test('of a read happens once', () => {
+    const { below, unary, retried } = guarded();
     const { above } = unary(range);
     below.last.end(noLeader);
     below.last.end(gone('lost'));
     expect(below.calls).toHaveLength(2);
     expect(above.status).toBe(noLeader);
+    expect(retried).toEqual(['Range']);
+  });
+
+  test('that cannot be sent immediately is counted once', () => {
+    const { below, unary, upstream, retried } = guarded();
+    unary(range);
+    upstream.available = false;
+    below.last.end(gone('lost'));
+    expect(below.calls).toHaveLength(1);
+    upstream.turnOn();
+    below.last.end(gone('unsent'));
+    expect(below.calls).toHaveLength(3);
+    expect(retried).toEqual(['Range']);
   });
 
   test.each<MethodName>([put, 'etcdserverpb.KV/Txn', 'etcdserverpb.Lease/LeaseGrant'])(
-    '%s never goes out again once it may have arrived',
+    'never follows for %s after it may have arrived',
     (name) => {
       const { below, unary } = guarded();
       const first = unary(name);
@@ -223,16 +259,17 @@ describe('sending again', () => {
     },
   );
 
-  test('a write that was never sent goes out elsewhere', () => {
-    const { below, unary } = guarded();
+  test('is not needed for a write that was never sent: it is sent to another endpoint', () => {
+    const { below, unary, retried } = guarded();
     const { above } = unary(put);
     below.last.end(gone('unsent'));
     expect(below.calls).toHaveLength(2);
     below.last.end();
     expect(above.status?.code).toBe(Code.OK);
+    expect(retried).toEqual([]);
   });
 
-  test('an upstream that claims to be there and is not is not asked for ever', () => {
+  test('stops if the upstream reports to be available and cannot send', () => {
     const { below, unary } = guarded();
     below.onCall = (attempt) => attempt.end(gone('unsent'));
     const { above } = unary(put);
@@ -240,7 +277,7 @@ describe('sending again', () => {
     expect(reasonOf(above)).toBe('upstream-lost');
   });
 
-  test('a read that has had an answer is not repeated', () => {
+  test('does not follow after a response', () => {
     const { below, unary } = guarded();
     const { above } = unary(range);
     below.last.deliver('half of it');
@@ -249,7 +286,7 @@ describe('sending again', () => {
     expect(reasonOf(above)).toBe('upstream-lost');
   });
 
-  test('when many fail, only a share of them is repeated', () => {
+  test('needs budget', () => {
     const { below, unary, budget } = guarded();
     for (let i = 0; i < 100; i++) budget.withdraw();
     const { above } = unary(range);
@@ -258,8 +295,8 @@ describe('sending again', () => {
     expect(above.status).toBe(noLeader);
   });
 
-  test('what etcd said wins over our breaker when that opens in between', () => {
-    const { below, unary, breakers, tenant } = guarded();
+  test('that the breaker rejects ends with the status of etcd', () => {
+    const { below, unary, breakers, tenant, retried } = guarded();
     const breaker = breakers.of(tenant.state, 'read');
     for (let i = 1; i < config.callsMin; i++) breaker?.settle(breaker.admit(), 'failure');
     const { above } = unary(range);
@@ -267,11 +304,12 @@ describe('sending again', () => {
     expect(breaker?.state).toBe('open');
     expect(below.calls).toHaveLength(1);
     expect(above.status).toBe(noLeader);
+    expect(retried).toEqual([]);
   });
 });
 
-describe('while nothing is connected', () => {
-  test('a call waits and is sent when something is', () => {
+describe('while no endpoint is available', () => {
+  test('a call waits, and is sent as soon as one is', () => {
     const { below, unary, upstream, hold } = guarded();
     upstream.available = false;
     const { above } = unary(put);
@@ -305,7 +343,7 @@ describe('while nothing is connected', () => {
     expect(above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
   });
 
-  test('all its waiting together counts', () => {
+  test('the hold limits the total waiting time of a call', () => {
     const { below, unary, upstream } = guarded();
     upstream.available = false;
     const { above } = unary(put);
@@ -320,16 +358,16 @@ describe('while nothing is connected', () => {
     expect(reasonOf(above)).toBe('upstream-lost');
   });
 
-  test('a call that leaves is not sent later', () => {
+  test('a cancelled call is not sent later', () => {
     const { below, unary, upstream, hold } = guarded();
     upstream.available = false;
-    unary(put).ongoing.cancel();
+    unary(put).handle.cancel();
     expect(hold.heldBytes).toBe(0);
     upstream.turnOn();
     expect(below.calls).toEqual([]);
   });
 
-  test('calls beyond the bounds are refused at once, and open no breaker', () => {
+  test('calls beyond the bounds are rejected immediately, and open no breaker', () => {
     const { unary, upstream, breakers, tenant } = guarded({ heldCallsMax: 2, heldBytesMax: 1_000 });
     upstream.available = false;
     unary(put);
@@ -348,7 +386,7 @@ describe('while nothing is connected', () => {
 });
 
 describe('an open breaker', () => {
-  test('refuses at once and says when to come back', () => {
+  test('rejects immediately and reports when to retry', () => {
     const { below, unary, openBreaker } = guarded();
     openBreaker(put);
     const sent = below.calls.length;
@@ -363,7 +401,7 @@ describe('an open breaker', () => {
     expect(Number(pushback)).toBe(config.openMs);
   });
 
-  test('of writes leaves reads, leases and watches alone', () => {
+  test('of writes does not affect reads, leases and watches', () => {
     const { unary, stream, openBreaker, below } = guarded();
     openBreaker(put);
     const sent = below.calls.length;
@@ -383,15 +421,15 @@ describe('an open breaker', () => {
     expect(above.texts).toEqual(['kept']);
   });
 
-  test('is not opened by clients that leave, or whose deadlines are tiny', () => {
+  test('is not opened by clients that cancel or have short deadlines', () => {
     const { unary, breakers, tenant } = guarded();
-    for (let i = 0; i < 50; i++) unary(put).ongoing.cancel();
+    for (let i = 0; i < 50; i++) unary(put).handle.cancel();
     for (let i = 0; i < 50; i++) unary(put, 100);
     vi.advanceTimersByTime(200);
     expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
   });
 
-  test('is opened by our own timeouts', () => {
+  test('is opened by timeouts of the proxy', () => {
     const { unary, breakers, tenant } = guarded();
     for (let i = 0; i < config.callsMin; i++) unary(put);
     vi.advanceTimersByTime(requestTimeoutMs + 100);
@@ -410,11 +448,11 @@ describe('an open breaker', () => {
     expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
   });
 
-  test('stays in force when the probe is cancelled by its client', async () => {
+  test('stays open when its client cancels the probe', async () => {
     const { unary, openBreaker, breakers, tenant } = guarded();
     openBreaker(put);
     await vi.advanceTimersByTimeAsync(config.openMs);
-    unary(put).ongoing.cancel();
+    unary(put).handle.cancel();
     await vi.advanceTimersByTimeAsync(0);
     expect(breakers.of(tenant.state, 'write')?.state).toBe('open');
     await vi.advanceTimersByTimeAsync(config.openMs);
@@ -423,7 +461,7 @@ describe('an open breaker', () => {
 });
 
 describe('a stream', () => {
-  test('passes through both ways, with pauses, and has no time limit', () => {
+  test('passes in both directions, with backpressure, and has no time limit', () => {
     const { below, stream } = guarded();
     const { above, requests } = stream(watch);
     requests.send(Buffer.from('create'));
@@ -446,7 +484,7 @@ describe('a stream', () => {
     expect(above.status?.code).toBe(Code.OK);
   });
 
-  test('counts as a success with its first answer, and as nothing afterwards', async () => {
+  test('counts as a success with its first response, and does not count afterwards', async () => {
     const { below, stream, breakers, tenant } = guarded();
     for (let i = 0; i < 50; i++) {
       const { above } = stream(watch);
@@ -458,7 +496,7 @@ describe('a stream', () => {
     expect(breakers.of(tenant.state, 'watch')?.state).toBe('closed');
   });
 
-  test('that fails before its first answer counts as a failure', () => {
+  test('that fails before its first response counts as a failure', () => {
     const { below, stream, breakers, tenant } = guarded();
     for (let i = 0; i < config.callsMin; i++) {
       stream(watch);
@@ -468,7 +506,7 @@ describe('a stream', () => {
     expect(reasonOf(stream(watch).above)).toBe('breaker-open');
   });
 
-  test('waits with its requests while nothing is connected', () => {
+  test('waits with its requests while no endpoint is available', () => {
     const { below, stream, upstream, hold } = guarded();
     upstream.available = false;
     const { above, requests } = stream(watch);
@@ -485,7 +523,7 @@ describe('a stream', () => {
     expect(above.texts).toEqual(['created']);
   });
 
-  test('that was never sent goes out elsewhere with all its requests', () => {
+  test('that was never sent is sent to another endpoint with all its requests', () => {
     const { below, stream } = guarded();
     const { requests } = stream(watch);
     requests.send(Buffer.from('one'));
@@ -497,7 +535,7 @@ describe('a stream', () => {
     expect(below.last.requests).toHaveLength(3);
   });
 
-  test('pauses its client while it waits with much, and refuses beyond the bound', () => {
+  test('pauses its client while it waits with a full buffer, and is rejected beyond the bound', () => {
     const { below, stream, upstream } = guarded({ heldCallsMax: 10, heldBytesMax: 600 << 10 });
     upstream.available = false;
     const first = stream(watch);
@@ -514,7 +552,7 @@ describe('a stream', () => {
     expect(below.last.requests).toHaveLength(2);
   });
 
-  test('keeps nothing once it has been answered, or has sent a lot', () => {
+  test('does not buffer after its first response, or beyond the limit', () => {
     const { below, stream } = guarded();
     const { above, requests } = stream(watch);
     for (let i = 0; i < 10; i++) requests.send(Buffer.alloc(100 << 10));
@@ -534,7 +572,7 @@ describe('a stream', () => {
     expect(below.calls).toEqual([]);
   });
 
-  test('answered while it is being sent misses none of its requests', () => {
+  test('with a response while it is being started sends all its requests', () => {
     const { below, stream, upstream } = guarded();
     upstream.available = false;
     const { above, requests } = stream(watch);
@@ -545,21 +583,24 @@ describe('a stream', () => {
     expect(above.texts).toEqual(['early']);
   });
 
-  test.each([true, false])('may be cancelled while it begins (answered then: %s)', (isAnswered) => {
-    const { below, stream, upstream, deadlines } = guarded();
-    upstream.available = false;
-    const { above, requests } = stream(watch);
-    below.onCall = (attempt) => {
-      requests.cancel();
-      if (isAnswered) attempt.end();
-    };
-    upstream.turnOn();
-    expect(below.last.isCancelled).toBe(!isAnswered);
-    expect(above.status).toBeNull();
-    expect(deadlines.count).toBe(0);
-  });
+  test.each([true, false])(
+    'may be cancelled while it is being started (with an end: %s)',
+    (isEnded) => {
+      const { below, stream, upstream, deadlines } = guarded();
+      upstream.available = false;
+      const { above, requests } = stream(watch);
+      below.onCall = (attempt) => {
+        requests.cancel();
+        if (isEnded) attempt.end();
+      };
+      upstream.turnOn();
+      expect(below.last.isCancelled).toBe(!isEnded);
+      expect(above.status).toBeNull();
+      expect(deadlines.count).toBe(0);
+    },
+  );
 
-  test('keeps to a deadline that its client set', () => {
+  test('ends at the deadline of its client', () => {
     const { below, stream } = guarded();
     const { above } = stream(watch, 1_000);
     below.last.deliver('created');
@@ -597,7 +638,7 @@ describe('a fault above the guard', () => {
 describe('a call that waits for other clients', () => {
   const lock = 'v3lockpb.Lock/Lock';
 
-  test('has no time limit of ours', () => {
+  test('has no time limit of the proxy', () => {
     const { below, unary } = guarded();
     const { above } = unary(lock);
     vi.advanceTimersByTime(24 * 3600_000);
@@ -607,7 +648,7 @@ describe('a call that waits for other clients', () => {
     expect(above).toMatchObject({ texts: ['locked'], status: { code: Code.OK } });
   });
 
-  test('ends at the deadline of its client, which says nothing about the cluster', async () => {
+  test('ends at the deadline of its client, which does not count for the breaker', async () => {
     const { below, unary, breakers, tenant } = guarded();
     for (let i = 0; i < 2 * config.callsMin; i++) {
       const { above } = unary(lock, 60_000);
@@ -619,20 +660,20 @@ describe('a call that waits for other clients', () => {
     expect(breakers.liveCount).toBe(0);
   });
 
-  test('is cancelled upstream when its client leaves', () => {
+  test('is cancelled upstream when its client cancels', () => {
     const { below, unary } = guarded();
-    unary(lock).ongoing.cancel();
+    unary(lock).handle.cancel();
     expect(below.last.isCancelled).toBe(true);
   });
 
-  test('is refused by an open breaker, and is never its probe', async () => {
+  test('is rejected by an open breaker, and is never its probe', async () => {
     const { below, unary, breakers, tenant, openBreaker } = guarded();
     openBreaker(put);
     expect(reasonOf(unary(lock).above)).toBe('breaker-open');
     await vi.advanceTimersByTimeAsync(2 * config.openMs);
     expect(breakers.of(tenant.state, 'write')?.state).toBe('half-open');
     const waiting = unary(lock);
-    waiting.ongoing.cancel();
+    waiting.handle.cancel();
     expect(breakers.of(tenant.state, 'write')?.state).toBe('half-open');
     unary(put);
     below.last.end();

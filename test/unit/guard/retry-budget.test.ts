@@ -5,7 +5,7 @@ import { systemClock } from '../../../src/runtime/clock.ts';
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
-/** How many second attempts are allowed now. */
+/** How many retries are allowed now. */
 function drain(budget: RetryBudget): number {
   let allowed = 0;
   while (budget.withdraw()) allowed += 1;
@@ -13,7 +13,7 @@ function drain(budget: RetryBudget): number {
 }
 
 describe('the retry budget', () => {
-  test('allows a few per second to a process that sends next to nothing', () => {
+  test('allows a few retries per second at a low request rate', () => {
     const budget = new RetryBudget(systemClock);
     expect(drain(budget)).toBe(3);
     vi.advanceTimersByTime(1_000);
@@ -22,14 +22,14 @@ describe('the retry budget', () => {
     expect(drain(budget)).toBe(3);
   });
 
-  test('allows a fifth of the requests besides', () => {
+  test('also allows retries of a fifth of the requests', () => {
     const budget = new RetryBudget(systemClock);
     drain(budget);
     for (let i = 0; i < 101; i++) budget.deposit();
     expect(drain(budget)).toBe(20);
   });
 
-  test('saves up only so much', () => {
+  test('accumulates retries up to a limit', () => {
     const budget = new RetryBudget(systemClock);
     for (let i = 0; i < 1_000_000; i++) budget.deposit();
     expect(drain(budget)).toBe(103);

@@ -3,7 +3,7 @@ import type { Call } from '../../../src/call/call.ts';
 import type { RequestSink } from '../../../src/grpc/call.ts';
 import { KeepAlives } from '../../../src/lease/keep-alives.ts';
 import { type KeepAliveLimits, keepAliveLimits } from '../../../src/lease/limits.ts';
-import { shareKeepAlives } from '../../../src/lease/share-keep-alives.ts';
+import { renew } from '../../../src/lease/renew.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
 import { Caller } from '../../support/caller.ts';
 import {
@@ -69,7 +69,7 @@ export class KeepAliveSetup {
       onFault: (error) => void this.faults.push(error),
     });
     const { keepAlives } = this;
-    this.layer = onBytes(shareKeepAlives({ keepAlives, isShared: () => isShared })(this.etcd));
+    this.layer = onBytes(renew({ keepAlives, isShared: () => isShared })(this.etcd));
   }
 
   get stats() {

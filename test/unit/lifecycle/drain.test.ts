@@ -52,7 +52,7 @@ describe('draining', () => {
     }
   });
 
-  test('a stream that ended or was cancelled before is left alone', async () => {
+  test('a stream that ended or was cancelled before is not ended again', async () => {
     const { streams, etcd, layer } = setUp();
     const ends: [string, Status][] = [];
     layer.stream(callOf('etcdserverpb.Watch/Watch'), caller('ended', ends));
@@ -82,7 +82,7 @@ describe('draining', () => {
     }
   });
 
-  test('once draining, new streams are refused and unary calls still pass', async () => {
+  test('once draining, new streams are rejected and unary calls still pass', async () => {
     const { streams, layer } = setUp();
     await streams.endAll(0);
     const ends: [string, Status][] = [];
@@ -92,7 +92,7 @@ describe('draining', () => {
     expect(ends.length).toBe(1);
   });
 
-  test('a lock that waits for its turn ends too, and a new one is refused', async () => {
+  test('a waiting lock ends too, and a new one is rejected', async () => {
     const { streams, layer, cancelled } = setUp();
     const ends: [string, Status][] = [];
     const lock = () =>
@@ -104,7 +104,7 @@ describe('draining', () => {
     expect(ends.map(([, s]) => s.text)).toEqual(Array(2).fill('etcdserver: server stopped'));
   });
 
-  test('the streams of some end, and nobody else notices', async () => {
+  test('only the selected streams end', async () => {
     const { streams, layer, cancelled } = setUp();
     const ends: [string, Status][] = [];
     const over = callOf('etcdserverpb.Watch/Watch');

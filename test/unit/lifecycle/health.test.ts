@@ -26,7 +26,7 @@ function setup() {
 const heard = (reply: Caller) => reply.messages.map((bytes) => [...bytes]);
 
 describe('Check', () => {
-  test('says SERVING until the process drains, and asks nobody', () => {
+  test('returns SERVING until the process drains, without a call to etcd', () => {
     const { lifecycle, etcd, top } = setup();
     const before = new Caller();
     top.unary(check(), wholeServer, before);
@@ -40,13 +40,13 @@ describe('Check', () => {
     expect(etcd.calls).toEqual([]);
   });
 
-  test('of a service that it does not know is NotFound', () => {
+  test('of an unknown service ends with NotFound', () => {
     const { top, reply } = setup();
     top.unary(check(), named('etcdserverpb.KV'), reply);
     expect(reply.status).toMatchObject({ code: Code.NOT_FOUND, text: 'unknown service' });
   });
 
-  test('that is no protobuf is refused', () => {
+  test('that is not protobuf is rejected', () => {
     const { top, reply } = setup();
     top.unary(check(), Buffer.from([10, 200]), reply);
     expect(reply.code).toBe(Code.INTERNAL);
@@ -54,7 +54,7 @@ describe('Check', () => {
 });
 
 describe('Watch', () => {
-  test('tells the state at once, every change, and ends when the process stops', () => {
+  test('reports the state immediately and each change, and ends when the process stops', () => {
     const { lifecycle, top, reply } = setup();
     const requests = top.stream(watch(), reply);
     expect(heard(reply)).toEqual([]);
@@ -70,15 +70,15 @@ describe('Watch', () => {
     });
   });
 
-  test('of a service that it does not know says so and stays open', () => {
+  test('of an unknown service reports that and stays open', () => {
     const { lifecycle, top, reply } = setup();
-    top.stream(watch(), reply).send(named('nobody'));
+    top.stream(watch(), reply).send(named('unknown'));
     lifecycle.move('draining');
     expect(heard(reply)).toEqual([SERVICE_UNKNOWN]);
     expect(reply.status).toBeNull();
   });
 
-  test('hears nothing more once its client is gone', () => {
+  test('reports nothing after its client has cancelled', () => {
     const { lifecycle, top, reply } = setup();
     const requests = top.stream(watch(), reply);
     requests.send(wholeServer);
@@ -89,7 +89,7 @@ describe('Watch', () => {
     expect(reply.status).toBeNull();
   });
 
-  test('that is opened before the process stops and asks nothing ends with it', () => {
+  test('without a request ends when the process stops', () => {
     const { lifecycle, top, reply } = setup();
     top.stream(watch(), reply);
     lifecycle.move('stopping');

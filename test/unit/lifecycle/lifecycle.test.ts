@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { Lifecycle } from '../../../src/lifecycle/lifecycle.ts';
 
-test('phases follow each other and never come back', () => {
+test('phases follow each other and never repeat', () => {
   const lifecycle = new Lifecycle();
   const seen: string[] = [];
   const unsubscribe = lifecycle.onChange((phase) => seen.push(phase));

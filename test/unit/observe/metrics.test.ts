@@ -1,10 +1,19 @@
 import { describe, expect, test } from 'vitest';
 import { method } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
+import { KeepAliveStats } from '../../../src/lease/context.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
+import { ReadStats } from '../../../src/reads/coalesce.ts';
+import { HubStats } from '../../../src/watch/hub/hub-context.ts';
 
 const put = method('etcdserverpb.KV/Put');
 const watch = method('etcdserverpb.Watch/Watch');
+const idle = {
+  upstream: () => [],
+  guard: () => ({ heldCalls: 0, heldBytes: 0, liveBreakers: 0 }),
+  watches: () => new HubStats(),
+  sharing: () => ({ keepAlives: new KeepAliveStats(), reads: new ReadStats() }),
+};
 
 /** The lines of one metric, without its help. */
 async function lines(metrics: Metrics, name: string): Promise<string[]> {
@@ -14,7 +23,7 @@ async function lines(metrics: Metrics, name: string): Promise<string[]> {
 
 describe('metrics of calls have the names of etcd', () => {
   test('started and handled calls, by code', async () => {
-    const metrics = new Metrics(() => []);
+    const metrics = new Metrics(idle);
     for (const code of [Code.OK, Code.OK, Code.UNAVAILABLE, 99]) {
       metrics.calls.started(put);
       metrics.calls.ended(put, code, 1);
@@ -36,7 +45,7 @@ describe('metrics of calls have the names of etcd', () => {
   });
 
   test('durations, in cumulative buckets', async () => {
-    const metrics = new Metrics(() => []);
+    const metrics = new Metrics(idle);
     for (const ms of [0.5, 0.75, 3, 20_000]) {
       metrics.calls.started(put);
       metrics.calls.ended(put, Code.OK, ms);
@@ -57,10 +66,16 @@ describe('metrics of calls have the names of etcd', () => {
 });
 
 test('metrics of the proxy begin with etcd_bulkhead_', async () => {
-  const metrics = new Metrics(() => [
+  const endpoints = [
     { name: 'a:1', isUp: true },
     { name: 'b:1', isUp: false },
-  ]);
+  ];
+  const metrics = new Metrics({
+    ...idle,
+    ...idle,
+    upstream: () => endpoints,
+    guard: () => ({ heldCalls: 3, heldBytes: 300, liveBreakers: 2 }),
+  });
   metrics.breakerMoved('game-1', 'write', 'open');
   metrics.breakerMoved('game-1', 'write', 'half-open');
   metrics.retried(put);
@@ -75,7 +90,9 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
   metrics.reloadFailed();
   const of = 'tenant="game-1",breaker="write"';
   expect(
-    (await lines(metrics, 'etcd_bulkhead_')).filter((line) => !line.includes('build_info')).sort(),
+    (await lines(metrics, 'etcd_bulkhead_'))
+      .filter((line) => !/build_info|_keepalive_|_shared_/.test(line))
+      .sort(),
   ).toEqual([
     'etcd_bulkhead_authentications_total{outcome="authentication-failed"} 1',
     'etcd_bulkhead_authentications_total{outcome="token"} 1',
@@ -85,6 +102,9 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     'etcd_bulkhead_config_last_reload_success_timestamp_seconds 1700000000',
     'etcd_bulkhead_config_last_reload_successful 0',
     'etcd_bulkhead_foreign_lease_total 2',
+    'etcd_bulkhead_held_bytes 300',
+    'etcd_bulkhead_held_calls 3',
+    'etcd_bulkhead_live_breakers 2',
     'etcd_bulkhead_namespace_violation_total 1',
     'etcd_bulkhead_rejected_total{reason="tenant-unknown"} 1',
     'etcd_bulkhead_retries_total{grpc_method="Put"} 1',
@@ -96,13 +116,13 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
 });
 
 test('an unknown reason adds no label', async () => {
-  const metrics = new Metrics(() => []);
+  const metrics = new Metrics(idle);
   metrics.calls.rejected('a trailer of a peer');
   expect(await lines(metrics, 'etcd_bulkhead_rejected_total')).toEqual([]);
 });
 
 test('every line is valid for Prometheus, and no metric is listed twice', async () => {
-  const metrics = new Metrics(() => [{ name: 'a:1', isUp: true }]);
+  const metrics = new Metrics({ ...idle, upstream: () => [{ name: 'a:1', isUp: true }] });
   metrics.calls.started(put);
   metrics.calls.ended(put, Code.OK, 1);
   const { text, contentType } = await metrics.exposition();
@@ -118,4 +138,22 @@ test('every line is valid for Prometheus, and no metric is listed twice', async 
   expect(names).toEqual(
     expect.arrayContaining(['process_resident_memory_bytes', 'nodejs_eventloop_lag_seconds']),
   );
+});
+
+test('shared keepalives and reads are counted', async () => {
+  const keepAlives = new KeepAliveStats();
+  Object.assign(keepAlives, { clientStreams: 5, upstreamStreams: 3, requests: 9, renewals: 7 });
+  const reads = new ReadStats();
+  reads.joined = 2;
+  const metrics = new Metrics({ ...idle, sharing: () => ({ keepAlives, reads }) });
+  expect(await lines(metrics, 'etcd_bulkhead_keepalive')).toEqual([
+    'etcd_bulkhead_keepalive_client_streams 5',
+    'etcd_bulkhead_keepalive_upstream_streams 3',
+    'etcd_bulkhead_keepalive_requests_total 9',
+    'etcd_bulkhead_keepalive_renewals_total 7',
+    'etcd_bulkhead_keepalive_repeated_renewals_total 0',
+  ]);
+  expect(await lines(metrics, 'etcd_bulkhead_shared')).toEqual([
+    'etcd_bulkhead_shared_reads_total 2',
+  ]);
 });

@@ -1,75 +1,49 @@
 import { expect, test } from 'vitest';
-import { Code, type Origin, ok, status } from '../../../src/grpc/status.ts';
-import { Accrual, judge } from '../../../src/upstream/ejection.ts';
+import { Ejection } from '../../../src/upstream/ejection.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
-/** No spread: the middle of every range. */
+/** Without jitter: the middle of each range. */
 const random = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
 
-function failTimes(accrual: Accrual, times: number): boolean[] {
-  return Array.from({ length: times }, () => accrual.called('failing'));
+function failTimes(ejection: Ejection, times: number): boolean[] {
+  return Array.from({ length: times }, () => ejection.onCall('failing'));
 }
 
-test('five failures in a row put an endpoint out, four do not', () => {
-  const accrual = new Accrual(new ManualClock(), random);
-  failTimes(accrual, 4);
-  accrual.called('alive');
-  failTimes(accrual, 4);
-  expect(accrual.isOut).toBe(false);
-  accrual.called('neither');
-  expect(accrual.called('failing')).toBe(true);
-  expect(accrual.isOut).toBe(true);
+test('five consecutive failures eject an endpoint, four do not', () => {
+  const ejection = new Ejection(new ManualClock(), random);
+  failTimes(ejection, 4);
+  ejection.onCall('alive');
+  failTimes(ejection, 4);
+  expect(ejection.isEjected).toBe(false);
+  ejection.onCall('neither');
+  expect(ejection.onCall('failing')).toBe(true);
+  expect(ejection.isEjected).toBe(true);
 });
 
-test('a probe lets it back in, but not before the penalty is over', () => {
+test('a probe ends the ejection, but not before the penalty has expired', () => {
   const clock = new ManualClock();
-  const accrual = new Accrual(clock, random);
-  failTimes(accrual, 5);
-  expect(accrual.penaltyMs).toBe(1_000);
+  const ejection = new Ejection(clock, random);
+  failTimes(ejection, 5);
+  expect(ejection.penaltyMs).toBe(1_000);
   clock.advance(999);
-  expect(accrual.probed(true)).toBe(false);
+  expect(ejection.onProbe(true)).toBe(false);
   clock.advance(1);
-  expect(accrual.probed(true)).toBe(true);
-  expect(accrual.isOut).toBe(false);
+  expect(ejection.onProbe(true)).toBe(true);
+  expect(ejection.isEjected).toBe(false);
 });
 
-test('the penalty doubles up to a minute, and a call that succeeds makes it short again', () => {
+test('the penalty doubles up to a minute, and a successful call resets it', () => {
   const clock = new ManualClock();
-  const accrual = new Accrual(clock, random);
-  failTimes(accrual, 5);
+  const ejection = new Ejection(clock, random);
+  failTimes(ejection, 5);
   const penalties: number[] = [];
   for (let i = 0; i < 8; i += 1) {
-    penalties.push(accrual.penaltyMs);
-    clock.advance(accrual.penaltyMs);
-    accrual.probed(false);
+    penalties.push(ejection.penaltyMs);
+    clock.advance(ejection.penaltyMs);
+    ejection.onProbe(false);
   }
   expect(penalties).toEqual([1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 60_000, 60_000]);
-  expect(accrual.called('alive')).toBe(true);
-  failTimes(accrual, 5);
-  expect(accrual.penaltyMs).toBe(1_000);
-});
-
-test.each<[Origin, number, string, number, string]>([
-  ['lost', Code.UNAVAILABLE, 'Connection dropped', Infinity, 'failing'],
-  ['unsent', Code.UNAVAILABLE, 'no connection', Infinity, 'failing'],
-  ['peer', Code.UNAVAILABLE, 'etcdserver: no leader', Infinity, 'failing'],
-  ['peer', Code.UNKNOWN, 'etcdserver: too many requests', Infinity, 'neither'],
-  ['peer', Code.UNAVAILABLE, 'etcdserver: too many requests', Infinity, 'neither'],
-  ['peer', Code.INVALID_ARGUMENT, 'etcdserver: key is not provided', Infinity, 'alive'],
-  ['peer', Code.PERMISSION_DENIED, 'etcdserver: permission denied', Infinity, 'alive'],
-  ['proxy', Code.DEADLINE_EXCEEDED, 'Deadline exceeded', 100, 'neither'],
-  ['proxy', Code.DEADLINE_EXCEEDED, 'Deadline exceeded', 8_000, 'failing'],
-])('%s %i "%s" after %d ms: %s', (origin, code, text, timeoutMs, verdict) => {
-  expect(judge(status(code, text, origin), timeoutMs, false)).toBe(verdict);
-});
-
-test('a success shows that it lives', () => {
-  expect(judge(ok, Infinity, false)).toBe('alive');
-});
-
-test('a call that its member resets at its deadline does not speak against the member', () => {
-  const reset = status(Code.UNAVAILABLE, 'stream reset', 'lost');
-  expect(judge(reset, 1_000, true)).toBe('neither');
-  expect(judge(reset, 8_000, true)).toBe('failing');
-  expect(judge(reset, 1_000, false)).toBe('failing');
+  expect(ejection.onCall('alive')).toBe(true);
+  failTimes(ejection, 5);
+  expect(ejection.penaltyMs).toBe(1_000);
 });

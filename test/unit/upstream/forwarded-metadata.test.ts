@@ -6,13 +6,13 @@ const sent = [
   ...['client-api-version', '3.5.0', 'authorization', 'Bearer def', 'token', 'second'],
 ];
 
-test('what etcd understands goes along, and nothing else', () => {
+test('metadata that etcd understands is forwarded, and nothing else', () => {
   expect(forwarded(sent, true)).toEqual([
     ...['hasleader', 'true', 'client-api-version', '3.5.0'],
     ...['token', 'abc', 'authorization', 'Bearer def'],
   ]);
 });
 
-test('credentials stay here where the proxy has its own', () => {
+test('credentials are not forwarded if the proxy sends its own', () => {
   expect(forwarded(sent, false)).toEqual(['hasleader', 'true', 'client-api-version', '3.5.0']);
 });

@@ -56,8 +56,8 @@ function ended(above: Caller): Pick<Status, 'origin' | 'text'> | null {
   return last && { origin: last.origin, text: last.text };
 }
 
-describe('the proxy as a user of etcd', () => {
-  test('is available when it has a token, which goes with every call', () => {
+describe('the login of the proxy', () => {
+  test('makes the upstream available when it has a token, which is sent with every call', () => {
     const { logIns, answer, get, isAvailable } = start();
     expect(logIns()).toHaveLength(1);
     expect(isAvailable()).toBe(false);
@@ -66,7 +66,7 @@ describe('the proxy as a user of etcd', () => {
     expect(get().send().head.metadata).toEqual(['token', 'one']);
   });
 
-  test('logs in once, however many calls are refused for the same token; each counts as not sent', () => {
+  test('logs in once, however many calls are rejected for the same token; each counts as not sent', () => {
     const { logIns, answer, get, isAvailable } = start();
     answer('one');
     const calls = [1, 2, 3].map(() => get());
@@ -80,7 +80,7 @@ describe('the proxy as a user of etcd', () => {
     expect(isAvailable()).toBe(true);
     const again = calls[0]?.send();
     expect(again?.head.metadata).toEqual(['token', 'two']);
-    // A second time is one too many: the client hears that the cluster is not well, and nothing of our token.
+    // A second rejection ends the call. The client does not learn about the proxy's token.
     again?.end(refused);
     expect(ended((calls[0] as (typeof calls)[0]).above)).toEqual({
       origin: 'proxy',
@@ -88,7 +88,7 @@ describe('the proxy as a user of etcd', () => {
     });
   });
 
-  test('does not give up its token for what is said of an older one', () => {
+  test('keeps its token when an older one is rejected', () => {
     const { logIns, answer, get, isAvailable } = start();
     answer('one');
     const [early, late] = [get(), get()];
@@ -99,7 +99,7 @@ describe('the proxy as a user of etcd', () => {
     expect([logIns().length, isAvailable()]).toEqual([2, true]);
   });
 
-  test('tries again after a while when etcd refuses it, and says so', () => {
+  test('retries with backoff if etcd rejects the user, and reports the failure', () => {
     const { clock, logIns, answer, failures, isAvailable } = start();
     logIns()[0]?.end(status(3, 'etcdserver: authentication failed', 'peer'));
     expect([failures, isAvailable()]).toEqual([['etcdserver: authentication failed'], false]);
@@ -113,7 +113,7 @@ describe('the proxy as a user of etcd', () => {
     expect(isAvailable()).toBe(true);
   });
 
-  test('goes without a token where authentication is off, until etcd asks for one', () => {
+  test('sends no token while authentication is disabled, until etcd requires one', () => {
     const { logIns, get, isAvailable } = start();
     logIns()[0]?.end(status(9, 'etcdserver: authentication is not enabled', 'peer'));
     expect(isAvailable()).toBe(true);
@@ -124,7 +124,7 @@ describe('the proxy as a user of etcd', () => {
     expect([logIns().length, isAvailable()]).toEqual([2, false]);
   });
 
-  test('uses its token now and then, or etcd would forget it, and logs in when it has', () => {
+  test('refreshes its token before etcd expires it, and logs in again if etcd has expired it', () => {
     const { clock, unary, answer, logIns } = start();
     answer('one');
     clock.advance(60_000);
@@ -137,7 +137,7 @@ describe('the proxy as a user of etcd', () => {
     expect(logIns()).toHaveLength(2);
   });
 
-  test('ends watch streams whose token was replaced, and leaves the others', () => {
+  test('ends watch streams whose token was replaced, and no others', () => {
     const { upstream, watch, answer, get } = start();
     answer('one');
     const old = new Caller();
@@ -151,7 +151,7 @@ describe('the proxy as a user of etcd', () => {
     expect(fresh.status).toBeNull();
   });
 
-  test('keeps out of calls that carry their own credentials', () => {
+  test('does not affect calls with credentials of their own', () => {
     const { answer, get, logIns } = start();
     answer('one');
     const { above, send } = get('through');
@@ -162,7 +162,7 @@ describe('the proxy as a user of etcd', () => {
     expect(logIns()).toHaveLength(1);
   });
 
-  test('takes another password at a reload', () => {
+  test('applies another password at a reload', () => {
     const { upstream, endpoints, answer, logIns, get } = start();
     answer('one');
     upstream.update({ endpoints, login: { user: 'proxy', password: 'new' } }, 0);

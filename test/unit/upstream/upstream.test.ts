@@ -52,7 +52,7 @@ function setUp(endpoints = [first, second, third]) {
       const above = new Caller();
       return Object.assign(above, { call: upstream.stream(callOf(name), above) });
     },
-    /** How many calls of clients each endpoint was sent, over all of its connections. */
+    /** How many calls of clients each endpoint has received, over all of its connections. */
     shares: () =>
       endpoints.map((port) =>
         transport.to(Number(port)).reduce((sum, channel) => sum + channel.clientCalls.length, 0),
@@ -61,14 +61,14 @@ function setUp(endpoints = [first, second, third]) {
 }
 
 describe('unary calls', () => {
-  test('go round all connected endpoints', () => {
+  test('are distributed round-robin over the connected endpoints', () => {
     const { connect, unary, shares } = setUp();
     for (const port of [first, second, third]) connect(port);
     for (let i = 0; i < 30; i += 1) unary();
     expect(shares()).toEqual([10, 10, 10]);
   });
 
-  test('pass over an endpoint that is down, and use it again when it is back', () => {
+  test('skip an endpoint that is down, and use it again after it has reconnected', () => {
     const { connect, unary, shares, transport } = setUp();
     for (const port of [first, second, third]) connect(port);
     transport.to(2)[0]?.become('failed', 'connect ECONNREFUSED');
@@ -79,11 +79,11 @@ describe('unary calls', () => {
     expect(shares()[1]).toBe(3);
   });
 
-  test('end at once, unsent, when nothing is connected', () => {
+  test('end immediately, unsent, if no endpoint is connected', () => {
     expect(setUp().unary().status).toMatchObject({ code: Code.UNAVAILABLE, origin: 'unsent' });
   });
 
-  test('carry what is left of their deadline, and what etcd understands of their metadata', () => {
+  test('carry the rest of their deadline, and the metadata that etcd understands', () => {
     const { connect, unary, transport, clock } = setUp();
     connect(first);
     clock.advance(1_000);
@@ -102,7 +102,7 @@ describe('unary calls', () => {
     expect(shares()).toEqual([0, 0, 0]);
   });
 
-  test('pass statuses on as they are', () => {
+  test('pass statuses on unchanged', () => {
     const { connect, unary, transport } = setUp();
     connect(first);
     const above = unary();
@@ -116,7 +116,7 @@ describe('unary calls', () => {
 });
 
 describe('streams', () => {
-  test('watches, keepalives and the rest have a connection each', () => {
+  test('watches, keepalives and other streams have a connection each', () => {
     const { connect, stream, unary, transport } = setUp([first]);
     connect(first);
     stream('etcdserverpb.Watch/Watch');
@@ -132,7 +132,7 @@ describe('streams', () => {
     ]);
   });
 
-  test('go where the fewest are open, so a member that comes back gets its share', () => {
+  test('go to the endpoint with the fewest streams, so a reconnected member gets its share', () => {
     const { connect, stream, upstream } = setUp();
     connect(first);
     connect(second);
@@ -145,7 +145,7 @@ describe('streams', () => {
     expect(open()).toEqual([4, 4, 0]);
   });
 
-  test('that end are no longer counted, whoever ended them', () => {
+  test('that have ended are no longer counted, by status or by cancel', () => {
     const { connect, stream, upstream, transport } = setUp([first]);
     connect(first);
     const [ended, cancelled] = [stream(), stream()];
@@ -172,7 +172,7 @@ describe('an endpoint that keeps failing', () => {
     return { ...parts, fail };
   }
 
-  test('is passed over until a probe finds it alive', () => {
+  test('is skipped until a probe succeeds', () => {
     const { fail, shares, unary, upstream, clock, transport } = failing();
     fail(5);
     expect(upstream.snapshot()[0]?.state).toBe('ejected');
@@ -187,7 +187,7 @@ describe('an endpoint that keeps failing', () => {
     expect(shares()[0]).toBe((before ?? 0) + 3);
   });
 
-  test('is used all the same when it is the last', () => {
+  test('is still used if it is the last', () => {
     const { fail, unary, transport, shares } = failing();
     fail(5);
     transport.to(2)[0]?.become('failed', 'gone');
@@ -198,7 +198,7 @@ describe('an endpoint that keeps failing', () => {
 });
 
 describe('probes', () => {
-  test('start when an endpoint connects, learn its version, and prefer members with a leader', () => {
+  test('start when an endpoint connects, read its version, and make members with a leader preferred', () => {
     const { connect, unary, shares, upstream, clock, transport } = setUp([first, second]);
     connect(first);
     connect(second);
@@ -218,7 +218,7 @@ describe('probes', () => {
     expect(shares()).toEqual([0, 4]);
   });
 
-  test('go on every few seconds, one at a time, and end with the upstream', () => {
+  test('repeat every few seconds, one at a time, and stop with the upstream', () => {
     const { connect, clock, transport, upstream } = setUp([first]);
     connect(first);
     clock.advance(60_000);
@@ -235,7 +235,7 @@ describe('probes', () => {
   test.each([
     [status(Code.UNAUTHENTICATED, 'etcdserver: invalid auth token', 'peer'), ''],
     [status(Code.UNAVAILABLE, 'Connection dropped', 'lost'), 'Connection dropped'],
-  ])('of which %j says: last error "%s"', (ended, lastError) => {
+  ])('that end with %j report the last error "%s"', (ended, lastError) => {
     const { connect, clock, transport, upstream } = setUp([first]);
     connect(first);
     clock.advance(0);
@@ -243,7 +243,7 @@ describe('probes', () => {
     expect(upstream.snapshot()[0]?.lastError).toBe(lastError);
   });
 
-  test('survive an answer that is no protobuf', () => {
+  test('continue after a response that is not protobuf', () => {
     const { connect, clock, transport, upstream } = setUp([first]);
     connect(first);
     clock.advance(0);
@@ -258,7 +258,7 @@ describe('availability', () => {
   const watch = method('etcdserverpb.Watch/Watch');
   const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
 
-  test('is told for each class of traffic, when its first connection is up', () => {
+  test('is reported per channel class, when its first connection is ready', () => {
     const { upstream, transport } = setUp();
     const available = () => [range, watch, keepAlive].map((each) => upstream.isAvailable(each));
     const told: boolean[][] = [];
@@ -274,13 +274,13 @@ describe('availability', () => {
     stop();
   });
 
-  test('of unary lease methods is that of ordinary calls, since they go the same way', () => {
+  test('of unary lease methods is that of the unary channels', () => {
     const { upstream, transport } = setUp();
     transport.to(1)[0]?.become('ready');
     expect(upstream.isAvailable(method('etcdserverpb.Lease/LeaseGrant'))).toBe(true);
   });
 
-  test('ends with the last connection of the class, and is told again when one is back', () => {
+  test('ends with the last connection of the class, and is reported again after a reconnect', () => {
     const { connect, upstream, transport } = setUp();
     connect(first);
     connect(second);

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { fromGrpcMetadata, toGrpcMetadata } from '../../../../src/grpc/grpc-js/metadata.ts';
 
-test('metadata survives the way to the library and back', () => {
+test('metadata is unchanged after a round trip through the library', () => {
   const flat = ['token', 'a.1', 'twice', 'x', 'twice', 'y', 'blob-bin', 'AAH/'];
   expect(fromGrpcMetadata(toGrpcMetadata(flat))).toEqual(flat);
 });
@@ -11,6 +11,6 @@ test.each([
   ['token', 'ümlaut'],
   ['bad name', 'x'],
   ['', 'x'],
-])('%j with the value %j cannot stand in a header', (name, value) => {
+])('%j with the value %j is rejected as not valid in a header', (name, value) => {
   expect(() => toGrpcMetadata([name, value])).toThrow();
 });

@@ -18,7 +18,7 @@ test.each([
   [Code.CANCELLED, 'Call cancelled', 'lost'],
   [Code.INTERNAL, 'Received RST_STREAM with code 2 (Internal server error)', 'lost'],
   [Code.RESOURCE_EXHAUSTED, 'Bandwidth exhausted or memory limit exceeded', 'lost'],
-])('what grpc-js makes up itself, %i %s, is Unavailable and %s', (code, text, origin) => {
+])('an error of grpc-js itself, %i %s, is Unavailable and %s', (code, text, origin) => {
   expect(fromGrpcStatus(ended(code, text), false)).toMatchObject({
     code: Code.UNAVAILABLE,
     text,
@@ -26,7 +26,7 @@ test.each([
   });
 });
 
-test('the deadline that passed here is ours, the one that etcd noticed is etcd’s', () => {
+test('a deadline that passed here has the origin proxy, one that etcd reported the origin peer', () => {
   const here = ended(
     Code.DEADLINE_EXCEEDED,
     'Deadline exceeded after 0.1s,remote_addr=1.2.3.4:2379',
@@ -41,7 +41,7 @@ test.each([
   [Code.CANCELLED, 'etcdserver: request canceled'],
   [Code.UNKNOWN, 'etcdserver: too many requests'],
   [Code.INTERNAL, 'grpc: error unmarshalling request'],
-])('what etcd says stays as it is: %i %s', (code, text) => {
+])('a status of etcd is unchanged: %i %s', (code, text) => {
   expect(fromGrpcStatus(ended(code, text), true)).toEqual({
     code,
     text,
@@ -50,17 +50,17 @@ test.each([
   });
 });
 
-test('a peer cannot make an answered call look as if it was never sent', () => {
+test('a peer cannot make a call with a response look as if it was never sent', () => {
   const text = 'Stream refused by server';
   expect(fromGrpcStatus(ended(Code.UNAVAILABLE, text), true).origin).toBe('lost');
   const onItsOwn = ended(Code.UNAVAILABLE, text, { 'content-type': 'application/grpc' });
   expect(fromGrpcStatus(onItsOwn, false).origin).toBe('peer');
 });
 
-test('a status that is no number is Unknown', () => {
+test('a status that is not a number is Unknown', () => {
   expect(fromGrpcStatus(ended(Number.NaN, 'odd'), true).code).toBe(Code.UNKNOWN);
 });
 
-test('a plain success is the one shared object', () => {
+test('an OK without text or trailers is one shared object', () => {
   expect(fromGrpcStatus(ended(Code.OK, ''), true)).toBe(ok);
 });

@@ -1,4 +1,4 @@
-/** What the native server makes of requests, frame by frame, on a wire in memory. */
+/** Calls on the native server, frame by frame, over a wire in memory. */
 import { describe, expect, test } from 'vitest';
 import { type CallHandle, endedCall, type ResponseSink } from '../../../../src/grpc/call.ts';
 import { AssemblyBudget, messagePrefix } from '../../../../src/grpc/message-framing.ts';
@@ -7,9 +7,16 @@ import { Code, ok } from '../../../../src/grpc/status.ts';
 import type { Incoming, ServedMethod } from '../../../../src/grpc/transport.ts';
 import { FrameType } from '../../../../src/http2/frame.ts';
 import { HeaderTemplate } from '../../../../src/http2/hpack/encoder.ts';
+import { SettingId } from '../../../../src/http2/settings.ts';
 import { asOwned } from '../../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
-import { frame, type RawPeer, ServerUnderTest, settle } from '../../../support/raw-http2.ts';
+import {
+  frame,
+  type RawPeer,
+  ServerUnderTest,
+  settle,
+  uint32,
+} from '../../../support/raw-http2.ts';
 
 const put: ServedMethod = {
   path: '/etcdserverpb.KV/Put',
@@ -22,43 +29,52 @@ const head = [...method, ':path', put.path, 'content-type', 'application/grpc', 
 class Unary {
   readonly methods = new Map([[put.path, put]]);
   readonly calls: { incoming: Incoming<ServedMethod>; request: string }[] = [];
-  unary(incoming: Incoming<ServedMethod>, request: Uint8Array, reply: ResponseSink): CallHandle {
-    this.calls.push({ incoming, request: Buffer.from(request).toString() });
-    reply.deliver(asOwned(Buffer.from('answer')));
-    reply.end(ok);
+  onCall: (responses: ResponseSink, incoming: Incoming<ServedMethod>) => CallHandle = (
+    responses,
+  ) => {
+    responses.deliver(asOwned(Buffer.from('response')));
+    responses.end(ok);
     return endedCall;
+  };
+  unary(
+    incoming: Incoming<ServedMethod>,
+    request: Uint8Array,
+    responses: ResponseSink,
+  ): CallHandle {
+    this.calls.push({ incoming, request: Buffer.from(request).toString() });
+    return this.onCall(responses, incoming);
   }
   stream() {
     return endedCall;
   }
 }
 
-function serve(messageBytesMax = 100) {
+function serve(messageBytesMax = 100, settings: [number, number][] = []) {
   const clock = new ManualClock();
   const handler = new Unary();
   const faults: unknown[] = [];
-  const serving = {
+  const context = {
     handler,
     messageBytesMax,
     assembly: new AssemblyBudget(1_000_000),
     clock,
     peer: { listener: 'x', remote: '', certificate: null },
-    replyHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
+    responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
     okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
     onFault: (fault: unknown) => faults.push(fault),
   };
   const server = new ServerUnderTest(clock, {
-    acceptor: { accept: (from) => new ServedCall(from, serving), onClosed() {} },
+    acceptor: { accept: (from) => new ServedCall(from, context), onClosed() {} },
   });
-  server.begin();
+  server.begin(...settings);
   return { clock, handler, peer: server.peer, faults };
 }
 
 const message = (text: string) =>
   Buffer.concat([Buffer.from(messagePrefix(text.length)), Buffer.from(text)]);
 
-/** What came on a stream: `:status`, fields and trailers of all header blocks, and the DATA. */
-function answer(peer: RawPeer, streamId: number) {
+/** What a stream received: `:status`, fields and trailers of all header blocks, and the DATA. */
+function received(peer: RawPeer, streamId: number) {
   const fields: Record<string, string> = {};
   let text = '';
   for (const each of peer.frames.filter((got) => got.streamId === streamId)) {
@@ -77,11 +93,11 @@ async function call(peer: RawPeer, streamId: number, fields: string[], body: Buf
     frame(FrameType.DATA, 1, streamId, body),
   );
   await settle();
-  return answer(peer, streamId);
+  return received(peer, streamId);
 }
 
 describe('a unary call', () => {
-  test('is one call into the handler and three frames of answer, soon of constant size', async () => {
+  test('is one call of the handler and a response of three frames, whose head soon takes two bytes', async () => {
     const { handler, peer } = serve();
     for (const id of [1, 3, 5]) {
       const { fields, text } = await call(peer, id, head, message('request'));
@@ -90,15 +106,15 @@ describe('a unary call', () => {
         'content-type': 'application/grpc',
         'grpc-status': '0',
       });
-      expect(text.slice(5)).toBe('answer');
+      expect(text.slice(5)).toBe('response');
     }
     expect(handler.calls.map(({ request }) => request)).toEqual(['request', 'request', 'request']);
     const sizes = (id: number) =>
       peer.frames.filter((got) => got.streamId === id).map((got) => got.payload.length);
-    expect(sizes(5)).toEqual([2, 11, 1]);
+    expect(sizes(5)).toEqual([2, 13, 1]);
   });
 
-  test('starts when its end has come, in whatever frames', async () => {
+  test('starts when the request has ended, however it is cut into frames', async () => {
     const { handler, peer } = serve();
     const bytes = message('request');
     peer.send(frame(FrameType.HEADERS, 4, 1, peer.block(...head)));
@@ -112,7 +128,7 @@ describe('a unary call', () => {
     expect(handler.calls.map(({ request }) => request)).toEqual(['request']);
   });
 
-  test('carries its metadata and deadline, without what is the transport’s own', async () => {
+  test('has its metadata and deadline, without the fields of the transport', async () => {
     const { handler, peer, clock } = serve();
     clock.advance(1_000);
     const fields = [...head, 'grpc-timeout', '5S', 'hasleader', 'true', 'x-bin', 'AAH/'];
@@ -153,14 +169,14 @@ describe('a unary call', () => {
     ['/etcdserverpb.KV/Foo', 'unknown method Foo for service etcdserverpb.KV'],
     ['/no.Such/Thing', 'unknown service no.Such'],
     ['/x', 'malformed method name: "/x"'],
-  ])('to %s is Unimplemented in the words of grpc-go', async (path, text) => {
+  ])('to %s is Unimplemented with the text of grpc-go', async (path, text) => {
     const { peer } = serve();
     const fields = [...method, ':path', path, 'content-type', 'application/grpc'];
     const got = await call(peer, 1, fields, message('x'));
     expect(got.fields).toMatchObject({ 'grpc-status': '12', 'grpc-message': text });
   });
 
-  test('with an encoding that we lack is told which ones there are', async () => {
+  test('with an unsupported encoding is rejected, and the status names the supported ones', async () => {
     const { peer } = serve();
     const got = await call(peer, 1, [...head, 'grpc-encoding', 'gzip'], message('x'));
     expect(got.fields).toMatchObject({
@@ -170,15 +186,137 @@ describe('a unary call', () => {
     });
   });
 
-  test('with a timeout that is none is Internal', async () => {
+  test('with a malformed timeout is Internal', async () => {
     const { peer } = serve();
     const got = await call(peer, 1, [...head, 'grpc-timeout', 'soon'], message('x'));
     expect(got.fields['grpc-status']).toBe('13');
   });
 });
 
-test('a request that is no call gets 415', async () => {
+test('a request that is not a gRPC call is rejected with 415', async () => {
   const { peer } = serve();
   const got = await call(peer, 1, [...method, ':path', '/'], Buffer.from('{}'));
   expect(got.fields[':status']).toBe('415');
+});
+
+/** Counts what reaches a handle. */
+class CountingHandle implements CallHandle {
+  cancels = 0;
+  pauses = 0;
+  resumes = 0;
+  cancel(): void {
+    this.cancels += 1;
+  }
+  pauseResponses(): void {
+    this.pauses += 1;
+  }
+  resumeResponses(): void {
+    this.resumes += 1;
+  }
+}
+
+describe('a shared message', () => {
+  test('is sent as one message: its head, then its tail', async () => {
+    const { handler, peer } = serve();
+    const tail = Buffer.from('tail');
+    handler.onCall = (responses) => {
+      responses.deliverShared(Buffer.from('head '), tail);
+      responses.deliverShared(Buffer.alloc(0), tail);
+      responses.end(ok);
+      return endedCall;
+    };
+    const { text } = await call(peer, 1, head, message(''));
+    expect(text).toBe(`${message('head tail')}${message('tail')}`);
+    expect(tail.toString()).toBe('tail');
+  });
+
+  test('has its head copied before deliverShared returns, also while it waits for a window', async () => {
+    const { handler, peer, faults } = serve(100, [[SettingId.INITIAL_WINDOW_SIZE, 0]]);
+    const tail = Buffer.alloc(200_000, 'tail');
+    const scratch = Buffer.alloc(6);
+    handler.onCall = (responses) => {
+      scratch.write(`head ${handler.calls.length}`);
+      responses.deliverShared(scratch, tail);
+      scratch.fill('x');
+      responses.end(ok);
+      return endedCall;
+    };
+    for (const id of [1, 3, 5]) await call(peer, id, head, message(''));
+    expect(peer.of(FrameType.DATA)).toHaveLength(0);
+    peer.send(frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(1_000_000)));
+    for (const id of [1, 3, 5]) {
+      peer.send(frame(FrameType.WINDOW_UPDATE, 0, id, uint32(300_000)));
+    }
+    await settle();
+    for (const [i, id] of [1, 3, 5].entries()) {
+      const { fields, text } = received(peer, id);
+      expect(text.slice(5, 11)).toBe(`head ${i + 1}`);
+      expect(text.slice(11)).toBe('tail'.repeat(50_000));
+      expect(fields['grpc-status']).toBe('0');
+    }
+    expect(tail.equals(Buffer.alloc(200_000, 'tail'))).toBe(true);
+    expect(faults).toEqual([]);
+  });
+
+  test('after the end of the call is dropped', async () => {
+    const { handler, peer } = serve();
+    handler.onCall = (responses) => {
+      responses.end(ok);
+      responses.deliverShared(Buffer.from('head '), Buffer.from('tail'));
+      return endedCall;
+    };
+    expect((await call(peer, 1, head, message(''))).text).toBe('');
+  });
+});
+
+describe('backpressure', () => {
+  test('that begins before the handler has returned reaches its handle once', async () => {
+    const { handler, peer } = serve(100, [[SettingId.INITIAL_WINDOW_SIZE, 0]]);
+    const handle = new CountingHandle();
+    handler.onCall = (responses) => {
+      const bytes = Buffer.alloc(1_000_000);
+      // Shared, because the wire in memory does not copy what is written, as a socket does before memory is released.
+      for (let i = 0; i < 3; i++) responses.deliverShared(Buffer.alloc(0), bytes);
+      return handle;
+    };
+    await call(peer, 1, head, message(''));
+    expect(handle).toMatchObject({ pauses: 1, resumes: 0 });
+    peer.send(frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(4_000_000)));
+    peer.send(frame(FrameType.WINDOW_UPDATE, 0, 1, uint32(4_000_000)));
+    for (let i = 0; i < 100 && handle.resumes === 0; i++) await settle();
+    expect(handle).toMatchObject({ pauses: 1, resumes: 1, cancels: 0 });
+    expect(received(peer, 1).text).toHaveLength(3 * (5 + 1_000_000));
+  });
+});
+
+describe('a call that the client resets', () => {
+  test('is cancelled once, and later responses are dropped', async () => {
+    const { handler, peer } = serve();
+    const handle = new CountingHandle();
+    let sink: ResponseSink | null = null;
+    handler.onCall = (responses) => {
+      sink = responses;
+      return handle;
+    };
+    await call(peer, 1, head, message(''));
+    peer.send(frame(FrameType.RST_STREAM, 0, 1, uint32(8)));
+    await settle();
+    const late = sink as ResponseSink | null;
+    late?.deliver(asOwned(Buffer.from('late')));
+    late?.end(ok);
+    await settle();
+    expect(handle.cancels).toBe(1);
+    expect(received(peer, 1)).toEqual({ fields: {}, text: '' });
+  });
+
+  test('while it is being started is cancelled when the handler returns', async () => {
+    const { handler, peer } = serve();
+    const handle = new CountingHandle();
+    handler.onCall = (_, incoming) => {
+      if (incoming instanceof ServedCall) incoming.onReset();
+      return handle;
+    };
+    await call(peer, 1, head, message(''));
+    expect(handle).toEqual({ cancels: 1, pauses: 0, resumes: 0 });
+  });
 });

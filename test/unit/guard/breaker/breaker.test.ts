@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { BreakerConfig } from '../../../../src/config/sections/breaker.ts';
+import type { BreakerVerdict as Verdict } from '../../../../src/etcd/outcomes.ts';
 import { type Breaker, type BreakerState, refused } from '../../../../src/guard/breaker/breaker.ts';
 import { Breakers } from '../../../../src/guard/breaker/breakers.ts';
-import type { Verdict } from '../../../../src/guard/classify.ts';
 import { systemClock } from '../../../../src/runtime/clock.ts';
 import { Deadlines } from '../../../../src/runtime/deadlines.ts';
 import { testTenant } from '../../../support/test-call.ts';
@@ -15,7 +15,7 @@ const config: BreakerConfig = {
   openMs: 1_500,
   openMaxMs: 10_000,
 };
-/** Without a spread: open times are exact. */
+/** Without jitter: open times are exact. */
 const random = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
 const tenant = testTenant();
 
@@ -46,7 +46,7 @@ function breakerOf(): Breaker {
   return found;
 }
 
-/** A call from beginning to end. */
+/** A complete call. */
 function call(verdict: Verdict, times = 1): void {
   for (let i = 0; i < times; i++) {
     const ticket = breaker.admit();
@@ -54,9 +54,6 @@ function call(verdict: Verdict, times = 1): void {
     breaker.settle(ticket, verdict);
   }
 }
-
-/** A success is counted in a microtask. */
-const counted = () => vi.advanceTimersByTimeAsync(0);
 
 function open(): void {
   call('failure', config.callsMin);
@@ -70,55 +67,60 @@ async function halfOpen(): Promise<void> {
 }
 
 describe('a closed breaker', () => {
-  test('does not open on the first failure, nor on any below the volume', () => {
+  test('does not open below the minimum number of calls', () => {
     call('failure', config.callsMin - 1);
     expect(breaker.state).toBe('closed');
     call('failure');
     expect(breaker.state).toBe('open');
   });
 
-  test('opens only when more than half of the window failed', async () => {
+  test('opens only when more than half of the calls in the window failed', async () => {
     call('success', 20);
     call('failure', 20);
-    await counted();
     expect(breaker.state).toBe('closed');
     call('failure');
     expect(breaker.state).toBe('open');
   });
 
-  test('forgets what is older than its window', async () => {
+  test('ignores outcomes that are older than its window', async () => {
     call('failure', 19);
     await vi.advanceTimersByTimeAsync(config.windowMs + 1_000);
     call('failure', 19);
     expect(breaker.state).toBe('closed');
   });
 
-  test('is not diluted by calls that are still under way', () => {
+  test('is not diluted by calls in flight', () => {
     const underWay = Array.from({ length: 1_000 }, () => breaker.admit());
     call('failure', config.callsMin);
     expect(breaker.state).toBe('open');
     expect(new Set(underWay).has(refused)).toBe(false);
   });
 
-  test.each<Verdict>(['neutral', 'overload'])('never opens by calls that are %s', (verdict) => {
-    call(verdict, 1_000);
-    expect(breaker.state).toBe('closed');
-    expect(breakers.liveCount).toBe(0);
-  });
-
-  test.each([50, 30, 70])('never opens by leader changes alone, at %i percent', async (percent) => {
-    const parts = { clock: systemClock, random, deadlines, onState: null };
-    const others = new Breakers({ ...parts, config: { ...config, errorPercent: percent } });
-    breaker = others.of(tenant.state, 'read') ?? breaker;
-    for (let i = 0; i < 500; i++) {
-      call('half-failure');
-      await vi.advanceTimersByTimeAsync(37);
+  test.each<Verdict>(['neutral', 'overload'])(
+    'never opens because of calls that are %s',
+    (verdict) => {
+      call(verdict, 1_000);
       expect(breaker.state).toBe('closed');
-    }
-    others.close();
-  });
+      expect(breakers.liveCount).toBe(0);
+    },
+  );
 
-  test('counts a leader change half beside real failures', () => {
+  test.each([50, 30, 70])(
+    'never opens because of leader changes alone, at %i percent',
+    async (percent) => {
+      const parts = { clock: systemClock, random, deadlines, onState: null };
+      const others = new Breakers({ ...parts, config: { ...config, errorPercent: percent } });
+      breaker = others.of(tenant.state, 'read') ?? breaker;
+      for (let i = 0; i < 500; i++) {
+        call('half-failure');
+        await vi.advanceTimersByTimeAsync(37);
+        expect(breaker.state).toBe('closed');
+      }
+      others.close();
+    },
+  );
+
+  test('counts a leader change as half a failure beside real failures', () => {
     call('failure', 15);
     call('half-failure', 5);
     expect(breaker.state).toBe('closed');
@@ -126,14 +128,14 @@ describe('a closed breaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  test('has no limit of its own on calls under way', () => {
+  test('does not limit calls in flight', () => {
     for (let i = 0; i < 10_000; i++) expect(breaker.admit()).not.toBe(refused);
     expect(breaker.state).toBe('closed');
   });
 });
 
 describe('an open breaker', () => {
-  test('refuses at once and says for how long', () => {
+  test('rejects immediately and reports for how long', () => {
     open();
     expect(breaker.admit()).toBe(refused);
     expect(breaker.retryAfterMs).toBe(config.openMs);
@@ -142,17 +144,16 @@ describe('an open breaker', () => {
     expect(breaker.retryAfterMs).toBe(config.openMs - 1_000);
   });
 
-  test('does not hear calls that began before it opened', async () => {
+  test('ignores calls that began before it opened', async () => {
     const early = Array.from({ length: 3 }, () => breaker.admit());
     await halfOpen();
     for (const ticket of early) breaker.settle(ticket, 'success');
-    await counted();
     expect(breaker.state).toBe('half-open');
     for (const ticket of early) breaker.settle(ticket, 'failure');
     expect(breaker.state).toBe('half-open');
   });
 
-  test('varies its open time, so that processes do not probe in step', () => {
+  test('varies its open time, so that processes do not probe at the same moment', () => {
     const times = [0, 0.25, 0.5, 0.75].map((share) => {
       const integer = (min: number, max: number) => min + Math.floor(share * (max - min));
       const parts = { config, clock: systemClock, deadlines, onState: null };
@@ -172,7 +173,7 @@ describe('an open breaker', () => {
 });
 
 describe('a half-open breaker', () => {
-  test('lets one probe through and refuses all others', async () => {
+  test('admits one probe and rejects all others', async () => {
     await halfOpen();
     expect(breaker.admit()).not.toBe(refused);
     expect(breaker.admit()).toBe(refused);
@@ -181,7 +182,6 @@ describe('a half-open breaker', () => {
   test('closes when its probe succeeds, and one failure does not open it again', async () => {
     await halfOpen();
     call('success');
-    await counted();
     expect(breaker.state).toBe('closed');
     call('failure');
     expect(breaker.state).toBe('closed');
@@ -200,10 +200,9 @@ describe('a half-open breaker', () => {
     expect(times).toEqual([3_000, 6_000, 10_000, 10_000]);
   });
 
-  test('begins again with the first open time after a healthy period, and not before', async () => {
+  test('starts again with the first open time after a healthy period, not earlier', async () => {
     await halfOpen();
     call('success');
-    await counted();
     open();
     expect(breaker.retryAfterMs).toBe(2 * config.openMs);
     await vi.advanceTimersByTimeAsync(2 * config.openMs);
@@ -218,18 +217,16 @@ describe('a half-open breaker', () => {
     async (verdict) => {
       await halfOpen();
       call(verdict);
-      await counted();
       expect(breaker.state).toBe('open');
       expect(breaker.retryAfterMs).toBe(config.openMs);
       await vi.advanceTimersByTimeAsync(config.openMs);
       expect(breaker.state).toBe('half-open');
       call('success');
-      await counted();
       expect(breaker.state).toBe('closed');
     },
   );
 
-  test('does not wait for ever for a probe that never ends', async () => {
+  test('opens again if its probe exceeds the time limit', async () => {
     await halfOpen();
     const probe = breaker.admit();
     await vi.advanceTimersByTimeAsync(7_000);
@@ -237,8 +234,32 @@ describe('a half-open breaker', () => {
     await vi.advanceTimersByTimeAsync(1_100);
     expect(breaker.state).toBe('open');
     breaker.settle(probe, 'success');
-    await counted();
     expect(breaker.state).toBe('open');
+  });
+
+  test.each<Verdict>(['neutral', 'overload', 'half-failure'])(
+    'ignores a waiting call that ends with %s',
+    async (verdict) => {
+      await halfOpen();
+      for (let i = 0; i < 4; i++) breaker.settle(breaker.admitWaiting(), verdict);
+      expect(breaker.state).toBe('half-open');
+      call('success');
+      expect(breaker.state).toBe('closed');
+    },
+  );
+
+  test.each<[Verdict, BreakerState]>([
+    ['success', 'closed'],
+    ['failure', 'open'],
+  ])('counts a waiting call that ends with %s, also beside its probe', async (verdict, state) => {
+    await halfOpen();
+    const waiting = breaker.admitWaiting();
+    const probe = breaker.admit();
+    breaker.settle(waiting, verdict);
+    expect(breaker.state).toBe(state);
+    breaker.settle(probe, 'failure');
+    expect(breaker.state).toBe(state);
+    expect(deadlines.count).toBe(0);
   });
 });
 
@@ -251,7 +272,7 @@ describe('many breakers', () => {
     expect(breakers.of(tenant.state, 'read')).toBe(breaker);
   });
 
-  test('share one timer, and a quiet one costs nothing', async () => {
+  test('share one timer, and an idle one has no window', async () => {
     const tenants = Array.from({ length: 2_000 }, (_, i) => testTenant(`t-${i}`));
     for (const one of tenants) {
       const found = breakers.of(one.state, 'write');
@@ -264,20 +285,20 @@ describe('many breakers', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test('an open one is not forgotten when it is quiet', async () => {
+  test('an open one stays live when it is idle', async () => {
     open();
     await vi.advanceTimersByTimeAsync(10 * config.windowMs);
     expect(breaker.state).toBe('half-open');
     expect(breakers.liveCount).toBe(1);
   });
 
-  test('switched off there are none', () => {
+  test('are not created if they are disabled', () => {
     const parts = { clock: systemClock, random, deadlines, onState: null };
     const off = new Breakers({ ...parts, config: { ...config, enabled: false } });
     expect(off.of(tenant.state, 'read')).toBeNull();
   });
 
-  test('what is settled after closing is not heard', () => {
+  test('ignore verdicts after they were closed', () => {
     const ticket = breaker.admit();
     open();
     breakers.close();

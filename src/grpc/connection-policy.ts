@@ -1,0 +1,15 @@
+/** Timeouts and intervals of connections that are the same for both transports. */
+
+/** As in etcd: embed/config.go, DefaultGRPCKeepAliveInterval and DefaultGRPCKeepAliveTimeout. */
+export const serverPingIntervalMs = 7_200_000;
+export const serverPingTimeoutMs = 20_000;
+
+/** Bounds of the backoff between two attempts to connect to an endpoint. */
+export const reconnectMsMin = 100;
+export const reconnectMsMax = 3_000;
+
+/** From the first packet of a connection to the server's SETTINGS, TLS included. */
+export const handshakeMsMax = 5_000;
+export const handshakeTimeoutText = `no HTTP/2 settings within ${handshakeMsMax} ms`;
+
+export const userAgent = 'etcd-bulkhead';

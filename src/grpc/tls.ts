@@ -1,0 +1,32 @@
+/** The TLS settings of both transports, from the PEM texts of the configuration to the options of node:tls. */
+import { isIP } from 'node:net';
+import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import type { ClientTls, ServerTls, SocketAddress } from './transport.ts';
+
+const minVersion = 'TLSv1.2';
+
+export function serverContextOptions(tls: ServerTls): SecureContextOptions {
+  const { certificate, key, clientAuthorities } = tls;
+  const ca = clientAuthorities === null ? {} : { ca: clientAuthorities };
+  return { minVersion, cert: certificate, key, ...ca };
+}
+
+/** Throws if a certificate or the key cannot be parsed. */
+export function clientContext(tls: ClientTls): SecureContext {
+  return createSecureContext({
+    minVersion,
+    ...(tls.authorities === null ? {} : { ca: tls.authorities }),
+    ...(tls.certificate === null ? {} : { cert: tls.certificate }),
+    ...(tls.key === null ? {} : { key: tls.key }),
+  });
+}
+
+/** The name or IP address that the server's certificate must be valid for. */
+export function expectedServerName(address: SocketAddress, tls: ClientTls | null): string {
+  return tls?.serverName ?? ('path' in address ? 'localhost' : address.host);
+}
+
+/** The name for SNI. Empty for an IP address, which RFC 6066 does not allow there; the certificate is verified nevertheless. */
+export function sniName(serverName: string): string {
+  return isIP(serverName) === 0 ? serverName : '';
+}
