@@ -105,7 +105,18 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     'etcd_bulkhead_tls_cert_expiry_timestamp_seconds{use="server",listener="a:2379"} 1800000000',
     'etcd_bulkhead_upstream_up{endpoint="a:1"} 1',
     'etcd_bulkhead_upstream_up{endpoint="b:1"} 0',
+    'etcd_bulkhead_watch_delivered_events_total 0',
+    'etcd_bulkhead_watch_feeds 0',
+    'etcd_bulkhead_watch_fences_total 0',
+    'etcd_bulkhead_watch_history_bytes 0',
+    'etcd_bulkhead_watch_joins_total{kind="history"} 0',
+    'etcd_bulkhead_watch_joins_total{kind="now"} 0',
+    'etcd_bulkhead_watch_joins_total{kind="private"} 0',
+    'etcd_bulkhead_watch_lagging_watchers 0',
+    'etcd_bulkhead_watch_rounds_total 0',
     'etcd_bulkhead_watch_streams 0',
+    'etcd_bulkhead_watch_upstream_events_total 0',
+    'etcd_bulkhead_watch_watchers 0',
   ]);
 });
 
