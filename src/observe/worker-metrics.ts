@@ -72,10 +72,10 @@ function merged(parts: readonly (readonly MetricFamily[])[]): readonly MetricFam
     const combine = combineGauge.get(family.name) ?? sum;
     for (const sample of family.values) {
       const key = keyOf(sample);
-      const value = merging.samples.get(key)?.value;
+      const before = merging.samples.get(key);
       merging.samples.set(
         key,
-        value === undefined ? sample : { ...sample, value: combine(value, sample.value) },
+        before === undefined ? sample : { ...before, value: combine(before.value, sample.value) },
       );
     }
   }

@@ -6,7 +6,7 @@ import cluster from 'node:cluster';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ActiveConfiguration } from '../admin/active-configuration.ts';
-import type { ByWorker, WorkerReport } from '../admin/reports.ts';
+import type { ByWorker, EndpointReport, FeedReport, WorkerReport } from '../admin/reports.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import { certificateExpiries } from '../config/certificate-expiry.ts';
 import type { Config } from '../config/config.ts';
@@ -124,8 +124,8 @@ class Supervisor implements RunningProxy {
         lifecycle: this.#lifecycle,
         version,
         configuration: () => this.#configuration.report,
-        upstream: () => this.#rows('endpoints'),
-        feeds: () => this.#rows('feeds'),
+        upstream: () => this.#endpoints(),
+        feeds: () => this.#feeds(),
         metrics: () => this.#exposition(),
         workers: () => this.#reports(),
       });
@@ -235,12 +235,16 @@ class Supervisor implements RunningProxy {
     return this.#slots.map(({ report }) => report);
   }
 
-  async #rows<K extends 'endpoints' | 'feeds'>(
-    what: K,
-  ): Promise<readonly ByWorker<Collected[K][number]>[]> {
-    const collected = await this.#collect(what);
-    return groupedByWorker<Collected[K][number]>(
-      collected.map(({ worker, value }) => ({ worker, rows: value })),
+  async #endpoints(): Promise<readonly ByWorker<EndpointReport>[]> {
+    const collected = await this.#collect('endpoints');
+    return groupedByWorker(collected.map(({ worker, value }) => ({ worker, rows: value })));
+  }
+
+  /** Equal feeds of two workers are two feeds. */
+  async #feeds(): Promise<readonly ByWorker<FeedReport>[]> {
+    const collected = await this.#collect('feeds');
+    return collected.flatMap(({ worker, value }) =>
+      value.map((feed) => ({ ...feed, workers: [worker] })),
     );
   }
 

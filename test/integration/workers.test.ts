@@ -5,11 +5,12 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
 import { hashPassword } from '../../src/identity/password.ts';
+import { CertificateAuthority } from '../support/certificates.ts';
 import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
 import { logIn } from '../support/configured.ts';
 import { type Etcd, startEtcd } from '../support/etcd.ts';
 import { etcdctl } from '../support/etcdctl.ts';
-import { Program } from '../support/program.ts';
+import { Program, runProgram } from '../support/program.ts';
 import { Sidecar } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
 
@@ -81,6 +82,20 @@ function openWatches(address: string, count: number) {
   };
 }
 
+/** The open watches on the one watched range, by worker. Each worker has a feed of its own. */
+async function watchersByWorker(sidecar: Sidecar): Promise<ReadonlyMap<number, number>> {
+  const { feeds } = JSON.parse(await sidecar.page('/watchz')) as {
+    readonly feeds: readonly { readonly workers: readonly number[]; readonly watchers: number }[];
+  };
+  return new Map(feeds.map(({ workers, watchers }) => [workers[0] ?? 0, watchers]));
+}
+
+async function expectBothServe(sidecar: Sidecar, watchers: number): Promise<void> {
+  const byWorker = await watchersByWorker(sidecar);
+  expect([...byWorker.keys()].sort()).toEqual([1, 2]);
+  expect([...byWorker.values()].reduce((sum, count) => sum + count, 0)).toBe(watchers);
+}
+
 async function putEventually(client: GrpcClient): Promise<void> {
   await until('a put', async () => {
     const put = client.call('etcdserverpb.KV/Put', { key, value: key }, { timeoutMs: 2_000 });
@@ -105,10 +120,7 @@ describe('two workers', () => {
     using watches = openWatches(address, 10);
     await watches.ready;
     expect(await metric(sidecar, 'etcd_bulkhead_watch_streams')).toEqual({ '': 10 });
-    // One feed per worker, so each worker has some of the watches.
-    const { feeds } = JSON.parse(await sidecar.page('/watchz'));
-    expect(feeds.map((feed: { workers: number[] }) => feed.workers).sort()).toEqual([[1], [2]]);
-    expect(feeds.map((feed: { watchers: number }) => feed.watchers)).toEqual([5, 5]);
+    await expectBothServe(sidecar, 10);
     const { endpoints } = JSON.parse(await sidecar.page('/upstreamz'));
     expect(endpoints.flatMap((each: { workers: number[] }) => each.workers).sort()).toEqual([1, 2]);
     const puts = /^grpc_server_handled_total\{.*"Put".*"OK"\} (\d+)$/m;
@@ -123,6 +135,7 @@ describe('two workers', () => {
     using watches = openWatches(sidecar.address, 10);
     await watches.ready;
     const [first, second] = await workersOf(sidecar);
+    const ofFirst = (await watchersByWorker(sidecar)).get(1);
     const before = await sidecar.page('/metrics');
     const handled = (page: string) =>
       Number(/^grpc_server_started_total\{.*"Watch"\} (\d+)$/m.exec(page)?.[1]);
@@ -149,7 +162,7 @@ describe('two workers', () => {
     isLoading = false;
     await Promise.all(load);
     // The connections of the other worker stay open.
-    expect(watches.ended).toHaveLength(5);
+    expect(watches.ended).toHaveLength(ofFirst ?? 0);
     const [replaced, other] = await workersOf(sidecar);
     expect(replaced).toMatchObject({ restarts: 1 });
     expect(other).toMatchObject({ pid: second?.pid, restarts: 0 });
@@ -215,8 +228,7 @@ describe('two workers', () => {
       await using sidecar = await start(...listen);
       using watches = openWatches(`unix:${path}`, 10);
       await watches.ready;
-      const { feeds } = JSON.parse(await sidecar.page('/watchz'));
-      expect(feeds.map((feed: { watchers: number }) => feed.watchers)).toEqual([5, 5]);
+      await expectBothServe(sidecar, 10);
       expect(statSync(path).mode & 0o777).toBe(0o660);
     }
     await using sidecar = await start(...listen);
@@ -229,9 +241,22 @@ describe('two workers', () => {
 
   test('fail together if the port is in use', async () => {
     await using sidecar = await start();
-    await expect(start(`--listen-addr=${sidecar.address}`)).rejects.toThrow(
-      /EADDRINUSE.*"event":"cannot start"/s,
-    );
+    const listen = [`--listen-addr=${sidecar.address}`, '--admin-addr='];
+    const { code, out } = await runProgram(['run', '--workers=2', ...listen]);
+    expect(code).toBe(1);
+    expect(out).toMatch(/"level":"fatal".*EADDRINUSE.*"event":"cannot start"/);
+  });
+
+  test('serve TLS', async () => {
+    using authority = new CertificateAuthority();
+    const server = authority.issue({ name: '/CN=localhost', alternativeNames: 'IP:127.0.0.1' });
+    const tls = [`--cert-file=${server.certificateFile}`, `--key-file=${server.keyFile}`];
+    await using sidecar = await start(...tls);
+    const ca = `--cacert=${authority.certificateFile}`;
+    for (let i = 0; i < 4; i++) {
+      const put = await etcdctl(`https://${sidecar.address}`, [ca, 'put', 'tls', `${i}`]);
+      expect(put).toMatchObject({ code: 0 });
+    }
   });
 
   test('report a worker that does not respond', async () => {
@@ -272,7 +297,12 @@ listeners: [{ address: '127.0.0.1:0', identify: user }${other}]
       'out',
       /"addresses":\["(.*?)"\],"admin":"(.*?)".*"event":"serving"/,
     );
-    const configz = async () => (await fetch(`http://${admin}/configz`)).json();
+    const configz = async () =>
+      (await (await fetch(`http://${admin}/configz`)).json()) as {
+        readonly hash: string;
+        readonly problems: readonly string[];
+        readonly workers: readonly WorkerState[];
+      };
     /** The codes of puts on enough connections to reach both workers. */
     const codes = async (token: string) => {
       const found = new Set<number>();
@@ -326,7 +356,7 @@ listeners: [{ address: '127.0.0.1:0', identify: user }${other}]
     expect(await codes(relogged)).toEqual([Code.PERMISSION_DENIED]);
     await until('the new configuration in both', async () => {
       const { hash, workers } = await configz();
-      return hash !== before.hash && workers.every((each: WorkerState) => each.hash === hash);
+      return hash !== before.hash && workers.every((each) => each.hash === hash);
     });
 
     await write('', 'n3w');
