@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
-// Four projects, fastest first. `unit` needs no etcd and no network but loopback; the others start the etcd they need
-// themselves, and run one file at a time because each file owns real processes on a small machine.
+// `unit` needs no etcd and no network but loopback, `simulation` no network at all. The other projects start the etcd that they need on free ports, so
+// their files can run in parallel. Files that measure time or memory run alone, at the end.
+const withEtcd = { maxWorkers: 2, hookTimeout: 60_000, sequence: { groupOrder: 1 } };
+const measured = 'test/integration/measured/**';
+
 export default defineConfig({
   test: {
     projects: [
@@ -14,33 +17,46 @@ export default defineConfig({
         },
       },
       {
+        // Simulated time and no sockets: pure computation.
         test: {
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          ...withEtcd,
           name: 'conformance',
           include: ['test/conformance/**/*.test.ts'],
-          fileParallelism: false,
           testTimeout: 30_000,
-          hookTimeout: 60_000,
         },
       },
       {
         test: {
+          ...withEtcd,
           name: 'integration',
           include: ['test/{integration,isolation,differential}/**/*.test.ts'],
-          fileParallelism: false,
+          exclude: [measured],
           testTimeout: 120_000,
-          hookTimeout: 60_000,
         },
       },
       {
         test: {
-          // What could depend on the transport, once more on the other one: the variable is the program's own.
+          ...withEtcd,
+          // What can depend on the transport runs on the second one, too. The program itself reads the variable.
           name: 'integration-grpc-js',
-          include: [
-            'test/differential/**/*.test.ts',
-            'test/integration/{breaker,drain,etcd3,etcdctl,failover,tls}.test.ts',
-          ],
+          include: ['test/{differential,integration/both-transports}/**/*.test.ts'],
           env: { ETCD_BULKHEAD_TRANSPORT: 'grpc-js' },
+          testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'integration-measured',
+          include: [`${measured}/*.test.ts`],
           fileParallelism: false,
+          sequence: { groupOrder: 2 },
           testTimeout: 120_000,
           hookTimeout: 60_000,
         },

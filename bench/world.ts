@@ -2,9 +2,11 @@
  * One etcd and every target in front of it. Each case gets a new world, so that no case inherits the store, heap or
  * connections of another.
  */
+import { memberFlags } from '../src/cli/etcd-member.ts';
+import { freePort } from '../src/cli/free-port.ts';
 import { type Certificate, makeCertificate } from './certificate.ts';
 import { GrpcClient } from './grpc-client.ts';
-import { freePort, Processes } from './processes.ts';
+import { Processes } from './processes.ts';
 import type { TargetName } from './scenario.ts';
 import { blueprints, namespace } from './targets.ts';
 
@@ -81,16 +83,16 @@ export class World {
 
 async function startEtcd(processes: Processes, certificate: Certificate | null): Promise<Target> {
   const scheme = certificate === null ? 'http' : 'https';
-  const port = await freePort();
-  const peerPort = await freePort();
+  const port = await freePort(0);
+  const peerPort = await freePort(0);
   const origin = `${scheme}://127.0.0.1:${port}`;
   const args = [
-    `--data-dir=${processes.makeDirectory('etcd')}`,
-    `--listen-client-urls=${origin}`,
-    `--advertise-client-urls=${origin}`,
-    `--listen-peer-urls=http://127.0.0.1:${peerPort}`,
-    `--initial-advertise-peer-urls=http://127.0.0.1:${peerPort}`,
-    `--initial-cluster=default=http://127.0.0.1:${peerPort}`,
+    ...memberFlags({
+      name: 'default',
+      dataDir: processes.makeDirectory('etcd'),
+      clientUrl: origin,
+      peerUrl: `http://127.0.0.1:${peerPort}`,
+    }),
     '--logger=zap',
     '--log-level=warn',
     // The benchmark compares proxies and not disks.
@@ -112,11 +114,11 @@ async function startProxy(
   certificate: Certificate | null,
 ): Promise<Target> {
   const { keyPrefix, command } = blueprints[name];
-  const port = await freePort();
+  const port = await freePort(0);
   const [program, ...args] = command({
     etcdPort: Number(new URL(etcd.origin).port),
     port,
-    adminPort: await freePort(),
+    adminPort: await freePort(0),
     certificate,
     configFile: processes.newFile(`${name}.cfg`),
   });

@@ -94,7 +94,7 @@ function main(args: readonly string[]): number {
   const lines = args.filter((arg) => /^\d+\.\d+$/.test(arg));
   const unknown = lines.find((line) => releases.every((release) => release.line !== line));
   if (unknown !== undefined) {
-    say(`etcd ${unknown} is none of ${releases.map(({ line }) => line).join(', ')}`);
+    say(`etcd ${unknown} is not one of ${releases.map(({ line }) => line).join(', ')}`);
     return 64;
   }
   const others = args.filter((arg) => !lines.includes(arg));

@@ -2,9 +2,10 @@
  * `etcd-bulkhead print-config`: prints the effective configuration as a file for --config, with the origin of each value
  * in a comment. Secrets are configured as names of files, so nothing needs to be redacted.
  */
-import { Document, isScalar, type Scalar } from 'yaml';
+import type { Scalar } from 'yaml';
 import type { EffectiveSetting } from '../config/config.ts';
 import { isSettingName, settingOf } from '../config/schema.ts';
+import { yaml } from '../config/yaml.ts';
 import { type Command, ExitCode } from './command.ts';
 import { configure } from './configure.ts';
 
@@ -20,6 +21,7 @@ export const printConfig: Command = {
 };
 
 function asFile(effective: readonly EffectiveSetting[]): string {
+  const { Document, isScalar } = yaml();
   const document = new Document({});
   for (const { name, value, origin } of effective) {
     if (isSettingName(name) && settingOf(name).notInFile === true) continue;

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../runtime/clock.ts';
+import { isHealthy, memberEnvironment, memberFlags } from './etcd-member.ts';
 import { freePort } from './free-port.ts';
 
 const startupMs = 20_000;
@@ -22,6 +23,7 @@ export class TemporaryEtcd implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #child: ChildProcess;
   readonly #dataDir: string;
+  readonly #clientUrl: string;
   /** The last output of etcd, for the error message if it does not start. */
   #output = '';
   #hasExited = false;
@@ -31,21 +33,18 @@ export class TemporaryEtcd implements AsyncDisposable {
     this.address = `127.0.0.1:${clientPort}`;
     this.#dataDir = mkdtempSync(join(tmpdir(), 'etcd-bulkhead-dev-'));
     process.once('exit', this.#onExit);
-    const [client, peer] = [`http://${this.address}`, `http://127.0.0.1:${peerPort}`];
+    this.#clientUrl = `http://${this.address}`;
+    const flags = memberFlags({
+      name: 'default',
+      dataDir: this.#dataDir,
+      clientUrl: this.#clientUrl,
+      peerUrl: `http://127.0.0.1:${peerPort}`,
+    });
     this.#child = spawn(
       binary,
-      [
-        `--data-dir=${this.#dataDir}`,
-        `--listen-client-urls=${client}`,
-        `--advertise-client-urls=${client}`,
-        `--listen-peer-urls=${peer}`,
-        `--initial-advertise-peer-urls=${peer}`,
-        `--initial-cluster=default=${peer}`,
-        '--logger=zap',
-        '--log-level=warn',
-      ],
+      [...flags, '--logger=zap', '--log-level=warn'],
       // In its own process group, so that Ctrl-C does not reach it: it is stopped after the proxy has drained.
-      { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: ownEnvironment() },
+      { detached: true, stdio: ['ignore', 'pipe', 'pipe'], env: memberEnvironment() },
     );
     this.#child.stdout?.on('data', this.#onOutput);
     this.#child.stderr?.on('data', this.#onOutput);
@@ -65,7 +64,7 @@ export class TemporaryEtcd implements AsyncDisposable {
   static async start(binary: string, clock: Clock): Promise<TemporaryEtcd> {
     const etcd = new TemporaryEtcd(binary, clock, [await freePort(0), await freePort(0)]);
     const giveUpMs = clock.nowMs() + startupMs;
-    while (!(await etcd.#isHealthy())) {
+    while (!(await isHealthy(etcd.#clientUrl))) {
       await Promise.race([etcd.exited, wait(clock, pollMs)]);
       if (!etcd.#hasExited && clock.nowMs() < giveUpMs) continue;
       const reason = etcd.#hasExited ? await etcd.exited : `is not healthy: ${etcd.#output.trim()}`;
@@ -84,16 +83,6 @@ export class TemporaryEtcd implements AsyncDisposable {
     this.#onExit();
   }
 
-  async #isHealthy(): Promise<boolean> {
-    try {
-      const url = `http://${this.address}/health`;
-      const response = await fetch(url, { signal: AbortSignal.timeout(1000) });
-      return (await response.text()).includes('"health":"true"');
-    } catch {
-      return false;
-    }
-  }
-
   /** Synchronous, because no asynchronous work runs while a process exits. */
   readonly #onExit = (): void => {
     if (!this.#hasExited) this.#child.kill('SIGKILL');
@@ -103,15 +92,6 @@ export class TemporaryEtcd implements AsyncDisposable {
   readonly #onOutput = (chunk: Buffer): void => {
     this.#output = (this.#output + chunk.toString()).slice(-outputBytesMax);
   };
-}
-
-/** Removes ETCD_… variables, which etcd reads as flags: they are for this proxy or for another etcd. */
-function ownEnvironment(): NodeJS.ProcessEnv {
-  const others = Object.entries(process.env).filter(([name]) => !name.startsWith('ETCD_'));
-  const environment = Object.fromEntries(others);
-  if (process.arch === 'x64') return environment;
-  // etcd before 3.5 starts on other architectures only if this variable acknowledges that they are not supported.
-  return { ...environment, ETCD_UNSUPPORTED_ARCH: process.arch };
 }
 
 function wait(clock: Clock, ms: number): Promise<void> {

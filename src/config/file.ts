@@ -2,18 +2,10 @@
  * Parses the configuration file (YAML; JSON is a subset) into texts with their line numbers. This file checks keys and
  * their structure; values.ts, resolve.ts and sections/ interpret the values. It does not access the disk.
  */
-import {
-  type Document,
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  parseDocument,
-} from 'yaml';
+import type { Document, LineCounter, Node } from 'yaml';
 import { type Problem, suggestion } from './problem.ts';
 import { isSettingName, type SettingName, settingNames, settingOf } from './schema.ts';
+import { yaml } from './yaml.ts';
 
 /** The unparsed value of one setting and its origin. Has several texts for a repeated flag or a list. */
 export interface RawValue {
@@ -63,14 +55,18 @@ const topLevelKeys = [
 
 class FileReader {
   readonly #name: string;
-  readonly #lines = new LineCounter();
+  readonly #yaml = yaml();
+  readonly #lines: LineCounter = new this.#yaml.LineCounter();
   readonly #document: Document.Parsed;
   readonly #problems: Problem[] = [];
 
   constructor(name: string, text: string) {
     this.#name = name;
     // Only the `source` of a scalar is used, not its YAML value: 0x10 and 1e3 must not be converted to numbers.
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+    this.#document = this.#yaml.parseDocument(text, {
+      lineCounter: this.#lines,
+      prettyErrors: false,
+    });
   }
 
   read(): ConfigFile {
@@ -99,7 +95,7 @@ class FileReader {
     keys: readonly string[],
   ): readonly ListEntry[] {
     const list = this.#resolved(node);
-    if (!isSeq(list)) {
+    if (!this.#yaml.isSeq(list)) {
       this.#report(where, `"${key}" must be a list`);
       return [];
     }
@@ -124,12 +120,12 @@ class FileReader {
     const pairs = new Map<string, { readonly node: unknown; readonly where: string }>();
     const map = this.#resolved(node);
     if (map === null) return pairs;
-    if (!isMap(map)) {
+    if (!this.#yaml.isMap(map)) {
       this.#report(where, `${subject} must consist of key-value pairs`);
       return pairs;
     }
     for (const { key, value } of map.items) {
-      const name = isScalar(key) ? String(key.value) : '';
+      const name = this.#yaml.isScalar(key) ? String(key.value) : '';
       const at = this.#where(key, where);
       if (known.includes(name)) pairs.set(name, { node: value, where: at });
       else this.#report(at, `unknown key "${name}"${suggestion(name, known)}`);
@@ -139,11 +135,15 @@ class FileReader {
 
   #texts(key: string, node: unknown, where: string): readonly string[] | undefined {
     const value = this.#resolved(node);
-    const scalars = isSeq(value) ? value.items.map((item) => this.#resolved(item)) : [value];
+    const scalars = this.#yaml.isSeq(value)
+      ? value.items.map((item) => this.#resolved(item))
+      : [value];
     const texts: string[] = [];
     for (const scalar of scalars) {
-      if (!isScalar(scalar) || scalar.value === null) {
-        const rule = isScalar(scalar) ? 'must not be empty' : 'must be a value or a list of values';
+      if (!this.#yaml.isScalar(scalar) || scalar.value === null) {
+        const rule = this.#yaml.isScalar(scalar)
+          ? 'must not be empty'
+          : 'must be a value or a list of values';
         this.#report(where, `"${key}" ${rule}`);
         return undefined;
       }
@@ -153,7 +153,7 @@ class FileReader {
   }
 
   #resolved(node: unknown): unknown {
-    return isAlias(node) ? node.resolve(this.#document) : node;
+    return this.#yaml.isAlias(node) ? node.resolve(this.#document) : node;
   }
 
   #where(node: unknown, otherwise: string): string {

@@ -3,7 +3,7 @@
  * expires, so only the first call with a token pays for the verification. The configuration fixes algorithms, issuer and
  * audience, and a token must have an expiry.
  */
-import { createLocalJWKSet, errors, type JWTPayload, type JWTVerifyResult, jwtVerify } from 'jose';
+import type { JWTPayload, JWTVerifyGetKey, JWTVerifyResult } from 'jose';
 import type { BearerConfig } from '../config/sections/bearer.ts';
 import type { Peer } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -25,6 +25,9 @@ export const bearerBounds: BearerBounds = {
 /** The identity `claim:VALUE`, or why there is none. `busy`: too many verifications are in flight. */
 export type VerificationResult = { readonly identity: string } | 'invalid' | 'busy';
 
+/** Loaded at the first verification, so that a process without bearer tokens does not hold the library in memory. */
+let library: Promise<typeof import('jose')> | null = null;
+
 interface CacheEntry {
   readonly identity: string;
   readonly expiresAtMs: number;
@@ -34,7 +37,8 @@ export class BearerVerifier {
   readonly #config: BearerConfig;
   readonly #clock: Clock;
   readonly #bounds: BearerBounds;
-  readonly #keys: ReturnType<typeof createLocalJWKSet>;
+  /** Null until the first verification. */
+  #keys: JWTVerifyGetKey | null = null;
   /** By token, in the order of verification. */
   readonly #cache = new Map<string, CacheEntry>();
   readonly #inFlight = new WeakMap<Peer, number>();
@@ -44,7 +48,6 @@ export class BearerVerifier {
     this.#config = config;
     this.#clock = clock;
     this.#bounds = bounds;
-    this.#keys = createLocalJWKSet({ keys: [...config.keys] });
   }
 
   /** Returns a promise, which never rejects, only for a token that must be verified first. */
@@ -76,7 +79,10 @@ export class BearerVerifier {
 
   /** Returns null for every invalid token, whatever the reason. */
   async #payloadOf(token: string): Promise<JWTPayload | null> {
-    const { issuer, audience, algorithms } = this.#config;
+    library ??= import('jose');
+    const { createLocalJWKSet, errors, jwtVerify } = await library;
+    const { issuer, audience, algorithms, keys } = this.#config;
+    this.#keys ??= createLocalJWKSet({ keys: [...keys] });
     const options = {
       issuer,
       audience,

@@ -1,4 +1,4 @@
-/** What clients ask about the server itself: status, members, health; and what is none of a tenant's business. */
+/** What clients ask about the server itself: status, members, health; and what is rejected for a tenant. */
 import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
 import { refusal } from '../support/client.ts';
@@ -11,7 +11,7 @@ import { etcdVersion, expectRefusal, revision, useWorld } from './world.ts';
 export function clusterSuite(kind: TargetKind): void {
   const world = useWorld(kind);
 
-  test('status tells the version of etcd', async () => {
+  test('status reports the version of etcd', async () => {
     const status = await world.client.call('etcdserverpb.Maintenance/Status', {});
     expect(status.version).toBe(etcdVersion().join('.'));
     expect(status.header?.cluster_id).not.toBe('0');
@@ -20,7 +20,7 @@ export function clusterSuite(kind: TargetKind): void {
     expect(status.errors).toEqual([]);
   });
 
-  test('status tells how large the store is', async () => {
+  test('status reports the size of the store', async () => {
     const status = await world.client.call('etcdserverpb.Maintenance/Status', {});
     const { members } = await world.client.call('etcdserverpb.Cluster/MemberList', {});
     const { dbSize, dbSizeInUse, raftIndex, raftAppliedIndex } = status;
@@ -44,7 +44,7 @@ export function clusterSuite(kind: TargetKind): void {
     });
   });
 
-  test('an alarm that is raised is seen, and refuses writes with its own words', async () => {
+  test('an active alarm is listed, and rejects writes with a text of its own', async () => {
     using direct = world.directClient();
     const alarm = 'etcdserverpb.Maintenance/Alarm';
     const raised = { memberID: 7, alarm: 'NOSPACE' } as const;
@@ -96,7 +96,7 @@ export function clusterSuite(kind: TargetKind): void {
     expect(status).toBe('SERVING');
   });
 
-  test('health of a service that nobody knows', async () => {
+  test('health of an unknown service', async () => {
     const check = world.client.call('grpc.health.v1.Health/Check', { service: 'no.such.Service' });
     await expectRefusal(check, { code: Code.NOT_FOUND, details: 'unknown service' });
   });

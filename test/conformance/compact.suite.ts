@@ -22,7 +22,7 @@ export function compactSuite(kind: TargetKind): void {
     return { k, first, floor: first + 1, last: first + 2 };
   }
 
-  test('the answer carries the revision of now', async () => {
+  test('the response has the current revision', async () => {
     const k = world.keys();
     const [first = 0, last = 0] = await world.fill(k, 'a', 'a');
     const answer = await compact(first);
@@ -174,7 +174,7 @@ export function compactSuite(kind: TargetKind): void {
     expect(told(caughtUp)).toEqual(['PUT a=two', 'PUT a=three']);
   });
 
-  test('a watcher from the compact revision on is told everything since', async () => {
+  test('a watcher from the compact revision on receives everything since', async () => {
     const { k, floor } = await compacted();
     using stream = world.watch();
     await createWatcher(stream, { ...k.all, start_revision: floor });

@@ -1,6 +1,7 @@
 /**
- * proto/ against a real etcd: messages with every field set are accepted and mean what the definitions say, and answers are
- * read without a byte left over. Runs against etcd alone, since it is our reading of the API that is on trial here.
+ * proto/ against a real etcd: messages with every field set are accepted and mean what the definitions say, and
+ * responses are read without a byte left over. It runs against etcd alone, because it tests the project's reading of
+ * the API.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encode, type GrpcClient, grpcClient, reencode } from '../support/client.ts';
@@ -21,7 +22,10 @@ describe('the definitions, to a real etcd', () => {
     await etcd[Symbol.asyncDispose]();
   });
 
-  /** Calls, and expects that decoding the answer and encoding it again gives the same bytes: no field is unknown to us. */
+  /**
+   * Calls, and expects that decoding the response and encoding it again gives the same bytes: it has no unknown
+   * field.
+   */
   async function call<Name extends keyof UnaryMethods>(
     name: Name,
     request: UnaryMethods[Name][0],
@@ -108,7 +112,7 @@ describe('the definitions, to a real etcd', () => {
     ]);
   });
 
-  test('a deletion, a compaction and the answers about them', async () => {
+  test('a deletion, a compaction and the responses about them', async () => {
     const at = (await client.call('etcdserverpb.KV/Range', { key })).header?.revision ?? 0;
     const removed = await call('etcdserverpb.KV/DeleteRange', { ...everything, prev_kv: true });
     expect(removed.header?.revision).not.toBe(at);

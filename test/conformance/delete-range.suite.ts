@@ -1,4 +1,4 @@
-/** KV.DeleteRange: what is gone afterwards, and what the answer says of it. */
+/** KV.DeleteRange: which keys it deletes, and what its response reports. */
 import { expect, test } from 'vitest';
 import type { TargetKind } from '../support/target.ts';
 import { etcdErrors } from './etcd-errors.ts';

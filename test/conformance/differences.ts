@@ -26,7 +26,7 @@ export const differences = {
   },
   'cluster-wide-methods': {
     where: 'proxy',
-    why: 'What shows or changes the whole cluster is no business of a tenant: permission denied.',
+    why: 'A tenant may not inspect or change the whole cluster: permission denied.',
   },
   'status-of-the-store': {
     where: 'proxy',
@@ -38,7 +38,7 @@ export const differences = {
   },
   'unasked-token': {
     where: 'proxy',
-    why: 'A token that nobody asked for is refused, as it was by etcd before 3.4.28 and 3.5.10: who shows one means to be somebody.',
+    why: 'An unexpected token is rejected, as by etcd before 3.4.28 and 3.5.10: a client that presents one expects to be identified by it.',
   },
   'request-size': {
     where: 'proxy',
@@ -46,7 +46,7 @@ export const differences = {
   },
   'library-texts': {
     where: 'grpc-js',
-    why: 'For unknown methods and oversized messages the library answers before we are asked; the codes are the same.',
+    why: 'For unknown methods and oversized messages the library responds before the proxy sees the call; the codes are the same.',
   },
   'stream-resets': {
     where: 'grpc-js',

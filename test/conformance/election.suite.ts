@@ -1,9 +1,10 @@
-/** The election service: campaigns, what the leader proclaims, who hears of it, and what others may not do. */
+/** The election service: campaigns, proclamations, observers, and what clients that are not the leader may not do. */
 import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
-import { type CallOptions, eventually, type GrpcClient, refusal } from '../support/client.ts';
+import { type CallOptions, type GrpcClient, refusal } from '../support/client.ts';
 import type { Bytes, Int64, LeaderKey } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
+import { eventually } from '../support/until.ts';
 import { etcdErrors } from './etcd-errors.ts';
 import { bytes, expectRefusal, type Keys, useWorld } from './world.ts';
 
@@ -36,7 +37,7 @@ export function electionSuite(kind: TargetKind): void {
     expect(kvs).toHaveLength(count);
   };
 
-  test('whoever wins is told by which key, revision and lease', async () => {
+  test('the winner receives its key, revision and lease', async () => {
     const k = world.keys();
     const lease = await world.grant(600);
     const leader = await campaign(k('boss'), 'one', lease);
@@ -73,7 +74,7 @@ export function electionSuite(kind: TargetKind): void {
     expect(kv).toMatchObject({ key: second.key, value: bytes('two') });
   });
 
-  test('whoever stops waiting leaves the campaign', async () => {
+  test('a client that stops waiting leaves the campaign', async () => {
     const k = world.keys();
     await campaign(k('boss'), 'one');
     const leaving = new AbortController();
@@ -84,7 +85,7 @@ export function electionSuite(kind: TargetKind): void {
     await queued(k, 1);
   });
 
-  test('what the leader proclaims is seen by all who ask and all who observe', async () => {
+  test('what the leader proclaims is seen by clients that query it and by observers', async () => {
     const k = world.keys();
     const observed = world.client.stream('v3electionpb.Election/Observe');
     observed.send({ name: k('boss') });
@@ -98,7 +99,7 @@ export function electionSuite(kind: TargetKind): void {
     expect((await observed.ended()).code).toBe(Code.CANCELLED);
   });
 
-  test('an observer hears of the next leader', async () => {
+  test('an observer is notified of the next leader', async () => {
     const k = world.keys();
     const first = await campaign(k('boss'), 'one');
     const observed = world.client.stream('v3electionpb.Election/Observe');
@@ -126,14 +127,14 @@ export function electionSuite(kind: TargetKind): void {
     expect(ttl).toMatchObject({ grantedTTL: '60', keys: [leader.key] });
   });
 
-  test('whoever resigns needs no lease, and a name that is wrong does not matter', async () => {
+  test('resigning needs no lease, and a wrong name does not matter', async () => {
     const k = world.keys();
     const { key, rev } = await campaign(k('boss'), 'one');
     await resign({ name: k('other'), key, rev });
     await queued(k, 0);
   });
 
-  test('whoever is not the leader proclaims nothing, and resigns in vain', async () => {
+  test('a client that is not the leader can neither proclaim nor resign', async () => {
     const k = world.keys();
     const leader = await campaign(k('boss'), 'one');
     const notLeader = { ...leader, rev: String(Number(leader.rev) + 1) };
@@ -142,7 +143,7 @@ export function electionSuite(kind: TargetKind): void {
     expect((await leaderOf(k('boss'))).kv).toMatchObject({ value: bytes('one'), version: '1' });
   });
 
-  test('an election that nobody has won', async () => {
+  test('an election without a leader', async () => {
     const k = world.keys();
     await expectRefusal(leaderOf(k('nobody')), unknown('election: no leader'));
     const observed = world.client.stream('v3electionpb.Election/Observe', { timeoutMs: 300 });
@@ -171,7 +172,7 @@ export function electionSuite(kind: TargetKind): void {
     await expectRefusal(leaderOf(bytes('')), unknown('election: no leader'));
   });
 
-  test('leader and observers need no lease, and neither does who resigns', async () => {
+  test('leader, observers and a resignation need no lease', async () => {
     const k = world.keys();
     const { key, rev } = await campaign(k('boss'), 'one');
     const before = await leases();

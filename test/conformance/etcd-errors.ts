@@ -45,7 +45,7 @@ export const etcdErrors = {
   invalidAuthToken: { code: Code.UNAUTHENTICATED, details: 'etcdserver: invalid auth token' },
 } as const satisfies Record<string, EtcdError>;
 
-/** What is said of a message of 3 MB, whose exact size is no matter. */
+/** The error for a message of 3 MB. Its exact size does not matter. */
 export function messageTooLarge(kind: TargetKind): RegExp {
   return differing(kind, 'library-texts', {
     etcd: /^grpc: received message larger than max \(30000\d\d vs\. 2097152\)$/,

@@ -1,9 +1,10 @@
-/** Leases: granting, renewing, looking at them, and what happens to their keys in the end. */
+/** Leases: granting, renewing, querying them, and what happens to their keys when they end. */
 import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
-import { eventually, refusal } from '../support/client.ts';
+import { refusal } from '../support/client.ts';
 import type { Int64 } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
+import { eventually } from '../support/until.ts';
 import { differs } from './differences.ts';
 import { etcdErrors } from './etcd-errors.ts';
 import { createWatcher, expectRefusal, names, revision, told, useWorld } from './world.ts';
@@ -229,7 +230,7 @@ export function leaseSuite(kind: TargetKind): void {
     expect(new Set(answers)).toEqual(new Set(['600']));
   });
 
-  test('a lease that is not renewed expires, takes its keys along, and watchers are told', async () => {
+  test('a lease that is not renewed expires with its keys, and watchers are notified', async () => {
     const k = world.keys();
     const id = await world.grant(1);
     using stream = world.watch();

@@ -1,9 +1,10 @@
-/** The lock service: who gets the lock, on which lease, and what is said to those who ask for it wrongly. */
+/** The lock service: which client gets the lock, on which lease, and how invalid requests are rejected. */
 import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
-import { type CallOptions, eventually, refusal } from '../support/client.ts';
+import { type CallOptions, refusal } from '../support/client.ts';
 import type { Bytes, Int64 } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
+import { eventually } from '../support/until.ts';
 import { etcdErrors } from './etcd-errors.ts';
 import { bytes, expectRefusal, type Keys, names, revision, useWorld } from './world.ts';
 
@@ -58,7 +59,7 @@ export function lockSuite(kind: TargetKind): void {
     await expect(world.range({ key })).resolves.toMatchObject({ kvs: [] });
   });
 
-  test('whoever comes second waits until the first has unlocked', async () => {
+  test('the second client waits until the first has unlocked', async () => {
     const k = world.keys();
     const first = await lock(k('lock'));
     let isLocked = false;
@@ -85,7 +86,7 @@ export function lockSuite(kind: TargetKind): void {
     await expect(waiting).resolves.toBeDefined();
   });
 
-  test('whoever stops waiting leaves the queue', async () => {
+  test('a client that stops waiting leaves the queue', async () => {
     const k = world.keys();
     const { key } = await lock(k('lock'));
     const leaving = new AbortController();
@@ -96,12 +97,12 @@ export function lockSuite(kind: TargetKind): void {
     expect(await queued(k, 1)).toMatchObject([{ key }]);
   });
 
-  test('whoever runs out of time leaves the queue', async () => {
+  test('a client whose deadline passes leaves the queue', async () => {
     const k = world.keys();
     const { key } = await lock(k('lock'));
     const waiting = refusal(lock(k('lock'), 0, { timeoutMs: 700 }));
     await queued(k, 2);
-    // Who says it first, the client's library or etcd, is a matter of microseconds.
+    // Whether the client's library or etcd reports it first is a matter of microseconds.
     expect([Code.DEADLINE_EXCEEDED, Code.UNKNOWN]).toContain((await waiting).code);
     expect(await queued(k, 1)).toMatchObject([{ key }]);
   });

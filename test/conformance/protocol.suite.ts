@@ -67,7 +67,7 @@ export function protocolSuite(kind: TargetKind): void {
     await expect(nextEvents(stream, 1)).resolves.toEqual(['PUT b=b']);
   });
 
-  test('a token where nobody authenticates is refused by an older etcd, and ignored by a newer one', async () => {
+  test('without authentication, a token is rejected by an older etcd and ignored by a newer one', async () => {
     const read = world.range({ key: world.keys()('a') }, { metadata: { token: 'made-up.1' } });
     const isIgnored = differing(kind, 'unasked-token', {
       etcd: isPatched({ 4: 28, 5: 10 }),
@@ -77,7 +77,7 @@ export function protocolSuite(kind: TargetKind): void {
     else await expectRefusal(read, etcdErrors.invalidAuthToken);
   });
 
-  test('metadata that nobody knows is ignored', async () => {
+  test('unknown metadata is ignored', async () => {
     const k = world.keys();
     await world.fill(k, 'a');
     const metadata = { 'x-game': 'one', 'trace-bin': 'bytes' };
@@ -166,7 +166,7 @@ export function protocolSuite(kind: TargetKind): void {
     );
   });
 
-  test('a path that is none', async () => {
+  test('an invalid path', async () => {
     for (const path of ['/', '/x', '//', '/etcdserverpb.KV/', '/a/b/c']) {
       const { code } = await refusal(world.client.bytes(path, Buffer.alloc(0)));
       // Older grpc-go calls a path without two parts a matter of resources.

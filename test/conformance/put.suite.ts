@@ -10,7 +10,7 @@ import { bytes, expectRefusal, revision, useWorld } from './world.ts';
 export function putSuite(kind: TargetKind): void {
   const world = useWorld(kind);
 
-  test('every write raises the revision by one, and its answer carries the new one', async () => {
+  test('every write raises the revision by one, and its response has the new one', async () => {
     const k = world.keys();
     const before = await world.now();
     const first = await world.put(k('a'));

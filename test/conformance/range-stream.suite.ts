@@ -87,7 +87,7 @@ export function rangeStreamSuite(kind: TargetKind): void {
     expect(BigInt(last?.header?.raft_term ?? 0)).not.toBe(0n);
   });
 
-  test('the pieces together are what an ordinary range answers', async () => {
+  test('the pieces together equal the response of an ordinary range', async () => {
     const k = world.keys();
     await fill(k, 30);
     const lease = await world.grant(600);

@@ -1,4 +1,4 @@
-/** KV.Range: which keys an answer holds, in which order, at which revision. */
+/** KV.Range: which keys a response holds, in which order, at which revision. */
 import { expect, test } from 'vitest';
 import { encode } from '../support/client.ts';
 import type { RangeRequest } from '../support/messages.ts';
@@ -9,7 +9,7 @@ import { bytes, expectRefusal, isAtLeast, names, revision, useWorld, zero } from
 export function rangeSuite(kind: TargetKind): void {
   const world = useWorld(kind);
 
-  test('a key that does not exist gives an empty answer with a header', async () => {
+  test('a key that does not exist gives an empty response with a header', async () => {
     const answer = await world.range({ key: world.keys()('absent') });
     expect(answer).toMatchObject({ kvs: [], count: '0', more: false });
     expect(BigInt(answer.header?.cluster_id ?? 0)).not.toBe(0n);
@@ -131,7 +131,7 @@ export function rangeSuite(kind: TargetKind): void {
     await expectRefusal(world.range({ range_end: zero }), etcdErrors.keyNotProvided);
   });
 
-  test('a limit cuts the answer short and says so, and the count stays that of the range', async () => {
+  test('a limit truncates the response and reports it, and the count stays that of the range', async () => {
     const k = world.keys();
     await world.fill(k, 'a', 'b', 'c');
     const { kvs, more, count } = await world.range({ ...k.all, limit: 2 });
@@ -185,7 +185,7 @@ export function rangeSuite(kind: TargetKind): void {
   }
 
   for (const [target, ascending] of Object.entries(orders)) {
-    test(`sorting by ${target}, both ways`, async () => {
+    test(`sorting by ${target}, in both directions`, async () => {
       const k = await sortable();
       const sort_target = target as keyof typeof orders;
       const up = await world.range({ ...k.all, sort_target, sort_order: 'ASCEND' });
@@ -324,7 +324,7 @@ export function rangeSuite(kind: TargetKind): void {
     expect(kvs[0]?.key.equals(key)).toBe(true);
   });
 
-  test('an answer of 6 MB comes whole', async () => {
+  test('a response of 6 MB arrives whole', async () => {
     const k = world.keys();
     const value = Buffer.alloc(1_000_000, 'x');
     for (const name of ['a', 'b', 'c', 'd', 'e', 'f']) await world.put(k(name), value);
@@ -333,7 +333,7 @@ export function rangeSuite(kind: TargetKind): void {
     expect(kvs.every((kv) => kv.value.equals(value))).toBe(true);
   });
 
-  test('many reads at once on one connection each get their own answer', async () => {
+  test('concurrent reads on one connection each get their own response', async () => {
     const k = world.keys();
     const written = Array.from({ length: 20 }, (_, i) => `key-${i}`);
     await world.fill(k, ...written);
@@ -342,7 +342,7 @@ export function rangeSuite(kind: TargetKind): void {
     expect(values).toEqual(asked);
   });
 
-  test('a field that nobody knows is ignored', async () => {
+  test('an unknown field is ignored', async () => {
     const k = world.keys();
     await world.fill(k, 'a');
     const request = encode('etcdserverpb.KV/Range', { key: k('a') });

@@ -38,7 +38,7 @@ export function startSuite(kind: TargetKind): void {
 
   for (const [name, call] of firstCalls) {
     test(`${name} is the first thing a client asks for`, async () => {
-      // More than once, since whoever asks too early is lucky now and then.
+      // Several attempts, because a call that comes too early may still succeed by chance.
       for (let round = 0; round < 4; round += 1) {
         await using target = await kind.start();
         using client = grpcClient(target.address);

@@ -47,7 +47,7 @@ export function txnSuite(kind: TargetKind): void {
     expect(answer.responses.map((op) => op.response_range?.count)).toEqual(['1', '1']);
   });
 
-  test('answers come in the order of the operations, each of its kind', async () => {
+  test('responses come in the order of the operations, each of its kind', async () => {
     const k = world.keys();
     await world.fill(k, 'a', 'b');
     const { responses } = await world.txn({
@@ -291,7 +291,7 @@ export function txnSuite(kind: TargetKind): void {
     );
   });
 
-  test('a nested transaction does its part, and its answer is nested', async () => {
+  test('a nested transaction is executed, and its response is nested', async () => {
     const k = world.keys();
     const before = await world.now();
     const answer = await world.txn({
@@ -386,7 +386,7 @@ export function txnSuite(kind: TargetKind): void {
     await expectRefusal(world.txn({ success: [nested(...gets(128))] }), etcdErrors.tooManyOps);
   });
 
-  test('the header of an answer within the answer says only the revision', async () => {
+  test('the header of a nested response has only the revision', async () => {
     const k = world.keys();
     const answer = await world.txn({ success: [put(k('a')), get(k('a')), remove(k('b'))] });
     const inner = answer.responses.map(

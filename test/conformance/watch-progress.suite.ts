@@ -1,4 +1,7 @@
-/** Progress: the revision up to which a stream has been told everything. And fragments: one revision in several answers. */
+/**
+ * Progress: the revision up to which a stream has received everything. And fragments: one revision in several
+ * responses.
+ */
 import { expect, test } from 'vitest';
 import type { WatchResponse } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
@@ -25,7 +28,7 @@ const ordersProgress = isPatched({ 4: 25, 5: 8 });
 export function watchProgressSuite(kind: TargetKind): void {
   const world = useWorld(kind, { args: [notifyInterval] });
 
-  /** What may come where nothing should: an etcd that does not order progress lets one answer slip. */
+  /** An etcd that does not order progress may send one response where none is expected. */
   function expectWithheld(answers: readonly WatchResponse[]): void {
     expect(answers.length).toBeLessThanOrEqual(ordersProgress ? 0 : 1);
     for (const answer of answers) expect(answer).toMatchObject({ watch_id: '-1', events: [] });
@@ -68,7 +71,7 @@ export function watchProgressSuite(kind: TargetKind): void {
     }
   });
 
-  test('one answer to a progress request, however many watchers', async () => {
+  test('one response to a progress request, however many watchers', async () => {
     const k = world.keys();
     using stream = world.watch();
     for (const watch_id of [1, 2, 3]) await createWatcher(stream, { ...k.all, watch_id });
@@ -101,7 +104,7 @@ export function watchProgressSuite(kind: TargetKind): void {
     expect(revision(progress)).toBeGreaterThan(0);
   });
 
-  test('progress_notify reports nothing to those who did not ask', async () => {
+  test('progress_notify reports nothing to watchers that did not request it', async () => {
     const k = world.keys();
     using stream = world.watch();
     await createWatcher(stream, k.all);
@@ -117,7 +120,7 @@ export function watchProgressSuite(kind: TargetKind): void {
     return { k, first };
   }
 
-  test('without fragment a batch comes in one answer, however big', async () => {
+  test('without fragment a batch comes in one response, however large', async () => {
     const { k, first } = await bigHistory();
     using stream = world.watch();
     await createWatcher(stream, { ...k.all, start_revision: first });
@@ -155,7 +158,7 @@ export function watchProgressSuite(kind: TargetKind): void {
     expect(told(answer)).toEqual(['PUT a=a']);
   });
 
-  test('a deletion with big previous values comes in pieces to those who asked', async () => {
+  test('a deletion with large previous values comes in pieces to watchers that requested fragments', async () => {
     const { k } = await bigHistory();
     using pieces = world.watch();
     await createWatcher(pieces, { ...k.all, prev_kv: true, fragment: true });

@@ -1,4 +1,4 @@
-/** Watchers: how they come to be, what they are told, how they end. Progress and fragments have suites of their own. */
+/** Watchers: how they are created, what they receive, how they end. Progress and fragments have suites of their own. */
 import { expect, test } from 'vitest';
 import type { TargetKind } from '../support/target.ts';
 import { etcdErrors } from './etcd-errors.ts';
@@ -15,7 +15,7 @@ import {
 
 const rangeIsEmpty = 'mvcc: watcher range is empty';
 const duplicateId = 'mvcc: duplicate watch ID provided on the WatchStream';
-/** Long enough for an answer that must not come to come. */
+/** Long enough for an unwanted response to arrive. */
 const silenceMs = 150;
 
 export function watchSuite(kind: TargetKind): void {
@@ -31,7 +31,7 @@ export function watchSuite(kind: TargetKind): void {
     expect(created.header?.member_id).not.toBe('0');
   });
 
-  test('a watcher of one key is told of that key alone', async () => {
+  test('a watcher of one key receives the events of that key alone', async () => {
     const k = world.keys();
     using stream = world.watch();
     await createWatcher(stream, { key: k('b') });
@@ -40,7 +40,7 @@ export function watchSuite(kind: TargetKind): void {
     await expect(stream.drain(silenceMs)).resolves.toEqual([]);
   });
 
-  test('a watcher of a range is told of its beginning and not of its end', async () => {
+  test('a range includes its start and excludes its end', async () => {
     const k = world.keys();
     using stream = world.watch();
     await createWatcher(stream, { key: k('b'), range_end: k('d') });
@@ -48,7 +48,7 @@ export function watchSuite(kind: TargetKind): void {
     await expect(nextEvents(stream, 3)).resolves.toEqual(['PUT b=b', 'PUT c=c', 'PUT c\xff=c\xff']);
   });
 
-  test('a put event is the whole key, and its answer has the revision of the write', async () => {
+  test('a put event has the whole key, and its response has the revision of the write', async () => {
     const k = world.keys();
     const lease = await world.grant(600);
     using stream = world.watch();
@@ -121,7 +121,7 @@ export function watchSuite(kind: TargetKind): void {
     expect(previous[2]).toMatchObject({ value: bytes('two'), version: '2', lease: '0' });
   });
 
-  test('all events of a transaction come in one answer, in the order of its operations', async () => {
+  test('all events of a transaction come in one response, in the order of its operations', async () => {
     const k = world.keys();
     await world.fill(k, 'x', 'y');
     using stream = world.watch();
@@ -182,7 +182,7 @@ export function watchSuite(kind: TargetKind): void {
     expect(told(await stream.next())).toEqual(['PUT a=1', 'PUT b=2']);
   });
 
-  test('a start in the past is told everything since then', async () => {
+  test('a watcher that starts in the past receives everything since then', async () => {
     const k = world.keys();
     const [, second = 0] = await world.fill(k, 'a', 'b', 'c');
     await world.remove({ key: k('a') });
@@ -210,7 +210,7 @@ export function watchSuite(kind: TargetKind): void {
     expect(answer.events[0]?.prev_kv).toMatchObject({ value: bytes('a'), version: '2' });
   });
 
-  test('a transaction in the past still comes in one answer', async () => {
+  test('a transaction in the past still comes in one response', async () => {
     const k = world.keys();
     const put = (name: string) => ({ request_put: { key: k(name), value: bytes(name) } });
     const { header } = await world.txn({ success: [put('b'), put('a')] });
@@ -235,7 +235,7 @@ export function watchSuite(kind: TargetKind): void {
     expect(seen).toEqual(revisions);
   });
 
-  test('a start at the revision of now is told of the write that made it', async () => {
+  test('a watcher that starts at the current revision receives the write that made it', async () => {
     const k = world.keys();
     const [now = 0] = await world.fill(k, 'a');
     using stream = world.watch();
@@ -243,7 +243,7 @@ export function watchSuite(kind: TargetKind): void {
     await expect(nextEvents(stream, 1)).resolves.toEqual(['PUT a=a']);
   });
 
-  test('a start at the next revision is told of the next write', async () => {
+  test('a watcher that starts at the next revision receives the next write', async () => {
     const k = world.keys();
     const [now = 0] = await world.fill(k, 'a');
     using stream = world.watch();
@@ -382,7 +382,7 @@ export function watchSuite(kind: TargetKind): void {
     }
   });
 
-  test('a cancelled watcher is told nothing more, its neighbour everything', async () => {
+  test('a cancelled watcher receives nothing more, and its neighbour everything', async () => {
     const k = world.keys();
     using stream = world.watch();
     await createWatcher(stream, { ...k.all, watch_id: 1 });
@@ -481,7 +481,7 @@ export function watchSuite(kind: TargetKind): void {
     await expect(nextEvents(stream, 1)).resolves.toEqual(['PUT a=a']);
   });
 
-  test('a watcher is told when a lease takes its keys', async () => {
+  test('a watcher receives the deletion of keys whose lease has ended', async () => {
     const k = world.keys();
     const lease = await world.grant(600);
     await world.put(k('a'), 'v', { lease });
@@ -494,7 +494,7 @@ export function watchSuite(kind: TargetKind): void {
     expect(answer.events.map((event) => event.prev_kv?.lease)).toEqual([lease, lease]);
   });
 
-  test('a write is seen by whoever was watching before it was acknowledged', async () => {
+  test('a write is seen by every watcher that was created before it was acknowledged', async () => {
     const k = world.keys();
     using stream = world.watch();
     await createWatcher(stream, k.all);
@@ -503,7 +503,7 @@ export function watchSuite(kind: TargetKind): void {
     expect(events[0]?.kv.mod_revision).toBe(String(at));
   });
 
-  test('a negative start revision is no revision of now', async () => {
+  test('a negative start revision is not the current revision', async () => {
     const k = world.keys();
     await world.fill(k, 'a');
     using stream = world.watch();

@@ -1,6 +1,6 @@
 /**
  * What every case of the suite works with: one target per file, a client on it, and keys that no other case uses. The
- * few cases that look at the whole key space empty it first; cases of one file run one after another.
+ * few cases that read the whole key space empty it first. The cases of one file run one after another.
  */
 import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect } from 'vitest';
@@ -41,13 +41,13 @@ export interface Keys {
   readonly all: { readonly key: Buffer; readonly range_end: Buffer };
 }
 
-/** Revision of the answer, as a number: tests stay far below 2^53. */
+/** The revision of a response as a number: tests stay far below 2^53. */
 export function revision(answer: { readonly header: Header | null }): number {
-  if (answer.header === null) throw new Error('the answer has no header');
+  if (answer.header === null) throw new Error('the response has no header');
   return Number(answer.header.revision);
 }
 
-/** Keys of an answer as text, without the part that is the same for all keys of a case. */
+/** The keys of a response as text, without the part that is the same for all keys of a case. */
 export function names(kvs: readonly { readonly key: Buffer }[]): string[] {
   return kvs.map(({ key }) => {
     const text = key.toString('latin1');
@@ -91,7 +91,7 @@ export class World {
     this.#client = grpcClient(this.#target.address);
   }
 
-  /** Whatever the cases did: no key stands outside of the target's namespace. */
+  /** Whatever the cases did: no key is outside of the namespace of the target. */
   async expectNothingOutside(): Promise<void> {
     const { namespace } = this.target;
     using direct = this.directClient();
@@ -223,7 +223,7 @@ export async function createWatcher(
   return created;
 }
 
-/** `PUT name=value` or `DELETE name`, for comparing what a watcher was told. */
+/** `PUT name=value` or `DELETE name`, to compare what a watcher has received. */
 export function told(response: WatchResponse): string[] {
   return response.events.map(({ type, kv }) => {
     const [name = ''] = names([kv]);
@@ -231,7 +231,7 @@ export function told(response: WatchResponse): string[] {
   });
 }
 
-/** The next `count` events of the stream, over as many answers as it takes. */
+/** The next `count` events of the stream, from as many responses as it takes. */
 export async function nextEvents(stream: WatchStream, count: number): Promise<string[]> {
   const events: string[] = [];
   while (events.length < count) events.push(...told(await stream.next()));

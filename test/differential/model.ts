@@ -1,6 +1,6 @@
 /**
- * What one tenant should see: an etcd of one client, in memory, written for clarity and nothing else. It is told the
- * revision that the real store gave to a change and works out everything else itself.
+ * What one tenant should see: an etcd of one client, in memory, written for clarity only. It takes the revision of a
+ * change from the real store and computes everything else itself.
  */
 import type {
   Compare,
@@ -102,7 +102,7 @@ function isMet(stored: Stored | undefined, compare: Compare): boolean {
 export class Model {
   readonly stored = new Map<string, Stored>();
   readonly leases = new Map<number, Set<string>>();
-  /** Everything that happened, in the order in which a watcher of the whole namespace is told. */
+  /** All events, in the order in which a watcher of the whole namespace receives them. */
   readonly events: ModelEvent[] = [];
   /** What the tenant has compacted; reads and watches below it are refused. */
   floor = 0;

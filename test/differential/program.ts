@@ -1,6 +1,6 @@
 /**
- * A random program of one tenant: each step is sent to the store and told to the model, and the two answers must be equal in
- * every field that a client can see. Keys are few and short, so that ranges, compares and leases meet often.
+ * A random program of one tenant. Each step runs on the store and on the model, and the two responses must be equal
+ * in every field that a client can see. Keys are few and short, so that ranges, compares and leases meet often.
  */
 import { expect } from 'vitest';
 import { type GrpcClient, refusal } from '../support/client.ts';
@@ -35,7 +35,7 @@ const toStored = (kv: KeyValue): Stored => ({
   value: kv.value.toString('latin1'),
 });
 
-/** An answer in the model's words. */
+/** A response in the form of the model. */
 function toOutcome(op: ResponseOp): Outcome {
   if (op.response_range) {
     const { kvs, count, more } = op.response_range;
@@ -50,7 +50,7 @@ function toOutcome(op: ResponseOp): Outcome {
     return { deleted: prev_kvs.map(toStored), count: Number(deleted) };
   }
   if (op.response_txn) return toTxnOutcome(op.response_txn);
-  throw new Error('an answer without content');
+  throw new Error('a response without content');
 }
 
 function toTxnOutcome({ succeeded, responses }: TxnResponse): Outcome {
@@ -58,7 +58,7 @@ function toTxnOutcome({ succeeded, responses }: TxnResponse): Outcome {
 }
 
 function revisionOf({ header }: { readonly header: Header | null }): string {
-  if (header === null) throw new Error('an answer without header');
+  if (header === null) throw new Error('a response without header');
   return header.revision;
 }
 
@@ -119,7 +119,7 @@ export class Program implements Disposable {
     });
   }
 
-  /** At the newest revision that was heard of, somewhere before, or below what is compacted. */
+  /** At the newest known revision, somewhere before it, or below what is compacted. */
   async #past(): Promise<void> {
     const { floor } = this.model;
     const revision = this.#chance.pick([this.#newest, this.#somePast(), floor, floor - 1]);

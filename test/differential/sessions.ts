@@ -51,7 +51,7 @@ export class Sessions {
     this.#model.revoke(visible, revisionOf(revoked));
   }
 
-  /** Runs for the office, speaks from it, asks who is in it, or leaves it. */
+  /** Campaigns for an election, proclaims, queries the leader, or resigns. */
   async election(): Promise<void> {
     await this.#leader();
     const office = this.#office;

@@ -1,4 +1,6 @@
-/** Two tenants at work on one cluster at the same time, each compared with a model that has never heard of the other. */
+/**
+ * Two tenants use one cluster at the same time. Each is compared with a model that contains only its own operations.
+ */
 import { describe, expect, test } from 'vitest';
 import { keySpace } from '../../src/etcd/key-space.ts';
 import { storedId } from '../../src/etcd/lease-id.ts';
@@ -17,7 +19,7 @@ const operations = Number(process.env['OPERATIONS'] ?? 6000);
 /** Far more than they take, since the machine may be busy. */
 const withinMs = 60_000 + operations * 20;
 const namespaces = ['t1/', 't10/'] as const;
-/** Keys of nobody, in the closest neighbourhood of the tenants'. */
+/** Keys without a tenant, as close to the tenants' keys as possible. */
 const strangers = ['t1', 't1.', 't1/', 't10', 't10.', 't100/a', 't2', '\0', '\xff'];
 const zero = Buffer.from('\0');
 

@@ -17,7 +17,7 @@ interface Open {
   readonly range: { key: Buffer; range_end?: Buffer };
   readonly filter: 'NOPUT' | 'NODELETE' | null;
   readonly withPrev: boolean;
-  /** The first revision that it tells of. */
+  /** The first revision that it reports. */
   readonly from: number;
   readonly told: ModelEvent[];
 }
@@ -106,7 +106,7 @@ export class Watches implements Disposable {
       .map((event) => (withPrev ? event : { ...event, prev: null }));
   }
 
-  /** The next answer of that kind; events that come before it are kept. */
+  /** The next response of that kind. Events before it are kept. */
   async #until(isWanted: (answer: WatchResponse) => boolean): Promise<WatchResponse> {
     for (;;) {
       const answer = await this.#stream.next();

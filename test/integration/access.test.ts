@@ -1,4 +1,4 @@
-/** Who may do what, on a real cluster: the tenant that owns it, the tenant that may only read, and all others. */
+/** Permissions on a real cluster: of the tenant that owns it, of a read-only tenant, and of all others. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { MethodName } from '../../src/etcd/methods.ts';
 import { Code } from '../../src/grpc/status.ts';
@@ -154,7 +154,7 @@ describe('a tenant that does not own the cluster', () => {
 });
 
 describe('a tenant that may only read', () => {
-  test('reads, watches, and looks at its leases', async () => {
+  test('reads, watches, and queries its leases', async () => {
     await direct.call('etcdserverpb.KV/Put', { key: bytes('r/a'), value: bytes('v') });
     await direct.call('etcdserverpb.KV/Put', { key: bytes('t/a'), value: bytes('v') });
     const { kvs } = await reader.call('etcdserverpb.KV/Range', everything);

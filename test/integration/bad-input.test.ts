@@ -1,6 +1,6 @@
 /**
- * Bad input from both sides, at a real process: each gets its answer or is cut off, an innocent client of the same proxy
- * notices nothing, and the process neither ends nor finds a mistake of its own.
+ * Bad input from clients and from the upstream, sent to a real process. Each gets its response or is disconnected,
+ * another client of the same proxy is not affected, and the process neither ends nor reports a bug.
  */
 import { once } from 'node:events';
 import { createServer as createHttp2Server } from 'node:http2';
@@ -110,7 +110,7 @@ describe.each(transports)('on $transport, from clients', (options) => {
     await frames.disconnected();
   });
 
-  test('connections that say nothing, or half a preface, are nobody’s trouble', async () => {
+  test('silent connections, and those with half a preface, do not affect others', async () => {
     const [host = '', port = ''] = sidecar.address.split(':');
     const sockets: Socket[] = [];
     try {
@@ -186,7 +186,7 @@ async function impostor(server: Server): Promise<Impostor> {
 
 const html = '<!doctype html><title>It works!</title>';
 
-/** An HTTP/2 server that has never heard of gRPC. */
+/** An HTTP/2 server without gRPC. */
 function webServer(): Server {
   const server = createHttp2Server();
   server.on('stream', (stream) => {

@@ -1,7 +1,7 @@
 /**
- * A range end that is there and empty, which no client library writes. etcd tells it from an absent one where a request is
- * not proposed, and reads on to the end of all keys; behind the proxy it must be what the API says, a single key, or else
- * tenants read, count and compare what belongs to others.
+ * A range end that is present and empty, which no client library sends. etcd distinguishes it from an absent one in
+ * requests that are not proposed, and reads to the end of all keys. Behind the proxy it must mean what the API says,
+ * a single key. Otherwise tenants could read, count and compare keys of others.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Reader } from '../../src/protobuf/reader.ts';
@@ -59,12 +59,12 @@ test('a read finds one key', async () => {
   expect(counts(none)).toEqual({ keys: 0, count: 0 });
 });
 
-test('a count tells of no key of somebody else', async () => {
+test('a count includes no key of another tenant', async () => {
   const answer = await send(red, 'Range', message([1, 'd'], [2, ''], [9, 1n]));
   expect(counts(answer)).toEqual({ keys: 0, count: 0 });
 });
 
-test('a comparison asks about no key of somebody else', async () => {
+test('a comparison reads no key of another tenant', async () => {
   // Whether every key from here on has version 5: with none at all that holds, with keys of others it does not.
   const holds = (compare: Uint8Array) =>
     send(red, 'Txn', message([1, compare], [2, message([1, message([1, 'b'])])])).then(succeeded);

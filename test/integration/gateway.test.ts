@@ -1,4 +1,4 @@
-/** What tools ask an etcd over HTTP/1.1 on the client port: the proxy answers as the etcd behind it does. */
+/** What tools request from an etcd over HTTP/1.1 on the client port. The proxy responds as the etcd behind it does. */
 import { get, type OutgoingHttpHeaders } from 'node:http';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';

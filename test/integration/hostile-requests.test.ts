@@ -1,8 +1,8 @@
 /**
- * Requests that end an etcd, or might: they are stopped, whoever sends them, and what is left of them in a transaction or
- * beside other fields is stopped too. The known ones by name, the unknown ones by trying: a seeded run over every field of
- * every request, behind which etcd has to be alive. A failure names the seed: SEED=… repeats it, HOSTILE_REQUESTS=… is
- * how many.
+ * Requests that end an etcd, or might. They are rejected for every client, also when their dangerous part is inside a
+ * transaction or beside other fields. Known ones are tested by name. Unknown ones are searched for: a seeded run
+ * varies every field of every request, and etcd must stay alive. A failure prints the seed: SEED=… repeats it.
+ * HOSTILE_REQUESTS=… sets the number of requests.
  */
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Method, methods } from '../../src/etcd/methods.ts';
@@ -74,7 +74,7 @@ test.each<[string, string, Uint8Array]>([
 const harmful =
   /Cluster\/Member(Add|Remove|Update|Promote)|Defragment|Snapshot|^etcdserverpb\.Auth/;
 
-/** Sends it and lets go. Rejects when there is no answer where one is due. */
+/** Sends it and cancels the call. Rejects if a response is due and none arrives. */
 async function send(client: GrpcClient, m: Method, request: Uint8Array): Promise<void> {
   const bytes = Buffer.from(request);
   if (m.requestStream || m.responseStream) {

@@ -1,6 +1,6 @@
 /**
- * The whole proxy in front of an upstream that answers with keys of somebody else: clients get none of it, and the metric
- * counts each answer. Which places of which messages are looked at is proven place by place in the unit tests.
+ * The whole proxy in front of an upstream that responds with keys of another tenant: clients receive none of them,
+ * and the metric counts each response. The unit tests prove which fields of which messages are checked.
  */
 import * as grpc from '@grpc/grpc-js';
 import * as protoLoader from '@grpc/proto-loader';

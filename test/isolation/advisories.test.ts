@@ -35,7 +35,7 @@ describe.each<[string, WorldOptions]>([
   test('CVE-2023-32082: a lease does not tell which keys of others hang on it', async () => {
     const { leaseTag } = keySpace(latin1(world.prefix));
     const lease = String(storedId(leaseTag, sharedLease));
-    // Somebody who goes around the proxy has attached a foreign key to a lease of the intruder's own.
+    // A client that bypasses the proxy has attached a foreign key to a lease of the intruder's own.
     const key = latin1(`${world.victim}${world.known.readNames[0]}-beside`);
     await world.direct.call('etcdserverpb.KV/Put', { key, value: latin1('x'), lease });
     await world.unharmed(async () => {
@@ -104,7 +104,7 @@ describe.each<[string, WorldOptions]>([
     'etcdserverpb.Maintenance/Status',
     'etcdserverpb.Maintenance/MoveLeader',
     'etcdserverpb.Cluster/MemberList',
-  ])('CVE-2026-33413: %s asks who calls it', async (name) => {
+  ])('CVE-2026-33413: %s checks its caller', async (name) => {
     await world.replant();
     await world.unharmed(() => attacks[name](world));
   });

@@ -1,7 +1,7 @@
 /**
- * For every method of the API, what an intruder can try with it: by the names that others use, by the names that are
- * stored, by absolute and by misleading ranges, by leases visible and stored. Each checks what the intruder is told; the
- * world checks that nothing else was touched or shown. A method without an attack does not compile.
+ * For every method of the API, what an intruder can try with it: the visible names of others, stored names, absolute
+ * and misleading ranges, visible and stored leases. Each attack checks what the intruder receives. The world checks
+ * that nothing else was changed or shown. A method without an attack does not compile.
  */
 import { expect } from 'vitest';
 import type { MethodName } from '../../src/etcd/methods.ts';
@@ -24,11 +24,11 @@ const togetherMax = 32;
 
 const outcomeOf = ({ code, details }: Attempt) => ({ code, details });
 
-/** A name as others see it, as it is stored, and as somebody might hope that it is read. */
+/** A name as it is visible to others, as it is stored, and as a path that might be resolved. */
 const spellings = ({ victim }: World, names: readonly string[]): string[] =>
   names.flatMap((name) => [name, victim + name, `../${victim}${name}`]);
 
-/** Nobody writes by these, so that an answer with one of them is a leak. */
+/** The intruder never writes these names, so a response with one of them is a leak. */
 const readNames = (world: World) => [
   ...spellings(world, world.known.readNames),
   ...world.known.rawReadNames,
@@ -55,7 +55,7 @@ const formsFor = (world: World): Form[] => [
 
 const foreignLeases = ({ known }: World) => known.leases.filter((id) => id !== BigInt(sharedLease));
 
-/** Sends everything, some at a time, and hands each answer on. */
+/** Sends everything, some at a time, and passes each response on. */
 async function each<T>(
   world: World,
   method: MethodName,
@@ -80,7 +80,7 @@ const written =
 
 const ok = { code: Code.OK };
 
-/** `path` leads to the RangeResponse in an answer. */
+/** `path` leads to the RangeResponse in a response. */
 const reads =
   (method: MethodName, ...path: readonly number[]): Attack =>
   async (world) => {
@@ -200,7 +200,7 @@ const watch: Attack = async (world) => {
     }
     for (const id of [-1n, 0n, 2n ** 40n]) stream.send(message([2, message([1, id])]));
     stream.send(message([3, message()]));
-    // Stands last, so what it is told follows what the others are told.
+    // The last watch, so its events follow those of the others.
     stream.send(message([1, rangeOf({ key: '\0', end: '\0' }, [3, start])]));
     await until('all watches', () => stream.at(3).length === forms.length + 1);
     await world.stir();
@@ -422,7 +422,7 @@ const harmless =
     for (const request of requests) {
       const heard = intruder.open(method, request);
       heard.halfClose();
-      await until('an answer', () => heard.messages.length > 0 || heard.status !== null);
+      await until('a response', () => heard.messages.length > 0 || heard.status !== null);
       heard.cancel();
       await heard.ended;
     }

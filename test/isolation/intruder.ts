@@ -1,6 +1,6 @@
 /**
- * A client that means harm: it sends any bytes to any method, and keeps every byte that it ever hears, messages, headers,
- * status texts and trailers alike, so that a test can look for what it must not have heard.
+ * A malicious client: it sends any bytes to any method, and keeps every byte that it receives (messages, headers,
+ * status texts and trailers), so that a test can search them for what must not be there.
  */
 import { Client, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
 import type { MethodName } from '../../src/etcd/methods.ts';
@@ -11,7 +11,7 @@ const answerWithinMs = 30_000;
 
 const asIs = (bytes: Buffer): Buffer => bytes;
 
-/** One call, and what was heard of it so far. */
+/** One call, and what was received on it so far. */
 export class Attempt {
   readonly messages: Buffer[] = [];
   status: StatusObject | null = null;
@@ -55,7 +55,7 @@ export class Attempt {
     return this.status?.details ?? '';
   }
 
-  /** What stands at that path of field numbers in all answers. */
+  /** The values at that path of field numbers in all responses. */
   at(...path: readonly number[]): (bigint | Uint8Array)[] {
     return this.messages.flatMap((message) => valuesAt(message, path));
   }
@@ -66,7 +66,7 @@ export class Attempt {
   }
 }
 
-/** Everything that stands at that path, in order. An empty message has no fields, so an absent number is not there. */
+/** All values at that path, in order. An empty message has no fields, so a number that is absent has no value. */
 export function valuesAt(
   message: Uint8Array,
   [field, ...rest]: readonly number[],

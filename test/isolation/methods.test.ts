@@ -1,6 +1,6 @@
 /**
- * An intruder tries every method of the API on a tenant beside it and on data of nobody, from either side of the tenant's
- * namespace, and as a tenant that may only read. Nothing that is not its own may change by a byte, or be heard of.
+ * An intruder tries every method of the API on a tenant beside it and on data without a tenant, from either side of
+ * the tenant's namespace, and as a read-only tenant. Nothing of others may be changed by a byte, or be received.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type MethodName, methods } from '../../src/etcd/methods.ts';

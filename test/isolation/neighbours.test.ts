@@ -1,7 +1,7 @@
 /**
- * Namespaces as close to one another as the configuration lets them be, with data of nobody in the gaps. Each tenant tries
- * every form of a range that its clients could send, in every call that takes one, and must find of its own keys exactly
- * those that the form covers, and of the others' nothing.
+ * Namespaces as close to one another as the configuration allows, with data without a tenant in the gaps. Each tenant
+ * tries every form of a range that its clients could send, in every call that takes one. It must find exactly its own
+ * keys that the form covers, and none of the others.
  */
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
@@ -94,7 +94,7 @@ async function tryDelete(tenant: Neighbour, form: Form): Promise<void> {
   await tenant.plant(found);
 }
 
-/** One watch per form, all past included; each must come to tell of exactly the keys that its form covers. */
+/** One watch per form, from the first revision on. Each must receive exactly the keys that its form covers. */
 async function watchAll(tenant: Neighbour, others: readonly Neighbour[]): Promise<void> {
   const watch = tenant.open('etcdserverpb.Watch/Watch');
   for (const [i, form] of forms.entries()) {

@@ -1,8 +1,8 @@
 /**
- * A cluster with a victim, an intruder and data of nobody, and a way to tell whether anything that is not the intruder's
- * was touched or shown. Random tokens stand in every value, in every name that the intruder is not told, and in every name
- * that it only reads by; whatever it hears is searched for them. Of what is stored, every key, value, version and lease is
- * compared, and every event between two looks.
+ * A cluster with a victim, an intruder and data without a tenant, and the check that nothing of others was changed or
+ * shown. Random tokens are in every value, in every name that the intruder does not know, and in every name that it
+ * only reads. Everything that it receives is searched for them. Of the stored data, every key, value, version and
+ * lease is compared before and after, and so is every event in between.
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { expect } from 'vitest';
@@ -27,7 +27,7 @@ const leaseSeconds = 3600;
 export const latin1 = (text: string) => Buffer.from(text, 'latin1');
 export const textOf = (bytes: Uint8Array) => Buffer.from(bytes).toString('latin1');
 
-/** What must never be heard; made anew for every world. */
+/** What the intruder must never receive. New for every world. */
 const token = () => randomBytes(6).toString('hex');
 
 export interface WorldOptions {
@@ -38,7 +38,7 @@ export interface WorldOptions {
 
 /** What the intruder has come to know: names and numbers, none of which must help it. */
 export interface Known {
-  /** Keys of the victim, visible names, that it only reads by: an answer with one of them is a leak. */
+  /** Keys of the victim (visible names) that the intruder only reads: a response with one of them is a leak. */
   readonly readNames: readonly string[];
   /** Keys of the victim that it writes by, and so gets its own keys of that name. */
   readonly writeNames: readonly string[];
@@ -46,7 +46,7 @@ export interface Known {
   readonly rawNames: readonly string[];
   /** The same, that it only reads by. */
   readonly rawReadNames: readonly string[];
-  /** Leases: visible and stored ones of the victim, and of nobody. */
+  /** Leases: visible and stored ones of the victim, and leases without a tenant. */
   readonly leases: readonly bigint[];
   /** The value that is stored under all read names. */
   readonly value: string;
@@ -170,7 +170,7 @@ export class World implements AsyncDisposable {
     this.expectNothingHeard();
   }
 
-  /** In the midst of an attack: others go about their work, which only they may hear of. */
+  /** Runs during an attack: others do their work, and only they may receive it. */
   async stir(): Promise<void> {
     await this.#compare();
     const value = latin1(this.known.value);
@@ -297,7 +297,7 @@ interface Planted {
   readonly canaries: readonly Buffer[];
 }
 
-/** Everything that is not the intruder's, and what the intruder is told of it. */
+/** Everything that is not the intruder's, and what the intruder knows of it. */
 async function plant({ options, etcd, direct, victimClient }: Parts): Promise<Planted> {
   const secrets: string[] = [];
   const secret = (name: string) => {
@@ -320,7 +320,7 @@ async function plant({ options, etcd, direct, victimClient }: Parts): Promise<Pl
   const drawn = await grant(victimClient, 0);
   const raw = await grant(direct, 7);
   const rawDrawn = await grant(direct, 0);
-  // These it is not told of.
+  // The intruder does not know these.
   const hidden = [
     await grant(victimClient, 1 + randomInt(2 ** 30, 2 ** 31 - 2)),
     await grant(direct, 0),
@@ -377,7 +377,7 @@ async function plant({ options, etcd, direct, victimClient }: Parts): Promise<Pl
   };
 }
 
-/** Keys of nobody, as close to both namespaces as keys can be. */
+/** Keys without a tenant, as close to both namespaces as keys can be. */
 function rawAround({ victim, intruder }: WorldOptions): string[] {
   const taken = [victim, intruder];
   const around = taken.flatMap((prefix) => {

@@ -1,6 +1,6 @@
 /**
- * A client of the proxy, whose tenant has compacted at some revision, is told what a client of an etcd that was compacted
- * there would be told: the same watch IDs, the same refusals, in the same order.
+ * A client of the proxy, whose tenant has compacted at some revision, receives the same as a client of an etcd that
+ * was compacted there: the same watch IDs, the same rejections, in the same order.
  */
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { inShort, WatchSetup } from '../unit/watch/setup.ts';
 
 const compacted = 50;
 
-/** The control answers of one stream, as etcd gives them: see watchStream in its server/storage/mvcc/watcher.go. */
+/** The control responses of one stream, as etcd sends them: see watchStream in its server/storage/mvcc/watcher.go. */
 class ModelStream {
   readonly #used = new Set<string>();
   readonly #compactRevision: number;
@@ -105,7 +105,7 @@ function throughProxy(
 
 const programs = fc.array(request, { maxLength: 40 });
 
-test('one request at a time, every answer is the same', () => {
+test('one request at a time, every response is the same', () => {
   fc.assert(
     fc.property(programs, (program) => {
       expect(throughProxy(program, [])).toEqual(direct(program));
@@ -113,7 +113,7 @@ test('one request at a time, every answer is the same', () => {
   );
 });
 
-test('however late etcd answers, creates are answered in their order and nothing else differs', () => {
+test('however late etcd responds, responses to creates keep their order and nothing else differs', () => {
   const isOfCreate = (told: string) => /^(created|refused)/.test(told);
   fc.assert(
     fc.property(programs, paces, (program, pace) => {

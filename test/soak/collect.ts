@@ -18,7 +18,7 @@ export interface Left {
   readonly streams: number;
   readonly connections: number;
   readonly sockets: number;
-  /** Also those that have fired or were cancelled, as long as somebody holds them. */
+  /** Also those that have fired or were cancelled, as long as they are referenced. */
   readonly timers: number;
 }
 

@@ -1,7 +1,7 @@
 /**
- * Mixed load, as many kinds of client as there are: each worker goes through its own seeded sequence of operations, on
- * connections that it opens and drops on the way. An operation that is expected to succeed and does not is a complaint; so
- * is an answer that cannot be right. What is cancelled, cut off or too late may end as it likes.
+ * Mixed load by every kind of client. Each worker follows its own seeded sequence of operations, on connections that
+ * it opens and drops on the way. An expected success that fails is a complaint, and so is a response that cannot be
+ * right. A call that is cancelled, cut off or too late may end in any way.
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { Code } from '../../src/grpc/status.ts';
@@ -122,7 +122,7 @@ class Worker implements Disposable {
     for (let i = 0; i < watches; i++) {
       stream.send({ create_request: { key } });
       const { created } = await stream.next(patienceMs);
-      if (!created) throw new Error('no answer to the request for a watch');
+      if (!created) throw new Error('no response to the creation of a watch');
     }
     const value = Buffer.from(`${this.#random.below(1e9)}`);
     await this.#client.call('etcdserverpb.KV/Put', { key, value }, patient);

@@ -1,5 +1,5 @@
 /**
- * What the soak looks at: figures of the proxy's own /metrics behind a garbage collection, and of etcd's, which shows
+ * What the soak measures: figures of the proxy's own /metrics after a garbage collection, and of etcd's, which show
  * whether the proxy has left anything open there.
  */
 import { fileURLToPath } from 'node:url';
@@ -77,7 +77,7 @@ export async function observe(sidecar: Sidecar): Promise<Observation> {
   };
 }
 
-/** Counts objects on the proxy's heap; it stands still meanwhile. */
+/** Counts objects on the proxy's heap. The proxy is paused meanwhile. */
 export async function leftOnHeap(sidecar: Sidecar): Promise<Left> {
   return JSON.parse(await told(sidecar, 'SIGWINCH', leftEvent)) as Left;
 }

@@ -45,7 +45,7 @@ export interface SoakResult {
   readonly findings: readonly string[];
 }
 
-/** Runs for `forMs` plus a warm-up of some seconds. `onSample` hears how it goes. */
+/** Runs for `forMs` plus a warm-up of some seconds. `onSample` receives each sample. */
 export async function soak(
   forMs: number,
   seed: number,

@@ -1,8 +1,7 @@
 /**
- * What has to be done when a test's process ends before the test could: all tests of a file were filtered out, so that its
- * hooks never ran, a test hung, or somebody broke off the run. Not a way to tidy up after a test, which is disposing of
- * what it has made. A process that is killed outright leaves everything behind; so does a worker whose vitest was ended
- * without it (Ctrl-C ends both).
+ * Cleanup when a test's process ends before the test could clean up: all tests of a file were filtered out, so that
+ * its hooks never ran, a test hung, or the run was aborted. It does not replace disposing. A process that is killed
+ * leaves everything behind; so does a worker whose vitest was ended without it (Ctrl-C ends both).
  */
 const cleanups = new Set<() => void>();
 
@@ -14,11 +13,12 @@ function cleanUp(): void {
 
 process.once('exit', cleanUp);
 
-// Vitest ends every worker with SIGTERM, also after success, and no 'exit' follows a signal that nobody handles.
+// Vitest ends every worker with SIGTERM, also after success, and no 'exit' follows a signal without a handler.
 for (const signal of ['SIGHUP', 'SIGINT', 'SIGTERM'] as const) {
   process.once(signal, () => {
     cleanUp();
-    // Its usual effect. Vitest forbids process.exit() in a worker, and this way the sender learns what became of it.
+    // The usual effect of the signal. Vitest forbids process.exit() in a worker, and this way the sender sees the
+    // signal as the reason of the exit.
     process.kill(process.pid, signal);
   });
 }

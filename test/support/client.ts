@@ -3,7 +3,6 @@
  * dial, every code, text and trailer as it came. It speaks the definitions in proto/, or plain bytes where a test wants to
  * send what no client library would.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import {
   type ChannelCredentials,
@@ -38,7 +37,7 @@ const loadOptions = {
   oneofs: true,
 };
 
-/** Answers have every field, so that tests compare values and not absences. */
+/** Responses have every field, so that tests compare values and not absences. */
 const definitions = protoLoader.loadSync(protoFiles, { ...loadOptions, defaults: true });
 
 const callWithinMs = 10_000;
@@ -96,7 +95,7 @@ export function encode<Name extends keyof UnaryMethods>(
   return methodDefinition(name).requestSerialize(request);
 }
 
-/** Decodes an answer and encodes it again: the same bytes, unless it holds something that proto/ does not know. */
+/** Decodes a response and encodes it again: the same bytes, unless it holds something that proto/ does not know. */
 export function reencode(name: keyof UnaryMethods, answer: Buffer): Buffer {
   const definition = methodDefinition(name, protoLoader.loadSync(protoFiles, loadOptions));
   return definition.responseSerialize(definition.responseDeserialize(answer));
@@ -186,18 +185,4 @@ export class GrpcClient implements Disposable {
 /** A client of `host:port`; in plain text unless credentials for TLS are given. */
 export function grpcClient(address: string, channelCredentials?: ChannelCredentials): GrpcClient {
   return new GrpcClient(address, channelCredentials);
-}
-
-/** Asks until the answer is as wanted, or a bounded time has passed; resolves with the last answer. */
-export async function eventually<T>(
-  ask: () => Promise<T>,
-  isWanted: (answer: T) => boolean,
-  withinMs = 10_000,
-): Promise<T> {
-  const giveUpAt = performance.now() + withinMs;
-  for (;;) {
-    const answer = await ask();
-    if (isWanted(answer) || performance.now() > giveUpAt) return answer;
-    await sleep(50);
-  }
 }

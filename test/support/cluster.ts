@@ -4,6 +4,7 @@
  */
 import { type GrpcClient, grpcClient } from './client.ts';
 import { type Etcd, type EtcdOptions, startMembers, withFreePorts } from './etcd.ts';
+import { eventually } from './until.ts';
 
 export interface Cluster extends AsyncDisposable {
   readonly members: readonly Etcd[];
@@ -25,19 +26,23 @@ async function leads(client: GrpcClient): Promise<boolean> {
     );
     return status.leader !== '0' && status.leader === status.header?.member_id;
   } catch {
-    return false; // A member that is down leads nobody.
+    return false; // A member that is down does not lead.
   }
 }
 
-async function findLeader(members: readonly Etcd[]): Promise<Etcd> {
-  const giveUpAt = performance.now() + leaderWithinMs;
-  while (performance.now() < giveUpAt) {
-    for (const member of members) {
-      using client = grpcClient(member.address);
-      if (await leads(client)) return member;
-    }
+async function leaderAmong(members: readonly Etcd[]): Promise<Etcd | null> {
+  for (const member of members) {
+    using client = grpcClient(member.address);
+    if (await leads(client)) return member;
   }
-  throw new Error(`no member led within ${leaderWithinMs} ms`);
+  return null;
+}
+
+async function findLeader(members: readonly Etcd[]): Promise<Etcd> {
+  const isFound = (leader: Etcd | null) => leader !== null;
+  const leader = await eventually(() => leaderAmong(members), isFound, leaderWithinMs);
+  if (leader === null) throw new Error(`no member led within ${leaderWithinMs} ms`);
+  return leader;
 }
 
 /** Starts `size` members that know each other; resolves when all of them serve. */

@@ -63,5 +63,5 @@ export async function logIn(client: GrpcClient, user: string, password: string):
   while (reader.next()) {
     if (reader.field === 2) return Buffer.from(reader.bytes()).toString();
   }
-  throw new Error('an answer without a token');
+  throw new Error('a response without a token');
 }

@@ -1,25 +1,25 @@
 /**
- * A real etcd of one member for tests: its own process, free ports, a data directory in the system's temporary folder,
- * all gone when it is disposed of. Durability is switched off where the binary allows it. Not for production use of any
- * kind. Set ETCD_BINARY to run the tests against another etcd than the one on the PATH.
+ * A real etcd for tests: its own process, free ports, a data directory in the system's temporary directory.
+ * Everything is removed when it is disposed of. Durability is switched off if the binary allows it. Set ETCD_BINARY
+ * to test against another etcd than the one on the PATH.
  */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { isHealthy, memberEnvironment, memberFlags } from '../../src/cli/etcd-member.ts';
 import { atExit } from './at-exit.ts';
+import type { CertificateAuthority, KeyPair } from './certificates.ts';
 import { freePorts } from './ports.ts';
 import { TemporaryDirectory } from './temporary-directory.ts';
+import { until } from './until.ts';
 
 export const etcdBinary = process.env['ETCD_BINARY'] ?? 'etcd';
 
-const readyWithinMs = 20_000;
 const pausedWithinMs = 5_000;
-const pollEveryMs = 25;
 const attemptsMax = 5;
 
 export interface EtcdOptions {
-  /** Further flags, for example `--max-txn-ops=10`; they stand last and win. */
+  /** Further flags, for example `--max-txn-ops=10`. They come last and take precedence. */
   readonly args?: readonly string[];
 }
 
@@ -30,18 +30,18 @@ export interface Etcd extends AsyncDisposable {
   /** `host:port` of clientUrl. */
   readonly address: string;
   readonly peerUrl: string;
-  /** Stops it from running at all, without closing a connection: a hanging machine. It has stopped on return. */
+  /** Suspends the process without closing a connection, like a hanging machine. It is suspended on return. */
   pause(): void;
   resume(): void;
   /** Ends it at once, as a crash would. */
   kill(): Promise<void>;
-  /** Asks it to end. */
+  /** Stops it with SIGTERM. */
   stop(): Promise<void>;
   /** Starts it again on the same ports with the same data; resolves when it serves. */
   restart(): Promise<void>;
 }
 
-/** A member that is about to start: everything that its command line is made of. */
+/** A member before its start: what its command line is made from. */
 export interface MemberPlan {
   readonly name: string;
   readonly clientPort: number;
@@ -53,12 +53,12 @@ export interface MemberPlan {
   readonly args: readonly string[];
 }
 
-/** Thrown when another process took a port between our looking and etcd's binding. */
+/** Thrown if another process bound a port after it was found free. */
 export class PortTaken extends Error {}
 
 let maySkipSync: boolean | undefined;
 
-/** `--unsafe-no-fsync` came with a patch release of 3.4, and its help does not mention it: only trying tells. */
+/** `--unsafe-no-fsync` came with a patch release of 3.4, and its help does not mention it, so it must be tried. */
 function syncFlags(): readonly string[] {
   if (maySkipSync === undefined) {
     try {
@@ -88,13 +88,13 @@ class Member implements Etcd {
     this.clientUrl = `http://${this.address}`;
     this.peerUrl = `http://127.0.0.1:${plan.peerPort}`;
     this.#args = [
-      `--name=${plan.name}`,
-      `--data-dir=${this.#directory.path}`,
-      `--listen-client-urls=${this.clientUrl}`,
-      `--advertise-client-urls=${this.clientUrl}`,
-      `--listen-peer-urls=${this.peerUrl}`,
-      `--initial-advertise-peer-urls=${this.peerUrl}`,
-      `--initial-cluster=${plan.initialCluster}`,
+      ...memberFlags({
+        name: plan.name,
+        dataDir: this.#directory.path,
+        clientUrl: this.clientUrl,
+        peerUrl: this.peerUrl,
+        initialCluster: plan.initialCluster,
+      }),
       `--heartbeat-interval=${plan.heartbeatMs}`,
       `--election-timeout=${plan.electionMs}`,
       '--log-level=error',
@@ -105,9 +105,10 @@ class Member implements Etcd {
 
   launch(): void {
     this.#errors = '';
-    // The Debian build of etcd for some platforms refuses to run without being told that this is meant.
-    const env = { ...process.env, ETCD_UNSUPPORTED_ARCH: process.arch };
-    const child = spawn(etcdBinary, this.#args, { stdio: ['ignore', 'ignore', 'pipe'], env });
+    const child = spawn(etcdBinary, this.#args, {
+      stdio: ['ignore', 'ignore', 'pipe'],
+      env: memberEnvironment(),
+    });
     this.#child = child;
     child.stderr?.setEncoding('utf8');
     child.stderr?.on('data', (text: string) => {
@@ -120,13 +121,11 @@ class Member implements Etcd {
 
   /** Resolves when a linearizable read succeeds; rejects when the process ends before that, or after a bounded wait. */
   async ready(): Promise<void> {
-    const giveUpAt = performance.now() + readyWithinMs;
-    while (performance.now() < giveUpAt) {
+    const isReady = () => {
       if (this.#hasExited()) throw this.#failure('ended before it served');
-      if (await isHealthy(this.clientUrl)) return;
-      await sleep(pollEveryMs);
-    }
-    throw this.#failure(`did not serve within ${readyWithinMs} ms`);
+      return isHealthy(this.clientUrl);
+    };
+    await until(() => `health of etcd ${this.name} (${this.#errors.trim()})`, isReady);
   }
 
   pause(): void {
@@ -134,7 +133,7 @@ class Member implements Etcd {
     if (child === null || child.pid === undefined) return;
     child.kill('SIGSTOP');
     const giveUpAt = performance.now() + pausedWithinMs;
-    // The signal is only sent by now: on a busy machine etcd would answer another call or two.
+    // The signal has only been sent by now: on a busy machine etcd could still respond to a call or two.
     while (!isStopped(child.pid)) {
       if (performance.now() > giveUpAt) throw this.#failure(`ran on for ${pausedWithinMs} ms`);
     }
@@ -191,24 +190,14 @@ class Member implements Etcd {
   }
 }
 
-/** What the kernel says; elsewhere than on Linux it is not asked, and the signal believed. */
+/** Reads the process state on Linux. Elsewhere the signal is assumed to have taken effect. */
 function isStopped(pid: number): boolean {
   if (process.platform !== 'linux') return true;
   const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
   return stat.charAt(stat.lastIndexOf(')') + 2) === 'T';
 }
 
-async function isHealthy(clientUrl: string): Promise<boolean> {
-  try {
-    const answer = await fetch(`${clientUrl}/health`, { signal: AbortSignal.timeout(1000) });
-    const text = await answer.text();
-    return text.includes('"health":"true"');
-  } catch {
-    return false;
-  }
-}
-
-/** Starts the given members together, as one cluster. Rejects, with everything gone again, when one does not serve. */
+/** Starts the given members together as one cluster. If one does not become healthy, removes all and rejects. */
 export async function startMembers(plans: readonly MemberPlan[]): Promise<Etcd[]> {
   const members: Member[] = [];
   try {
@@ -225,7 +214,7 @@ export async function startMembers(plans: readonly MemberPlan[]): Promise<Etcd[]
   }
 }
 
-/** Runs `start` again with other ports when one was taken meanwhile. */
+/** Runs `start` again with other ports if one was bound meanwhile. */
 export async function withFreePorts<T>(
   count: number,
   start: (ports: readonly number[]) => Promise<T>,
@@ -242,22 +231,47 @@ export async function withFreePorts<T>(
 
 /**
  * Starts an etcd of one member. Its election timeout is a tenth of the usual one, so that it serves at once and grants
- * leases of one second (the least is 1.5 election timeouts, rounded up).
+ * leases of one second (the minimum is 1.5 election timeouts, rounded up).
  */
 export function startEtcd(options: EtcdOptions = {}): Promise<Etcd> {
-  return withFreePorts(2, async ([clientPort = 0, peerPort = 0]) => {
-    const [member] = await startMembers([
-      {
-        name: 'single',
-        clientPort,
-        peerPort,
-        initialCluster: `single=http://127.0.0.1:${peerPort}`,
-        heartbeatMs: 10,
-        electionMs: 100,
-        args: options.args ?? [],
-      },
+  return withFreePorts(2, async ([clientPort = 0, peerPort = 0]) =>
+    startSingle(clientPort, peerPort, options.args ?? []),
+  );
+}
+
+export interface SecureEtcd {
+  readonly etcd: Etcd;
+  /** `https://host:port`, beside the plain-text address of `etcd`. Requires a client certificate of the same authority. */
+  readonly secureUrl: string;
+}
+
+export function startSecureEtcd(
+  authority: CertificateAuthority,
+  server: KeyPair,
+): Promise<SecureEtcd> {
+  return withFreePorts(3, async ([clientPort = 0, peerPort = 0, securePort = 0]) => {
+    const secureUrl = `https://127.0.0.1:${securePort}`;
+    const etcd = await startSingle(clientPort, peerPort, [
+      `--listen-client-urls=http://127.0.0.1:${clientPort},${secureUrl}`,
+      `--cert-file=${server.certificateFile}`,
+      `--key-file=${server.keyFile}`,
+      `--trusted-ca-file=${authority.certificateFile}`,
+      '--client-cert-auth',
     ]);
-    if (member === undefined) throw new Error('no member was started');
-    return member;
+    return { etcd, secureUrl };
   });
+}
+
+async function startSingle(
+  clientPort: number,
+  peerPort: number,
+  args: readonly string[],
+): Promise<Etcd> {
+  const name = 'single';
+  const initialCluster = `${name}=http://127.0.0.1:${peerPort}`;
+  const timing = { heartbeatMs: 10, electionMs: 100 };
+  const plan = { name, clientPort, peerPort, initialCluster, ...timing, args };
+  const [member] = await startMembers([plan]);
+  if (member === undefined) throw new Error('no member was started');
+  return member;
 }

@@ -1,4 +1,4 @@
-/** Runs the distribution's etcdctl, unmodified. Its exit code and everything it printed are what a test looks at. */
+/** Runs the distribution's etcdctl, unmodified. Tests check its exit code and everything it printed. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { until } from './until.ts';
@@ -67,7 +67,7 @@ export interface Printed {
   readonly err: string;
 }
 
-/** Runs one command to its end. `input` is what stands on its standard input. */
+/** Runs one command to its end. `input` is its standard input. */
 export async function etcdctl(
   address: string,
   args: readonly string[],

@@ -14,6 +14,10 @@ export class FakeCall<M extends Uint8Array = Uint8Array> implements RequestSink<
   isHalfClosed = false;
   isPaused = false;
   isEnded = false;
+  /** All of them, also those after the end. */
+  cancels = 0;
+  pauses = 0;
+  resumes = 0;
 
   constructor(responses: ResponseSink<M>) {
     this.responses = responses;
@@ -31,6 +35,7 @@ export class FakeCall<M extends Uint8Array = Uint8Array> implements RequestSink<
 
   /** Without effect after the end. A second cancel before it is a violation. */
   cancel(): void {
+    this.cancels += 1;
     if (this.isEnded) return;
     this.#mustNotBeCancelled('cancel');
     this.isCancelled = true;
@@ -40,12 +45,14 @@ export class FakeCall<M extends Uint8Array = Uint8Array> implements RequestSink<
     if (this.isEnded) return;
     this.#mustNotBeCancelled('pauseResponses');
     this.isPaused = true;
+    this.pauses += 1;
   }
 
   resumeResponses(): void {
     if (this.isEnded) return;
     this.#mustNotBeCancelled('resumeResponses');
     this.isPaused = false;
+    this.resumes += 1;
   }
 
   /** Delivers one response, owned. */

@@ -5,6 +5,7 @@
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { Condition } from './until.ts';
 
 const frameType = {
   data: 0,
@@ -49,7 +50,7 @@ export class FrameClient implements AsyncDisposable {
   readonly #frames: Frame[] = [];
   #unread = Buffer.alloc(0);
   #isClosed = false;
-  #wake: (() => void) | null = null;
+  readonly #changed = new Condition();
   /** The pieces of the current batch; null outside of one. */
   #batch: Buffer[] | null = null;
 
@@ -61,7 +62,7 @@ export class FrameClient implements AsyncDisposable {
     socket.on('error', () => {});
     socket.on('close', () => {
       this.#isClosed = true;
-      this.#wake?.();
+      this.#changed.notify();
     });
   }
 
@@ -209,24 +210,11 @@ export class FrameClient implements AsyncDisposable {
         this.frame(frameType.settings, flag.ack, 0, Buffer.alloc(0));
       }
     }
-    this.#wake?.();
+    this.#changed.notify();
   }
 
-  async #until(holds: () => boolean, what: string): Promise<void> {
-    if (holds()) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => {
-      const seen = this.#frames.map(({ type, stream }) => `${type}@${stream}`).join(' ');
-      reject(new Error(`no ${what} within ${waitMs} ms; frames (type@stream): ${seen}`));
-    }, waitMs);
-    this.#wake = () => {
-      if (holds()) resolve();
-    };
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#wake = null;
-    }
+  #until(holds: () => boolean, what: string): Promise<void> {
+    const seen = () => this.#frames.map(({ type, stream }) => `${type}@${stream}`).join(' ');
+    return this.#changed.until(() => `${what} (frames: ${seen()})`, holds, waitMs);
   }
 }

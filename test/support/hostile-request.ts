@@ -106,7 +106,7 @@ export class HostileRequests {
       if (child === undefined) throw new Error(`proto/ has no message ${typeName}`);
       return this.#message(child, depth + 1);
     }
-    // An empty key is refused before anything else is looked at.
+    // An empty key is rejected before anything else is checked.
     const isTame = this.#random.chance(name === 'key' ? 0.95 : this.#options.tame);
     if (type === 'TYPE_BYTES' || type === 'TYPE_STRING') {
       if (isTame) return text(this.#random.pick(['a', 'b', 'c', 'zz']));

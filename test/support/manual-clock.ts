@@ -1,4 +1,4 @@
-/** A clock that stands still until a test moves it; timers fire on the way, in order. */
+/** A clock that does not move until a test advances it. Timers fire on the way, in order. */
 import type { CancelTimer, Clock } from '../../src/runtime/clock.ts';
 
 interface Timer {

@@ -1,5 +1,5 @@
 /**
- * The messages of the API as tests write and read them: types alone. Requests name only what they set. Answers come with
+ * The messages of the API as tests write and read them: types only. Requests name only what they set. Responses have
  * every field: 64-bit integers as decimal strings, enums by name, bytes as Buffers, absent messages as null.
  */
 
@@ -55,7 +55,7 @@ export interface RangeResponse extends Headed {
   readonly count: string;
 }
 
-/** One piece of a range. Header, `more` and `count` stand in the last one alone. */
+/** One piece of a range. Header, `more` and `count` are in the last one only. */
 export interface RangeStreamResponse {
   readonly range_response: RangeResponse;
 }
@@ -227,7 +227,7 @@ export interface HealthResponse {
   readonly status: 'UNKNOWN' | 'SERVING' | 'NOT_SERVING' | 'SERVICE_UNKNOWN';
 }
 
-/** The unary methods that tests call: request and answer. */
+/** The unary methods that tests call: request and response. */
 export interface UnaryMethods {
   'etcdserverpb.KV/Range': [RangeRequest, RangeResponse];
   'etcdserverpb.KV/Put': [PutRequest, PutResponse];

@@ -1,6 +1,7 @@
 /**
- * Ports that were free a moment ago, for programs that cannot be told to take any. They lie below the range from which
- * the system takes ports for outgoing connections, so only another listener can come between; callers try again then.
+ * Ports that were free a moment ago, for programs that cannot choose one themselves. They are below the range that
+ * the system uses for outgoing connections, so only another listener can take one meanwhile. The caller retries in
+ * that case.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:net';

@@ -1,6 +1,6 @@
 /**
- * The proxy in the test's own process, in front of a real etcd: ports of its own, quiet, and gone when it is disposed of.
- * What it is built from is exactly what the command line builds, configuration included.
+ * The proxy in the test's own process, in front of a real etcd: own ports, no log output, stopped when it is disposed
+ * of. It is built from the same configuration as on the command line.
  */
 import { loadConfig } from '../../src/config/load.ts';
 import type { SettingName } from '../../src/config/schema.ts';
@@ -41,13 +41,13 @@ export interface TestProxyOptions {
 export interface TestProxy extends AsyncDisposable, Pick<RunningProxy, 'adminAddress'> {
   /** Where the clients of a tenant connect, `host:port`. */
   address(tenant: string): string;
-  /** Goes away as on SIGTERM. Disposing does the same. */
+  /** Stops as on SIGTERM. Disposing does the same. */
   drain(): Promise<number>;
 }
 
 export async function startTestProxy(options: TestProxyOptions): Promise<TestProxy> {
   const { endpoints, tenants, settings } = options;
-  // Listeners are told apart by their addresses, so each has another loopback address, and any free port there.
+  // Listeners are distinguished by their addresses, so each has another loopback address, and any free port there.
   const listeners = tenants.map(({ name }, i) => ({ address: `127.0.0.${i + 1}:0`, tenant: name }));
   const loaded = loadConfig({
     flags: new Map(),

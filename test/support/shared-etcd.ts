@@ -1,6 +1,6 @@
 /**
- * One etcd that several tenants share by way of the proxy: what a test begins with that looks at what one tenant can do to
- * another. Everything it hands out goes with it, clients first and etcd last.
+ * One etcd that several tenants share through the proxy, for tests of the effect of one tenant on another. Clients
+ * that it returns are disposed of with it, before etcd.
  */
 import { type GrpcClient, grpcClient } from './client.ts';
 import { type Etcd, type EtcdOptions, startEtcd } from './etcd.ts';

@@ -54,7 +54,7 @@ export class Sidecar implements AsyncDisposable {
     return this.#serving?.addresses[0] ?? '';
   }
 
-  /** The answer's code of a page of the admin address; 0 when nothing listens there any more. */
+  /** The HTTP status of a page of the admin address, or 0 if nothing listens there any more. */
   async probe(path: string): Promise<number> {
     try {
       const answer = await fetch(`http://${this.#serving?.admin}${path}`, {

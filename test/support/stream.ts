@@ -1,10 +1,11 @@
 /**
- * A bidirectional stream as a test drives it: send, wait for the next answer, wait for the end. Every wait is bounded and
- * says what it waited for. Answers queue until they are asked for; none is dropped.
+ * A bidirectional stream as a test drives it: send, wait for the next response, wait for the end. Every wait is
+ * bounded, and its error names what it waited for. Responses are queued until they are read; none is dropped.
  */
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ClientDuplexStream, Metadata, StatusObject } from '@grpc/grpc-js';
+import { Condition } from './until.ts';
 
 const nextWithinMs = 10_000;
 
@@ -18,20 +19,20 @@ export class Stream<Request, Response> implements Disposable {
   readonly #call: ClientDuplexStream<Request, Response>;
   readonly #queue: Response[] = [];
   #status: Ended | null = null;
-  #wake: (() => void) | null = null;
+  readonly #changed = new Condition();
 
   constructor(call: ClientDuplexStream<Request, Response>) {
     this.#call = call;
     call.on('data', (response: Response) => {
       this.#queue.push(response);
-      this.#wake?.();
+      this.#changed.notify();
     });
     call.on('status', ({ code, details, metadata }: StatusObject) => {
       const settle = () => {
         this.#status = { code, details, trailers: metadata };
-        this.#wake?.();
+        this.#changed.notify();
       };
-      // The library tells the status as soon as it is there, before answers that a paused reader has not taken.
+      // The library reports the status as soon as it has it, before responses that a paused reader has not read.
       if (call.readableLength === 0) settle();
       else call.once('end', settle);
     });
@@ -52,7 +53,7 @@ export class Stream<Request, Response> implements Disposable {
     this.#call.cancel();
   }
 
-  /** Stops reading, so that what the server sends piles up on its side. */
+  /** Stops reading, so that responses queue up at the server. */
   pause(): void {
     this.#call.pause();
   }
@@ -67,24 +68,28 @@ export class Stream<Request, Response> implements Disposable {
     return metadata;
   }
 
-  /** The next answer. Rejects when the stream ends before, or when none comes in time. */
+  /** The next response. Rejects if the stream ends first, or if none arrives in time. */
   async next(withinMs = nextWithinMs): Promise<Response> {
-    await this.#until(() => this.#queue.length > 0 || this.#status !== null, withinMs, 'answer');
+    await this.#changed.until(
+      'response',
+      () => this.#queue.length > 0 || this.#status !== null,
+      withinMs,
+    );
     const response = this.#queue.shift();
     if (response !== undefined) return response;
     throw new Error(
-      `the stream ended with ${this.#status?.code} ${this.#status?.details} instead of an answer`,
+      `the stream ended with ${this.#status?.code} ${this.#status?.details} instead of a response`,
     );
   }
 
-  /** How the stream ended. Rejects when it does not in time. Answers that are still queued stay there. */
+  /** How the stream ended. Rejects if it does not end in time. Responses that are still queued stay queued. */
   async ended(withinMs = nextWithinMs): Promise<Ended> {
-    await this.#until(() => this.#status !== null, withinMs, 'end');
+    await this.#changed.until('end', () => this.#status !== null, withinMs);
     if (this.#status === null) throw new Error('unreachable');
     return this.#status;
   }
 
-  /** Whatever arrives, or has arrived, within the given time. Usually compared with nothing. */
+  /** All responses that arrive, or have arrived, within the given time. Usually expected to be none. */
   async drain(forMs: number): Promise<Response[]> {
     await sleep(forMs);
     return this.#queue.splice(0);
@@ -92,20 +97,5 @@ export class Stream<Request, Response> implements Disposable {
 
   [Symbol.dispose](): void {
     this.#call.cancel();
-  }
-
-  async #until(holds: () => boolean, withinMs: number, what: string): Promise<void> {
-    if (holds()) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const timer = setTimeout(() => reject(new Error(`no ${what} within ${withinMs} ms`)), withinMs);
-    this.#wake = () => {
-      if (holds()) resolve();
-    };
-    try {
-      await promise;
-    } finally {
-      clearTimeout(timer);
-      this.#wake = null;
-    }
   }
 }

@@ -9,7 +9,7 @@ import { startSharedEtcd } from './shared-etcd.ts';
 export interface Target extends AsyncDisposable {
   /** Where the client connects to, `host:port`. */
   readonly address: string;
-  /** The etcd at the bottom, to look at what was really stored. */
+  /** The etcd at the bottom, to check what is really stored. */
   readonly etcd: Etcd;
   /** What stored keys begin with; empty on a direct etcd. */
   readonly namespace: Uint8Array;

@@ -1,6 +1,6 @@
 /**
- * A directory of its own in the system's temporary one: gone, with everything in it, when it is disposed of or when the
- * process ends.
+ * A new directory in the system's temporary directory. It is removed with its contents when it is disposed of or when
+ * the process ends.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ export class TemporaryDirectory implements Disposable {
   readonly path: string;
   readonly #unregister: () => void;
 
-  /** `name` tells a reader of the system's temporary directory what it is for. */
+  /** `name` becomes part of the directory's name. */
   constructor(name: string) {
     this.path = mkdtempSync(join(tmpdir(), `bulkhead-${name}-`));
     this.#unregister = atExit(() => this.#remove());
@@ -22,7 +22,7 @@ export class TemporaryDirectory implements Disposable {
     this.#unregister();
   }
 
-  /** Tries again for a while when a process that is just ending has written another file. */
+  /** Retries for a while if a process that is just ending has written another file. */
   #remove(): void {
     rmSync(this.path, { recursive: true, force: true, maxRetries: 3 });
   }

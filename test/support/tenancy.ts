@@ -22,7 +22,7 @@ export function tenantConfig(
   };
 }
 
-/** Nobody is identified, and nobody is let in, unless `more` says how. */
+/** No client is identified or accepted, unless `more` configures it. */
 export function listenerConfig(name: string, more: Partial<ListenerConfig> = {}): ListenerConfig {
   return {
     name,

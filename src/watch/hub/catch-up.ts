@@ -3,7 +3,7 @@
  * the beginning of the feed's history, the watcher continues there, at a boundary between two revisions. Also used for creates
  * that etcd has to judge: empty ranges and negative revisions.
  */
-import type { Status } from '../../grpc/status.ts';
+import { Code, type Status, status } from '../../grpc/status.ts';
 import type { CancelTimer } from '../../runtime/clock.ts';
 import type { HubContext } from './hub-context.ts';
 import { RevisionAssembler } from './revision-assembler.ts';
@@ -20,6 +20,9 @@ export interface CatchUpHost {
   onCatchUpCanceled(catchUp: CatchUp, response: WatchResponse): void;
   onCatchUpLost(catchUp: CatchUp, status: Status): void;
 }
+
+/** A stale token of the proxy's own login looks like an upstream that broke. */
+const staleToken = status(Code.UNAVAILABLE, "etcd rejected the proxy's token", 'lost');
 
 export class CatchUp implements UpstreamWatchOwner {
   readonly watcher: Watcher;
@@ -95,7 +98,8 @@ export class CatchUp implements UpstreamWatchOwner {
     this.#upstream = null;
     if (this.#isClosed) return;
     this.close();
-    this.#host.onCatchUpCanceled(this, response);
+    if (response.isStaleToken) this.#host.onCatchUpLost(this, staleToken);
+    else this.#host.onCatchUpCanceled(this, response);
   }
 
   onLost(status: Status): void {

@@ -84,6 +84,7 @@ export class Feed implements UpstreamWatchOwner {
 
   open(): void {
     const { range, prevKv, position } = this;
+    this.#assembler.restart();
     this.#upstream = this.#host.watchUpstream({ range, prevKv, startRevision: position + 1 }, this);
   }
 
@@ -221,7 +222,10 @@ export class Feed implements UpstreamWatchOwner {
     }
     this.#scheduleRound();
     if (this.state === 'opening') this.#becomeLive();
-    if (isNotification) this.notifyPosition();
+    if (!isNotification || response.revision < this.position) return;
+    // The events before the notification are delivered first.
+    this.round();
+    this.notifyPosition();
   }
 
   onProgress(response: WatchResponse): void {
@@ -244,7 +248,7 @@ export class Feed implements UpstreamWatchOwner {
     this.#upstream = null;
     if (this.state === 'closed') return;
     if (response.compactRevision > 0) this.close({ why: 'compacted', response });
-    else if (isStaleToken(response.cancelReason)) this.#reopenLater();
+    else if (response.isStaleToken) this.#reopenLater();
     else this.close({ why: 'canceled', response });
   }
 
@@ -269,18 +273,22 @@ export class Feed implements UpstreamWatchOwner {
     if (batches.length > 0) {
       this.#host.context.stats.rounds += 1;
       for (const view of this.views.values()) this.#deliver(view, batches, from);
-      const { stats } = this.#host.context;
-      const before = this.history.bytes;
-      this.history.trim();
-      stats.historyBytes += this.history.bytes - before;
     }
+    // Before the history is trimmed: a watcher that starts within the round is served from it.
     for (const watcher of this.#future) if (watcher.next <= to + 1) this.#promote(watcher);
+    this.#trim();
     this.#notifyPositionWaiters();
   }
 
   /** Whether live watchers have everything up to `revision`. */
   hasReached(revision: number): boolean {
     return revision <= Math.max(this.rounded, this.#unorderedPosition);
+  }
+
+  #trim(): void {
+    const before = this.history.bytes;
+    this.history.trim();
+    this.#host.context.stats.historyBytes += this.history.bytes - before;
   }
 
   #notifyPositionWaiters(): void {
@@ -345,8 +353,9 @@ export class Feed implements UpstreamWatchOwner {
     const { header } = this;
     for (const view of this.views.values()) {
       for (const watcher of [...view.live]) {
-        if (!watcher.spec.hasProgressNotify) continue;
+        if (!watcher.spec.hasProgressNotify || watcher.state !== WatcherState.LIVE) continue;
         if (!(watcher.isActive || watcher.stream.isPaused)) {
+          watcher.next = Math.max(watcher.next, this.rounded + 1);
           watcher.stream.deliverPosition(watcher, header);
         }
         watcher.isActive = false;
@@ -406,13 +415,4 @@ interface PositionWaiter {
   readonly revision: number;
   readonly reached: () => void;
   readonly lost: () => void;
-}
-
-/** etcd reports a stale token of the proxy's own login in the response to a create. Clients must not see it. */
-function isStaleToken(reason: string): boolean {
-  return (
-    reason.includes('invalid auth token') ||
-    reason.includes('revision of auth store is old') ||
-    reason.includes('user name is empty')
-  );
 }

@@ -3,6 +3,7 @@
  * once every watcher of the stream has everything up to it. As etcd, a stream without watchers, or with one that is not in
  * sync or starts in the future, gets no response.
  */
+import { withRevision } from '../stream/messages.ts';
 import type { Feed } from './feed.ts';
 import type { FencePoint } from './fence.ts';
 import type { TenantHub } from './tenant-hub.ts';
@@ -24,6 +25,8 @@ export class ProgressRequests {
   #waiting = 0;
   /** Responses that wait because the client applies backpressure. */
   #ready: FencePoint[] = [];
+  /** The newest revision that a response had. */
+  #newest = 0;
   #isClosed = false;
 
   constructor(hub: TenantHub, stream: ProgressStream) {
@@ -36,7 +39,7 @@ export class ProgressRequests {
     this.#waiting += 1;
     this.#hub.fence.wait((point) => {
       this.#waiting -= 1;
-      if (point !== null && !this.#isClosed) this.#onFence(point);
+      if (point !== null && !this.#isClosed) this.#await(point);
     });
   }
 
@@ -52,16 +55,16 @@ export class ProgressRequests {
     this.#ready = [];
   }
 
-  #onFence(point: FencePoint): void {
-    const feeds = this.#feeds(point.revision);
+  #await({ revision, header }: FencePoint): void {
+    const feeds = this.#feeds(revision);
     if (feeds === null || feeds.size === 0) return;
     let missing = feeds.size;
     for (const feed of feeds) {
       feed.whenAt(
-        point.revision,
+        revision,
         () => {
           missing -= 1;
-          if (missing === 0) this.#respond(point);
+          if (missing === 0) this.#respond({ revision, header });
         },
         () => {},
       );
@@ -87,11 +90,18 @@ export class ProgressRequests {
       if (this.#ready.length < requestsMax) this.#ready.push(point);
       return;
     }
-    // Watchers may have fallen behind or joined since the fence.
-    for (const { state, feed } of this.#stream.watchers.keys()) {
+    // Watchers may have fallen behind or joined since the fence, or have received newer events: progress never goes back.
+    let newest = Math.max(point.revision, this.#newest);
+    for (const { state, feed, next } of this.#stream.watchers.keys()) {
       const isInSync = state === WatcherState.LIVE && feed !== null;
       if (!isInSync || !feed.hasReached(point.revision)) return;
+      newest = Math.max(newest, next - 1);
     }
+    if (newest > point.revision) {
+      this.#await({ revision: newest, header: withRevision(point.header, newest) });
+      return;
+    }
+    this.#newest = newest;
     this.#stream.deliverProgress(point.header);
   }
 }

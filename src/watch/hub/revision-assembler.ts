@@ -41,6 +41,15 @@ export class RevisionAssembler {
     return batches;
   }
 
+  /** The watch begins again after the position. Drops what was not complete: it is sent again. */
+  restart(): void {
+    this.#complete = [];
+    this.#completeBytes = 0;
+    this.#pieces = [];
+    this.#pieceRevision = 0;
+    this.#pieceCount = 0;
+  }
+
   #newest(): number {
     return this.#complete.at(-1)?.revision ?? 0;
   }

@@ -192,14 +192,20 @@ export class TenantHub implements FeedHost, CatchUpHost {
     }
   }
 
-  /** The feed of a created watcher has closed under it. */
-  #reattach(watcher: Watcher): void {
+  /**
+   * The feed of a created watcher has closed under it. A new feed never starts after the current revision: etcd does not report
+   * progress on a stream with a watch that starts later. `compacted` is the newest compaction if that is why.
+   */
+  #reattach(watcher: Watcher, compacted = 0): void {
     watcher.feed?.remove(watcher);
     watcher.feed = null;
     moveTo(watcher, WatcherState.JOINING, this.context.stats);
     // A watcher whose create etcd judged has no feed, and none of its range exists.
     if (watcher.spec.isEmpty || watcher.spec.startRevision < 0) this.#openCatchUp(watcher);
-    else this.#attach(watcher, watcher.next);
+    else {
+      const current = Math.max(this.#headerRevision + 1, compacted);
+      this.#attach(watcher, Math.min(watcher.next, current));
+    }
   }
 
   // ---- FeedHost ----
@@ -249,7 +255,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
     const isLost = watcher.next < response.compactRevision;
     if (watcher.isCreated) {
       if (isLost) watcher.stream.onWatchEnded(watcher, response);
-      else this.#reattach(watcher);
+      else this.#reattach(watcher, response.compactRevision);
       return;
     }
     // The client has no response yet. A watch that starts now starts again; etcd itself responds to an older one.
@@ -270,8 +276,13 @@ export class TenantHub implements FeedHost, CatchUpHost {
     const { watcher } = catchUp;
     // A watch that starts now without a fence: etcd says where that is, and the feed of the range can begin there.
     if (watcher.next === 0) catchUp.startAt(response.revision + 1);
-    if (watcher.feed === null && watcher.next > 0 && !watcher.spec.isEmpty) {
-      this.#feedFor(watcher.spec, watcher.next).attach(watcher);
+    // An old release accepts a negative revision, which is before all others.
+    const isNegative = watcher.next < 0;
+    if (isNegative) catchUp.startAt(1);
+    if (watcher.feed === null) {
+      const current = response.revision + 1;
+      const startRevision = isNegative ? current : Math.min(watcher.next, current);
+      this.#feedFor(watcher.spec, startRevision).attach(watcher);
     }
     if (!watcher.isCreated)
       watcher.stream.onReady(watcher, this.#noteHeader(contentOf(response.header)));
@@ -319,8 +330,10 @@ export class TenantHub implements FeedHost, CatchUpHost {
       const index = streams.indexOf(ended);
       if (index >= 0) streams.splice(index, 1);
     };
-    const { clock, limits } = this.context;
+    const { clock, defer, limits } = this.context;
     const stream: UpstreamStream = new UpstreamStream({
+      defer,
+      clock,
       onEnded: remove,
       onUnused: () =>
         clock.after(limits.lingerMs, () => {

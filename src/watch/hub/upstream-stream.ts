@@ -6,6 +6,9 @@ import { builtMessage, type OwnedMessage, type Requests, type Responses } from '
 import { endedCall } from '../../grpc/call.ts';
 import { Code, type Status, status } from '../../grpc/status.ts';
 import { Writer } from '../../protobuf/writer.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Defer } from '../../runtime/turn.ts';
+import { ProgressInFlight } from './progress-in-flight.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import { WatchResponse } from './watch-response.ts';
 
@@ -16,6 +19,8 @@ export interface UpstreamStreamHooks {
   readonly onEnded: (stream: UpstreamStream) => void;
   /** The stream has no watch left. */
   readonly onUnused: () => void;
+  readonly defer: Defer;
+  readonly clock: Clock;
 }
 
 /** Starts the stream's call. */
@@ -28,6 +33,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   /** Creates that etcd has not responded to, oldest first. */
   #creating: StreamWatch[] = [];
   #nextId = 1;
+  readonly #progress: ProgressInFlight;
   #isEnded = false;
   /** The upstream applies backpressure: requests wait here. */
   #isPaused = false;
@@ -36,6 +42,7 @@ export class UpstreamStream implements Responses<'tenant'> {
 
   constructor(hooks: UpstreamStreamHooks) {
     this.#hooks = hooks;
+    this.#progress = new ProgressInFlight(hooks.clock);
   }
 
   get size(): number {
@@ -54,7 +61,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   }
 
   watch(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch {
-    const watch = new StreamWatch(this, this.#nextId, owner);
+    const watch = new StreamWatch(this, this.#nextId, owner, this.#progress.count);
     this.#nextId += 1;
     this.#watches.set(watch.id, watch);
     this.#creating.push(watch);
@@ -63,14 +70,14 @@ export class UpstreamStream implements Responses<'tenant'> {
   }
 
   requestProgress(): void {
+    this.#progress.add();
     this.#send(progressRequest);
   }
 
   /** A watch that is not created yet is cancelled once it is: etcd ignores the cancel of an unknown ID. */
   cancelWatch(watch: StreamWatch): void {
-    this.#watches.delete(watch.id);
+    this.#remove(watch);
     if (!this.#creating.includes(watch)) this.#sendCancel(watch.id);
-    if (this.#watches.size === 0) this.#hooks.onUnused();
   }
 
   /** Ends the stream without notice to the owners of its watches. */
@@ -90,13 +97,14 @@ export class UpstreamStream implements Responses<'tenant'> {
       return;
     }
     if (response.isCreated) this.#onCreated(response);
-    else if (response.watchId < 0) {
-      for (const watch of this.#watches.values()) watch.owner.onProgress(response);
-    } else {
+    else if (response.watchId < 0) this.#onProgress(response);
+    else {
       const watch = this.#watches.get(response.watchId);
       if (watch === undefined) return;
       if (response.isCanceled) {
-        this.#watches.delete(watch.id);
+        // Until its ID is released etcd responds to no progress request.
+        this.#sendCancel(watch.id);
+        this.#remove(watch);
         watch.owner.onCanceled(response);
       } else watch.owner.onEvents(response);
     }
@@ -109,11 +117,14 @@ export class UpstreamStream implements Responses<'tenant'> {
   end(ended: Status): void {
     if (this.#isEnded) return;
     this.#isEnded = true;
-    const watches = [...this.#watches.values()];
-    this.#watches.clear();
     this.#creating = [];
     this.#hooks.onEnded(this);
-    for (const watch of watches) watch.owner.onLost(ended);
+    // Later: the call may end while it is being started, or while the create of a watch is being sent.
+    this.#hooks.defer(() => {
+      const watches = [...this.#watches.values()];
+      this.#watches.clear();
+      for (const watch of watches) watch.owner.onLost(ended);
+    });
   }
 
   pauseRequests(): void {
@@ -132,9 +143,24 @@ export class UpstreamStream implements Responses<'tenant'> {
     if (!isWanted) {
       if (!response.isCanceled) this.#sendCancel(watch.id);
     } else if (response.isCanceled) {
-      this.#watches.delete(watch.id);
+      this.#remove(watch);
       watch.owner.onCanceled(response);
-    } else watch.owner.onCreated(response);
+    } else {
+      watch.createdRevision = response.revision;
+      watch.owner.onCreated(response);
+    }
+  }
+
+  #onProgress(response: WatchResponse): void {
+    this.#progress.remove();
+    for (const watch of this.#watches.values()) {
+      if (watch.isCoveredBy(response.revision)) watch.owner.onProgress(response);
+    }
+  }
+
+  #remove(watch: StreamWatch): void {
+    this.#watches.delete(watch.id);
+    if (this.#watches.size === 0) this.#hooks.onUnused();
   }
 
   #sendCancel(id: number): void {
@@ -158,12 +184,25 @@ class StreamWatch implements UpstreamWatch {
   readonly id: number;
   readonly owner: UpstreamWatchOwner;
   readonly #stream: UpstreamStream;
+  /** The revision of etcd when it began the watch. Infinite before. */
+  createdRevision = Number.POSITIVE_INFINITY;
+  /** Progress responses that may still arrive and that etcd has sent without regard to this watch. */
+  #uncovered: number;
   #isClosed = false;
 
-  constructor(stream: UpstreamStream, id: number, owner: UpstreamWatchOwner) {
+  constructor(stream: UpstreamStream, id: number, owner: UpstreamWatchOwner, uncovered: number) {
     this.#stream = stream;
     this.id = id;
     this.owner = owner;
+    this.#uncovered = uncovered;
+  }
+
+  /** Whether a progress response with this revision says that everything up to it was delivered to this watch. */
+  isCoveredBy(revision: number): boolean {
+    if (revision > this.createdRevision) this.#uncovered = 0;
+    const isCovered = this.#uncovered === 0 && this.createdRevision < Number.POSITIVE_INFINITY;
+    if (this.#uncovered > 0) this.#uncovered -= 1;
+    return isCovered;
   }
 
   requestProgress(): void {

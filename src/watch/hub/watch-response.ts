@@ -29,6 +29,15 @@ export class WatchResponse {
   /** Offset after the varint that `#varint` has read. */
   #cursor = 0;
 
+  /** etcd reports a stale token of the proxy's own login in the response to a create. Clients must not see it. */
+  get isStaleToken(): boolean {
+    return (
+      this.cancelReason.includes('invalid auth token') ||
+      this.cancelReason.includes('revision of auth store is old') ||
+      this.cancelReason.includes('user name is empty')
+    );
+  }
+
   /** Returns false if the message is malformed. */
   read(message: Uint8Array): boolean {
     this.message = message;

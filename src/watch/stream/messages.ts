@@ -174,6 +174,17 @@ function withoutRevision(header: Uint8Array): Uint8Array {
   return writer.finish();
 }
 
+/** The content of a ResponseHeader with another revision. */
+export function withRevision(header: Uint8Array, revision: number): Uint8Array {
+  const writer = new Writer();
+  const reader = new Reader(header);
+  while (reader.next()) {
+    if (reader.field === 3) writer.varint(3, revision);
+    else writer.raw(reader.raw());
+  }
+  return writer.finish();
+}
+
 /** A progress response of a whole stream: watch ID -1. */
 export function writeProgress(header: Uint8Array): OwnedBytes {
   return new Writer().message(1, header).varint(2, -1).finish();

@@ -20,6 +20,7 @@ import { fragmentsOf, headOf, mustFragment } from './event-response.ts';
 import {
   type CreateRequest,
   cancelField,
+  contentOf,
   createField,
   duplicateId,
   type LocalResponse,
@@ -132,6 +133,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     if (watcher.spec.hasFragments && mustFragment(chunk)) {
       const pieces = fragmentsOf(chunk);
       for (const [i, piece] of pieces.entries()) {
+        if (this.#isEnded) return;
         const head = headOf(chunk.header, watcher.idField, i + 1 < pieces.length);
         this.#above.deliverShared(head, piece as Message<'tenant'>);
       }
@@ -161,18 +163,25 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     this.watchers.delete(watcher);
     this.#byId.delete(watchId.id);
     this.#hub.leave(watcher);
-    if (watcher.isCreated) {
-      // The ID stays in use until the client cancels it, as in etcd.
-      const { header, compactRevision, cancelReason } = response;
-      const end = writeEnd(header, watchId.id, compactRevision, cancelReason);
+    const pending = this.#pending.find((each) => each.watcher === watcher);
+    if (response.isCreated && pending !== undefined) {
+      this.#ids.settle(watchId, null);
+      pending.response = asOwned(Buffer.from(response.message));
+      pending.mustStart = false;
+      this.#flush();
+      return;
+    }
+    // The ID stays in use until the client cancels it, as in etcd.
+    const { header, compactRevision, cancelReason } = response;
+    const end = writeEnd(header, watchId.id, compactRevision, cancelReason);
+    if (pending === undefined) {
       this.#above.deliver(builtMessage(end));
       return;
     }
-    this.#ids.settle(watchId, null);
-    const pending = this.#pending.find((each) => each.watcher === watcher);
-    if (pending === undefined) return;
-    pending.response = asOwned(Buffer.from(response.message));
+    // The response to the create is still waiting for earlier ones, and comes first.
+    pending.response ??= writeResponse({ kind: 'created', id: watchId.id }, contentOf(header));
     pending.mustStart = false;
+    this.#pending.push({ watcher: null, watchId: null, response: end, mustStart: false });
     this.#flush();
   }
 
@@ -197,8 +206,8 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     else if (this.#ids.size >= watchersMax) this.#rejectOverLimit();
     else if (this.#floor.isAbove(create.startRevision)) {
       const { id } = this.#ids.take(create.watchId, true);
-      this.#respond({ kind: 'created', id });
-      this.#respond({ kind: 'compacted', id, revision: this.#floor.revision });
+      const { revision } = this.#floor;
+      this.#respond({ kind: 'created', id }, { kind: 'compacted', id, revision });
     } else this.#join(create, this.#ids.take(create.watchId, false));
   }
 
@@ -218,10 +227,13 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     this.#flush();
   }
 
-  #respond(response: LocalResponse): void {
+  /** All responses are queued before the first is sent: the client may cancel the watch as soon as it has that. */
+  #respond(...responses: readonly LocalResponse[]): void {
     const header = this.#headerFor(null);
-    const message = writeResponse(response, header);
-    this.#pending.push({ watcher: null, watchId: null, response: message, mustStart: false });
+    for (const each of responses) {
+      const response = writeResponse(each, header);
+      this.#pending.push({ watcher: null, watchId: null, response, mustStart: false });
+    }
     this.#flush();
   }
 

@@ -125,12 +125,12 @@ describe('a bearer token', () => {
     const bad = {
       expired: await trusted.sign({ sub: 'red', exp: now - 1 }),
       'not yet good': await trusted.sign({ sub: 'red', nbf: now + 60 }),
-      'for ever': await trusted.sign({ sub: 'red', exp: undefined }),
+      'without an expiry': await trusted.sign({ sub: 'red', exp: undefined }),
       'of another issuer': await trusted.sign({ sub: 'red', iss: 'https://evil.example' }),
-      'for somebody else': await trusted.sign({ sub: 'red', aud: 'other' }),
+      'for another audience': await trusted.sign({ sub: 'red', aud: 'other' }),
       'without the claim': await trusted.sign({}),
       'signed with a foreign key': await foreign.sign({ sub: 'red' }),
-      'signed by nobody': `${encoded({ alg: 'none' })}.${encoded(claims)}.`,
+      'without a signature': `${encoded({ alg: 'none' })}.${encoded(claims)}.`,
       'signed with the public key as a secret': `${withPublicKeyAsSecret}.${mac.digest('base64url')}`,
       'with its claims replaced': [good.split('.')[0], encoded(claims), good.split('.')[2]].join(
         '.',
@@ -189,7 +189,7 @@ describe('a client certificate', () => {
     expect(await who('/O=x', 'URI:spiffe://td/ns/games/sa/blue')).toBe('blue');
   });
 
-  test('of nobody, of two tenants, or with a name that only looks right, is nobody', async () => {
+  test('of no tenant, of two tenants, or with a similar name, identifies no tenant', async () => {
     for (const [name, names] of [
       ['/CN=green'],
       ['/CN=Red'],

@@ -44,7 +44,7 @@ describe('a native channel to etcd', () => {
 
   async function unary(path: string, message: Uint8Array): Promise<Caller> {
     const caller = start(path, message);
-    await until(`answer from ${path}`, () => caller.status !== null);
+    await until(`response from ${path}`, () => caller.status !== null);
     return caller;
   }
 
@@ -60,7 +60,7 @@ describe('a native channel to etcd', () => {
     expect(Buffer.from(answer.kvs[0]?.value ?? []).equals(value)).toBe(true);
   });
 
-  test('10,000 keys come in one answer', async () => {
+  test('10,000 keys come in one response', async () => {
     // Fewer at a time than the 5,000 at which etcd says that it is too many (server/etcdserver, maxGapBetweenApplyAndCommitIndex).
     for (let from = 0; from < 10_000; from += 1_000) {
       const puts = Array.from({ length: 1_000 }, (_, i) =>
@@ -78,7 +78,7 @@ describe('a native channel to etcd', () => {
     expect(answer.kvs).toHaveLength(10_000);
   });
 
-  test('errors arrive in etcd’s words', async () => {
+  test('errors arrive with etcd’s text', async () => {
     const { status } = await unary('/etcdserverpb.KV/Put', put('', Buffer.from('v')));
     expect(status).toMatchObject({
       code: Code.INVALID_ARGUMENT,

@@ -1,4 +1,4 @@
-/** What h2load is told and what is read from its output, which is kept here as it printed it. */
+/** The arguments of h2load, and what is read from its output, which is kept here as it was printed. */
 import { describe, expect, test } from 'vitest';
 import { h2loadArguments, parseLatenciesUs, parseSummary } from '../../../bench/h2load.ts';
 
@@ -16,7 +16,7 @@ time for request:      906us     15.11ms      6.19ms      3.10ms    68.90%
 `;
 
 describe("h2load's summary", () => {
-  test('tells successes, throughput and bytes of messages', () => {
+  test('reports successes, throughput and bytes of messages', () => {
     expect(parseSummary(output)).toEqual({
       succeeded: 1999,
       perSecond: 15033.19,
@@ -36,7 +36,7 @@ test("h2load's log yields one latency per request, in microseconds", () => {
   expect(parseLatenciesUs('')).toEqual([]);
 });
 
-test('h2load is told to send gRPC, in the shape of the case', () => {
+test('h2load sends gRPC, in the shape of the case', () => {
   const args = h2loadArguments({
     url: 'http://127.0.0.1:2379/etcdserverpb.KV/Put',
     bodyFile: 'put.grpc',

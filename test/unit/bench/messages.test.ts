@@ -41,7 +41,7 @@ describe('responses', () => {
   // cluster_id of all ones: larger than a number holds exactly, and in front of what is looked for.
   const header = bytes('0a 0e 08 ff ff ff ff ff ff ff ff ff 01 18 ac 02');
 
-  test('the revision stands in the header', () => {
+  test('the revision is in the header', () => {
     expect(revisionOf(header)).toBe(300);
   });
 
@@ -50,7 +50,7 @@ describe('responses', () => {
     expect(keyValuesOf(response)).toEqual([{ key: 'k', value: Buffer.from('v') }]);
   });
 
-  test('a watch counts as created only when it was not refused in the same answer', () => {
+  test('a watch counts as created only if it was not rejected in the same response', () => {
     expect(isWatchCreated(Buffer.concat([header, bytes('18 01')]))).toBe(true);
     expect(isWatchCreated(Buffer.concat([header, bytes('18 01 20 01')]))).toBe(false);
     expect(isWatchCreated(header)).toBe(false);

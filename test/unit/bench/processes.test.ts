@@ -3,7 +3,8 @@
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { freePort, Processes } from '../../../bench/processes.ts';
+import { Processes } from '../../../bench/processes.ts';
+import { freePort } from '../../../src/cli/free-port.ts';
 
 const listening = 'require("node:net").createServer().listen(Number(process.argv[1]), "127.0.0.1")';
 
@@ -17,7 +18,7 @@ function isAlive(pid: number): boolean {
 }
 
 async function startListener(processes: Processes) {
-  const port = await freePort();
+  const port = await freePort(0);
   return processes.start('listener', process.execPath, ['-e', listening, String(port)], port);
 }
 
@@ -45,13 +46,13 @@ describe('processes of the bench', () => {
   test('that end before they listen say why', async () => {
     await using processes = new Processes();
     const args = ['-e', 'console.error("no such flag"); process.exit(64)'];
-    const start = processes.start('broken', process.execPath, args, await freePort());
+    const start = processes.start('broken', process.execPath, args, await freePort(0));
     await expect(start).rejects.toThrow(/^broken ended with 64 before it listened: no such flag$/);
   });
 
   test('that do not exist are an error and no crash', async () => {
     await using processes = new Processes();
-    const start = processes.start('nobody', 'etcd-bulkhead-no-such-program', [], await freePort());
+    const start = processes.start('nobody', 'etcd-bulkhead-no-such-program', [], await freePort(0));
     await expect(start).rejects.toThrow(/ENOENT/);
     await expect(processes.run('etcd-bulkhead-no-such-program', [])).rejects.toThrow(/ENOENT/);
   });

@@ -49,7 +49,7 @@ function scenarioWith(...bars: Scenario['bars']): Scenario {
 }
 
 describe('a bar', () => {
-  test('is met when the medians stand in the wanted proportion', () => {
+  test('is met when the medians are in the wanted proportion', () => {
     const [verdict] = judge(scenarioWith(cpuBar), [result]);
     expect(verdict).toMatchObject({ target: 'bulkhead-native', value: 0.2, isMet: true });
   });
@@ -89,7 +89,7 @@ test('medians are taken figure by figure, and what a case does not yield stays u
   expect(mediansOf([]).cpuUs).toBeNull();
 });
 
-test('a case prints a line per target, and etcd is no proxy whose CPU could be compared', () => {
+test('a case prints a line per target, and etcd, which is not a proxy, has no CPU comparison', () => {
   const [, , etcd, peer, ours] = renderCase(result).split('\n');
   expect(etcd).toMatch(/^etcd +– +– /);
   expect(peer).toMatch(/^grpc-proxy +100 +1\.00 /);
@@ -103,7 +103,7 @@ test('a case that yields memory alone prints no other columns', () => {
   expect(head).toMatch(/^put +RSS MiB +peak MiB$/);
 });
 
-test('a results file has every round and who was missing', () => {
+test('a results file has every round and the missing targets', () => {
   const json = toJson(scenarioWith(cpuBar), [result], new Map([['haproxy', 'not installed']]));
   expect(json).toMatchObject({
     scenario: 's',

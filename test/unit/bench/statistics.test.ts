@@ -61,7 +61,7 @@ describe('the order of a round', () => {
     expect(orders).toEqual(['abc', 'bca', 'cab', 'abc']);
   });
 
-  test('of nobody is empty', () => {
+  test('of no values is empty', () => {
     expect(rotated([], 3)).toEqual([]);
   });
 });

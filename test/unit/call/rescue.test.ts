@@ -23,7 +23,7 @@ function rescued(below: Etcd<'client'>) {
 }
 
 describe('rescue', () => {
-  test('what is thrown while a call begins ends that call, with one report', () => {
+  test('an error while a call is started ends that call, with one report', () => {
     const { etcd, faults } = rescued({ unary: throwBug, stream: throwBug });
     const [unary, stream] = [callOf(put), callOf(watch)];
     const [first, second] = [new Caller(), new Caller()];
@@ -40,7 +40,7 @@ describe('rescue', () => {
   });
 
   test.each(['send', 'halfClose', 'pauseResponses', 'resumeResponses'] as const)(
-    'what is thrown by %s of a stream ends that stream and cancels it below',
+    'an error in %s of a stream ends that stream and cancels it below',
     (way) => {
       const below = new FakeEtcd<'client'>();
       const { etcd, faults } = rescued(below);
@@ -55,7 +55,7 @@ describe('rescue', () => {
     },
   );
 
-  test('what is caught further down, on the way back, ends the call too', () => {
+  test('an error that is caught below, on the response path, ends the call too', () => {
     const below = new FakeEtcd<'client'>();
     const { etcd, faults } = rescued(below);
     const above = new Caller();
@@ -67,7 +67,7 @@ describe('rescue', () => {
     expect(faults).toEqual([[call, bug]]);
   });
 
-  test('answers that come after a fault are swallowed', () => {
+  test('responses after a fault are dropped', () => {
     const below = new FakeEtcd<'client'>();
     const { etcd } = rescued(below);
     const above = new Caller();
@@ -83,7 +83,7 @@ describe('rescue', () => {
     expect(above.status).toBe(refusal('proxy-fault'));
   });
 
-  test('a fault after the end is reported, and the end stands', () => {
+  test('a fault after the end is reported and does not change the status', () => {
     const below = new FakeEtcd<'client'>();
     const { etcd, faults } = rescued(below);
     const above = new Caller();
@@ -119,7 +119,7 @@ describe('rescue', () => {
     expect(faults).toHaveLength(2);
   });
 
-  test('other calls notice nothing, and calls without faults pass unchanged', () => {
+  test('other calls are not affected, and calls without faults pass unchanged', () => {
     const below = new FakeEtcd<'client'>();
     const { etcd, faults } = rescued(below);
     const [bad, good] = [callOf(put), callOf(put)];
@@ -134,7 +134,7 @@ describe('rescue', () => {
     expect(faults).toHaveLength(1);
   });
 
-  test('a fault of a call that no client began is thrown', () => {
+  test('a fault of a call without a fault handler is thrown', () => {
     expect(() => callOf(put).fault(bug)).toThrow(bug);
   });
 });

@@ -2,45 +2,14 @@
 import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { builtMessage, type Call, type Etcd } from '../../../src/call/call.ts';
 import { gateway, type MemberReport } from '../../../src/gateway/server.ts';
-import { endedCall } from '../../../src/grpc/call.ts';
 import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';
 import { Writer } from '../../../src/protobuf/writer.ts';
-import { asOwned } from '../../../src/runtime/owned-bytes.ts';
+import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { until } from '../../support/until.ts';
 
 const peer = { listener: 'game', remote: '', certificate: null };
-
-/** Responds at once with what the test has set for the method. A method without a response hangs. */
-class ScriptedEtcd implements Etcd<'client'> {
-  readonly calls: [call: Call, request: Buffer][] = [];
-  readonly by = new Map<string, { status: Status; message?: Uint8Array }>();
-  cancels = 0;
-
-  unary(call: Call, request: Uint8Array, responses: Parameters<Etcd<'client'>['unary']>[2]) {
-    this.calls.push([call, Buffer.from(request)]);
-    const response = this.by.get(call.method.rpc);
-    if (response === undefined) {
-      return {
-        ...endedCall,
-        cancel: () => {
-          this.cancels += 1;
-        },
-      };
-    }
-    if (response.message !== undefined) {
-      responses.deliver(builtMessage(asOwned(response.message)));
-    }
-    responses.end(response.status);
-    return endedCall;
-  }
-
-  stream(): never {
-    throw new Error('no streams here');
-  }
-}
 
 const empty = new Uint8Array(0);
 const alarmsOf = (...kinds: number[]) => {
@@ -49,7 +18,9 @@ const alarmsOf = (...kinds: number[]) => {
   return response.finish();
 };
 
-let etcd: ScriptedEtcd;
+let etcd: FakeEtcd<'client'>;
+/** The immediate response of each RPC. A call of an RPC without one hangs. */
+let script: Map<string, { status: Status; message?: Uint8Array }>;
 let members: MemberReport[];
 let faults: unknown[];
 let clock: ManualClock;
@@ -58,8 +29,13 @@ let listener: Server;
 const sockets = new Set<Socket>();
 
 beforeEach(async () => {
-  etcd = new ScriptedEtcd();
-  etcd.by.set('Alarm', { status: ok, message: empty }).set('Range', { status: ok, message: empty });
+  etcd = new FakeEtcd();
+  script = new Map(['Alarm', 'Range'].map((rpc) => [rpc, { status: ok, message: empty }]));
+  etcd.onCall = (call) => {
+    const response = script.get(call.call.method.rpc);
+    if (response?.message !== undefined) call.deliver(response.message);
+    if (response !== undefined) call.end(response.status);
+  };
   members = [{ state: 'ready', version: '3.4.23' }];
   faults = [];
   clock = new ManualClock();
@@ -136,11 +112,11 @@ describe('/version', () => {
 describe('/health', () => {
   test('is true if a read as the tenant of the client succeeds', async () => {
     expect(await request('/health')).toMatchObject({ code: 200, body: '{"health":"true"}' });
-    const [call, message] = etcd.calls.at(-1) ?? [];
-    expect(call?.method.name).toBe('etcdserverpb.KV/Range');
-    expect(call?.peer).toBe(peer);
-    expect(call?.deadlineMs).toBeLessThan(Number.POSITIVE_INFINITY);
-    expect(message).toEqual(new Writer().string(1, 'health').bool(8, true).finish());
+    const { call, request: read } = etcd.last;
+    expect(call.method.name).toBe('etcdserverpb.KV/Range');
+    expect(call.peer).toBe(peer);
+    expect(call.deadlineMs).toBeLessThan(Number.POSITIVE_INFINITY);
+    expect(read).toEqual(new Writer().string(1, 'health').bool(8, true).finish());
   });
 
   test('without a leader it is false at once, without a call', async () => {
@@ -156,11 +132,11 @@ describe('/health', () => {
     members = [];
     expect(await request('/health?serializable=true')).toMatchObject({ code: 200 });
     const serializable = new Writer().string(1, 'health').bool(7, true).bool(8, true).finish();
-    expect(etcd.calls.at(-1)?.[1]).toEqual(serializable);
+    expect(Buffer.from(etcd.last.request)).toEqual(serializable);
   });
 
   test('a read that fails makes it false, with the reason', async () => {
-    etcd.by.set('Range', { status: status(Code.UNAVAILABLE, 'etcdserver: request timed out') });
+    script.set('Range', { status: status(Code.UNAVAILABLE, 'etcdserver: request timed out') });
     expect(await request('/health')).toMatchObject({
       code: 503,
       body: '{"health":"false","reason":"RANGE ERROR:etcdserver: request timed out"}',
@@ -169,43 +145,41 @@ describe('/health', () => {
 
   test('it is true for a client that may not read', async () => {
     const refused = status(Code.PERMISSION_DENIED, 'etcdserver: permission denied');
-    etcd.by.set('Range', { status: refused }).set('Alarm', { status: refused });
+    script.set('Range', { status: refused }).set('Alarm', { status: refused });
     expect(await request('/health')).toMatchObject({ code: 200 });
   });
 
   test('an alarm makes it false, unless it is excluded', async () => {
-    etcd.by.set('Alarm', { status: ok, message: alarmsOf(1) });
+    script.set('Alarm', { status: ok, message: alarmsOf(1) });
     expect(await request('/health')).toMatchObject({
       code: 503,
       body: '{"health":"false","reason":"ALARM NOSPACE"}',
     });
     expect(await request('/health?exclude=NOSPACE')).toMatchObject({ code: 200 });
-    etcd.by.set('Alarm', { status: ok, message: alarmsOf(1, 2) });
+    script.set('Alarm', { status: ok, message: alarmsOf(1, 2) });
     expect((await request('/health?exclude=NOSPACE')).body).toContain('ALARM CORRUPT');
   });
 
   test('the read carries the credentials of the request', async () => {
     await request('/health', { authorization: 'Bearer x' });
-    expect(etcd.calls.at(-1)?.[0].metadata).toEqual(['authorization', 'Bearer x']);
+    expect(etcd.last.call.metadata).toEqual(['authorization', 'Bearer x']);
   });
 
   test('a client that disconnects cancels the read', async () => {
-    etcd.by.delete('Range');
+    script.delete('Range');
     const pending = get({ host: '127.0.0.1', port, path: '/health', agent: false });
     pending.on('error', () => {});
     await until('the read', () => etcd.calls.length === 2);
     pending.destroy();
-    await until('its cancellation', () => etcd.cancels === 1);
+    await until('its cancellation', () => etcd.last.isCancelled);
   });
 
   test('a layer that throws affects only that request', async () => {
-    const { by } = etcd;
-    etcd.unary = () => {
+    etcd.onCall = () => {
       throw new Error('bug');
     };
     expect(await request('/health')).toMatchObject({ code: 500 });
     expect(faults).toHaveLength(1);
-    expect(by.size).toBe(2);
     expect(await request('/version')).toMatchObject({ code: 200 });
   });
 });

@@ -1,6 +1,6 @@
 /**
- * An etcd that answers with keys of somebody else, in every place of every answer that can hold one. The places are read
- * off the table of fields, so a new row is tested without a word here.
+ * An etcd that responds with keys of another tenant, in every field of every response that can hold a key. The fields
+ * are read from the table, so a new row is tested without a change here.
  */
 import { describe, expect, test } from 'vitest';
 import { type ResponseName, responses } from '../../../src/etcd/fields.ts';
@@ -12,10 +12,10 @@ import { bytes, Setup } from './setup.ts';
 
 const table: { readonly [name in ResponseName]: MessageFields<ResponseRule> } = responses;
 
-/** Field numbers from the answer down to the key. */
+/** Field numbers from the response down to the key. */
 type Path = readonly number[];
 
-/** Every way to a key, through at most `nested` nested messages. */
+/** Every path to a key, through at most `nested` nested messages. */
 function places(name: ResponseName, nested = 2): Path[] {
   return Object.entries(table[name].fields).flatMap(([text, rule]): Path[] => {
     const number = Number(text);
@@ -28,7 +28,7 @@ function places(name: ResponseName, nested = 2): Path[] {
   });
 }
 
-/** An answer with `key` at the path, and keys of the tenant wherever else it must have one. */
+/** A response with `key` at the path, and keys of the tenant in all other required fields. */
 function answerWith(name: ResponseName, [number = 0, ...rest]: Path, key: Uint8Array): Uint8Array {
   const fields: [number, Uint8Array][] = [];
   for (const [text, rule] of Object.entries(table[name].fields)) {
@@ -36,7 +36,7 @@ function answerWith(name: ResponseName, [number = 0, ...rest]: Path, key: Uint8A
       if (typeof rule === 'string') fields.push([number, key]);
       else {
         const child = 'one' in rule ? rule.one : 'each' in rule ? rule.each : rule.nested;
-        // Behind one that is as it has to be, where it may stand twice.
+        // Behind a valid one, if it is repeated.
         const own = places(child as ResponseName)[0];
         if ('each' in rule && own !== undefined) {
           fields.push([number, answerWith(child as ResponseName, own, bytes('t1/own'))]);
@@ -68,7 +68,7 @@ function start(setup: Setup, m: Method) {
   return setup.unaryBytes(m.name, request).heard;
 }
 
-describe('a key of somebody else is never delivered', () => {
+describe('a key of another tenant is never delivered', () => {
   test.each(cases.map((c) => [c.method.name, c.path.join('.'), c] as const))(
     '%s, in %s',
     (_name, _path, { method, path }) => {
@@ -87,7 +87,7 @@ describe('a key of somebody else is never delivered', () => {
     },
   );
 
-  test('and the same answers with the keys of the tenant are', () => {
+  test('and the same responses with keys of the tenant are', () => {
     for (const { method, path } of cases) {
       const setup = new Setup();
       const heard = start(setup, method);
@@ -108,7 +108,7 @@ describe('a key of somebody else is never delivered', () => {
     expect(heard.messages).toEqual([message([3, 60n])]);
   });
 
-  test('every method whose answers name keys is among them', () => {
+  test('every method whose responses have keys is among them', () => {
     expect(showing.map(({ name }) => name)).toEqual([
       'etcdserverpb.KV/Range',
       'etcdserverpb.KV/RangeStream',

@@ -5,8 +5,8 @@ import { Caller } from '../../support/caller.ts';
 import { callOf } from '../../support/test-call.ts';
 import { answerOf, bytes, encodeResponse, header, Setup } from './setup.ts';
 
-describe('what a tenant asks reaches etcd within its namespace', () => {
-  test('a key gets the prefix on the way down and loses it on the way back', () => {
+describe('requests of a tenant reach etcd within its namespace', () => {
+  test('a key gets the prefix on the request path and loses it on the response path', () => {
     const setup = new Setup();
     const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
     expect(setup.stored('etcdserverpb.KV/Range').key).toEqual(bytes('t1/a'));
@@ -49,7 +49,7 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
     expect(setup.etcd.calls).toEqual([]);
   });
 
-  test('bytes that are no message are refused, and nothing reaches etcd', () => {
+  test('bytes that are not a message are rejected, and nothing reaches etcd', () => {
     const setup = new Setup();
     const { heard } = setup.unaryBytes('etcdserverpb.KV/Txn', Uint8Array.of(0x0a, 0xff));
     expect(heard.code).toBe(Code.INTERNAL);
@@ -97,7 +97,7 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
 
   test.each(['t1/', ''])('the owner of the cluster acts on all of it, from "%s"', (namespace) => {
     const setup = new Setup(namespace, ownerMethods);
-    // A message with a field that nobody knows.
+    // A message with an unknown field.
     const request = Uint8Array.of(0x78, 1);
     for (const name of ownerMethods) {
       const isStream = method(name).responseStream;
@@ -112,7 +112,7 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
     expect(setup.violations).toEqual([]);
   });
 
-  test('a method that should have been refused above goes no further', () => {
+  test('a method that a layer above must reject is not passed on', () => {
     const setup = new Setup();
     expect(() => setup.unaryBytes('etcdserverpb.Maintenance/Defragment', bytes(''))).toThrow(
       /Defragment/,
@@ -131,7 +131,7 @@ describe('what a tenant asks reaches etcd within its namespace', () => {
     expect(answerOf('etcdserverpb.Lease/LeaseLeases', heard).leases).toEqual([{ ID: '5' }]);
   });
 
-  test('a foreign lease on a key is shown as none, and counted', () => {
+  test('a foreign lease on a key is shown as 0, and counted', () => {
     const setup = new Setup();
     const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
     const kvs = [{ key: bytes('t1/a'), lease: '123' }];

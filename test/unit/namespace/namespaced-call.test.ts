@@ -61,7 +61,7 @@ describe('a stream through the namespace', () => {
     expect(heard.messages[0]).toBe(answer);
   });
 
-  test('a message that is none ends the stream; what was sent before stays sent', () => {
+  test('bytes that are not a message end the stream; earlier messages stay sent', () => {
     const setup = new Setup();
     const { heard, requests, below } = setup.stream(watch);
     requests.send(encodeRequest(watch, { create_request: { key: bytes('a') } }));
@@ -73,7 +73,7 @@ describe('a stream through the namespace', () => {
     expect(below.requests).toHaveLength(1);
   });
 
-  test('back-pressure, half-close and cancel go straight through', () => {
+  test('backpressure, half-close and cancel pass unchanged', () => {
     const setup = new Setup();
     const { heard, requests, below } = setup.stream(watch);
     requests.pauseResponses();
@@ -93,7 +93,7 @@ describe('a stream through the namespace', () => {
     expect(heard.status).toBeNull();
   });
 
-  test('nothing is said to etcd after it has ended the stream', () => {
+  test('nothing is sent to etcd after it has ended the stream', () => {
     const setup = new Setup();
     const { heard, requests, below } = setup.stream(watch);
     below.end(ok);
@@ -122,7 +122,7 @@ describe('a stream through the namespace', () => {
   });
 });
 
-describe('an answer from outside of the namespace', () => {
+describe('a response from outside of the namespace', () => {
   test('ends the call with Internal, stops it below, is counted once and never delivered', () => {
     const setup = new Setup();
     const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
@@ -136,7 +136,7 @@ describe('an answer from outside of the namespace', () => {
     ]);
   });
 
-  test('is noticed as well when it comes before the call below has returned', () => {
+  test('is detected also before the call below has returned', () => {
     const setup = new Setup();
     setup.etcd.onCall = (call) => call.deliver(foreign);
     const { heard, ongoing } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a') });
@@ -199,7 +199,7 @@ describe('an answer from outside of the namespace', () => {
   });
 });
 
-test('an answer may come before the call below has returned', () => {
+test('a response may come before the call below has returned', () => {
   const setup = new Setup();
   setup.etcd.onCall = (call) =>
     call.respond(

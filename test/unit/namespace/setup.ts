@@ -81,10 +81,10 @@ export class Setup {
   }
 }
 
-/** The newest answer that reached the client. */
+/** The newest response that reached the client. */
 export function answerOf<Name extends CodedMethod>(name: Name, heard: Caller) {
   const newest = heard.messages.at(-1);
-  if (newest === undefined) throw new Error('no answer has come');
+  if (newest === undefined) throw new Error('no response has been delivered');
   return decodeResponse(name, newest);
 }
 

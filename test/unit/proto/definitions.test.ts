@@ -28,7 +28,7 @@ function asEtcdSpells(name: string): string {
   return name.replace(/(?<=^etcdserverpb\.AlarmType\.).*/, (value) => value.toUpperCase());
 }
 
-/** What etcd's members only store or send to each other is none of a client's business. */
+/** What etcd's members only store or send to each other does not concern clients. */
 const isInternal = (name: string) =>
   /^(authpb\.(User|Role)(\.|$)|etcdserverpb\.LeaseCheckpoint)/.test(name);
 
@@ -68,7 +68,7 @@ describe('the definitions of the API', () => {
       new Map(
         methods.map(({ name, requestStream, responseStream }) => [
           name as string,
-          // The table counts a bidirectional method as streaming both ways.
+          // The table counts a bidirectional method as streaming in both directions.
           { requestStream, responseStream },
         ]),
       ),

@@ -1,4 +1,4 @@
-/** A client's watch stream over a fake etcd that answers when the test says so. Keys are visible ones. */
+/** A client's watch stream over a fake etcd that responds when the test says so. Keys are visible ones. */
 import type { Tenant } from '../../../src/tenant/tenant.ts';
 import { type WatchLimits, watchLimits } from '../../../src/watch/stream/watch-stream.ts';
 import { watch } from '../../../src/watch/watch.ts';
@@ -18,7 +18,7 @@ export const watchMethod = 'etcdserverpb.Watch/Watch';
 export const header = { cluster_id: '7', member_id: '8', revision: '100', raft_term: '3' };
 
 export const encodedHeader = (revision: string) =>
-  // The header of any message stands in its first field.
+  // The header of every response is its first field.
   encodeResponse('etcdserverpb.KV/Compact', { header: { ...header, revision } }).subarray(2);
 
 export const duplicate = 'mvcc: duplicate watch ID provided on the WatchStream';
@@ -84,7 +84,7 @@ export class WatchSetup {
     return this.heard.messages.map((bytes) => decodeResponse(watchMethod, bytes));
   }
 
-  /** The answers in short: `created 0`, `canceled 3`, `compacted 3 at 50`, `refused: why`, `events of 0`. */
+  /** The responses in short: `created 0`, `canceled 3`, `compacted 3 at 50`, `refused: why`, `events of 0`. */
   get told(): readonly string[] {
     return this.answers.map(inShort);
   }

@@ -75,7 +75,7 @@ describe('watch IDs on one stream', () => {
     ]);
   });
 
-  test('one that is in use is refused by etcd in its own words, and stays in use', () => {
+  test('one that is in use is rejected by etcd with its own text, and stays in use', () => {
     const stream = new WatchSetup();
     stream.create({ watch_id: 5 });
     stream.created(5);
@@ -98,7 +98,7 @@ describe('watch IDs on one stream', () => {
     expect(stream.told).toEqual(['refused: mvcc: watcher range is empty', 'created 0']);
   });
 
-  test('a create that etcd refuses gives its ID back', () => {
+  test('a create that etcd rejects releases its ID', () => {
     const stream = new WatchSetup();
     stream.create();
     stream.refused();
@@ -114,7 +114,7 @@ describe('watch IDs on one stream', () => {
     expect(stream.sentIds).toEqual(['0', '0', '1', '2', '1']);
   });
 
-  test('a refusal does not take an ID from who holds it by then', () => {
+  test('a rejection does not release an ID that another watcher holds by then', () => {
     const stream = new WatchSetup();
     stream.create({ watch_id: 1 });
     stream.cancel(1);
@@ -125,7 +125,7 @@ describe('watch IDs on one stream', () => {
     expect(stream.sentIds).toEqual(['1', '1', '0', '2']);
   });
 
-  test("etcd's word on an ID counts", () => {
+  test("the ID in etcd's response takes precedence", () => {
     const stream = new WatchSetup();
     stream.create({ watch_id: 5 });
     stream.created(0);
@@ -164,7 +164,7 @@ describe('a watch below what the tenant has compacted', () => {
     ]);
   });
 
-  test.each([50, 51, 0, -1])('a start at revision %i is for etcd to judge', (start) => {
+  test.each([50, 51, 0, -1])('a start at revision %i is left to etcd', (start) => {
     const stream = new WatchSetup();
     stream.compact(50);
     stream.create({ start_revision: start });
@@ -218,7 +218,7 @@ describe('a watch below what the tenant has compacted', () => {
     expect(stream.told.at(-1)).toBe('refused: mvcc: watcher range is empty');
   });
 
-  test('takes the ID 0 away from etcd, which is then never asked to draw one', () => {
+  test('takes the ID 0 away from etcd, which then never has to allocate one', () => {
     const stream = new WatchSetup();
     stream.compact(50);
     stream.create({ start_revision: 1 });
@@ -238,8 +238,8 @@ describe('a watch below what the tenant has compacted', () => {
   });
 });
 
-describe('the order of answers', () => {
-  test("the proxy's answers wait for etcd's to earlier creates", () => {
+describe('the order of responses', () => {
+  test("the proxy's responses wait for etcd's to earlier creates", () => {
     const stream = new WatchSetup();
     stream.compact(50);
     stream.create();
@@ -288,7 +288,7 @@ describe('the order of answers', () => {
     expect(stream.below.isPaused).toBe(false);
   });
 
-  test('holds for a paused client too when etcd still answers a later create', () => {
+  test('is kept for a paused client, too, when etcd responds to a later create', () => {
     const stream = new WatchSetup();
     stream.compact(50);
     stream.requests.pauseResponses();
@@ -298,7 +298,7 @@ describe('the order of answers', () => {
     expect(stream.told).toEqual(['created 0', 'compacted 0 at 50', 'created 1']);
   });
 
-  test('holds when etcd answers before the create has returned, and the client at once creates again', () => {
+  test('is kept when etcd responds before the create has returned, and the client creates again at once', () => {
     const stream = new WatchSetup();
     stream.compact(50);
     stream.below.send = () => stream.created(0);
@@ -329,7 +329,7 @@ describe('everything else on a watch stream', () => {
     expect(stream.heard.messages.at(-1)).toBe(garbage);
   });
 
-  test('half-close goes down, and events keep flowing', () => {
+  test('half-close is passed on, and events continue', () => {
     const stream = new WatchSetup();
     stream.create();
     stream.requests.halfClose();
@@ -339,7 +339,7 @@ describe('everything else on a watch stream', () => {
     expect(stream.told).toEqual(['created 0', 'events of 0']);
   });
 
-  test('cancel and back-pressure go both ways', () => {
+  test('cancel and backpressure pass in both directions', () => {
     const stream = new WatchSetup();
     stream.requests.pauseResponses();
     expect(stream.below.isPaused).toBe(true);
@@ -356,7 +356,7 @@ describe('everything else on a watch stream', () => {
     expect(stream.below.requests).toEqual([]);
   });
 
-  test('the stream ends as etcd ends it, and then says nothing more', () => {
+  test('the stream ends with the status of etcd, and nothing follows', () => {
     const stream = new WatchSetup();
     stream.compact(50);
     stream.create();
@@ -384,7 +384,7 @@ describe('everything else on a watch stream', () => {
     expect(stream.below.requests).toEqual([]);
   });
 
-  test('other streams and unary calls are none of its business', () => {
+  test('other streams and unary calls pass unchanged', () => {
     const etcd = new FakeEtcd<'tenant'>();
     const layer = onBytes(watch(watchLimits)(etcd));
     const heard = new Caller();
@@ -395,7 +395,7 @@ describe('everything else on a watch stream', () => {
     expect(layer.unary(put, new Uint8Array(0), heard)).toBe(etcd.last);
   });
 
-  test('a stream that etcd ends while it is being opened takes nothing more', () => {
+  test('a stream that etcd ends while it is being opened accepts nothing more', () => {
     const etcd = new FakeEtcd<'tenant'>();
     etcd.onCall = (call) => call.end(ok);
     const heard = new Caller();

@@ -5,7 +5,7 @@ import { answerOf, encodeResponse, header, Setup } from '../setup.ts';
 
 const name = 'etcdserverpb.Maintenance/Alarm';
 
-test('which alarms are raised is shown, and not where', () => {
+test('active alarms are shown without their members', () => {
   const setup = new Setup();
   const { heard } = setup.unary(name, { action: 'GET' });
   const alarms = [
@@ -23,7 +23,7 @@ test('which alarms are raised is shown, and not where', () => {
   });
 });
 
-test('what leaves is a GET, whatever came', () => {
+test('every request is sent as a GET', () => {
   const setup = new Setup();
   for (const action of ['GET', 'ACTIVATE', 'DEACTIVATE'] as const) {
     setup.unary(name, { action, memberID: 8, alarm: 'CORRUPT' });
@@ -31,7 +31,7 @@ test('what leaves is a GET, whatever came', () => {
   }
 });
 
-test('bytes that are no message are refused', () => {
+test('bytes that are not a message are rejected', () => {
   const setup = new Setup();
   const { heard } = setup.unaryBytes(name, Uint8Array.of(0xff));
   expect(heard.code).toBe(Code.INTERNAL);
@@ -42,12 +42,12 @@ describe('the owner of the cluster', () => {
   const owner = () => new Setup('t1/', new Set(['etcdserverpb.Maintenance/Alarm']));
 
   test.each<[string, Uint8Array]>([
-    ['a look', message()],
-    ['a look at one kind', message([3, 2n])],
+    ['a query', message()],
+    ['a query for one kind', message([3, 2n])],
     ['an alarm', message([1, 1n], [2, 8n], [3, 1n])],
     ['a disarming', message([1, 2n], [3, 2n])],
     ['a disarming of no kind', message([1, 2n])],
-  ])('has %s passed on as it is', (_what, request) => {
+  ])('has %s passed on unchanged', (_what, request) => {
     const setup = owner();
     const { heard } = setup.unaryBytes(name, request);
     expect(setup.etcd.last.request).toBe(request);

@@ -3,7 +3,7 @@ import { Code } from '../../../../src/grpc/status.ts';
 import { answerOf, encodeResponse, Setup } from '../setup.ts';
 
 const name = 'etcdserverpb.Cluster/MemberList';
-// Cluster answers carry no revision.
+// Cluster responses have no revision.
 const header = { cluster_id: '18446744073709551615', member_id: '8', raft_term: '3' };
 
 test("the proxy is the only member, under the cluster's own header", () => {
@@ -29,7 +29,7 @@ test("the proxy is the only member, under the cluster's own header", () => {
   ]);
 });
 
-test('a cluster that does not say who its members are is not spoken for', () => {
+test('an error of the cluster is passed on, and no member is invented', () => {
   const setup = new Setup();
   const { heard } = setup.unary(name, {});
   setup.etcd.last.fail(Code.PERMISSION_DENIED, 'etcdserver: permission denied');

@@ -22,7 +22,7 @@ describe('a compaction by a tenant', () => {
     expect(setup.etcd.calls.map((c) => c.call.method.rpc)).toEqual(['Range']);
   });
 
-  test('asks for one key inside the namespace, by quorum, in the name of the caller', () => {
+  test('reads one key inside the namespace, linearizably, on behalf of the caller', () => {
     const setup = new Setup();
     setup.unary('etcdserverpb.KV/Compact', { revision: 60, physical: true }, ['token', 'x']);
     const { call, request } = setup.etcd.last;
@@ -59,7 +59,7 @@ describe('a compaction by a tenant', () => {
     expect(compact(setup, 100).isOk).toBe(true);
   });
 
-  test("makes older reads of the tenant fail with etcd's words", () => {
+  test("makes older reads of the tenant fail with etcd's text", () => {
     const setup = new Setup();
     compact(setup, 60);
     const { heard } = setup.unary('etcdserverpb.KV/Range', { key: bytes('a'), revision: 59 });
@@ -82,7 +82,7 @@ describe('a compaction by a tenant', () => {
     expect(setup.tenant.state.floor.revision).toBe(0);
   });
 
-  test('is refused before anything is read when it is no message', () => {
+  test('is rejected before anything is read if it is not a message', () => {
     const setup = new Setup();
     const { heard } = setup.unaryBytes('etcdserverpb.KV/Compact', Uint8Array.of(0x08));
     expect(heard.code).toBe(Code.INTERNAL);
@@ -96,7 +96,7 @@ describe('a compaction by a tenant', () => {
     expect(setup.etcd.last.isCancelled).toBe(true);
   });
 
-  test('of two at the same time, the later answer cannot lower the floor', () => {
+  test('of two at the same time, the later response cannot lower the floor', () => {
     const setup = new Setup();
     const low = setup.unary('etcdserverpb.KV/Compact', { revision: 40 });
     const lowRead = setup.etcd.last;

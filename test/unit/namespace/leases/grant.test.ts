@@ -23,7 +23,7 @@ describe('a lease without an ID of its own', () => {
     expect(answerOf(name, heard)).toMatchObject({ ID: '77', TTL: '60', header });
   });
 
-  test('gets another one when the first is taken, and the client hears nothing of it', () => {
+  test('gets another one when the first is in use, without the client noticing', () => {
     const setup = new Setup();
     setup.drawn.push(77, 78, 79);
     const { heard } = setup.unary(name, { TTL: 60 });
@@ -65,7 +65,7 @@ describe('a lease without an ID of its own', () => {
     [Code.FAILED_PRECONDITION, 'etcdserver: not leader'],
     [Code.UNKNOWN, 'etcdserver: lease already exists'],
     [Code.OUT_OF_RANGE, 'etcdserver: too large lease TTL'],
-  ])('is not asked for twice after %i %s', (code, text) => {
+  ])('is not requested twice after %i %s', (code, text) => {
     const setup = new Setup();
     const { heard } = setup.unary(name, { TTL: 60 });
     setup.etcd.last.fail(code, text);
@@ -105,7 +105,7 @@ describe('a lease with an ID of its own', () => {
     expect(answerOf(name, heard).ID).toBe(String(id));
   });
 
-  test('is refused when the ID is taken, in words of etcd', () => {
+  test('is rejected if the ID is in use, with the text of etcd', () => {
     const setup = new Setup();
     const { heard } = setup.unary(name, { TTL: 60, ID: 5 });
     taken(setup.etcd.last);

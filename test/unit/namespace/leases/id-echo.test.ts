@@ -6,7 +6,7 @@ const name = 'etcdserverpb.Lease/LeaseTimeToLive';
 
 describe('looking a lease up', () => {
   test.each(['0', '-1', '2147483648', '9223372036854775807'])(
-    'one with the ID %s does not exist, and the answer names that ID',
+    'one with the ID %s does not exist, and the response has that ID',
     (id) => {
       const setup = new Setup();
       const never = String(storedId(setup.tenant.keySpace.leaseTag, 0));

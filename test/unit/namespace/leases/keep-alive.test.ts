@@ -15,7 +15,7 @@ function open(setup = new Setup()) {
     below,
     renew: (ID: string) => requests.send(encodeRequest(name, { ID })),
     sent: () => below.requests.map((bytes) => String(decodeRequest(name, bytes).ID)),
-    /** Answers the oldest requests that have none, as etcd does: in order, with the ID that it was asked for. */
+    /** Responds to the oldest pending request, as etcd does: in order, with the requested ID. */
     respond: (ID: string, TTL: number) => below.deliver(encodeResponse(name, { header, ID, TTL })),
     answers: () =>
       heard.messages.map((bytes) => {
@@ -27,7 +27,7 @@ function open(setup = new Setup()) {
 }
 
 describe('renewing leases on one stream', () => {
-  test('own leases go down with the namespace and come back without', () => {
+  test('own leases are sent with the tag and returned without it', () => {
     const stream = open();
     stream.renew('5');
     stream.renew('6');
@@ -37,7 +37,7 @@ describe('renewing leases on one stream', () => {
     expect(stream.answers()).toEqual(['5: 60', '6: 0']);
   });
 
-  test('IDs that no lease can have are answered by etcd, each under its own ID', () => {
+  test('renewals of IDs that no lease can have get a response of etcd, each with its own ID', () => {
     const stream = open();
     const asked = ['0', '5', '-1', '2147483648', '6', '9223372036854775807'];
     for (const id of asked) stream.renew(id);
@@ -47,7 +47,7 @@ describe('renewing leases on one stream', () => {
     expect(stream.answers()).toEqual(asked.map((id) => `${id}: ${/^[56]$/.test(id) ? 60 : 0}`));
   });
 
-  test('the stream lives on after a renewal of a lease that is gone', () => {
+  test('the stream stays open after the renewal of a lease that has expired', () => {
     const stream = open();
     stream.renew('-1');
     stream.respond(stream.id(0), 0);
@@ -57,7 +57,7 @@ describe('renewing leases on one stream', () => {
     expect(stream.heard.status).toBeNull();
   });
 
-  test('after a half-close what was asked is still answered', () => {
+  test('after a half-close, requests still get their responses', () => {
     const stream = open();
     stream.renew('5');
     stream.requests.halfClose();
@@ -66,7 +66,7 @@ describe('renewing leases on one stream', () => {
     expect(stream.answers()).toEqual(['5: 60']);
   });
 
-  test('unanswered renewals of leases that cannot exist are bounded; the stream ends with a text of etcd', () => {
+  test('pending renewals of leases that cannot exist are bounded; the stream ends with a text of etcd', () => {
     const stream = open();
     for (let i = 0; i < impossibleRenewalsMax; i++) stream.renew('0');
     expect(stream.heard.status).toBeNull();
@@ -79,14 +79,14 @@ describe('renewing leases on one stream', () => {
     expect(stream.below.requests).toHaveLength(impossibleRenewalsMax);
   });
 
-  test('a message that is none ends the stream', () => {
+  test('bytes that are not a message end the stream', () => {
     const stream = open();
     stream.requests.send(Uint8Array.of(0x0a));
     expect(stream.heard.code).toBe(Code.INTERNAL);
     expect(stream.below.isCancelled).toBe(true);
   });
 
-  test('cancel and back-pressure pass', () => {
+  test('cancel and backpressure pass', () => {
     const stream = open();
     stream.requests.pauseResponses();
     expect(stream.below.isPaused).toBe(true);

@@ -70,7 +70,7 @@ describe('a lock without a lease', () => {
     expect([early.heard.status, late.heard.status]).toEqual([null, null]);
   });
 
-  test('keeps its lease when it fails, since only the answer may have been lost', () => {
+  test('keeps its lease when it fails, because only the response may have been lost', () => {
     const setup = new Setup();
     const { heard } = setup.unary(lock, { name: bytes('l') });
     granted(setup, 1);
@@ -200,7 +200,7 @@ describe('a leader', () => {
     expect(setup.etcd.calls).toEqual([]);
   });
 
-  test('that stands twice is refused before a lease is granted', () => {
+  test('that is given twice is rejected before a lease is granted', () => {
     const setup = new Setup();
     // Two leaders, each with the key `a`.
     const { heard } = setup.unaryBytes(proclaim, Buffer.from('0a0312016' + '10a03120161', 'hex'));

@@ -24,7 +24,7 @@ const invalidToken = { code: Code.UNAUTHENTICATED, details: 'etcdserver: invalid
 let etcd: Etcd;
 let proxy: ConfiguredProxy;
 let address: string;
-/** Where nobody is asked who they are. */
+/** A listener that does not identify users. */
 let plainAddress: string;
 
 function config(): Record<string, unknown> {
@@ -78,13 +78,13 @@ describe('clients', () => {
     expect((await etcdctl(address, ['--user=red:r3d', 'get', 'who'])).out).toBe('who\nred\n');
   });
 
-  test('etcdctl is told of a wrong password in the words of etcd', async () => {
+  test('etcdctl receives etcd’s text for a wrong password', async () => {
     const { code, err } = await etcdctl(address, ['--user=red:wrong', 'get', 'who']);
     expect(code).not.toBe(0);
     expect(err).toContain('etcdserver: authentication failed, invalid user ID or password');
   });
 
-  test('etcdctl --user works where nobody is asked, as on an etcd without authentication', async () => {
+  test('etcdctl --user works without identification by user, as on an etcd without authentication', async () => {
     const { code, out } = await etcdctl(plainAddress, ['--user=red:any', 'get', 'who']);
     expect([code, out]).toEqual([0, 'who\nred\n']);
   });
@@ -120,7 +120,7 @@ describe('tokens', () => {
     }
   });
 
-  test('that are forged, empty or cut short are refused, and so is none', async () => {
+  test('that are forged, empty, truncated or missing are rejected', async () => {
     using client = grpcClient(address);
     const token = await logIn(client, 'red', 'r3d');
     const get = (metadata: Record<string, string>) =>
@@ -133,11 +133,11 @@ describe('tokens', () => {
       code: Code.PERMISSION_DENIED,
       details: 'etcdserver: permission denied',
     });
-    // A bad one is not made up for by a good one behind it: etcd looks at the first.
+    // A valid token behind an invalid one does not help: etcd reads the first.
     expect(await get({ token: flipped, authorization: token })).toMatchObject(invalidToken);
   });
 
-  test('of a user that is no tenant get nowhere', async () => {
+  test('of a user without a tenant are rejected', async () => {
     using client = grpcClient(address);
     const token = await logIn(client, 'nobody', 'n0body');
     expect(
@@ -181,7 +181,7 @@ describe('passwords', () => {
     expect(await refusal(logIn(client, 'bert', 'b3rt\0'))).toMatchObject(wrongPassword);
   });
 
-  test('that many ask about at once are hashed in turn, and calls go on meanwhile', async () => {
+  test('from many clients at once are hashed in turn, and other calls continue meanwhile', async () => {
     using flood = grpcClient(address);
     using client = grpcClient(plainAddress);
     const attempts = Array.from({ length: 200 }, () => refusal(logIn(flood, 'red', 'wrong')));
@@ -192,7 +192,7 @@ describe('passwords', () => {
     expect(new Set(codes)).toEqual(new Set([Code.INVALID_ARGUMENT, Code.RESOURCE_EXHAUSTED]));
   });
 
-  test('are asked for by nobody where nobody is identified by user', async () => {
+  test('are not checked on a listener that does not identify by user', async () => {
     using client = grpcClient(plainAddress);
     expect(await refusal(logIn(client, 'red', 'r3d'))).toMatchObject({
       code: Code.FAILED_PRECONDITION,

@@ -1,15 +1,16 @@
 /**
- * Calls that are taken back by the ten thousand, which honest clients do too (Go's KeepAliveOnce resets a stream for every
- * renewal): the connection lives, the watch on it as well, and nobody else notices. CANCELLED_CALLS=… is how many.
+ * Tens of thousands of cancelled calls, as honest clients make them (Go's KeepAliveOnce resets a stream for every
+ * renewal): the connection and its watch stay open, and other clients are not affected. CANCELLED_CALLS=… sets the
+ * number.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { collecting, observe } from '../soak/observation.ts';
-import { Bystander } from '../support/bystander.ts';
-import { encode, grpcClient } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { FrameClient } from '../support/frame-client.ts';
-import { Sidecar } from '../support/sidecar.ts';
-import { until } from '../support/until.ts';
+import { collecting, observe } from '../../soak/observation.ts';
+import { Bystander } from '../../support/bystander.ts';
+import { encode, grpcClient } from '../../support/client.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { FrameClient } from '../../support/frame-client.ts';
+import { Sidecar } from '../../support/sidecar.ts';
+import { until } from '../../support/until.ts';
 
 const cancelledCalls = Number(process.env['CANCELLED_CALLS'] ?? 100_000);
 const callsPerBatch = 500;
@@ -55,13 +56,13 @@ async function held(): Promise<number> {
   return heapMib + externalMib;
 }
 
-test(`${cancelledCalls} cancelled calls on a connection leave its watch alive, and nobody else notices`, async () => {
+test(`${cancelledCalls} cancelled calls on a connection leave its watch open, and other clients are not affected`, async () => {
   using writer = grpcClient(sidecar.address);
   await using frames = await FrameClient.connect(sidecar.address);
   frames.openWindow();
   frames.headers(1, watchPath);
   frames.message(1, createWatch, { end: false });
-  await until('the answer to the request for a watch', () => frames.messages(1) === 1);
+  await until('the response to the creation of a watch', () => frames.messages(1) === 1);
   await bystander.unharmed();
   const heldBefore = await held();
 

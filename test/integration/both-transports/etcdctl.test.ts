@@ -3,10 +3,10 @@
  * one, in step, so that revisions agree as well: exit codes and what is printed have to be the same.
  */
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { EtcdctlRun, etcdctl, type Printed } from '../support/etcdctl.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { EtcdctlRun, etcdctl, type Printed } from '../../support/etcdctl.ts';
+import { startTestProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 let plain: Etcd;
 let behind: Etcd;
@@ -105,7 +105,7 @@ describe('keys', () => {
     });
   });
 
-  test('an empty key is refused in etcd’s words', async () => {
+  test('an empty key is rejected with etcd’s text', async () => {
     expect(await both(['put', '', 'v'])).toMatchObject({
       code: 1,
       err: 'Error: etcdserver: key is not provided\n',
@@ -167,13 +167,13 @@ describe('watch', () => {
     expect(printed).toBe('PUT\nk\n1\nseen\n');
   });
 
-  test('progress is told on request', async () => {
+  test('progress is reported on request', async () => {
     const revision = await revisionNow();
     await succeeds('put', 'k', '1');
     for (const address of addresses()) {
       await using run = new EtcdctlRun(address, ['watch', '--interactive']);
       run.type(`watch k --rev=${revision + 1}\nprogress\n`);
-      // This etcd tells its progress before or after the event, as it happens.
+      // This etcd may report its progress before or after the event.
       const printed = await run.lines(4);
       expect(printed.split('\n').sort()).toEqual(
         ['PUT', 'k', '1', `progress notify: ${revision + 1}`, ''].sort(),
@@ -289,7 +289,7 @@ describe('the cluster', () => {
     expect(underneath.out).toBe('red/k\n2\n');
   });
 
-  test('alarms may be looked at', async () => {
+  test('alarms may be listed', async () => {
     expect(await succeeds('alarm', 'list')).toBe('');
   });
 

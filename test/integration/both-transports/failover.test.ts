@@ -1,17 +1,17 @@
 /**
- * Members of the cluster that die, hang or were never there, behind one proxy, while clients of it write and watch. What a
- * client was told has happened has happened; what a watcher was told is what the store says, each event once, in order.
+ * Members of the cluster that die, hang or never existed, behind one proxy whose clients write and watch. An
+ * acknowledged write exists, and watchers receive exactly the events of the store, each once, in order.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Code } from '../../src/grpc/status.ts';
-import { type GrpcClient, grpcClient, Refused, refusal } from '../support/client.ts';
-import { type Cluster, startCluster } from '../support/cluster.ts';
-import { startEtcd } from '../support/etcd.ts';
-import { freePorts } from '../support/ports.ts';
-import { startTestProxy, type TestProxyOptions } from '../support/proxy.ts';
-import { eventLine, ResumingWatch } from '../support/resuming-watch.ts';
-import { until } from '../support/until.ts';
+import { Code } from '../../../src/grpc/status.ts';
+import { type GrpcClient, grpcClient, Refused, refusal } from '../../support/client.ts';
+import { type Cluster, startCluster } from '../../support/cluster.ts';
+import { startEtcd } from '../../support/etcd.ts';
+import { freePorts } from '../../support/ports.ts';
+import { startTestProxy, type TestProxyOptions } from '../../support/proxy.ts';
+import { eventLine, ResumingWatch } from '../../support/resuming-watch.ts';
+import { until } from '../../support/until.ts';
 
 const namespace = 'game/';
 const everything = Buffer.from('\0');
@@ -28,7 +28,7 @@ async function revisionOf(client: GrpcClient): Promise<number> {
 /** Puts `<name>/0`, `<name>/1`, … one after the other, and never the same key twice. */
 class Writer {
   readonly acknowledged: string[] = [];
-  /** Calls that ended with an error: what became of them is not known. */
+  /** Calls that ended with an error: their outcome is unknown. */
   readonly unknown: string[] = [];
   readonly errors = new Set<string>();
   readonly #name: string;
@@ -66,7 +66,7 @@ class Writer {
   }
 }
 
-/** Everything that ever happened below the namespace, as the store itself tells it. */
+/** All events below the namespace, read from the store itself. */
 async function storeEvents(cluster: Cluster, from: number, upTo: number): Promise<string[]> {
   const leader = await cluster.leader();
   using raw = grpcClient(leader.address);
@@ -142,7 +142,7 @@ describe('three members behind one proxy', () => {
       writers.flatMap((writer) => writer.unknown),
     ];
     expect(acknowledged.filter((key) => !stored.has(key))).toEqual([]);
-    // Whatever was sent was sent once, also where nobody could tell what became of it.
+    // Each request was sent once, even if its outcome is unknown.
     expect(kvs.filter(({ version }) => version !== '1')).toEqual([]);
     const known = new Set([...acknowledged, ...unknown]);
     expect([...stored].filter((key) => !known.has(key))).toEqual([]);
@@ -206,7 +206,7 @@ describe('three members behind one proxy', () => {
 
 describe('no member at all', () => {
   const holdMs = 2_000;
-  // What is looked at is the hold; how breakers behave has a file of its own.
+  // This tests the hold. Breakers have a file of their own.
   const settings = { hold: `${holdMs}ms`, breaker: false };
 
   test('calls are held, then refused as Unavailable, and served again when etcd is back', async () => {

@@ -1,13 +1,13 @@
-/** TLS on both sides of the proxy, with real certificates: who gets in, who does not, and what an operator is told. */
+/** TLS on both sides of the proxy, with real certificates: which clients are accepted, and what an operator sees. */
 import { connect } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Code } from '../../src/grpc/status.ts';
-import { CertificateAuthority, type KeyPair } from '../support/certificates.ts';
-import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
-import { type Etcd, startMembers, withFreePorts } from '../support/etcd.ts';
-import { startTestProxy, type TestProxyOptions } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
+import { Code } from '../../../src/grpc/status.ts';
+import { CertificateAuthority, type KeyPair } from '../../support/certificates.ts';
+import { type GrpcClient, grpcClient, refusal } from '../../support/client.ts';
+import { type Etcd, startSecureEtcd } from '../../support/etcd.ts';
+import { startTestProxy, type TestProxyOptions } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const key = Buffer.from('k');
 
@@ -24,28 +24,7 @@ beforeAll(async () => {
   foreign = new CertificateAuthority('another authority');
   server = authority.issue({ name: '/CN=localhost', alternativeNames: 'IP:127.0.0.1' });
   sidecar = authority.issue({ name: '/O=sidecar' });
-  const [member] = await withFreePorts(3, ([clientPort = 0, peerPort = 0, securePort = 0]) => {
-    secureEndpoint = `https://127.0.0.1:${securePort}`;
-    return startMembers([
-      {
-        name: 'single',
-        clientPort,
-        peerPort,
-        initialCluster: `single=http://127.0.0.1:${peerPort}`,
-        heartbeatMs: 10,
-        electionMs: 100,
-        args: [
-          `--listen-client-urls=http://127.0.0.1:${clientPort},${secureEndpoint}`,
-          `--cert-file=${server.certificateFile}`,
-          `--key-file=${server.keyFile}`,
-          `--trusted-ca-file=${authority.certificateFile}`,
-          '--client-cert-auth',
-        ],
-      },
-    ]);
-  });
-  if (member === undefined) throw new Error('no member was started');
-  etcd = member;
+  ({ etcd, secureUrl: secureEndpoint } = await startSecureEtcd(authority, server));
 });
 
 afterAll(async () => {
@@ -142,7 +121,7 @@ describe('towards clients', () => {
     await worksFor(client);
   });
 
-  test('a client that does not trust the certificate, or speaks no TLS, harms nobody', async () => {
+  test('a client that does not trust the certificate, or does not use TLS, does not affect others', async () => {
     await using proxy = await startProxyTo(etcd.address, serverSettings());
     using good = grpcClient(proxy.address('game'), trusting());
     await worksFor(good);
@@ -179,7 +158,8 @@ describe('towards clients', () => {
         ALPNProtocols: ['h2'],
         ...(pair === null ? {} : { cert: pair.certificate, key: pair.key }),
       });
-      // With TLS 1.3 the client hears of it after its own half of the handshake, as an alert or as the mere end.
+      // With TLS 1.3 the client learns this after its own half of the handshake, as an alert or as the end of the
+      // connection.
       socket.on('error', () => {});
       let heardBytes = 0;
       socket.on('data', (bytes: Buffer) => {

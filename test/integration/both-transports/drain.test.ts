@@ -1,11 +1,11 @@
-/** How the program goes away when it is told to: what probes, watchers and writers see of it, and its exit code. */
+/** How the program stops on a signal: what probes, watchers and writers see of it, and its exit code. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { Code } from '../../src/grpc/status.ts';
-import { grpcClient, refusal } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { Sidecar } from '../support/sidecar.ts';
-import { until } from '../support/until.ts';
+import { Code } from '../../../src/grpc/status.ts';
+import { grpcClient, refusal } from '../../support/client.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { Sidecar } from '../../support/sidecar.ts';
+import { until } from '../../support/until.ts';
 
 const key = Buffer.from('k');
 const watchers = 10;
@@ -123,7 +123,7 @@ describe('SIGTERM', () => {
     expect(await sidecar.ended(20_000)).toBe(0);
   });
 
-  test('a second signal ends it where it stands', async () => {
+  test('a second signal ends it at once', async () => {
     await using sidecar = await start('--drain-window=20s');
     using client = grpcClient(sidecar.address);
     using watch = client.stream('etcdserverpb.Watch/Watch');

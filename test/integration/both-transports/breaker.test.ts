@@ -1,11 +1,11 @@
 /** Circuit breakers as clients meet them: a cluster that is gone, a tenant that notices it, and one that does not. */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { reasonTrailer } from '../../src/call/refusals.ts';
-import { Code } from '../../src/grpc/status.ts';
-import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { until } from '../support/until.ts';
+import { reasonTrailer } from '../../../src/call/refusals.ts';
+import { Code } from '../../../src/grpc/status.ts';
+import { type GrpcClient, grpcClient, refusal } from '../../support/client.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { startTestProxy, type TestProxy } from '../../support/proxy.ts';
+import { until } from '../../support/until.ts';
 
 const key = Buffer.from('k');
 const minCalls = 3;
@@ -49,7 +49,7 @@ const get = (client: GrpcClient) => client.call('etcdserverpb.KV/Range', { key }
 const reasonOf = (refused: Awaited<ReturnType<typeof refusal>>) =>
   refused.trailers.get(reasonTrailer)[0];
 
-/** Lets puts fail until the breaker is open; resolves with what clients are told from then on. */
+/** Lets puts fail until the breaker is open. Resolves with the status that clients receive from then on. */
 async function openWrites(client: GrpcClient) {
   let last = await refusal(put(client));
   let calls = 1;

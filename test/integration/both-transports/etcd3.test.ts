@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { Etcd3, EtcdLockFailedError, type IOptions, type Watcher } from 'etcd3';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { grpcClient } from '../support/client.ts';
-import { type Etcd, startEtcd } from '../support/etcd.ts';
-import { startTestProxy, type TestProxy } from '../support/proxy.ts';
-import { Relay } from '../support/relay.ts';
-import { until } from '../support/until.ts';
+import { grpcClient } from '../../support/client.ts';
+import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { startTestProxy, type TestProxy } from '../../support/proxy.ts';
+import { Relay } from '../../support/relay.ts';
+import { until } from '../../support/until.ts';
 
 const tenants = [
   { name: 'red', namespace: 'red/' },
@@ -141,7 +141,7 @@ describe('transactions', () => {
 });
 
 describe('watches', () => {
-  test('a prefix is told of its own puts and deletes, in order, and of nobody else’s', async () => {
+  test('a watcher of a prefix receives the puts and deletes of its tenant, in order, and no others', async () => {
     using red = connect('red');
     using blue = connect('blue');
     const watcher = await red.client.watch().prefix('watch/').create();
@@ -158,7 +158,7 @@ describe('watches', () => {
     await blue.client.delete().all();
   });
 
-  test('several watchers of one client are told apart', async () => {
+  test('several watchers of one client are kept apart', async () => {
     using red = connect('red');
     const watchers = await Promise.all(
       ['a', 'b', 'c'].map((key) => red.client.watch().key(key).create()),
@@ -215,7 +215,7 @@ describe('leases', () => {
     expect(await red.client.get('leased').string()).toBeNull();
   });
 
-  test('a lease that nobody keeps alive takes its keys along', async () => {
+  test('a lease that is not kept alive ends with its keys', async () => {
     using red = connect('red');
     const lease = red.client.lease(1, { autoKeepAlive: false });
     await lease.put('mayfly').value('v');
@@ -235,7 +235,7 @@ describe('recipes', () => {
     expect(await rival.client.lock('resource').do(() => 'at last')).toBe('at last');
   });
 
-  test('an election has one leader, who is followed by the next when it resigns', async () => {
+  test('an election has one leader, and the next one when it resigns', async () => {
     using red = connect('red');
     using blue = connect('blue');
     const election = red.client.election('boss', 5);

@@ -1,0 +1,22 @@
+/**
+ * Failures of the upstream are invisible to clients: a stream ends only with Unavailable, and only while one of its creates
+ * has no response, or because it requires a leader. A rejected create never shows a stale token of the proxy's login.
+ */
+import { Code } from '../../../src/grpc/status.ts';
+import type { Invariant } from './invariant.ts';
+
+export const continuous: Invariant = {
+  name: 'continuous',
+  check: ({ streams }, report) => {
+    for (const { name, status, creating, requiresLeader, responses } of streams) {
+      const stale = responses.find(({ reason }) => reason.includes('invalid auth token'));
+      if (stale !== undefined) report(`${name}: "${stale.reason}"`);
+      if (status === null) continue;
+      const isLeaderLost = requiresLeader && status.text === 'etcdserver: no leader';
+      if (status.code !== Code.UNAVAILABLE) report(`${name}: ended with ${status.code}`);
+      else if (!isLeaderLost && creating.length === 0) {
+        report(`${name}: ended with "${status.text}" though it waited for nothing`);
+      }
+    }
+  },
+};

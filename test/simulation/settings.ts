@@ -1,0 +1,32 @@
+/** What the code under test is configured with in a scenario. */
+import { keySpace } from '../../src/etcd/key-space.ts';
+import { TenantState } from '../../src/tenant/state.ts';
+import type { Tenant } from '../../src/tenant/tenant.ts';
+import { type HubLimits, hubLimits } from '../../src/watch/hub/hub-context.ts';
+import type { Seeded } from '../support/seeded.ts';
+
+export function tenantNamed(name: string): Tenant {
+  return {
+    name,
+    keySpace: keySpace(Buffer.from(`${name}/`)),
+    state: new TenantState(name),
+    access: 'read-write',
+    sharesWatches: true,
+    owns: new Set(),
+  };
+}
+
+export function drawLimits(random: Seeded): HubLimits {
+  return {
+    ...hubLimits,
+    history: {
+      bytesMax: random.pick([100, 400, 2_000, 2 << 20]),
+      batchesMax: random.pick([1, 3, 20, 4_096]),
+    },
+    lingerMs: random.pick([0, 50, 500, 10_000]),
+    backoffMsMax: random.pick([50, 400]),
+    joinTimeoutMs: random.pick([500, 10_000]),
+    backlogRevisionsMax: random.pick([1, 4, 1_000]),
+    watchesPerStreamMax: random.pick([1, 2, 512]),
+  };
+}
