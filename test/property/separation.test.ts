@@ -19,7 +19,14 @@ function tenantOf(namespace: string, index: number): Tenant {
   // Tags of their own, so that only the namespaces can collide.
   const space = keySpace(Buffer.from(namespace), namespace === '' ? undefined : index + 1);
   const state = new TenantState(name);
-  return { name, keySpace: space, state, access: 'read-write', owns: new Set() };
+  return {
+    name,
+    keySpace: space,
+    state,
+    access: 'read-write',
+    sharesWatches: true,
+    owns: new Set(),
+  };
 }
 
 test('an overlap of namespaces is reported exactly for those that begin with another one', () => {

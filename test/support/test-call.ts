@@ -15,6 +15,7 @@ export function testTenant(name = 'game-1', parts: Partial<Tenant> = {}): Tenant
     keySpace: keySpace(Buffer.from(`${name}/`)),
     state: new TenantState(name),
     access: 'read-write',
+    sharesWatches: true,
     owns: new Set(),
     ...parts,
   };

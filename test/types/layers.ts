@@ -7,16 +7,16 @@ import type { GuardParts } from '../../src/guard/guarded-call.ts';
 import { type IdentifyOptions, identify } from '../../src/identity/identify.ts';
 import type { NamespaceOptions } from '../../src/namespace/handler.ts';
 import { namespace } from '../../src/namespace/namespace.ts';
-import { watchLimits } from '../../src/watch/stream/watch-stream.ts';
-import { watch } from '../../src/watch/watch.ts';
+import { type WatchOptions, watch } from '../../src/watch/watch.ts';
 
 declare const upstream: Etcd<'store'>;
 declare const identifyOptions: IdentifyOptions;
 declare const namespaceOptions: NamespaceOptions;
 declare const guardParts: GuardParts;
+declare const watchOptions: WatchOptions;
 
 const top: Layer<'client', 'tenant'> = identify(identifyOptions);
-const inTenantSpace = watch(watchLimits);
+const inTenantSpace = watch(watchOptions);
 const prefixes = namespace(namespaceOptions);
 const inStoreSpace = guard(guardParts);
 

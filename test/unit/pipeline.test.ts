@@ -16,13 +16,14 @@ import { noCallEvents } from '../../src/observe/events.ts';
 import { type Parts, pipeline } from '../../src/pipeline.ts';
 import { Deadlines } from '../../src/runtime/deadlines.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
-import { watchLimits } from '../../src/watch/stream/watch-stream.ts';
+import { watchLimits } from '../../src/watch/stream/watch-limits.ts';
 import { Caller } from '../support/caller.ts';
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from '../support/codec.ts';
 import { FakeEtcd } from '../support/fake-etcd.ts';
 import { ManualClock } from '../support/manual-clock.ts';
 import { directoryOf, listenerConfig, tenantConfig } from '../support/tenancy.ts';
 import { callOf, onBytes } from '../support/test-call.ts';
+import { testHub } from '../support/watch-hub.ts';
 
 const source = readFileSync(new URL('../../src/pipeline.ts', import.meta.url), 'utf8');
 /** Comment, step and part of each line of the chain, outermost first. */
@@ -86,7 +87,7 @@ function setUp() {
     },
     observe: { clock, counters: new CallCounters(), events: noCallEvents, keyOf: null },
     drain: new OpenStreams(clock),
-    watch: watchLimits,
+    watch: { limits: watchLimits, hub: testHub(clock), isShared: () => true },
     namespace: {
       random: systemRandom,
       hooks: { violation: () => {}, foreignLeases: () => {} },

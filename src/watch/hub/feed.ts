@@ -17,7 +17,7 @@ import { RevisionAssembler } from './revision-assembler.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import { View } from './view.ts';
 import type { WatchResponse } from './watch-response.ts';
-import { moveTo, type Watcher, WatcherState } from './watcher.ts';
+import { moveTo, type Watcher, type WatcherFeed, WatcherState } from './watcher.ts';
 
 /** What a feed needs of the tenant's hub. */
 export interface FeedHost {
@@ -39,7 +39,7 @@ export type FeedEnd =
 
 type FeedState = 'opening' | 'live' | 'broken' | 'closed';
 
-export class Feed implements UpstreamWatchOwner {
+export class Feed implements UpstreamWatchOwner, WatcherFeed {
   readonly range: KeyRange;
   readonly prevKv: boolean;
   readonly history: History;

@@ -4,10 +4,9 @@
  * sync or starts in the future, gets no response.
  */
 import { withRevision } from '../stream/messages.ts';
-import type { Feed } from './feed.ts';
 import type { FencePoint } from './fence.ts';
 import type { TenantHub } from './tenant-hub.ts';
-import { type Watcher, WatcherState } from './watcher.ts';
+import { type Watcher, type WatcherFeed, WatcherState } from './watcher.ts';
 
 /** Requests of one stream that wait for a fence. Further ones are dropped, as etcd drops them when its queue is full. */
 const requestsMax = 128;
@@ -72,8 +71,8 @@ export class ProgressRequests {
   }
 
   /** The feeds of the stream's watchers; null if a watcher is not in sync or starts after `revision`. */
-  #feeds(revision: number): Set<Feed> | null {
-    const feeds = new Set<Feed>();
+  #feeds(revision: number): Set<WatcherFeed> | null {
+    const feeds = new Set<WatcherFeed>();
     for (const watcher of this.#stream.watchers.keys()) {
       const { feed, state, next } = watcher;
       const isInSync = state === WatcherState.LIVE;

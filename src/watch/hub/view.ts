@@ -5,12 +5,12 @@
 import { Reader } from '../../protobuf/reader.ts';
 import type { EventFilter } from '../stream/messages.ts';
 import { type Batch, type Chunk, chunksOf } from './batch.ts';
-import type { Watcher } from './watcher.ts';
+import type { Watcher, WatcherView } from './watcher.ts';
 
 /** Event.type, field 1: absent or 0 is PUT, 1 is DELETE. */
 const typeField = 1;
 
-export class View {
+export class View implements WatcherView {
   readonly filter: EventFilter;
   /** In no particular order: removal moves the last one into the gap. */
   readonly live: Watcher[] = [];

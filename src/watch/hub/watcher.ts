@@ -10,10 +10,8 @@
 import type { KeyRange } from '../../etcd/key-range.ts';
 import type { Status } from '../../grpc/status.ts';
 import type { EventFilter } from '../stream/messages.ts';
-import type { Chunk } from './batch.ts';
-import type { Feed } from './feed.ts';
+import type { Batch, Chunk } from './batch.ts';
 import type { HubStats } from './hub-context.ts';
-import type { View } from './view.ts';
 import type { WatchResponse } from './watch-response.ts';
 
 export const WatcherState = {
@@ -48,6 +46,37 @@ export interface WatcherStream {
   onWatchEnded(watcher: Watcher, response: WatchResponse): void;
   /** The whole stream has to end. */
   onStreamEnded(status: Status): void;
+}
+
+/** The feed of a watcher, as far as its watchers need it. */
+export interface WatcherFeed {
+  readonly state: 'opening' | 'live' | 'broken' | 'closed';
+  /** Everything up to this revision has been delivered to live watchers. */
+  readonly rounded: number;
+  /** The newest header field from upstream, with its tag. */
+  readonly header: Uint8Array;
+  /** Whether the history reaches back to the watcher's next revision. */
+  hasHistoryFor(watcher: Watcher): boolean;
+  /** Delivers the history from the watcher's next revision on. Returns false if its stream was paused before the end. */
+  catchUp(watcher: Watcher): boolean;
+  /** Makes a watcher live whose next revision is the next one to be delivered, or lets it wait for a later one. */
+  admit(watcher: Watcher): void;
+  /** Takes a watcher out of the feed, whatever its state. */
+  remove(watcher: Watcher): void;
+  /** Whether live watchers have everything up to `revision`. */
+  hasReached(revision: number): boolean;
+  /** Calls `reached` once that is so; `lost` if the feed closes before. */
+  whenAt(revision: number, reached: () => void, lost: () => void): void;
+}
+
+/** The watchers of a feed that see the same events. */
+export interface WatcherView {
+  /** What watchers of this view receive of `batches`. */
+  encode(batches: readonly Batch[]): readonly Chunk[];
+  /** The watcher's state is the caller's to set. */
+  add(watcher: Watcher): void;
+  /** Does nothing if the watcher is not live. */
+  remove(watcher: Watcher): void;
 }
 
 /** What a client asked for. */
@@ -85,8 +114,8 @@ export class Watcher {
   isCreated = false;
   /** The next revision to deliver. For a live watcher the feed's cursor counts if it is higher. */
   next = 0;
-  feed: Feed | null = null;
-  view: View | null = null;
+  feed: WatcherFeed | null = null;
+  view: WatcherView | null = null;
   /** Index among the live watchers of its view, -1 if it is not live. */
   liveIndex = -1;
   /** A response has been delivered since the last progress notification. */

@@ -25,6 +25,7 @@ async function start(overrides: Partial<AdminParts> = {}) {
     version: '1.2.3',
     configuration: () => configuration,
     upstream: () => [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
+    feeds: () => [],
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     ...overrides,
   });

@@ -2,10 +2,15 @@ import { describe, expect, test } from 'vitest';
 import { method } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
+import { HubStats } from '../../../src/watch/hub/hub-context.ts';
 
 const put = method('etcdserverpb.KV/Put');
 const watch = method('etcdserverpb.Watch/Watch');
-const idle = () => ({ heldCalls: 0, heldBytes: 0, liveBreakers: 0 });
+const idle = {
+  upstream: () => [],
+  guard: () => ({ heldCalls: 0, heldBytes: 0, liveBreakers: 0 }),
+  watches: () => new HubStats(),
+};
 
 /** The lines of one metric, without its help. */
 async function lines(metrics: Metrics, name: string): Promise<string[]> {
@@ -15,7 +20,7 @@ async function lines(metrics: Metrics, name: string): Promise<string[]> {
 
 describe('metrics of calls have the names of etcd', () => {
   test('started and handled calls, by code', async () => {
-    const metrics = new Metrics(() => [], idle);
+    const metrics = new Metrics(idle);
     for (const code of [Code.OK, Code.OK, Code.UNAVAILABLE, 99]) {
       metrics.calls.started(put);
       metrics.calls.ended(put, code, 1);
@@ -37,7 +42,7 @@ describe('metrics of calls have the names of etcd', () => {
   });
 
   test('durations, in cumulative buckets', async () => {
-    const metrics = new Metrics(() => [], idle);
+    const metrics = new Metrics(idle);
     for (const ms of [0.5, 0.75, 3, 20_000]) {
       metrics.calls.started(put);
       metrics.calls.ended(put, Code.OK, ms);
@@ -62,10 +67,11 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     { name: 'a:1', isUp: true },
     { name: 'b:1', isUp: false },
   ];
-  const metrics = new Metrics(
-    () => endpoints,
-    () => ({ heldCalls: 3, heldBytes: 300, liveBreakers: 2 }),
-  );
+  const metrics = new Metrics({
+    ...idle,
+    upstream: () => endpoints,
+    guard: () => ({ heldCalls: 3, heldBytes: 300, liveBreakers: 2 }),
+  });
   metrics.breakerMoved('game-1', 'write', 'open');
   metrics.breakerMoved('game-1', 'write', 'half-open');
   metrics.retried(put);
@@ -104,13 +110,13 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
 });
 
 test('an unknown reason adds no label', async () => {
-  const metrics = new Metrics(() => [], idle);
+  const metrics = new Metrics(idle);
   metrics.calls.rejected('a trailer of a peer');
   expect(await lines(metrics, 'etcd_bulkhead_rejected_total')).toEqual([]);
 });
 
 test('every line is valid for Prometheus, and no metric is listed twice', async () => {
-  const metrics = new Metrics(() => [{ name: 'a:1', isUp: true }], idle);
+  const metrics = new Metrics({ ...idle, upstream: () => [{ name: 'a:1', isUp: true }] });
   metrics.calls.started(put);
   metrics.calls.ended(put, Code.OK, 1);
   const { text, contentType } = await metrics.exposition();

@@ -1,7 +1,6 @@
 /** A client's watch stream over a fake etcd that responds when the test says so. Keys are visible ones. */
 import type { Tenant } from '../../../src/tenant/tenant.ts';
-import { type WatchLimits, watchLimits } from '../../../src/watch/stream/watch-stream.ts';
-import { watch } from '../../../src/watch/watch.ts';
+import { type WatchLimits, watchLimits } from '../../../src/watch/stream/watch-limits.ts';
 import { Caller } from '../../support/caller.ts';
 import {
   decodeRequest,
@@ -12,6 +11,7 @@ import {
 import { FakeEtcd } from '../../support/fake-etcd.ts';
 import type { WatchCreateRequest, WatchRequest, WatchResponse } from '../../support/messages.ts';
 import { callOf, onBytes, testTenant } from '../../support/test-call.ts';
+import { unsharedWatch } from '../../support/watch-hub.ts';
 
 export const watchMethod = 'etcdserverpb.Watch/Watch';
 
@@ -31,7 +31,7 @@ export class WatchSetup {
   readonly below;
 
   constructor(limits: WatchLimits = watchLimits) {
-    const layer = onBytes(watch(limits)(this.etcd));
+    const layer = onBytes(unsharedWatch(limits)(this.etcd));
     this.requests = layer.stream(callOf(watchMethod, { tenant: this.tenant }), this.heard);
     this.below = this.etcd.last;
   }

@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { Code, ok } from '../../../src/grpc/status.ts';
-import { watchLimits } from '../../../src/watch/stream/watch-stream.ts';
-import { watch } from '../../../src/watch/watch.ts';
+import { watchLimits } from '../../../src/watch/stream/watch-limits.ts';
 import { Caller } from '../../support/caller.ts';
 import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { callOf, onBytes, testTenant } from '../../support/test-call.ts';
+import { unsharedWatch } from '../../support/watch-hub.ts';
 import { duplicate, header, WatchSetup, watchMethod } from './setup.ts';
 
 describe('watch IDs on one stream', () => {
@@ -386,7 +386,7 @@ describe('everything else on a watch stream', () => {
 
   test('other streams and unary calls pass unchanged', () => {
     const etcd = new FakeEtcd<'tenant'>();
-    const layer = onBytes(watch(watchLimits)(etcd));
+    const layer = onBytes(unsharedWatch(watchLimits)(etcd));
     const heard = new Caller();
     const keepAlive = callOf('etcdserverpb.Lease/LeaseKeepAlive', { tenant: testTenant() });
     expect(layer.stream(keepAlive, heard)).toBe(etcd.last);
@@ -399,7 +399,7 @@ describe('everything else on a watch stream', () => {
     const etcd = new FakeEtcd<'tenant'>();
     etcd.onCall = (call) => call.end(ok);
     const heard = new Caller();
-    const requests = onBytes(watch(watchLimits)(etcd)).stream(
+    const requests = onBytes(unsharedWatch(watchLimits)(etcd)).stream(
       callOf(watchMethod, { tenant: testTenant() }),
       heard,
     );

@@ -1,0 +1,26 @@
+/** A watch hub for tests of layers, and the watch layer without sharing. */
+import { systemRandom } from '../../src/runtime/random.ts';
+import { WatchHub } from '../../src/watch/hub/hub.ts';
+import { HubStats, hubLimits } from '../../src/watch/hub/hub-context.ts';
+import { type WatchLimits, watchLimits } from '../../src/watch/stream/watch-limits.ts';
+import { watch } from '../../src/watch/watch.ts';
+import { ManualClock } from './manual-clock.ts';
+
+export function testHub(clock = new ManualClock()): WatchHub {
+  return new WatchHub({
+    clock,
+    random: systemRandom,
+    defer: (work) => work(),
+    limits: hubLimits,
+    stats: new HubStats(),
+    ordersProgress: () => true,
+    onFault: (error) => {
+      throw error;
+    },
+  });
+}
+
+/** Every client stream has a stream to etcd of its own. */
+export function unsharedWatch(limits: WatchLimits = watchLimits) {
+  return watch({ limits, hub: testHub(), isShared: () => false });
+}
