@@ -13,7 +13,7 @@ import type { Prepared, ToPrimary, ToWorker } from './messages.ts';
 
 const faultExitCode = 1;
 
-exitOnFault(faultExitCode);
+exitOnFault(faultExitCode, { pid: process.pid });
 for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
 
 type StartMessage = Extract<ToWorker, { kind: 'start' }>;

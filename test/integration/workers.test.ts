@@ -259,17 +259,24 @@ describe('two workers', () => {
     }
   });
 
-  test('report a worker that does not respond', async () => {
+  test('report a worker that does not respond, and reload nothing meanwhile', async () => {
     await using sidecar = await start();
     const [, second] = await workersOf(sidecar);
     process.kill(second?.pid ?? 0, 'SIGSTOP');
+    sidecar.signal('SIGHUP');
     // Metrics do not wait for it.
     expect(await metric(sidecar, 'etcd_bulkhead_workers_serving')).toEqual({ '': 2 });
     await until('hung worker', async () => (await sidecar.probe('/livez')) === 503);
     expect(await sidecar.page('/livez')).toBe('hung: worker 2\n');
     expect(await sidecar.probe('/readyz')).toBe(503);
+    await until('failed reload', () => sidecar.printed.includes('reload failed'));
+    expect(JSON.parse(await sidecar.page('/configz')).problems).toEqual([
+      `worker with pid ${second?.pid} does not respond`,
+    ]);
     process.kill(second?.pid ?? 0, 'SIGCONT');
     await until('recovery', async () => (await sidecar.probe('/livez')) === 200);
+    sidecar.signal('SIGHUP');
+    await until('reload', () => sidecar.printed.split('"event":"reloaded"').length > 3);
   });
 });
 
