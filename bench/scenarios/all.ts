@@ -4,7 +4,8 @@ import { range10k } from './range-10k.ts';
 import { tls } from './tls.ts';
 import { unary } from './unary.ts';
 import { watchesIdleMemory } from './watches-idle-memory.ts';
+import { workers } from './workers.ts';
 
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [unary, range10k, watchesIdleMemory, tls].map((scenario) => [scenario.name, scenario]),
+  [unary, range10k, watchesIdleMemory, tls, workers].map((scenario) => [scenario.name, scenario]),
 );

@@ -80,10 +80,10 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
   metrics.namespaceViolated();
   metrics.authenticated('token');
   metrics.authenticated('authentication-failed');
-  metrics.reloaded(1_700_000_000, [
+  metrics.reloads.succeeded(1_700_000_000, [
     { use: 'server', listener: 'a:2379', epochSeconds: 1_800_000_000 },
   ]);
-  metrics.reloadFailed();
+  metrics.reloads.failed();
   const of = 'tenant="game-1",breaker="write"';
   expect(
     (await lines(metrics, 'etcd_bulkhead_')).filter((line) => !line.includes('build_info')).sort(),
