@@ -52,7 +52,7 @@ function measureOf(measure: Measure, result: CaseResult, target: TargetName): nu
   return medians.p50Us === null || direct === null ? null : medians.p50Us - direct;
 }
 
-/** A bar and the result of one transport of etcd-bulkhead. `value` is null if a figure is missing. */
+/** A bar and the result of one target of etcd-bulkhead. `value` is null if a figure is missing. */
 export interface Verdict extends Bar {
   readonly target: TargetName;
   readonly value: number | null;
@@ -65,7 +65,8 @@ export function judge(scenario: Scenario, results: readonly CaseResult[]): reado
       .filter((bar) => bar.case === result.case.name)
       .flatMap((bar) =>
         targetNames
-          .filter((name) => name.startsWith('bulkhead') && result.samples[name] !== undefined)
+          .filter((name) => name.startsWith('bulkhead') && name !== bar.against)
+          .filter((name) => result.samples[name] !== undefined)
           .map((target) => verdict(bar, target, result)),
       ),
   );

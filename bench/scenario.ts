@@ -5,8 +5,8 @@
  */
 
 /**
- * What can be measured. `etcd` is etcd without a proxy, `node-gateway` the lower bound for a proxy in Node, and the two
- * `bulkhead` targets are the same program on its two transports.
+ * What can be measured. `etcd` is etcd without a proxy, `node-gateway` the lower bound for a proxy in Node, and the
+ * `bulkhead` targets are the same program: on its two transports, and with two workers.
  */
 export const targetNames = [
   'etcd',
@@ -16,6 +16,7 @@ export const targetNames = [
   'haproxy',
   'bulkhead-native',
   'bulkhead-grpc-js',
+  'bulkhead-2-workers',
 ] as const;
 
 export type TargetName = (typeof targetNames)[number];

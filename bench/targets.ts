@@ -67,7 +67,7 @@ backend cluster
 
 const nodeGateway = fileURLToPath(new URL('./node-gateway.ts', import.meta.url));
 
-function bulkhead(transport: string): Blueprint {
+function bulkhead(...flags: readonly string[]): Blueprint {
   const entry = fileURLToPath(new URL('../dist/main.js', import.meta.url));
   return {
     keyPrefix: '',
@@ -77,7 +77,7 @@ function bulkhead(transport: string): Blueprint {
       ...['--max-semi-space-size=8', '--single-threaded-gc', '--no-maglev'],
       entry,
       'run',
-      `--transport=${transport}`,
+      ...flags,
       `--endpoints=${etcdUrl(placement)}`,
       `--listen-addr=${address(placement.port)}`,
       `--admin-addr=${address(placement.adminPort)}`,
@@ -123,6 +123,7 @@ export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>
       return ['haproxy', '-db', '-f', placement.configFile];
     },
   },
-  'bulkhead-native': bulkhead('native'),
-  'bulkhead-grpc-js': bulkhead('grpc-js'),
+  'bulkhead-native': bulkhead('--transport=native'),
+  'bulkhead-grpc-js': bulkhead('--transport=grpc-js'),
+  'bulkhead-2-workers': bulkhead('--transport=native', '--workers=2'),
 };

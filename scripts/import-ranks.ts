@@ -8,6 +8,7 @@
 export const ranks: readonly (readonly string[])[] = [
   ['main.ts'],
   ['cli'],
+  ['workers'],
   ['proxy'],
   ['pipeline.ts'],
   ['gateway', 'admin'],

@@ -5,9 +5,10 @@ import { range10k } from './range-10k.ts';
 import { tls } from './tls.ts';
 import { unary } from './unary.ts';
 import { watchesIdleMemory } from './watches-idle-memory.ts';
+import { workers } from './workers.ts';
 
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [unary, range10k, watchesIdleMemory, tls, keepalives].map((scenario) => [
+  [unary, range10k, watchesIdleMemory, tls, keepalives, workers].map((scenario) => [
     scenario.name,
     scenario,
   ]),

@@ -39,6 +39,8 @@ export interface Config {
   /** Null: no admin address. Port 0 picks a free port. */
   readonly adminAddress: SocketAddress | null;
   readonly transport: TransportName;
+  /** How many processes serve clients. 1: this process does. */
+  readonly workers: number;
   readonly logLevel: LogLevel;
   /** Whether logs may contain keys. They never contain values. */
   readonly logKeys: boolean;

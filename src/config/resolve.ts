@@ -51,6 +51,7 @@ export function resolve(
     advertiseClientUrls: settings['advertise-client-url'],
     adminAddress: settings['admin-addr']?.address ?? null,
     transport: settings.transport as TransportName,
+    workers: settings.workers,
     logLevel: settings['log-level'] as LogLevel,
     logKeys: settings['log-keys'],
     shareKeepAlives: settings['share-keepalives'],

@@ -407,6 +407,16 @@ export const schema = {
     reload: 'applied',
     doc: 'Maximum time to drain after SIGTERM. Calls that are still open then are aborted.',
   },
+  workers: {
+    kind: 'integer',
+    default: '1',
+    min: 1,
+    max: 64,
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Number of processes that serve clients on the same addresses. Each has its own connections and watches at etcd.',
+    dev: 'fixed',
+  },
   'admin-addr': {
     kind: 'address',
     default: '127.0.0.1:2381',

@@ -41,12 +41,15 @@ export interface ProxyDependencies {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** In a worker: the key that signs session tokens of all workers. */
+  readonly tokenKey?: Uint8Array;
 }
 
 export class Assembly {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
+  readonly tokenKey: Uint8Array | null;
   readonly lifecycle = new Lifecycle();
   readonly passwords = new Passwords();
   readonly directory: { current: Directory };
@@ -69,6 +72,7 @@ export class Assembly {
     this.logger = dependencies.logger;
     this.clock = dependencies.clock ?? systemClock;
     this.random = dependencies.random ?? systemRandom;
+    this.tokenKey = dependencies.tokenKey ?? null;
     this.directory = { current: directoryOf(config) };
     this.deadlines = new Deadlines(this.clock);
     this.streams = new OpenStreams(this.clock);

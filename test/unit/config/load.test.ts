@@ -64,6 +64,7 @@ const defaults = {
   advertiseClientUrls: [],
   adminAddress: { host: '127.0.0.1', port: 2381 },
   transport: 'native',
+  workers: 1,
   logLevel: 'info',
   logKeys: false,
   shareKeepAlives: true,

@@ -84,10 +84,10 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
   metrics.namespaceViolated();
   metrics.authenticated('token');
   metrics.authenticated('authentication-failed');
-  metrics.reloaded(1_700_000_000, [
+  metrics.reloads.succeeded(1_700_000_000, [
     { use: 'server', listener: 'a:2379', epochSeconds: 1_800_000_000 },
   ]);
-  metrics.reloadFailed();
+  metrics.reloads.failed();
   const of = 'tenant="game-1",breaker="write"';
   expect(
     (await lines(metrics, 'etcd_bulkhead_'))
@@ -111,7 +111,18 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     'etcd_bulkhead_tls_cert_expiry_timestamp_seconds{use="server",listener="a:2379"} 1800000000',
     'etcd_bulkhead_upstream_up{endpoint="a:1"} 1',
     'etcd_bulkhead_upstream_up{endpoint="b:1"} 0',
+    'etcd_bulkhead_watch_delivered_events_total 0',
+    'etcd_bulkhead_watch_feeds 0',
+    'etcd_bulkhead_watch_fences_total 0',
+    'etcd_bulkhead_watch_history_bytes 0',
+    'etcd_bulkhead_watch_joins_total{kind="history"} 0',
+    'etcd_bulkhead_watch_joins_total{kind="now"} 0',
+    'etcd_bulkhead_watch_joins_total{kind="private"} 0',
+    'etcd_bulkhead_watch_lagging_watchers 0',
+    'etcd_bulkhead_watch_rounds_total 0',
     'etcd_bulkhead_watch_streams 0',
+    'etcd_bulkhead_watch_upstream_events_total 0',
+    'etcd_bulkhead_watch_watchers 0',
   ]);
 });
 
