@@ -66,12 +66,13 @@ export class WorkerConfig {
 
   /** For a worker that starts now. */
   get forNewWorker(): Config {
-    const { transport, workers, logLevel, logKeys, holdMs, requestTimeoutMs } = this.#started;
+    const { transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs } =
+      this.#started;
     const { keepaliveMs, keepaliveTimeoutMs, breaker, limits } = this.#started;
     const { advertiseClientUrls, adminAddress } = this.#started;
     return {
       ...this.#active,
-      ...{ transport, workers, logLevel, logKeys, holdMs, requestTimeoutMs },
+      ...{ transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs },
       ...{ keepaliveMs, keepaliveTimeoutMs, breaker, limits },
       ...{ advertiseClientUrls, adminAddress },
       listeners: this.#listeners.map((listener) => this.#withPort(listener)),

@@ -76,6 +76,7 @@ describe('the configuration of a new worker', () => {
       'max-concurrent-streams': 7,
       'max-request-bytes': '1MiB',
       'advertise-client-url': ['http://a:1'],
+      'share-reads': true,
       hold: '1s',
       'request-timeout': '20s',
       breaker: false,
