@@ -11,7 +11,13 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GrpcClient } from './grpc-client.ts';
-import { grpcFrame, leaseGrantRequest, leaseIdOf, renewedTtlOf, renewRequest } from './messages.ts';
+import {
+  grpcFrame,
+  leaseGrantRequest,
+  leaseIdVarintOf,
+  renewedTtlOf,
+  renewRequest,
+} from './messages.ts';
 import { percentile } from './statistics.ts';
 
 const ttlSeconds = 3;
@@ -188,7 +194,7 @@ async function grant(): Promise<Buffer> {
     '/etcdserverpb.Lease/LeaseGrant',
     leaseGrantRequest(ttlSeconds),
   );
-  return leaseIdOf(granted);
+  return leaseIdVarintOf(granted);
 }
 
 async function open(): Promise<KeepAliveStream> {

@@ -7,20 +7,24 @@ import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeEnvironment, type Environment } from './environment.ts';
+import { fleet } from './fleet.ts';
 import { measureKeepAlives } from './measure-keep-alives.ts';
 import { type Measured, type MeasureOptions, measureLoad } from './measure-load.ts';
+import { isWatchersCase, measureWatchEvents } from './measure-watch-events.ts';
 import { measureWatches } from './measure-watches.ts';
 import { Processes } from './processes.ts';
 import { judge, renderCase, renderVerdicts, toJson } from './report.ts';
 import type { Case, CaseResult, Scenario, TargetName } from './scenario.ts';
-import { targetNames } from './scenario.ts';
+import { defaultTargets, targetNames } from './scenario.ts';
 import { scenarios } from './scenarios/all.ts';
 
 const usage = `Usage: npm run bench -- [options] SCENARIO…
+       npm run bench -- fleet [options]      (--help lists them)
 
 Scenarios: ${[...scenarios.keys()].join(', ')}
 
   --targets A,B   only these of: ${targetNames.join(', ')}
+                  (default: ${defaultTargets.join(', ')})
   --rounds N      how often each target is measured (default 5)
   --quick         one short round, as a smoke test; its figures mean nothing
   --save          write bench/results/SCENARIO.json, to be committed, instead of bench/results/local/
@@ -39,31 +43,33 @@ interface Run {
 }
 
 function shortened(subject: Case): Case {
-  if (subject.kind === 'idle-watches') {
-    return { ...subject, connections: Math.ceil(subject.connections * quickShare) };
+  switch (subject.kind) {
+    case 'load': {
+      const least = subject.connections * subject.inFlightPerConnection;
+      return { ...subject, requests: Math.max(least, Math.ceil(subject.requests * quickShare)) };
+    }
+    case 'watch-events':
+      return { ...subject, events: Math.ceil(subject.events * quickShare) };
+    case 'watch-contention':
+      return { ...subject, seconds: 1 };
+    case 'idle-watches':
+    case 'keep-alives':
+    case 'watch-joins':
+    case 'watch-memory':
+      return { ...subject, connections: Math.ceil(subject.connections * quickShare) };
+    default:
+      return subject satisfies never;
   }
-  if (subject.kind === 'keep-alives') {
-    return { ...subject, connections: Math.ceil(subject.connections * quickShare) };
-  }
-  const least = subject.connections * subject.inFlightPerConnection;
-  return { ...subject, requests: Math.max(least, Math.ceil(subject.requests * quickShare)) };
+}
+
+function measure(subject: Case, options: MeasureOptions): Promise<Measured> {
+  if (isWatchersCase(subject)) return measureWatchEvents(subject, options);
+  if (subject.kind === 'keep-alives') return measureKeepAlives(subject, options);
+  return subject.kind === 'load' ? measureLoad(subject, options) : measureWatches(subject, options);
 }
 
 function isTargetName(name: string): name is TargetName {
   return targetNames.some((known) => known === name);
-}
-
-function measure(subject: Case, options: MeasureOptions): Promise<Measured> {
-  switch (subject.kind) {
-    case 'load':
-      return measureLoad(subject, options);
-    case 'idle-watches':
-      return measureWatches(subject, options);
-    case 'keep-alives':
-      return measureKeepAlives(subject, options);
-    default:
-      return subject satisfies never;
-  }
 }
 
 /** Resolves to false if etcd-bulkhead was requested and not measured. */
@@ -108,21 +114,26 @@ async function runScenario(
   return !names.some(isOurs) || names.some((name) => isOurs(name) && !absent.has(name));
 }
 
-/** A requirement of the benchmark that this machine does not meet, or null. */
-function missingFor(environment: Environment): string | null {
+/** A requirement of the chosen scenarios that this machine does not meet, or null. */
+function missingFor(environment: Environment, chosen: readonly Scenario[]): string | null {
   if (process.platform !== 'linux') {
     return 'The bench reads CPU time and memory from /proc, which only Linux has.';
   }
-  const isAbsent = environment.etcd === null || environment.h2load === null;
-  return isAbsent ? 'The bench needs etcd and h2load. Debian: etcd-server, nghttp2-client.' : null;
+  if (environment.etcd === null) return 'The bench needs etcd. Debian: etcd-server.';
+  const needsH2load = chosen.some(({ cases }) => cases.some(({ kind }) => kind === 'load'));
+  return needsH2load && environment.h2load === null
+    ? 'These scenarios need h2load. Debian: nghttp2-client.'
+    : null;
 }
 
 /** Resolves to the exit code: 1 if etcd-bulkhead was requested and not measured. Other targets may be missing. */
 async function main(): Promise<number> {
+  const [first, ...rest] = process.argv.slice(2);
+  if (first === 'fleet') return fleet(rest);
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {
-      targets: { type: 'string', default: targetNames.join(',') },
+      targets: { type: 'string', default: defaultTargets.join(',') },
       rounds: { type: 'string' },
       quick: { type: 'boolean', default: false },
       save: { type: 'boolean', default: false },
@@ -160,7 +171,8 @@ async function main(): Promise<number> {
       .map(([name, value]) => `${name}: ${value ?? 'not found'}`)
       .join('\n'),
   );
-  const missing = missingFor(environment);
+  const known = chosen.filter((each) => each !== undefined);
+  const missing = missingFor(environment, known);
   if (missing !== null) {
     console.error(missing);
     return 1;
@@ -173,7 +185,7 @@ async function main(): Promise<number> {
     processes,
   };
   let isMeasured = true;
-  for (const scenario of chosen.filter((each) => each !== undefined)) {
+  for (const scenario of known) {
     isMeasured = (await runScenario(scenario, run, environment)) && isMeasured;
   }
   return isMeasured ? 0 : 1;

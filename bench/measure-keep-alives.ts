@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Measured, MeasureOptions } from './measure-load.ts';
 import { cpuBetweenNs, readCpu, readMemory } from './proc.ts';
-import type { KeepAliveCase, Sample, TargetName } from './scenario.ts';
+import { type KeepAliveCase, type Sample, sampleOf, type TargetName } from './scenario.ts';
 import { rotated } from './statistics.ts';
 import { type Target, World } from './world.ts';
 
@@ -81,7 +81,7 @@ async function sampleOnce({ world, target }: Contender, subject: KeepAliveCase):
   if (outcome.renewed !== renewals) {
     throw new Error(`${target.name} responded to ${outcome.renewed} of ${renewals} renewals`);
   }
-  return {
+  return sampleOf({
     cpuUs: cpuNs / 1000 / renewals,
     etcdCpuUs: etcdCpuNs / 1000 / renewals,
     perSecond: outcome.renewed / outcome.seconds,
@@ -89,7 +89,7 @@ async function sampleOnce({ world, target }: Contender, subject: KeepAliveCase):
     p99Us: outcome.p99Us,
     etcdStreams: await streams,
     ...readMemory(target.pid),
-  };
+  });
 }
 
 /** Keepalive streams that are open at etcd now. */

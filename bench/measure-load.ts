@@ -10,7 +10,13 @@ import { runLoad } from './h2load.ts';
 import { grpcFrame, keyValuesOf, putRequest, rangeRequest, revisionOf } from './messages.ts';
 import { cpuBetweenNs, readCpu, readMemory } from './proc.ts';
 import type { Processes } from './processes.ts';
-import type { CaseResult, LoadCase, Sample, TargetName } from './scenario.ts';
+import {
+  type CaseResult,
+  type LoadCase,
+  type Sample,
+  sampleOf,
+  type TargetName,
+} from './scenario.ts';
 import { percentile, rotated } from './statistics.ts';
 import { namespace } from './targets.ts';
 import { type Target, World } from './world.ts';
@@ -40,6 +46,13 @@ export interface MeasureOptions {
 
 export interface Measured extends CaseResult {
   readonly absent: ReadonlyMap<TargetName, string>;
+}
+
+export interface MeasureOptions {
+  readonly names: readonly TargetName[];
+  readonly rounds: number;
+  readonly isTls: boolean;
+  readonly processes: Processes;
 }
 
 /** Rejects if a target returns a wrong response. */
@@ -166,7 +179,7 @@ async function sampleOnce(
         `${outcome.dataBytes} bytes of messages, ${wrote} revisions`,
     );
   }
-  return {
+  return sampleOf({
     cpuUs: cpuNs / 1000 / requests,
     etcdCpuUs: etcdCpuNs / 1000 / requests,
     perSecond: outcome.perSecond,
@@ -174,5 +187,5 @@ async function sampleOnce(
     p99Us: percentile(latenciesUs, 0.99),
     etcdStreams: null,
     ...readMemory(target.pid),
-  };
+  });
 }

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Measured, MeasureOptions } from './measure-load.ts';
 import { readMemory } from './proc.ts';
-import type { Sample, TargetName, WatchCase } from './scenario.ts';
+import { type Sample, sampleOf, type TargetName, type WatchCase } from './scenario.ts';
 import { rotated } from './statistics.ts';
 import { type Target, World } from './world.ts';
 
@@ -57,13 +57,5 @@ async function sampleOnce(world: World, target: Target, subject: WatchCase): Pro
     // From here on the benchmark ends the process itself.
   });
   await world.processes.kill(holder);
-  return {
-    cpuUs: null,
-    etcdCpuUs: null,
-    perSecond: null,
-    p50Us: null,
-    p99Us: null,
-    etcdStreams: null,
-    ...memory,
-  };
+  return sampleOf(memory);
 }

@@ -14,6 +14,15 @@ function varint(value: number): Buffer {
   return Buffer.from(bytes);
 }
 
+/** Lease IDs have up to 63 bits. */
+function bigVarint(value: bigint): Buffer {
+  const bytes: number[] = [];
+  let rest = value;
+  for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
+  bytes.push(Number(rest));
+  return Buffer.from(bytes);
+}
+
 function bytesField(number: number, value: Uint8Array): Buffer {
   return Buffer.concat([varint(number * 8 + 2), varint(value.length), value]);
 }
@@ -37,9 +46,30 @@ export function rangeRequest(key: string, rangeEnd?: string): Buffer {
     : Buffer.concat([start, bytesField(2, Buffer.from(rangeEnd))]);
 }
 
-/** A WatchRequest whose `create_request` names one key. */
-export function watchCreateRequest(key: string): Buffer {
-  return bytesField(1, bytesField(1, Buffer.from(key)));
+function varintField(number: number, value: number): Buffer {
+  return Buffer.concat([varint(number * 8), varint(value)]);
+}
+
+/** A WatchRequest whose `create_request` names one key, or `[key, rangeEnd)`. 0: from now on. */
+export function watchCreateRequest(key: string, rangeEnd?: string, startRevision = 0): Buffer {
+  const fields = [rangeRequest(key, rangeEnd)];
+  if (startRevision > 0) fields.push(varintField(3, startRevision));
+  return bytesField(1, Buffer.concat(fields));
+}
+
+/** A LeaseGrantRequest. etcd chooses the ID. */
+export function leaseGrantRequest(ttlSeconds: number): Buffer {
+  return varintField(1, ttlSeconds);
+}
+
+/** A LeaseKeepAliveRequest. `id` is as in a LeaseGrantResponse. */
+export function leaseKeepAliveRequest(id: bigint): Buffer {
+  return Buffer.concat([varint(8), bigVarint(id)]);
+}
+
+/** A PutRequest whose key is attached to a lease. */
+export function leasedPutRequest(key: string, value: Uint8Array, lease: bigint): Buffer {
+  return Buffer.concat([putRequest(key, value), varint(24), bigVarint(lease)]);
 }
 
 interface Field {
@@ -103,6 +133,29 @@ export function revisionOf(response: Uint8Array): number {
   return typeof revision === 'number' ? revision : 0;
 }
 
+/** `ID` of a LeaseGrantResponse. */
+export function leaseIdOf(response: Uint8Array): bigint {
+  // Not a number: the other fields are, but an ID may have 63 bits.
+  let at = 0;
+  let id = 0n;
+  const readVarint = (): bigint => {
+    let value = 0n;
+    for (let shift = 0n; ; shift += 7n) {
+      const byte = response[at] ?? 0;
+      at += 1;
+      value |= BigInt(byte & 0x7f) << shift;
+      if (byte < 0x80) return value;
+    }
+  };
+  while (at < response.length) {
+    const tag = readVarint();
+    const value = readVarint();
+    if (tag === 0x10n) id = value;
+    if (tag % 8n === 2n) at += Number(value);
+  }
+  return id;
+}
+
 /** The keys and values of a RangeResponse. */
 export function keyValuesOf(response: Uint8Array): { key: string; value: Uint8Array }[] {
   const found: { key: string; value: Uint8Array }[] = [];
@@ -124,12 +177,8 @@ export function isWatchCreated(response: Uint8Array): boolean {
   return find(response, 3) === 1 && find(response, 4) !== 1;
 }
 
-export function leaseGrantRequest(ttlSeconds: number): Buffer {
-  return Buffer.concat([varint(1 * 8), varint(ttlSeconds)]);
-}
-
 /** The varint of `LeaseGrantResponse.ID`: an ID can be larger than a number holds exactly. */
-export function leaseIdOf(response: Uint8Array): Buffer {
+export function leaseIdVarintOf(response: Uint8Array): Buffer {
   for (const field of fieldsOf(response)) {
     if (field.number === 2 && typeof field.value === 'number') return field.raw;
   }

@@ -1,38 +1,18 @@
 /** Turns samples into reports: medians per target, ratios, bars met or missed, as tables and as JSON. */
-import type { Bar, CaseResult, Measure, Sample, Scenario, TargetName } from './scenario.ts';
-import { targetNames } from './scenario.ts';
+import type { Bar, CaseResult, Figure, Measure, Sample, Scenario, TargetName } from './scenario.ts';
+import { figures, sampleOf, targetNames } from './scenario.ts';
 import { median } from './statistics.ts';
 import { formatFigure, renderTable } from './table.ts';
 
-const figures = [
-  'cpuUs',
-  'etcdCpuUs',
-  'perSecond',
-  'p50Us',
-  'p99Us',
-  'etcdStreams',
-  'residentMiB',
-  'peakMiB',
-] as const satisfies readonly (keyof Sample)[];
-
-export type Medians = Readonly<Record<keyof Sample, number | null>>;
+export type Medians = Sample;
 
 /** The median of each figure, so the figures may come from different rounds. */
 export function mediansOf(samples: readonly Sample[]): Medians {
-  const middle = (figure: keyof Sample): number | null => {
+  const middle = (figure: Figure): number | null => {
     const values = samples.map((sample) => sample[figure]).filter((value) => value !== null);
     return values.length === 0 ? null : median(values);
   };
-  return {
-    cpuUs: middle('cpuUs'),
-    etcdCpuUs: middle('etcdCpuUs'),
-    perSecond: middle('perSecond'),
-    p50Us: middle('p50Us'),
-    p99Us: middle('p99Us'),
-    etcdStreams: middle('etcdStreams'),
-    residentMiB: middle('residentMiB'),
-    peakMiB: middle('peakMiB'),
-  };
+  return sampleOf(Object.fromEntries(figures.map((figure) => [figure, middle(figure)])));
 }
 
 function ratio(ours: number | null, theirs: number | null): number | null {
@@ -67,15 +47,26 @@ export function judge(scenario: Scenario, results: readonly CaseResult[]): reado
         targetNames
           .filter((name) => name.startsWith('bulkhead') && name !== bar.against)
           .filter((name) => result.samples[name] !== undefined)
-          .map((target) => verdict(bar, target, result)),
+          .map((target) => verdict(bar, target, result, results)),
       ),
   );
 }
 
-function verdict(bar: Bar, target: TargetName, result: CaseResult): Verdict {
+function verdict(
+  bar: Bar,
+  target: TargetName,
+  result: CaseResult,
+  results: readonly CaseResult[],
+): Verdict {
   const ours = measureOf(bar.measure, result, target);
+  const { against } = bar;
+  const isOtherCase = typeof against === 'object' && against !== null;
+  const base = isOtherCase ? results.find((each) => each.case.name === against.case) : result;
+  const baseTarget = isOtherCase ? target : against;
   const value =
-    bar.against === null ? ours : ratio(ours, measureOf(bar.measure, result, bar.against));
+    baseTarget === null
+      ? ours
+      : ratio(ours, base === undefined ? null : measureOf(bar.measure, base, baseTarget));
   const isMet =
     value === null ? null : bar.relation === 'at most' ? value <= bar.limit : value >= bar.limit;
   return { ...bar, target, value, isMet };
@@ -101,7 +92,11 @@ export function renderCase(result: CaseResult): string {
     ['p50 µs', (name) => measureOf('p50Us', result, name)],
     ['added µs', (name) => (name === 'etcd' ? null : measureOf('addedP50Us', result, name))],
     ['p99 µs', (name) => measureOf('p99Us', result, name)],
+    ['etcd B', (name) => measureOf('etcdBytes', result, name)],
+    ['requests', (name) => measureOf('upstreamRequests', result, name)],
     ['etcd streams', (name) => measureOf('etcdStreams', result, name)],
+    ['lost', (name) => measureOf('lostEvents', result, name)],
+    ['KiB each', (name) => measureOf('watcherKiB', result, name)],
     ['RSS MiB', (name) => measureOf('residentMiB', result, name)],
     ['peak MiB', (name) => measureOf('peakMiB', result, name)],
   ];
@@ -122,7 +117,7 @@ export function renderVerdicts(verdicts: readonly Verdict[]): string {
       each.target,
       formatFigure(each.value),
       `${each.relation === 'at most' ? '≤' : '≥'} ${each.limit}`,
-      each.against ?? 'absolute',
+      typeof each.against === 'string' ? each.against : (each.against?.case ?? 'absolute'),
       met(each.isMet),
     ]),
   );
@@ -159,10 +154,6 @@ export function toJson(
 
 /** Rounded to a hundredth: smaller differences are noise. */
 function roundedFigures(sample: Medians): Medians {
-  const rounded: Record<string, number | null> = {};
-  for (const figure of figures) {
-    const value = sample[figure];
-    rounded[figure] = value === null ? null : Math.round(value * 100) / 100;
-  }
-  return { ...sample, ...rounded };
+  const rounded = (value: number | null) => (value === null ? null : Math.round(value * 100) / 100);
+  return sampleOf(Object.fromEntries(figures.map((figure) => [figure, rounded(sample[figure])])));
 }

@@ -5,10 +5,26 @@
  */
 
 /**
- * What can be measured. `etcd` is etcd without a proxy, `node-gateway` the lower bound for a proxy in Node, and the
- * `bulkhead` targets are the same program: on its two transports, and with two workers.
+ * What can be measured. `etcd` is etcd without a proxy, `node-gateway` the lower bound for a proxy in Node. The `bulkhead`
+ * targets are the same program on its two transports, without shared watches, and with two worker processes.
  */
 export const targetNames = [
+  'etcd',
+  'grpc-proxy',
+  'grpc-proxy-3.7',
+  'gateway',
+  'node-gateway',
+  'haproxy',
+  'bulkhead-native',
+  'bulkhead-grpc-js',
+  'bulkhead-unshared',
+  'bulkhead-2-workers',
+] as const;
+
+export type TargetName = (typeof targetNames)[number];
+
+/** The other targets are measured if they are requested. */
+export const defaultTargets: readonly TargetName[] = [
   'etcd',
   'grpc-proxy',
   'gateway',
@@ -16,10 +32,7 @@ export const targetNames = [
   'haproxy',
   'bulkhead-native',
   'bulkhead-grpc-js',
-  'bulkhead-2-workers',
-] as const;
-
-export type TargetName = (typeof targetNames)[number];
+];
 
 /** Unary calls sent by h2load. `requests` is per round and target. */
 export interface LoadCase {
@@ -50,33 +63,107 @@ export interface KeepAliveCase {
   readonly renewalsPerLease: number;
 }
 
-export type Case = LoadCase | WatchCase | KeepAliveCase;
+/** Watchers of one prefix, each of which must receive every put of a writer. */
+export interface WatchEventsCase {
+  readonly kind: 'watch-events';
+  readonly name: string;
+  readonly connections: number;
+  /** All on one stream, as clientv3 does. */
+  readonly watchersPerConnection: number;
+  /** Puts, written to etcd directly so that they cost the proxy nothing. */
+  readonly eventsPerSecond: number;
+  readonly events: number;
+}
 
-/** One round's figures of one target. A figure that a case does not measure is null. Memory is that of the target's processes. */
-export interface Sample {
-  /** CPU of the proxy and its children, microseconds per request. For the target `etcd`: etcd's own. */
-  readonly cpuUs: number | null;
-  /** CPU of etcd, microseconds per request: a proxy can make the cluster's work cheaper or more expensive. */
-  readonly etcdCpuUs: number | null;
-  readonly perSecond: number | null;
-  readonly p50Us: number | null;
-  readonly p99Us: number | null;
-  /** Keepalive streams at etcd during the round. */
-  readonly etcdStreams: number | null;
-  readonly residentMiB: number;
-  /** Peak resident memory since the process started, VmHWM. */
-  readonly peakMiB: number;
+/** Watchers of one prefix, and as many puts to it as possible. */
+export interface WatchContentionCase {
+  readonly kind: 'watch-contention';
+  readonly name: string;
+  readonly connections: number;
+  readonly watchersPerConnection: number;
+  readonly putsInFlight: number;
+  readonly seconds: number;
+}
+
+/** Watchers that all join at the same moment, on connections that are already open. */
+export interface WatchJoinsCase {
+  readonly kind: 'watch-joins';
+  readonly name: string;
+  readonly connections: number;
+  readonly watchersPerConnection: number;
+}
+
+/** Memory of watchers without events, beyond that of their connections. */
+export interface WatchMemoryCase {
+  readonly kind: 'watch-memory';
+  readonly name: string;
+  readonly connections: number;
+  readonly streamsPerConnection: number;
+  readonly watchersPerStream: number;
+}
+
+export type Case =
+  | LoadCase
+  | WatchCase
+  | KeepAliveCase
+  | WatchEventsCase
+  | WatchContentionCase
+  | WatchJoinsCase
+  | WatchMemoryCase;
+
+/**
+ * What a sample may contain:
+ *
+ *   cpuUs              CPU of the proxy and its children, microseconds per request, delivered event or watcher that joins.
+ *                      For the target `etcd`: etcd's own
+ *   etcdCpuUs          CPU of etcd, microseconds per request or put: a proxy can make the cluster's work cheaper
+ *   perSecond          requests, delivered events or puts
+ *   p50Us, p99Us       latency. For watchers that join: until the last one is created
+ *   etcdBytes          bytes of messages that etcd sends for watches, per put
+ *   upstreamRequests   requests that etcd received, each message of a stream included
+ *   etcdStreams        keepalive streams at etcd during the round
+ *   lostEvents         events that were missed, repeated or reordered, and watches that were ended
+ *   watcherKiB         resident memory per watcher
+ *   residentMiB        resident memory of the target's processes
+ *   peakMiB            peak resident memory since the process started, VmHWM
+ */
+export const figures = [
+  'cpuUs',
+  'etcdCpuUs',
+  'perSecond',
+  'p50Us',
+  'p99Us',
+  'etcdBytes',
+  'upstreamRequests',
+  'etcdStreams',
+  'lostEvents',
+  'watcherKiB',
+  'residentMiB',
+  'peakMiB',
+] as const;
+
+export type Figure = (typeof figures)[number];
+
+/** One round's figures of one target. A figure that a case does not measure is null. */
+export type Sample = Readonly<Record<Figure, number | null>>;
+
+/** A sample with these figures; all others are null. */
+export function sampleOf(known: Partial<Sample>): Sample {
+  const none: Partial<Record<Figure, number | null>> = {};
+  for (const figure of figures) none[figure] = null;
+  return { ...(none as Sample), ...known };
 }
 
 /** A figure that a bar refers to: one of a sample, or the p50 latency minus that of etcd without a proxy. */
-export type Measure = keyof Sample | 'addedP50Us';
+export type Measure = Figure | 'addedP50Us';
 
 /** `limit` is a ratio to the figure of `against`, or absolute without `against`. */
 export interface Bar {
   readonly what: string;
   readonly case: string;
   readonly measure: Measure;
-  readonly against: TargetName | null;
+  /** Another target in the same case, or the same target in another case. */
+  readonly against: TargetName | { readonly case: string } | null;
   readonly relation: 'at most' | 'at least';
   readonly limit: number;
 }

@@ -2,7 +2,9 @@
  * How each target is started: with its defaults, the address to listen on, etcd's address, a namespace if it supports one,
  * and certificates if the scenario uses TLS.
  */
-import { writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Certificate } from './certificate.ts';
 import type { TargetName } from './scenario.ts';
@@ -67,7 +69,7 @@ backend cluster
 
 const nodeGateway = fileURLToPath(new URL('./node-gateway.ts', import.meta.url));
 
-function bulkhead(...flags: readonly string[]): Blueprint {
+function bulkhead(transport: string, ...flags: string[]): Blueprint {
   const entry = fileURLToPath(new URL('../dist/main.js', import.meta.url));
   return {
     keyPrefix: '',
@@ -77,22 +79,22 @@ function bulkhead(...flags: readonly string[]): Blueprint {
       ...['--max-semi-space-size=8', '--single-threaded-gc', '--no-maglev'],
       entry,
       'run',
-      ...flags,
+      `--transport=${transport}`,
       `--endpoints=${etcdUrl(placement)}`,
       `--listen-addr=${address(placement.port)}`,
       `--admin-addr=${address(placement.adminPort)}`,
       `--namespace=${namespace}`,
+      ...flags,
       ...tlsFlags(placement.certificate),
     ],
   };
 }
 
-/** The targets that are started in addition to etcd. For the target `etcd`, the shared etcd itself is measured. */
-export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>> = {
-  'grpc-proxy': {
+function grpcProxy(etcd: string): Blueprint {
+  return {
     keyPrefix: '',
     command: (placement) => [
-      'etcd',
+      etcd,
       'grpc-proxy',
       'start',
       `--endpoints=${etcdUrl(placement)}`,
@@ -101,7 +103,24 @@ export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>
       `--namespace=${namespace}`,
       ...tlsFlags(placement.certificate),
     ],
-  },
+  };
+}
+
+/** The binary of the newest 3.7 that `npm run test:versions` has built, or a name that does not exist. */
+function etcd37(): string {
+  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'etcd-bulkhead');
+  const built = existsSync(cache) ? readdirSync(cache) : [];
+  const newest = built
+    .filter((name) => name.startsWith('etcd-3.7.'))
+    .toSorted()
+    .at(-1);
+  return join(cache, newest ?? 'etcd-3.7', 'etcd');
+}
+
+/** The targets that are started in addition to etcd. For the target `etcd`, the shared etcd itself is measured. */
+export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>> = {
+  'grpc-proxy': grpcProxy('etcd'),
+  'grpc-proxy-3.7': grpcProxy(etcd37()),
   gateway: {
     keyPrefix: namespace,
     command: ({ etcdPort, port }) => [
@@ -123,7 +142,8 @@ export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>
       return ['haproxy', '-db', '-f', placement.configFile];
     },
   },
-  'bulkhead-native': bulkhead('--transport=native'),
-  'bulkhead-grpc-js': bulkhead('--transport=grpc-js'),
-  'bulkhead-2-workers': bulkhead('--transport=native', '--workers=2'),
+  'bulkhead-native': bulkhead('native'),
+  'bulkhead-grpc-js': bulkhead('grpc-js'),
+  'bulkhead-unshared': bulkhead('native', '--share-watches=false'),
+  'bulkhead-2-workers': bulkhead('native', '--workers=2'),
 };

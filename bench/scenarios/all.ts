@@ -4,12 +4,30 @@ import { keepalives } from './keepalives.ts';
 import { range10k } from './range-10k.ts';
 import { tls } from './tls.ts';
 import { unary } from './unary.ts';
+import { watchFanout } from './watch-fanout.ts';
+import { watchIdleMemory } from './watch-idle-memory.ts';
+import { watchJoins } from './watch-joins.ts';
+import { watchLocalCost } from './watch-local-cost.ts';
+import { watchOne } from './watch-one.ts';
+import { watchWriteContention } from './watch-write-contention.ts';
 import { watchesIdleMemory } from './watches-idle-memory.ts';
 import { workers } from './workers.ts';
 
+const all: readonly Scenario[] = [
+  unary,
+  range10k,
+  tls,
+  watchesIdleMemory,
+  watchFanout,
+  watchLocalCost,
+  watchOne,
+  watchWriteContention,
+  watchJoins,
+  watchIdleMemory,
+  keepalives,
+  workers,
+];
+
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(
-  [unary, range10k, watchesIdleMemory, tls, keepalives, workers].map((scenario) => [
-    scenario.name,
-    scenario,
-  ]),
+  all.map((scenario) => [scenario.name, scenario]),
 );

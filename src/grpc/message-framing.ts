@@ -34,10 +34,22 @@ export function messagePrefix(length: number): Buffer {
   return prefix;
 }
 
+const lead = Buffer.alloc(256);
+/** Views of `lead` by length, because creating one costs more than filling it. */
+const leads: Buffer[] = [];
+
 /** The prefix of a message that consists of `head` and a tail, followed by `head`. Valid until the next call. */
 export function messageLead(head: Uint8Array, tailBytes: number): Uint8Array {
   const lengthPrefix = messagePrefix(head.length + tailBytes);
-  return head.length === 0 ? lengthPrefix : Buffer.concat([lengthPrefix, head]);
+  const length = prefixBytes + head.length;
+  if (length > lead.length) return Buffer.concat([lengthPrefix, head]);
+  for (let i = 0; i < prefixBytes; i++) lead[i] = lengthPrefix[i] as number;
+  for (let i = prefixBytes; i < length; i++) lead[i] = head[i - prefixBytes] as number;
+  const known = leads[length];
+  if (known !== undefined) return known;
+  const view = lead.subarray(0, length);
+  leads[length] = view;
+  return view;
 }
 
 /** Whether `bytes[start..end)` is exactly one message, uncompressed and within the limit. */

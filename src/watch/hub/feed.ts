@@ -14,6 +14,7 @@ import type { EventFilter } from '../stream/messages.ts';
 import { History } from './history.ts';
 import type { HubContext } from './hub-context.ts';
 import { RevisionAssembler } from './revision-assembler.ts';
+import { RoundPace } from './round-pace.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import { View } from './view.ts';
 import type { WatchResponse } from './watch-response.ts';
@@ -61,6 +62,10 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   readonly #future = new Set<Watcher>();
   readonly #positionWaiters = new Set<PositionWaiter>();
   #isRoundDue = false;
+  /** The due round waits for the end of a pause. */
+  #isPausing = false;
+  readonly #pace = new RoundPace();
+  #cancelRound: CancelTimer = () => {};
   #backoffMs = 0;
   #cancelLinger: CancelTimer = () => {};
   #cancelReopen: CancelTimer = () => {};
@@ -179,6 +184,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     this.state = 'closed';
     this.#cancelLinger();
     this.#cancelReopen();
+    this.#cancelRound();
     this.#cancelProgressTimer?.();
     this.#upstream?.close();
     this.#upstream = null;
@@ -229,7 +235,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
       stats.historyBytes += this.history.bytes - before;
       for (const batch of batches) stats.upstreamEvents += batch.count;
     }
-    this.#scheduleRound();
+    this.#scheduleRound(!this.#trim());
     if (this.state === 'opening') this.#becomeLive();
     if (!isNotification || response.revision < this.position) return;
     // The events before the notification are delivered first.
@@ -244,7 +250,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     const { context } = this.#host;
     if (context.ordersProgress()) {
       this.#assembler.take(response);
-      this.#scheduleRound();
+      this.#scheduleRound(false);
     } else {
       context.clock.after(context.limits.progressGraceMs, () =>
         this.#onUnorderedProgress(revision),
@@ -283,6 +289,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   /** Delivers everything that has arrived since the last round: one response per watcher, however many events. */
   round(): void {
     this.#isRoundDue = false;
+    this.#cancelRound();
     if (this.state === 'closed') return;
     const from = this.rounded + 1;
     const to = this.position;
@@ -291,7 +298,13 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     this.rounded = to;
     if (batches.length > 0) {
       this.#host.context.stats.rounds += 1;
-      for (const view of this.views.values()) this.#deliver(view, batches, from);
+      let writes = 0;
+      let responses = 0;
+      for (const view of this.views.values()) {
+        responses += view.live.length;
+        writes += this.#deliver(view, batches, from);
+      }
+      this.#pace.onRound(this.#host.context.clock.nowMs(), writes, responses, batches.length);
     }
     // Before the history is trimmed: a watcher that starts within the round is served from it.
     for (const watcher of this.#future) if (watcher.next <= to + 1) this.#promote(watcher);
@@ -304,10 +317,12 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     return revision <= Math.max(this.rounded, this.#unorderedPosition);
   }
 
-  #trim(): void {
+  /** Returns whether the history is within its bounds. */
+  #trim(): boolean {
     const before = this.history.bytes;
-    this.history.trim();
+    const isBounded = this.history.trim(this.rounded);
     this.#host.context.stats.historyBytes += this.history.bytes - before;
+    return isBounded;
   }
 
   #notifyPositionWaiters(): void {
@@ -324,16 +339,23 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     this.#notifyPositionWaiters();
   }
 
-  /** Backwards, so that watchers which end during the round do not make it skip or repeat another one. */
-  #deliver(view: View, batches: Parameters<View['encode']>[0], from: number): void {
-    if (view.live.length === 0) return;
+  /**
+   * Backwards, so that watchers which end during the round do not make it skip or repeat another one. Returns to how
+   * many streams it delivers, if the watchers of a stream are neighbours.
+   */
+  #deliver(view: View, batches: Parameters<View['encode']>[0], from: number): number {
+    if (view.live.length === 0) return 0;
     const chunks = view.encode(batches);
-    if (chunks.length === 0) return;
+    if (chunks.length === 0) return 0;
     const { stats } = this.#host.context;
     const { live } = view;
+    let writes = 0;
+    let previous: Watcher['stream'] | null = null;
     for (let i = live.length - 1; i >= 0; i--) {
       const watcher = live[i];
       if (watcher === undefined) continue;
+      if (watcher.stream !== previous) writes += 1;
+      previous = watcher.stream;
       for (const chunk of chunks) {
         if (chunk.revision < watcher.next) continue;
         if (watcher.stream.isPaused) {
@@ -346,6 +368,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
         if (watcher.state !== WatcherState.LIVE) break;
       }
     }
+    return writes;
   }
 
   #detach(watcher: Watcher, from: number): void {
@@ -382,10 +405,16 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     }
   }
 
-  #scheduleRound(): void {
-    if (this.#isRoundDue) return;
+  /** `isUrgent`: without a pause, because the events of the round exceed the bounds of the history. */
+  #scheduleRound(isUrgent: boolean): void {
+    if (this.#isRoundDue && !(isUrgent && this.#isPausing)) return;
     this.#isRoundDue = true;
-    this.#host.context.defer(() => this.round());
+    this.#cancelRound();
+    const { clock, defer } = this.#host.context;
+    const waitMs = this.#pace.nextMs - clock.nowMs();
+    this.#isPausing = !isUrgent && waitMs > 0;
+    if (this.#isPausing) this.#cancelRound = clock.after(waitMs, () => this.round());
+    else defer(() => this.round());
   }
 
   // ---- State ----

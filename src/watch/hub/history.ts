@@ -34,20 +34,26 @@ export class History {
     }
   }
 
-  /** Evicts the oldest batches until the bounds hold. Not called while a round still needs them. */
-  trim(): void {
-    while (
-      this.length > 0 &&
-      (this.bytes > this.#limits.bytesMax || this.length > this.#limits.batchesMax)
-    ) {
+  /**
+   * Evicts the oldest batches until the bounds hold, but none after revision `last`, which a round still needs. Returns
+   * whether the bounds hold.
+   */
+  trim(last: number): boolean {
+    while (this.length > 0 && this.#isFull) {
       const oldest = this.#batches[this.#evicted] as Batch;
+      if (oldest.revision > last) return false;
       this.#evicted += 1;
       this.bytes -= oldest.events.length + oldest.header.length;
       this.start = oldest.revision + 1;
     }
-    if (this.#evicted < 256 && this.length > 0) return;
+    if (this.#evicted < 256 && this.length > 0) return true;
     this.#batches = this.#batches.slice(this.#evicted);
     this.#evicted = 0;
+    return true;
+  }
+
+  get #isFull(): boolean {
+    return this.bytes > this.#limits.bytesMax || this.length > this.#limits.batchesMax;
   }
 
   /** The batches from revision `from` on, up to and including `to`. */

@@ -14,6 +14,8 @@ const fragmentBytesMin = 2 << 20;
 const fragmentFlag = [0x38, 0x01] as const;
 
 const scratch = new Uint8Array(256);
+/** Views of `scratch` by length, because creating one costs more than filling it. */
+const heads: Uint8Array[] = [];
 
 /** The head of a response. Valid until the next call. `header` is the `header` field with its tag. */
 export function headOf(header: Uint8Array, idField: Uint8Array, isFragment: boolean): Uint8Array {
@@ -22,10 +24,17 @@ export function headOf(header: Uint8Array, idField: Uint8Array, isFragment: bool
   // Loops, because a call of `set` costs more than copying a few bytes.
   for (let i = 0; i < header.length; i++) head[i] = header[i] as number;
   for (let i = 0; i < idField.length; i++) head[header.length + i] = idField[i] as number;
-  if (!isFragment) return head.subarray(0, length);
-  head[length] = fragmentFlag[0];
-  head[length + 1] = fragmentFlag[1];
-  return head.subarray(0, length + 2);
+  let end = length;
+  if (isFragment) {
+    head[end++] = fragmentFlag[0];
+    head[end++] = fragmentFlag[1];
+  }
+  if (head !== scratch) return head.subarray(0, end);
+  const known = heads[end];
+  if (known !== undefined) return known;
+  const view = scratch.subarray(0, end);
+  heads[end] = view;
+  return view;
 }
 
 /** Whether a watcher that asked for fragments receives the chunk in pieces. */

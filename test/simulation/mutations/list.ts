@@ -172,7 +172,12 @@ const rounds: readonly Mutation[] = [
       },
     ],
   },
-  mutation('the history is not trimmed', feed, 'this.history.trim();', ''),
+  mutation(
+    'the history is not trimmed',
+    feed,
+    'const isBounded = this.history.trim(this.rounded);',
+    'const isBounded = true;',
+  ),
   mutation(
     'filters are exchanged',
     'hub/view.ts',

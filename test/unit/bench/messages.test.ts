@@ -4,6 +4,10 @@ import {
   grpcFrame,
   isWatchCreated,
   keyValuesOf,
+  leasedPutRequest,
+  leaseGrantRequest,
+  leaseIdOf,
+  leaseKeepAliveRequest,
   putRequest,
   rangeRequest,
   revisionOf,
@@ -30,6 +34,21 @@ describe('requests', () => {
 
   test('a watch is created inside of its request', () => {
     expect(watchCreateRequest('k')).toEqual(bytes('0a 03 0a 01 6b'));
+  });
+
+  test('a watch of a range may start at a revision', () => {
+    expect(watchCreateRequest('k', 'l', 300)).toEqual(bytes('0a 09 0a 01 6b 12 01 6c 18 ac 02'));
+  });
+
+  test('leases have IDs of up to 63 bits', () => {
+    const id = 0x7fff_ffff_ffff_ffffn;
+    const encoded = 'ff ff ff ff ff ff ff ff 7f';
+    expect(leaseGrantRequest(30)).toEqual(bytes('08 1e'));
+    expect(leaseKeepAliveRequest(id)).toEqual(bytes(`08 ${encoded}`));
+    expect(leasedPutRequest('k', Buffer.from('v'), id)).toEqual(
+      bytes(`0a 01 6b 12 01 76 18 ${encoded}`),
+    );
+    expect(leaseIdOf(bytes(`0a 02 18 09 10 ${encoded} 18 1e`))).toBe(id);
   });
 
   test('a gRPC frame is a flag, a length and the message', () => {

@@ -1,7 +1,13 @@
 /** How samples become tables and verdicts. */
 import { describe, expect, test } from 'vitest';
 import { judge, mediansOf, renderCase, renderVerdicts, toJson } from '../../../bench/report.ts';
-import type { CaseResult, LoadCase, Sample, Scenario } from '../../../bench/scenario.ts';
+import {
+  type CaseResult,
+  type LoadCase,
+  type Sample,
+  type Scenario,
+  sampleOf,
+} from '../../../bench/scenario.ts';
 import { scenarios } from '../../../bench/scenarios/all.ts';
 import { formatFigure, renderTable } from '../../../bench/table.ts';
 
@@ -15,7 +21,7 @@ const subject: LoadCase = {
 };
 
 function sample(cpuUs: number, p50Us: number): Sample {
-  return {
+  return sampleOf({
     cpuUs,
     etcdCpuUs: 50,
     perSecond: 1000,
@@ -24,7 +30,7 @@ function sample(cpuUs: number, p50Us: number): Sample {
     etcdStreams: null,
     residentMiB: 20,
     peakMiB: 30,
-  };
+  });
 }
 
 const result: CaseResult = {
@@ -70,6 +76,17 @@ describe('a bar', () => {
       result,
     ]);
     expect(verdict).toMatchObject({ value: 0.5, isMet: true });
+  });
+
+  test('may compare a target with itself in another case', () => {
+    const other: CaseResult = {
+      case: { ...subject, name: 'few' },
+      samples: { 'bulkhead-native': [sample(10, 150)] },
+    };
+    const bar = { ...cpuBar, against: { case: 'few' } };
+    const [verdict] = judge(scenarioWith(bar), [other, result]);
+    expect(verdict).toMatchObject({ target: 'bulkhead-native', value: 2, isMet: false });
+    expect(judge(scenarioWith(bar), [result])[0]?.isMet).toBeNull();
   });
 
   test('without a peer is absolute', () => {
