@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeEnvironment, type Environment } from './environment.ts';
 import { fleet } from './fleet.ts';
+import { measureKeepAlives } from './measure-keep-alives.ts';
 import { type Measured, type MeasureOptions, measureLoad } from './measure-load.ts';
 import { isWatchersCase, measureWatchEvents } from './measure-watch-events.ts';
 import { measureWatches } from './measure-watches.ts';
@@ -52,6 +53,7 @@ function shortened(subject: Case): Case {
     case 'watch-contention':
       return { ...subject, seconds: 1 };
     case 'idle-watches':
+    case 'keep-alives':
     case 'watch-joins':
     case 'watch-memory':
       return { ...subject, connections: Math.ceil(subject.connections * quickShare) };
@@ -62,6 +64,7 @@ function shortened(subject: Case): Case {
 
 function measure(subject: Case, options: MeasureOptions): Promise<Measured> {
   if (isWatchersCase(subject)) return measureWatchEvents(subject, options);
+  if (subject.kind === 'keep-alives') return measureKeepAlives(subject, options);
   return subject.kind === 'load' ? measureLoad(subject, options) : measureWatches(subject, options);
 }
 

@@ -37,6 +37,13 @@ interface Contender {
   readonly responseFrameBytes: number;
 }
 
+export interface MeasureOptions {
+  readonly names: readonly TargetName[];
+  readonly rounds: number;
+  readonly isTls: boolean;
+  readonly processes: Processes;
+}
+
 export interface Measured extends CaseResult {
   readonly absent: ReadonlyMap<TargetName, string>;
 }
@@ -178,6 +185,7 @@ async function sampleOnce(
     perSecond: outcome.perSecond,
     p50Us: percentile(latenciesUs, 0.5),
     p99Us: percentile(latenciesUs, 0.99),
+    etcdStreams: null,
     ...readMemory(target.pid),
   });
 }

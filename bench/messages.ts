@@ -76,6 +76,8 @@ interface Field {
   readonly number: number;
   /** A varint's value, or for a length-delimited field its bytes. */
   readonly value: number | Uint8Array;
+  /** The bytes of the value without the tag. */
+  readonly raw: Buffer;
 }
 
 function* fieldsOf(message: Uint8Array): Generator<Field> {
@@ -100,11 +102,14 @@ function* fieldsOf(message: Uint8Array): Generator<Field> {
     const tag = readVarint();
     const wireType = tag % 8;
     const number = Math.floor(tag / 8);
+    const start = at;
     if (wireType === 0) {
-      yield { number, value: readVarint() };
+      const value = readVarint();
+      yield { number, value, raw: Buffer.from(message.subarray(start, at)) };
     } else if (wireType === 2) {
       const length = readVarint();
-      yield { number, value: message.subarray(at, at + length) };
+      const value = message.subarray(at, at + length);
+      yield { number, value, raw: Buffer.from(message.subarray(start, at + length)) };
       at += length;
     } else {
       throw new RangeError(`wire type ${wireType} does not occur in the messages read here`);
@@ -170,4 +175,23 @@ export function keyValuesOf(response: Uint8Array): { key: string; value: Uint8Ar
 /** Whether a WatchResponse reports a created watch that was not cancelled at once. */
 export function isWatchCreated(response: Uint8Array): boolean {
   return find(response, 3) === 1 && find(response, 4) !== 1;
+}
+
+/** The varint of `LeaseGrantResponse.ID`: an ID can be larger than a number holds exactly. */
+export function leaseIdVarintOf(response: Uint8Array): Buffer {
+  for (const field of fieldsOf(response)) {
+    if (field.number === 2 && typeof field.value === 'number') return field.raw;
+  }
+  throw new Error('a grant without an ID');
+}
+
+/** A LeaseKeepAliveRequest. `id` is a varint. */
+export function renewRequest(id: Uint8Array): Buffer {
+  return Buffer.concat([varint(1 * 8), id]);
+}
+
+/** `LeaseKeepAliveResponse.TTL`, 0 if the lease has expired. */
+export function renewedTtlOf(response: Uint8Array): number {
+  const ttl = find(response, 3);
+  return typeof ttl === 'number' ? ttl : 0;
 }

@@ -32,7 +32,7 @@ function measureOf(measure: Measure, result: CaseResult, target: TargetName): nu
   return medians.p50Us === null || direct === null ? null : medians.p50Us - direct;
 }
 
-/** A bar and the result of one transport of etcd-bulkhead. `value` is null if a figure is missing. */
+/** A bar and the result of one target of etcd-bulkhead. `value` is null if a figure is missing. */
 export interface Verdict extends Bar {
   readonly target: TargetName;
   readonly value: number | null;
@@ -45,7 +45,8 @@ export function judge(scenario: Scenario, results: readonly CaseResult[]): reado
       .filter((bar) => bar.case === result.case.name)
       .flatMap((bar) =>
         targetNames
-          .filter((name) => name.startsWith('bulkhead') && result.samples[name] !== undefined)
+          .filter((name) => name.startsWith('bulkhead') && name !== bar.against)
+          .filter((name) => result.samples[name] !== undefined)
           .map((target) => verdict(bar, target, result, results)),
       ),
   );
@@ -94,6 +95,7 @@ export function renderCase(result: CaseResult): string {
     ['p99 µs', (name) => measureOf('p99Us', result, name)],
     ['etcd B', (name) => measureOf('etcdBytes', result, name)],
     ['requests', (name) => measureOf('upstreamRequests', result, name)],
+    ['etcd streams', (name) => measureOf('etcdStreams', result, name)],
     ['lost', (name) => measureOf('lostEvents', result, name)],
     ['KiB each', (name) => measureOf('watcherKiB', result, name)],
     ['RSS MiB', (name) => measureOf('residentMiB', result, name)],

@@ -53,6 +53,16 @@ export interface WatchCase {
   readonly keys: 'same' | 'own';
 }
 
+/** Connections with one keepalive stream each. Every lease is renewed once per second. */
+export interface KeepAliveCase {
+  readonly kind: 'keep-alives';
+  readonly name: string;
+  readonly connections: number;
+  readonly leasesPerConnection: number;
+  /** Per round and target. */
+  readonly renewalsPerLease: number;
+}
+
 /** Watchers of one prefix, each of which must receive every put of a writer. */
 export interface WatchEventsCase {
   readonly kind: 'watch-events';
@@ -95,6 +105,7 @@ export interface WatchMemoryCase {
 export type Case =
   | LoadCase
   | WatchCase
+  | KeepAliveCase
   | WatchEventsCase
   | WatchContentionCase
   | WatchJoinsCase
@@ -111,6 +122,7 @@ export type Case =
  *   p50Us, p99Us       latency. For watchers that join: until the last one is created
  *   etcdBytes          bytes of messages that etcd sends for watches, per put
  *   upstreamRequests   requests that etcd received, each message of a stream included
+ *   etcdStreams        keepalive streams at etcd during the round
  *   lostEvents         events that were missed, repeated or reordered, and watches that were ended
  *   watcherKiB         resident memory per watcher
  *   residentMiB        resident memory of the target's processes
@@ -125,6 +137,7 @@ export const figures = [
   'p99Us',
   'etcdBytes',
   'upstreamRequests',
+  'etcdStreams',
   'lostEvents',
   'watcherKiB',
   'residentMiB',

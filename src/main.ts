@@ -1,20 +1,12 @@
 #!/usr/bin/env -S node --max-semi-space-size=8 --single-threaded-gc --no-maglev
 /**
- * The entry point: runs the command line and exits with its code. An uncaught exception ends the process, because its
- * state is unknown afterwards.
+ * The entry point: runs the command line and exits with its code. An uncaught exception ends the process.
  */
 import { runCommandLine } from './cli/cli.ts';
 import { ExitCode } from './cli/command.ts';
-import { createLogger } from './observe/logger.ts';
+import { exitOnFault } from './observe/exit-on-fault.ts';
 
-function endOnFault(error: unknown, origin: string): never {
-  const stack = error instanceof Error ? error.stack : String(error);
-  createLogger('fatal').fatal('fault', { origin, stack });
-  process.exit(ExitCode.FAULT);
-}
-
-// Also covers unhandled rejections: Node.js raises them as uncaught exceptions.
-process.on('uncaughtException', endOnFault);
+exitOnFault(ExitCode.FAULT);
 
 // Keeps the process alive: the clock's timers do not, and a draining process may have no other handle.
 const { port1: keepAlive } = new MessageChannel();

@@ -9,12 +9,14 @@ import { guard } from './guard/guard.ts';
 import type { GuardParts } from './guard/guarded-call.ts';
 import { type AuthenticateOptions, authenticate } from './identity/authenticate.ts';
 import { type IdentifyOptions, identify } from './identity/identify.ts';
+import { type RenewOptions, renew } from './lease/renew.ts';
 import { drain, type OpenStreams } from './lifecycle/drain.ts';
 import { health } from './lifecycle/health.ts';
 import type { Lifecycle } from './lifecycle/lifecycle.ts';
 import type { NamespaceOptions } from './namespace/handler.ts';
 import { namespace } from './namespace/namespace.ts';
 import { type ObserveOptions, observe } from './observe/observe.ts';
+import { type CoalesceOptions, coalesce } from './reads/coalesce.ts';
 import { type WatchOptions, watch } from './watch/watch.ts';
 
 /** What each step is made from. */
@@ -26,7 +28,9 @@ export interface Parts {
   readonly observe: ObserveOptions;
   readonly drain: OpenStreams;
   readonly watch: WatchOptions;
+  readonly coalesce: CoalesceOptions;
   readonly namespace: NamespaceOptions;
+  readonly renew: RenewOptions;
   readonly guard: GuardParts;
   /** The end of the line: upstream/upstream.ts. */
   readonly upstream: Etcd<'store'>;
@@ -50,8 +54,12 @@ export function pipeline(parts: Parts): Etcd<'client'> {
       .through(authorize())
       // Watch IDs and compaction floor of client streams. Tenant space: IDs and floors are per tenant.
       .through(watch(parts.watch))
+      // Identical serializable reads in flight → one. In tenant space, so that all callers share the rewritten response.
+      .through(coalesce(parts.coalesce))
       // The tenant's keys and lease IDs → stored ones, and back. Layers below do not know tenants' names.
       .through(namespace(parts.namespace))
+      // Many keepalive streams → few. In store space, because two tenants may use the same visible lease ID.
+      .through(renew(parts.renew))
       // Deadline, breaker, hold and the one retry of reads. Innermost: it judges single attempts.
       .through(guard(parts.guard))
       .into(parts.upstream)

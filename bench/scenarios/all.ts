@@ -1,5 +1,6 @@
 /** Every scenario by its name on the command line. */
 import type { Scenario } from '../scenario.ts';
+import { keepalives } from './keepalives.ts';
 import { range10k } from './range-10k.ts';
 import { tls } from './tls.ts';
 import { unary } from './unary.ts';
@@ -10,6 +11,7 @@ import { watchLocalCost } from './watch-local-cost.ts';
 import { watchOne } from './watch-one.ts';
 import { watchWriteContention } from './watch-write-contention.ts';
 import { watchesIdleMemory } from './watches-idle-memory.ts';
+import { workers } from './workers.ts';
 
 const all: readonly Scenario[] = [
   unary,
@@ -22,6 +24,8 @@ const all: readonly Scenario[] = [
   watchWriteContention,
   watchJoins,
   watchIdleMemory,
+  keepalives,
+  workers,
 ];
 
 export const scenarios: ReadonlyMap<string, Scenario> = new Map(

@@ -7,7 +7,7 @@ export const range10k: Scenario = {
   name: 'range-10k',
   title: 'A range that returns 10,000 keys of 256 B',
   tls: false,
-  excludes: [],
+  excludes: ['bulkhead-2-workers'],
   cases: [
     {
       kind: 'load',

@@ -10,7 +10,7 @@ export const tls: Scenario = {
   name: 'tls',
   title: 'Puts of 256 B, TLS on both sides',
   tls: true,
-  excludes: ['gateway', 'node-gateway'],
+  excludes: ['gateway', 'node-gateway', 'bulkhead-2-workers'],
   cases: [
     {
       kind: 'load',

@@ -47,7 +47,7 @@ export const unary: Scenario = {
   name: 'unary',
   title: 'Puts of 256 B and reads of one key',
   tls: false,
-  excludes: [],
+  excludes: ['bulkhead-2-workers'],
   cases: [...load(100, 10, 60_000), ...load(10, 10, 30_000), ...load(1, 1, 8_000)],
   bars: operations.flatMap(barsOf),
 };

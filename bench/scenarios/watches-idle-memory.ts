@@ -14,7 +14,7 @@ export const watchesIdleMemory: Scenario = {
   name: 'watches-idle-memory',
   title: 'Resident memory with 1,000 connections, one open watch each',
   tls: false,
-  excludes: [],
+  excludes: ['bulkhead-2-workers'],
   cases,
   bars: cases.flatMap(({ name }): Bar[] => {
     const memory = {

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Config } from '../config/config.ts';
 import { needRestart } from '../config/need-restart.ts';
-import type { ConfigurationReport } from './server.ts';
+import type { ConfigurationReport } from './reports.ts';
 
 export class ActiveConfiguration {
   /** Settings that need a restart still have the values of this configuration. */

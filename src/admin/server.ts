@@ -7,55 +7,30 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { formatAddress, isLoopback } from '../config/address.ts';
-import type { EffectiveSetting } from '../config/config.ts';
 import type { SocketAddress } from '../grpc/transport.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { liveness, type ProbeResult, readiness, startup } from './probes.ts';
+import type {
+  ByWorker,
+  ConfigurationReport,
+  EndpointReport,
+  FeedReport,
+  WorkerReport,
+} from './reports.ts';
 
-/** One endpoint as /upstreamz shows it. */
-export interface EndpointReport {
-  readonly name: string;
-  readonly state: string;
-  /** The system's message for the last failure. Empty if there was none. */
-  readonly lastError: string;
-  /** The etcd version that the endpoint reported. Empty if it has not reported one. */
-  readonly version: string;
-}
-
-/** One feed of shared watches as /watchz shows it. */
-export interface FeedReport {
-  readonly tenant: string;
-  /** The watched range, printable: the visible key and range end. */
-  readonly key: string;
-  readonly end: string;
-  readonly state: string;
-  /** Everything up to this revision has arrived from etcd. */
-  readonly revision: number;
-  readonly watchers: number;
-  readonly historyBytes: number;
-}
-
-/** The configuration as /configz shows it. */
-export interface ConfigurationReport {
-  /** A hash of the settings. Processes with equal settings have equal hashes. */
-  readonly hash: string;
-  /** When the configuration was applied, in ISO 8601. */
-  readonly since: string;
-  /** The problems of a later configuration that was rejected. */
-  readonly problems: readonly string[];
-  /** Changed settings that take effect with a restart. */
-  readonly needRestart: readonly string[];
-  readonly settings: readonly EffectiveSetting[];
-}
+type MaybePromise<T> = T | Promise<T>;
 
 export interface AdminParts {
   readonly address: SocketAddress;
   readonly lifecycle: Lifecycle;
   readonly version: string;
-  /** Called at every request, as `upstream` and `metrics`. */
-  readonly configuration: () => ConfigurationReport;
-  readonly upstream: () => readonly EndpointReport[];
-  readonly feeds: () => readonly FeedReport[];
+  /** Called at every request, as all functions below. */
+  readonly configuration: () => MaybePromise<ConfigurationReport>;
+  readonly upstream: () => MaybePromise<readonly ByWorker<EndpointReport>[]>;
+  readonly feeds: () => MaybePromise<readonly ByWorker<FeedReport>[]>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Missing in a process without workers. */
+  readonly workers?: () => readonly WorkerReport[];
 }
 
 export interface Admin {
@@ -114,17 +89,20 @@ interface Page {
 type Handler = (parts: AdminParts, query: URLSearchParams) => Page | Promise<Page>;
 
 const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
-  // A response proves that the event loop runs.
-  ['/livez', () => text(200, 'ok')],
-  ['/healthz', () => text(200, 'ok')],
-  ['/startupz', ({ lifecycle }) => (lifecycle.isStarted ? text(200, 'ok') : text(503, 'starting'))],
-  ['/readyz', readiness],
-  ['/upstreamz', ({ upstream }) => json({ endpoints: upstream() })],
-  ['/watchz', ({ feeds }) => json({ feeds: feeds() })],
-  ['/configz', ({ configuration }) => json(configuration())],
+  ['/livez', (parts) => probe(liveness(workersOf(parts)))],
+  ['/healthz', (parts) => probe(liveness(workersOf(parts)))],
+  ['/startupz', ({ lifecycle }) => probe(startup(lifecycle))],
+  ['/readyz', (parts, query) => probe(readiness(parts.lifecycle, workersOf(parts)), query)],
+  ['/upstreamz', async ({ upstream }) => json({ endpoints: await upstream() })],
+  ['/watchz', async ({ feeds }) => json({ feeds: await feeds() })],
+  ['/configz', configuration],
   ['/version', ({ version }) => json({ 'etcd-bulkhead': version, node: process.version })],
   ['/metrics', exposition],
 ]);
+
+function workersOf({ workers }: AdminParts): readonly WorkerReport[] {
+  return workers?.() ?? [];
+}
 
 async function respond(
   parts: AdminParts,
@@ -156,15 +134,16 @@ async function pageFor(parts: AdminParts, request: IncomingMessage): Promise<Pag
   }
 }
 
-function readiness({ lifecycle }: AdminParts, query: URLSearchParams): Page {
-  const checks = [
-    { name: 'started', passes: lifecycle.isStarted },
-    { name: 'not draining', passes: lifecycle.phase === 'starting' || lifecycle.isReady },
-  ];
-  const code = lifecycle.isReady ? 200 : 503;
-  if (!query.has('verbose')) return text(code, code === 200 ? 'ok' : lifecycle.phase);
-  const lines = checks.map(({ name, passes }) => `[${passes ? '+' : '-'}] ${name}`);
+function probe({ passes, text: line, checks }: ProbeResult, query?: URLSearchParams): Page {
+  const code = passes ? 200 : 503;
+  if (query?.has('verbose') !== true) return text(code, line);
+  const lines = checks.map((check) => `[${check.passes ? '+' : '-'}] ${check.name}`);
   return text(code, lines.join('\n'));
+}
+
+async function configuration(parts: AdminParts): Promise<Page> {
+  const report = await parts.configuration();
+  return json(parts.workers === undefined ? report : { ...report, workers: parts.workers() });
 }
 
 async function exposition({ metrics }: AdminParts): Promise<Page> {

@@ -3,11 +3,12 @@
  * prints commands to try. Ctrl-C stops both and removes all data.
  */
 import { type SettingName, settingNames, settingOf } from '../config/schema.ts';
+import type { RunningProxy } from '../proxy/proxy.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { type Command, ExitCode, type Invocation } from './command.ts';
 import { configure } from './configure.ts';
 import { freePort } from './free-port.ts';
-import { type RunningProxy, serve } from './serve.ts';
+import { serve } from './serve.ts';
 import { StopSignals } from './stop-signals.ts';
 import { TemporaryEtcd } from './temporary-etcd.ts';
 

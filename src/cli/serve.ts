@@ -4,15 +4,13 @@
  */
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
-import { createLogger } from '../observe/logger.ts';
+import { createLogger, type Logger } from '../observe/logger.ts';
 import { version } from '../observe/version.ts';
-import { startProxy } from '../proxy/proxy.ts';
+import type { RunningProxy } from '../proxy/proxy.ts';
 import { Reloader } from '../proxy/reload.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { ExitCode } from './command.ts';
 import { StopSignals } from './stop-signals.ts';
-
-export type RunningProxy = Awaited<ReturnType<typeof startProxy>>;
 
 export interface ServeOptions {
   /** Called once, after every listener is bound. */
@@ -27,12 +25,12 @@ export interface ServeOptions {
 
 export async function serve(config: Config, options: ServeOptions = {}): Promise<number> {
   const { signals = new StopSignals(systemClock) } = options;
-  const logger = createLogger(config.logLevel);
+  const logger = createLogger(config.logLevel, { isShared: config.workers > 1 });
   process.once('exit', () => logger.flush());
   logger.info('starting', { version, node: process.version, pid: process.pid });
   let proxy: RunningProxy;
   try {
-    proxy = await startProxy(config, { logger });
+    proxy = await start(config, logger);
   } catch (error) {
     logger.fatal('cannot start', { error: (error as Error).message });
     return ExitCode.FAULT;
@@ -62,4 +60,14 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   const callsCutOff = await proxy.drain();
   logger.info('stopped', { callsCutOff });
   return isFault ? ExitCode.FAULT : ExitCode.OK;
+}
+
+/** Imports only what this process needs: with workers, it serves no clients itself. */
+async function start(config: Config, logger: Logger): Promise<RunningProxy> {
+  if (config.workers > 1) {
+    const { startWorkers } = await import('../workers/supervisor.ts');
+    return startWorkers(config, { logger });
+  }
+  const { startProxy } = await import('../proxy/proxy.ts');
+  return startProxy(config, { logger });
 }

@@ -39,9 +39,15 @@ export interface Config {
   /** Null: no admin address. Port 0 picks a free port. */
   readonly adminAddress: SocketAddress | null;
   readonly transport: TransportName;
+  /** How many processes serve clients. 1: this process does. */
+  readonly workers: number;
   readonly logLevel: LogLevel;
   /** Whether logs may contain keys. They never contain values. */
   readonly logKeys: boolean;
+  /** Whether the keepalives of all clients share streams to etcd. */
+  readonly shareKeepAlives: boolean;
+  /** Whether identical serializable reads in flight share one read at etcd. */
+  readonly shareReads: boolean;
   /** How long an unsent call may wait for an endpoint or a leader. 0: not at all. */
   readonly holdMs: number;
   /** Deadline of unary calls without a client deadline. */

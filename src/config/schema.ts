@@ -308,6 +308,20 @@ export const schema = {
     reload: 'applied',
     doc: 'Let all watches of a tenant on one range share one watch at etcd. If false, each client watch is a watch at etcd.',
   },
+  'share-keepalives': {
+    kind: 'boolean',
+    default: 'true',
+    section: 'etcd',
+    reload: 'applied',
+    doc: 'Let the lease keepalives of all clients use a few streams to etcd. If false, each client stream is a stream at etcd.',
+  },
+  'share-reads': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'etcd',
+    reload: 'restart',
+    doc: 'Let identical serializable reads of a tenant that are in flight at the same time share one read at etcd.',
+  },
   hold: {
     kind: 'duration',
     default: '5s',
@@ -392,6 +406,16 @@ export const schema = {
     section: 'shutdown',
     reload: 'applied',
     doc: 'Maximum time to drain after SIGTERM. Calls that are still open then are aborted.',
+  },
+  workers: {
+    kind: 'integer',
+    default: '1',
+    min: 1,
+    max: 64,
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Number of processes that serve clients on the same addresses. Each has its own connections and watches at etcd.',
+    dev: 'fixed',
   },
   'admin-addr': {
     kind: 'address',

@@ -2,7 +2,7 @@
  * Binds a server to a TCP address or to the path of a Unix socket. The socket file of a process that was killed is replaced;
  * a path on which another process listens is not.
  */
-import { chmodSync, unlinkSync } from 'node:fs';
+import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { hostPort } from './host-port.ts';
 import type { SocketAddress } from './transport.ts';
@@ -33,9 +33,18 @@ function listen(server: Server, address: SocketAddress): Promise<void> {
   });
 }
 
+/** Removes the socket file of a process that was killed. For processes that bind a path together, before they do. */
+export async function removeAbandonedSocket(path: string): Promise<void> {
+  const isSocket = lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
+  if (isSocket && (await rejectsConnections(path))) unlinkSync(path);
+}
+
 /** Whether the path is in use, but no process accepts connections on it. */
 function isAbandoned(error: unknown, path: string): Promise<boolean> {
-  if (!hasCode(error, 'EADDRINUSE')) return Promise.resolve(false);
+  return hasCode(error, 'EADDRINUSE') ? rejectsConnections(path) : Promise.resolve(false);
+}
+
+function rejectsConnections(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect({ path }, () => {
       socket.destroy();

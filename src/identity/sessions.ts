@@ -1,12 +1,16 @@
 /**
- * Session tokens: opaque, random tokens that the proxy issues for passwords. A session ends when it has been idle for too
- * long, when its user's password changes, or when the user has too many newer ones. Like etcd's simple tokens, sessions
- * exist in memory only, so clients authenticate again after a restart.
+ * Session tokens: opaque tokens that the proxy issues for passwords. A session ends when it has been idle for too long,
+ * when its user's password changes, or when the user has too many newer ones. Like etcd's simple tokens, sessions exist in
+ * memory only, so clients authenticate again after a restart.
+ *
+ * Workers share a signing key. A worker adopts the session of a signed token that another worker has issued, if the token
+ * is younger than the idle limit. From then on the session has its own idle time in each worker.
  */
 import type { PasswordHash } from '../config/sections/users.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Directory } from '../tenant/directory.ts';
+import type { SignedTokens } from './signed-tokens.ts';
 
 export interface SessionLimits {
   /** As in etcd: server/auth/simple_token.go, simpleTokenTTLDefault. */
@@ -25,7 +29,7 @@ export const sessionLimits: SessionLimits = {
 /** Idle sessions are removed at most this often. */
 const sweepIntervalMs = 30_000;
 
-/** A token is a session ID of 16 characters and a secret of 43. */
+/** A random token is a session ID of 16 characters and a secret of 43. A signed token begins with a session ID, too. */
 const idLength = 16;
 const secretLength = 43;
 
@@ -50,14 +54,22 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #limits: SessionLimits;
+  readonly #signed: SignedTokens | null;
   readonly #byId = new Map<string, Session>();
   /** Oldest first. */
   readonly #byUser = new Map<string, Set<Session>>();
   #sweptMs = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock, random: Random, limits: SessionLimits = sessionLimits) {
+  /** `signed` is null in a process without other workers: its tokens are random. */
+  constructor(
+    clock: Clock,
+    random: Random,
+    signed: SignedTokens | null = null,
+    limits: SessionLimits = sessionLimits,
+  ) {
     this.#clock = clock;
     this.#random = random;
+    this.#signed = signed;
     this.#limits = limits;
   }
 
@@ -67,25 +79,18 @@ export class Sessions {
 
   /** Returns the token of a new session, or null if there are too many sessions. */
   create(user: string, hash: PasswordHash): string | null {
-    const nowMs = this.#clock.nowMs();
-    const { sessionsMax, sessionsPerUserMax } = this.#limits;
-    const ofUser = this.#byUser.get(user) ?? new Set<Session>();
-    const [oldest] = ofUser;
-    if (oldest !== undefined && ofUser.size >= sessionsPerUserMax) this.#end(oldest);
-    if (this.#byId.size >= sessionsMax) this.#sweep(nowMs);
-    if (this.#byId.size >= sessionsMax) return null;
-    const token = this.#randomText(idLength) + this.#randomText(secretLength);
-    const session = new Session(token, user, hash, nowMs);
-    this.#byId.set(token.slice(0, idLength), session);
-    this.#byUser.set(user, ofUser.add(session));
-    return token;
+    const id = this.#randomText(idLength);
+    const token =
+      this.#signed === null
+        ? id + this.#randomText(secretLength)
+        : this.#signed.sign(id, { user, issuedMs: this.#clock.epochMs() }, hash.text);
+    return this.#add(token, user, hash) === null ? null : token;
   }
 
   /** Returns `user:NAME`, or null if the token is not valid. Restarts the idle time of the session. */
   identityOf(token: string, directory: Directory): string | null {
-    if (token.length !== idLength + secretLength) return null;
-    const session = this.#byId.get(token.slice(0, idLength));
-    if (session === undefined || !isEqualInConstantTime(session.token, token)) return null;
+    const session = this.#byId.get(token.slice(0, idLength)) ?? this.#adopt(token, directory);
+    if (session === null || !isEqualInConstantTime(session.token, token)) return null;
     const nowMs = this.#clock.nowMs();
     const isIdle = nowMs - session.lastUsedMs > this.#limits.idleMsMax;
     if (isIdle || directory.users.get(session.user)?.text !== session.hashText) {
@@ -94,6 +99,31 @@ export class Sessions {
     }
     session.lastUsedMs = nowMs;
     return session.identity;
+  }
+
+  /** Returns the new session of a token that another worker has issued, or null if the token is not valid here. */
+  #adopt(token: string, directory: Directory): Session | null {
+    const content = this.#signed?.read(token) ?? null;
+    if (content === null) return null;
+    const hash = directory.users.get(content.user);
+    if (hash === undefined || this.#signed?.isSigned(token, hash.text) !== true) return null;
+    if (this.#clock.epochMs() - content.issuedMs > this.#limits.idleMsMax) return null;
+    return this.#add(token, content.user, hash);
+  }
+
+  /** Returns null if there are too many sessions. */
+  #add(token: string, user: string, hash: PasswordHash): Session | null {
+    const nowMs = this.#clock.nowMs();
+    const { sessionsMax, sessionsPerUserMax } = this.#limits;
+    const [oldest] = this.#byUser.get(user) ?? [];
+    const ofUserCount = this.#byUser.get(user)?.size ?? 0;
+    if (oldest !== undefined && ofUserCount >= sessionsPerUserMax) this.#end(oldest);
+    if (this.#byId.size >= sessionsMax) this.#sweep(nowMs);
+    if (this.#byId.size >= sessionsMax) return null;
+    const session = new Session(token, user, hash, nowMs);
+    this.#byId.set(token.slice(0, idLength), session);
+    this.#byUser.set(user, (this.#byUser.get(user) ?? new Set<Session>()).add(session));
+    return session;
   }
 
   #end(session: Session): void {

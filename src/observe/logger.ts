@@ -23,14 +23,25 @@ export interface Logger {
 /** Beyond this size lines are dropped until the reader has caught up. */
 const bufferBytesMax = 4 * 1024 * 1024;
 
+export interface LoggerOptions {
+  /** In every line. */
+  readonly fields?: Fields;
+  /** Whether other processes write to the same output. Lines are then written in pieces that a pipe does not split. */
+  readonly isShared?: boolean;
+}
+
 /** Tests pass another destination than standard output. */
-export function createLogger(level: LogLevel, to: DestinationStream = standardOutput()): Logger {
+export function createLogger(
+  level: LogLevel,
+  { fields, isShared = false }: LoggerOptions = {},
+  to: DestinationStream = standardOutput(isShared),
+): Logger {
   return new PinoLogger(
     pino(
       {
         level,
         // Level names instead of pino's numbers. No process ID and host name: the platform adds them.
-        base: null,
+        base: fields ?? null,
         formatters: { level: (label) => ({ level: label }) },
         timestamp: pino.stdTimeFunctions.isoTime,
         messageKey: 'event',
@@ -41,8 +52,17 @@ export function createLogger(level: LogLevel, to: DestinationStream = standardOu
   );
 }
 
-function standardOutput(): DestinationStream {
-  const stream = destination({ fd: 1, sync: false, minLength: 0, maxLength: bufferBytesMax });
+/** POSIX guarantees that a write of this size to a pipe is not mixed with others (PIPE_BUF of Linux). */
+const atomicBytesMax = 4_096;
+
+function standardOutput(isShared: boolean): DestinationStream {
+  const stream = destination({
+    fd: 1,
+    sync: false,
+    minLength: 0,
+    maxLength: bufferBytesMax,
+    ...(isShared && { maxWrite: atomicBytesMax }),
+  });
   // A closed pipe must not end the process: it still serves clients.
   stream.on('error', () => {});
   return stream;

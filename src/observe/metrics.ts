@@ -4,12 +4,14 @@
  * are counted by the library. Labels are bounded: they are names from tables and from the configuration, never from a
  * client.
  */
-import { Counter, collectDefaultMetrics, Gauge, type Metric, Registry } from 'prom-client';
+import { Counter, Gauge, type Metric, Registry } from 'prom-client';
 import type { RefusalName } from '../call/refusals.ts';
-import type { CertificateExpiry } from '../config/certificate-expiry.ts';
 import { type BreakerClass, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
-import { type Sample, scraped } from './scraped-metric.ts';
+import { processRegistry } from './process-metrics.ts';
+import { ReloadMetrics } from './reload-metrics.ts';
+import { familiesOf, type MetricFamily, type Sample, scraped } from './scraped-metric.ts';
+import { type SharingUsage, sharingMetrics } from './sharing-metrics.ts';
 import { version } from './version.ts';
 import { type WatchUsage, watchMetrics } from './watch-metrics.ts';
 
@@ -39,10 +41,12 @@ export interface MetricSources {
   readonly upstream: () => readonly EndpointUp[];
   readonly guard: () => GuardUsage;
   readonly watches: () => WatchUsage;
+  readonly sharing: () => SharingUsage;
 }
 
 export class Metrics {
   readonly calls = new CallCounters();
+  readonly reloads: ReloadMetrics;
   readonly #registry = new Registry();
   readonly #breakerState: Gauge<'tenant' | 'breaker'>;
   readonly #breakerTransitions: Counter<'tenant' | 'breaker' | 'state'>;
@@ -50,11 +54,8 @@ export class Metrics {
   readonly #foreignLeases: Counter;
   readonly #violations: Counter;
   readonly #authentications: Counter<'outcome'>;
-  readonly #lastReload: Gauge;
-  readonly #lastReloadSuccess: Gauge;
-  readonly #certificateExpiry: Gauge<'use' | 'listener'>;
 
-  constructor({ upstream, guard, watches }: MetricSources) {
+  constructor({ upstream, guard, watches, sharing }: MetricSources) {
     const registers = [this.#registry];
     this.#breakerState = new Gauge({
       name: 'etcd_bulkhead_breaker_state',
@@ -90,22 +91,7 @@ export class Metrics {
       labelNames: ['outcome'],
       registers,
     });
-    this.#lastReload = new Gauge({
-      name: 'etcd_bulkhead_config_last_reload_successful',
-      help: 'Whether the last attempt to load the configuration succeeded.',
-      registers,
-    });
-    this.#lastReloadSuccess = new Gauge({
-      name: 'etcd_bulkhead_config_last_reload_success_timestamp_seconds',
-      help: 'When the active configuration was loaded.',
-      registers,
-    });
-    this.#certificateExpiry = new Gauge({
-      name: 'etcd_bulkhead_tls_cert_expiry_timestamp_seconds',
-      help: 'When the certificates in use expire.',
-      labelNames: ['use', 'listener'],
-      registers,
-    });
+    this.reloads = new ReloadMetrics(this.#registry);
     new Gauge({
       name: 'etcd_bulkhead_build_info',
       help: 'Always 1. The labels are the versions of the proxy and of Node.js.',
@@ -128,6 +114,7 @@ export class Metrics {
       ...callMetrics(this.calls),
       ...guardMetrics(guard),
       ...watchMetrics(watches),
+      ...sharingMetrics(sharing),
     ]) {
       this.#registry.registerMetric(scraped);
     }
@@ -146,21 +133,6 @@ export class Metrics {
     this.#authentications.inc({ outcome });
   }
 
-  /** Called after a configuration was applied. */
-  reloaded(epochSeconds: number, certificates: readonly CertificateExpiry[]): void {
-    this.#lastReload.set(1);
-    this.#lastReloadSuccess.set(epochSeconds);
-    this.#certificateExpiry.reset();
-    for (const { use, listener, epochSeconds: expiry } of certificates) {
-      this.#certificateExpiry.set({ use, listener }, expiry);
-    }
-  }
-
-  /** Called after a reload failed. The previous configuration stays active. */
-  reloadFailed(): void {
-    this.#lastReload.set(0);
-  }
-
   foreignLeasesSeen(count: number): void {
     this.#foreignLeases.inc(count);
   }
@@ -177,17 +149,22 @@ export class Metrics {
     ]);
     return { contentType: this.#registry.contentType, text: `${own}\n${process}` };
   }
+
+  /** The same as data, for another process that aggregates it. */
+  async snapshot(): Promise<MetricsSnapshot> {
+    const [own, process] = await Promise.all([
+      familiesOf(this.#registry),
+      familiesOf(processRegistry()),
+    ]);
+    return { own, process };
+  }
 }
 
-let sharedProcessRegistry: Registry | null = null;
-
-/** Memory, CPU and event-loop lag are measured once per process, which may run several proxies. */
-function processRegistry(): Registry {
-  if (sharedProcessRegistry === null) {
-    sharedProcessRegistry = new Registry();
-    collectDefaultMetrics({ register: sharedProcessRegistry });
-  }
-  return sharedProcessRegistry;
+/** All metrics of one process. */
+export interface MetricsSnapshot {
+  readonly own: readonly MetricFamily[];
+  /** Memory, CPU and event-loop lag. */
+  readonly process: readonly MetricFamily[];
 }
 
 const watchMethod = method('etcdserverpb.Watch/Watch');

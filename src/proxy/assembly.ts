@@ -11,12 +11,15 @@ import { Breakers } from '../guard/breaker/breakers.ts';
 import { Hold } from '../guard/hold.ts';
 import { RetryBudget } from '../guard/retry-budget.ts';
 import { Passwords } from '../identity/password.ts';
+import { KeepAlives } from '../lease/keep-alives.ts';
+import { keepAliveLimits } from '../lease/limits.ts';
 import { OpenStreams } from '../lifecycle/drain.ts';
 import { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { callLog } from '../observe/call-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import { Metrics } from '../observe/metrics.ts';
 import { pipeline } from '../pipeline.ts';
+import { ReadStats } from '../reads/coalesce.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { Deadlines } from '../runtime/deadlines.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
@@ -38,12 +41,15 @@ export interface ProxyDependencies {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** In a worker: the key that signs session tokens of all workers. */
+  readonly tokenKey?: Uint8Array;
 }
 
 export class Assembly {
   readonly logger: Logger;
   readonly clock: Clock;
   readonly random: Random;
+  readonly tokenKey: Uint8Array | null;
   readonly lifecycle = new Lifecycle();
   readonly passwords = new Passwords();
   readonly directory: { current: Directory };
@@ -52,6 +58,8 @@ export class Assembly {
   readonly upstream: Upstream;
   readonly hold: Hold;
   readonly hub: WatchHub;
+  readonly keepAlives: KeepAlives;
+  readonly readStats = new ReadStats();
   readonly metrics: Metrics;
   readonly breakers: Breakers;
   readonly listeners: Listeners;
@@ -64,12 +72,14 @@ export class Assembly {
     this.logger = dependencies.logger;
     this.clock = dependencies.clock ?? systemClock;
     this.random = dependencies.random ?? systemRandom;
+    this.tokenKey = dependencies.tokenKey ?? null;
     this.directory = { current: directoryOf(config) };
     this.deadlines = new Deadlines(this.clock);
     this.streams = new OpenStreams(this.clock);
     this.upstream = this.#buildUpstream(config, transport);
     this.hold = new Hold(this.upstream);
     this.hub = this.#buildHub();
+    this.keepAlives = this.#buildKeepAlives(config);
     this.metrics = new Metrics({
       upstream: () => this.upstream.snapshot(),
       guard: () => ({
@@ -78,6 +88,7 @@ export class Assembly {
         liveBreakers: this.breakers.liveCount,
       }),
       watches: () => this.hub.stats,
+      sharing: () => ({ keepAlives: this.keepAlives.stats, reads: this.readStats }),
     });
     this.breakers = this.#buildBreakers(config);
     this.listeners = this.#buildListeners(config, transport, this.#buildPipeline(config));
@@ -108,6 +119,20 @@ export class Assembly {
       limits: hubLimits,
       stats: new HubStats(),
       ordersProgress: () => upstream.everyVersion(ordersProgress),
+      onFault: this.#onFault,
+    });
+  }
+
+  #buildKeepAlives({ holdMs, requestTimeoutMs }: Config): KeepAlives {
+    const { clock, random, deadlines, upstream } = this;
+    return new KeepAlives({
+      clock,
+      random,
+      deadlines,
+      limits: keepAliveLimits,
+      availability: upstream,
+      holdMs,
+      requestTimeoutMs,
       onFault: this.#onFault,
     });
   }
@@ -150,10 +175,22 @@ export class Assembly {
         isShared: ({ tenant, peer }) =>
           tenant?.sharesWatches === true && !this.#passesCredentials(peer.listener),
       },
+      coalesce: {
+        isEnabled: config.shareReads,
+        clock,
+        deadlines,
+        stats: this.readStats,
+        isShared: ({ peer }) => !this.#passesCredentials(peer.listener),
+      },
       namespace: {
         random,
         hooks: namespaceHooks(metrics, logger),
         self: proxyMember(config.advertiseClientUrls, () => this.listeners),
+      },
+      renew: {
+        keepAlives: this.keepAlives,
+        isShared: ({ peer }) =>
+          this.configuration.config.shareKeepAlives && !this.#passesCredentials(peer.listener),
       },
       guard: {
         clock,

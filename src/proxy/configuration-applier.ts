@@ -3,7 +3,7 @@
  * Every outcome is logged, counted and reported in /configz.
  */
 import { ActiveConfiguration } from '../admin/active-configuration.ts';
-import type { ConfigurationReport } from '../admin/server.ts';
+import type { ConfigurationReport } from '../admin/reports.ts';
 import { certificateExpiries } from '../config/certificate-expiry.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
@@ -28,6 +28,13 @@ export interface ConfigurableParts {
   readonly clock: Clock;
 }
 
+/** A configuration whose new listeners are bound. It is not active yet. */
+export interface PreparedConfiguration {
+  /** Makes it the active configuration. Cannot fail. */
+  commit(): void;
+  discard(): Promise<void>;
+}
+
 export class ConfigurationApplier {
   #config: Config;
   readonly #parts: ConfigurableParts;
@@ -39,7 +46,7 @@ export class ConfigurationApplier {
     this.#config = config;
     this.#parts = parts;
     this.#active = new ActiveConfiguration(config, epochMs);
-    parts.metrics.reloaded(epochMs / 1_000, certificateExpiries(config));
+    parts.metrics.reloads.succeeded(epochMs / 1_000, certificateExpiries(config));
   }
 
   get config(): Config {
@@ -52,22 +59,25 @@ export class ConfigurationApplier {
 
   /** Never rejects. Must not be called again before it has resolved. */
   async apply({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
-    if (config === null) {
-      this.#reject(problems.map(formatProblem));
-      return;
-    }
-    const directory = buildDirectory(config, this.#parts.directory.current);
-    if (!(directory instanceof Directory)) {
-      this.#reject(directory.map(formatProblem));
-      return;
-    }
+    const prepared = config === null ? problems.map(formatProblem) : await this.prepare(config);
+    if ('commit' in prepared) prepared.commit();
+    else this.#reject(prepared);
+  }
+
+  /** Does everything that can fail. Returns the problems, or the configuration to commit or to discard. Never rejects. */
+  async prepare(config: Config): Promise<PreparedConfiguration | readonly string[]> {
+    const { directory: current, listeners } = this.#parts;
+    const directory = buildDirectory(config, current.current);
+    if (!(directory instanceof Directory)) return directory.map(formatProblem);
     try {
-      await this.#parts.listeners.prepare(config);
+      const added = await listeners.prepare(config);
+      return {
+        commit: () => this.#commit(config, directory),
+        discard: () => listeners.discard(added),
+      };
     } catch (error) {
-      this.#reject([(error as Error).message]);
-      return;
+      return [(error as Error).message];
     }
-    this.#commit(config, directory);
   }
 
   /** Synchronous and cannot fail, so calls never see a part of the new configuration. */
@@ -90,13 +100,13 @@ export class ConfigurationApplier {
     void streams.endWhere(streamsToEnd(before, directory), windowMs);
     const epochMs = clock.epochMs();
     this.#active.apply(config, epochMs, needRebind);
-    metrics.reloaded(epochMs / 1_000, certificateExpiries(config));
+    metrics.reloads.succeeded(epochMs / 1_000, certificateExpiries(config));
     logger.info('reloaded', { needRestart: this.#active.report.needRestart });
   }
 
   #reject(problems: readonly string[]): void {
     this.#active.reject(problems);
-    this.#parts.metrics.reloadFailed();
+    this.#parts.metrics.reloads.failed();
     this.#parts.logger.error('reload failed; the previous configuration stays active', {
       problems,
     });

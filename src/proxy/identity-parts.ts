@@ -5,6 +5,7 @@ import { HashingGate } from '../identity/hashing-gate.ts';
 import { byListener } from '../identity/identify.ts';
 import type { Passwords } from '../identity/password.ts';
 import { Sessions } from '../identity/sessions.ts';
+import { SignedTokens } from '../identity/signed-tokens.ts';
 import { byToken } from '../identity/token.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Parts } from '../pipeline.ts';
@@ -18,13 +19,16 @@ export interface IdentityDependencies {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: Random;
+  /** Signs session tokens, so that other workers accept them. Null in a process without other workers. */
+  readonly tokenKey: Uint8Array | null;
 }
 
 export function identityParts(
   dependencies: IdentityDependencies,
 ): Pick<Parts, 'authenticate' | 'identify'> {
-  const { directory, passwords, metrics, clock, random } = dependencies;
-  const sessions = new Sessions(clock, random);
+  const { directory, passwords, metrics, clock, random, tokenKey } = dependencies;
+  const signed = tokenKey === null ? null : new SignedTokens(tokenKey);
+  const sessions = new Sessions(clock, random, signed);
   return {
     authenticate: {
       directory,

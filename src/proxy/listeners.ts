@@ -32,12 +32,20 @@ export class Listeners {
     return this.#bound.get(name)?.listener.address ?? null;
   }
 
+  /** All bound addresses, by name. */
+  get addresses(): ReadonlyMap<string, string> {
+    return new Map(Array.from(this.#bound, ([name, { listener }]) => [name, listener.address]));
+  }
+
   isSecure(name: string): boolean {
     return this.#bound.get(name)?.config.tls != null;
   }
 
-  /** Binds the listeners that are not bound yet. If one cannot be bound, rejects with the system's error and binds none. */
-  async prepare({ listeners, limits }: Config): Promise<void> {
+  /**
+   * Binds the listeners that are not bound yet, and returns their names. If one cannot be bound, rejects with the system's
+   * error and binds none.
+   */
+  async prepare({ listeners, limits }: Config): Promise<readonly string[]> {
     const added: string[] = [];
     try {
       for (const config of listeners) {
@@ -47,10 +55,16 @@ export class Listeners {
         this.#bound.set(config.name, { config, listener });
         added.push(config.name);
       }
+      return added;
     } catch (error) {
-      await Promise.all(added.map((name) => this.#drain(name, 0)));
+      await this.discard(added);
       throw error;
     }
+  }
+
+  /** Closes listeners that `prepare` has bound, if there is no commit. */
+  async discard(names: readonly string[]): Promise<void> {
+    await Promise.all(names.map((name) => this.#drain(name, 0)));
   }
 
   /**
@@ -105,7 +119,7 @@ export class Listeners {
 }
 
 /** A bound listener cannot change its mode. */
-function tlsMode(tls: ServerTls | null): string {
+export function tlsMode(tls: ServerTls | null): string {
   if (tls === null) return 'plain';
   return tls.clientAuthorities === null ? 'server' : 'mutual';
 }

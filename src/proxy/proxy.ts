@@ -1,9 +1,12 @@
 /** A running proxy: starts it, and takes it through reloads and the drain. assembly.ts builds its objects. */
+import type { ConfigurationReport, EndpointReport, FeedReport } from '../admin/reports.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
+import type { MetricsSnapshot } from '../observe/metrics.ts';
 import { version } from '../observe/version.ts';
 import { Assembly, type ProxyDependencies } from './assembly.ts';
+import type { PreparedConfiguration } from './configuration-applier.ts';
 import { loadTransport } from './transports.ts';
 
 export interface RunningProxy {
@@ -27,7 +30,7 @@ export interface RunningProxy {
 export async function startProxy(
   config: Config,
   dependencies: ProxyDependencies,
-): Promise<RunningProxy> {
+): Promise<SupervisedProxy> {
   const transport = await loadTransport(config.transport);
   const proxy = new AssembledProxy(new Assembly(config, dependencies, transport));
   try {
@@ -39,7 +42,19 @@ export async function startProxy(
   return proxy;
 }
 
-class AssembledProxy implements RunningProxy {
+/** What a worker needs in addition: its primary process applies configurations and serves the admin address. */
+export interface SupervisedProxy extends RunningProxy {
+  /** The bound addresses, by the names of their listeners. */
+  readonly addressesByListener: ReadonlyMap<string, string>;
+  readonly configuration: ConfigurationReport;
+  readonly endpoints: readonly EndpointReport[];
+  readonly feeds: readonly FeedReport[];
+  metrics(): Promise<MetricsSnapshot>;
+  /** Returns problems, or a configuration to commit or to discard. Never rejects. */
+  prepare(config: Config): Promise<PreparedConfiguration | readonly string[]>;
+}
+
+class AssembledProxy implements SupervisedProxy {
   adminAddress: string | null = null;
   readonly #parts: Assembly;
   #admin: Admin | null = null;
@@ -53,8 +68,32 @@ class AssembledProxy implements RunningProxy {
     return configuration.config.listeners.flatMap(({ name }) => listeners.addressOf(name) ?? []);
   }
 
+  get addressesByListener(): ReadonlyMap<string, string> {
+    return this.#parts.listeners.addresses;
+  }
+
+  get configuration(): ConfigurationReport {
+    return this.#parts.configuration.report;
+  }
+
+  get endpoints(): readonly EndpointReport[] {
+    return this.#parts.upstream.snapshot();
+  }
+
+  get feeds(): readonly FeedReport[] {
+    return this.#parts.hub.snapshot();
+  }
+
+  metrics(): Promise<MetricsSnapshot> {
+    return this.#parts.metrics.snapshot();
+  }
+
+  prepare(config: Config): Promise<PreparedConfiguration | readonly string[]> {
+    return this.#parts.configuration.prepare(config);
+  }
+
   async listen(): Promise<void> {
-    const { configuration, listeners, lifecycle, upstream, metrics, hub } = this.#parts;
+    const { configuration, listeners, lifecycle, metrics } = this.#parts;
     const { config } = configuration;
     await listeners.prepare(config);
     if (config.adminAddress !== null) {
@@ -62,9 +101,9 @@ class AssembledProxy implements RunningProxy {
         address: config.adminAddress,
         lifecycle,
         version,
-        configuration: () => configuration.report,
-        upstream: () => upstream.snapshot(),
-        feeds: () => hub.snapshot(),
+        configuration: () => this.configuration,
+        upstream: () => this.endpoints,
+        feeds: () => this.feeds,
         metrics: () => metrics.exposition(),
       });
       this.adminAddress = this.#admin.address;
@@ -92,9 +131,10 @@ class AssembledProxy implements RunningProxy {
 
   /** Closes everything at once. The admin address is last, so that probes get a response until the end. */
   async close(): Promise<void> {
-    const { listeners, hub, upstream, breakers, passwords } = this.#parts;
+    const { listeners, hub, keepAlives, upstream, breakers, passwords } = this.#parts;
     await listeners.drain(0);
     hub.close();
+    keepAlives.close();
     upstream.close();
     breakers.close();
     passwords.close();

@@ -9,11 +9,14 @@ import { HashingGate } from '../../src/identity/hashing-gate.ts';
 import { byListener } from '../../src/identity/identify.ts';
 import { Passwords } from '../../src/identity/password.ts';
 import { Sessions } from '../../src/identity/sessions.ts';
+import { KeepAlives } from '../../src/lease/keep-alives.ts';
+import { keepAliveLimits } from '../../src/lease/limits.ts';
 import { OpenStreams } from '../../src/lifecycle/drain.ts';
 import { Lifecycle } from '../../src/lifecycle/lifecycle.ts';
 import { CallCounters } from '../../src/observe/call-counters.ts';
 import { noCallEvents } from '../../src/observe/events.ts';
 import { type Parts, pipeline } from '../../src/pipeline.ts';
+import { ReadStats } from '../../src/reads/coalesce.ts';
 import { Deadlines } from '../../src/runtime/deadlines.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
 import { watchLimits } from '../../src/watch/stream/watch-limits.ts';
@@ -88,10 +91,30 @@ function setUp() {
     observe: { clock, counters: new CallCounters(), events: noCallEvents, keyOf: null },
     drain: new OpenStreams(clock),
     watch: { limits: watchLimits, hub: testHub(clock), isShared: () => true },
+    coalesce: {
+      isEnabled: true,
+      clock,
+      deadlines,
+      stats: new ReadStats(),
+      isShared: () => true,
+    },
     namespace: {
       random: systemRandom,
       hooks: { violation: () => {}, foreignLeases: () => {} },
       self: { name: 'bulkhead', memberId: 1n, clientUrls: () => [] },
+    },
+    renew: {
+      keepAlives: new KeepAlives({
+        clock,
+        random: systemRandom,
+        deadlines,
+        limits: keepAliveLimits,
+        availability: { isAvailable: () => true, onAvailable: () => {} },
+        holdMs: 5_000,
+        requestTimeoutMs: 15_000,
+        onFault: (error) => void faults.push(error),
+      }),
+      isShared: () => true,
     },
     guard: {
       clock,

@@ -3,7 +3,7 @@
  * watchers. A feed never goes back: events at or below its position are dropped, also after it has resumed on a member that
  * lags behind.
  *
- *   opening ─in sync─▶ live ─upstream lost─▶ broken ─backoff, reopened─▶ live
+ *   opening ─created─▶ live ─upstream lost─▶ broken ─backoff, reopened─▶ live
  *      │                 │                      │
  *      └─────────────────┴──compacted, cancelled, unused──▶ closed
  */
@@ -54,6 +54,8 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   watchers = 0;
   readonly #host: FeedHost;
   readonly #assembler: RevisionAssembler;
+  /** Where the next upstream watch starts. */
+  #startRevision: number;
   #upstream: UpstreamWatch | null = null;
   /** What an etcd without ordered progress has reported. */
   #unorderedPosition = 0;
@@ -67,19 +69,26 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   #backoffMs = 0;
   #cancelLinger: CancelTimer = () => {};
   #cancelReopen: CancelTimer = () => {};
-  #cancelSyncTimer: CancelTimer = () => {};
   #cancelProgressTimer: CancelTimer | null = null;
   /** The newest header field from upstream, with its tag. */
   header: Uint8Array = new Uint8Array(0);
 
-  /** Starts at `startRevision`, which etcd must still have. */
+  /**
+   * Starts at `startRevision`, which must not be after the current revision: etcd does not report progress on a stream with a
+   * watch that starts later. 0 starts at the next revision, which etcd chooses.
+   */
   constructor(host: FeedHost, range: KeyRange, prevKv: boolean, startRevision: number) {
     this.#host = host;
     this.range = range;
     this.prevKv = prevKv;
-    this.rounded = startRevision - 1;
-    this.#assembler = new RevisionAssembler(startRevision - 1);
-    this.history = new History(startRevision, host.context.limits.history);
+    this.rounded = Math.max(0, startRevision - 1);
+    this.#assembler = new RevisionAssembler(this.rounded);
+    this.#startRevision = startRevision;
+    // Until etcd has chosen where the feed begins, it has no history for any watcher.
+    this.history = new History(
+      startRevision === 0 ? Number.POSITIVE_INFINITY : startRevision,
+      host.context.limits.history,
+    );
   }
 
   /** Everything up to this revision has arrived. */
@@ -88,9 +97,10 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   }
 
   open(): void {
-    const { range, prevKv, position } = this;
+    const { range, prevKv } = this;
+    const startRevision = this.#startRevision;
     this.#assembler.restart();
-    this.#upstream = this.#host.watchUpstream({ range, prevKv, startRevision: position + 1 }, this);
+    this.#upstream = this.#host.watchUpstream({ range, prevKv, startRevision }, this);
   }
 
   view(filter: EventFilter): View {
@@ -175,7 +185,6 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     this.state = 'closed';
     this.#cancelLinger();
     this.#cancelReopen();
-    this.#cancelSyncTimer();
     this.#cancelRound();
     this.#cancelProgressTimer?.();
     this.#upstream?.close();
@@ -204,15 +213,15 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     this.header = Uint8Array.from(response.header);
     if (this.state === 'closed' || this.state === 'live') return;
     this.#backoffMs = 0;
-    if (this.state === 'broken') {
-      this.#becomeLive();
-      return;
-    }
-    // A compaction between the fence and the create would cancel the watch now, while no client has a response yet. etcd
-    // responds to a progress request once the watch is in sync; an old release may not, so the wait is bounded.
-    this.#upstream?.requestProgress();
-    const { clock, limits } = this.#host.context;
-    this.#cancelSyncTimer = clock.after(limits.syncTimeoutMs, () => this.#becomeLive());
+    if (this.#startRevision === 0) this.#beginAfter(response.revision);
+    this.#becomeLive();
+  }
+
+  /** etcd has chosen where the feed begins: it may send events of earlier revisions, which are dropped. */
+  #beginAfter(revision: number): void {
+    this.rounded = revision;
+    this.#assembler.startAfter(revision);
+    this.history.start = revision + 1;
   }
 
   onEvents(response: WatchResponse): void {
@@ -254,7 +263,12 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   onCanceled(response: WatchResponse): void {
     this.#upstream = null;
     if (this.state === 'closed') return;
-    if (response.compactRevision > 0) this.close({ why: 'compacted', response });
+    const { compactRevision } = response;
+    if (compactRevision > 0 && compactRevision === this.position + 1 && this.position > 0) {
+      // Only the revision before the next one is compacted.
+      this.#startRevision = compactRevision;
+      this.#reopenLater();
+    } else if (compactRevision > 0) this.close({ why: 'compacted', response });
     else if (response.isStaleToken) this.#reopenLater();
     else this.close({ why: 'canceled', response });
   }
@@ -262,8 +276,13 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   onLost(status: Status): void {
     this.#upstream = null;
     if (this.state === 'closed') return;
-    if (this.#host.endsClientStreams(status)) this.close({ why: 'ended', status });
-    else this.#reopenLater();
+    if (this.#host.endsClientStreams(status)) {
+      this.close({ why: 'ended', status });
+      return;
+    }
+    // The revision at the position is sent again and dropped: a watch never starts after the current revision.
+    if (this.state !== 'opening') this.#startRevision = Math.max(1, this.position);
+    this.#reopenLater();
   }
 
   // ---- Rounds ----
@@ -404,14 +423,12 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   #becomeLive(): void {
     if (this.state === 'live' || this.state === 'closed') return;
     this.state = 'live';
-    this.#cancelSyncTimer();
     if (this.#positionWaiters.size > 0) this.#requestProgress();
     this.#host.onFeedLive(this);
   }
 
   #reopenLater(): void {
     if (this.state === 'live') this.state = 'broken';
-    this.#cancelSyncTimer();
     const { clock, limits, random } = this.#host.context;
     const delayMs =
       this.#backoffMs === 0 ? 0 : random.integer(this.#backoffMs >> 1, this.#backoffMs + 1);

@@ -8,8 +8,6 @@ export interface HubLimits {
   readonly history: HistoryLimits;
   /** A feed without watchers is kept for this long. */
   readonly lingerMs: number;
-  /** A new feed waits at most this long for etcd to report that it is in sync. */
-  readonly syncTimeoutMs: number;
   readonly progressRetryMs: number;
   /** Events that an etcd without ordered progress may still have in flight get this long to arrive. */
   readonly progressGraceMs: number;
@@ -57,7 +55,6 @@ export interface HubContext {
 export const hubLimits: HubLimits = {
   history: { bytesMax: 2 << 20, batchesMax: 4_096 },
   lingerMs: 10_000,
-  syncTimeoutMs: 150,
   progressRetryMs: 100,
   progressGraceMs: 20,
   backoffMsMin: 50,

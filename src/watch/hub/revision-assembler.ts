@@ -41,6 +41,11 @@ export class RevisionAssembler {
     return batches;
   }
 
+  /** etcd has begun the watch after this revision. */
+  startAfter(revision: number): void {
+    this.position = revision;
+  }
+
   /** The watch begins again after the position. Drops what was not complete: it is sent again. */
   restart(): void {
     this.#complete = [];

@@ -7,6 +7,7 @@
  *   private watch until it has caught up.
  */
 import { Call, type Etcd } from '../../call/call.ts';
+import { refusal } from '../../call/refusals.ts';
 import { type Method, method } from '../../etcd/methods.ts';
 import type { Status } from '../../grpc/status.ts';
 import type { Peer } from '../../grpc/transport.ts';
@@ -104,8 +105,10 @@ export class TenantHub implements FeedHost, CatchUpHost {
     watcher.feed = null;
   }
 
+  /** Ends the streams of all watchers that are left. */
   close(): void {
-    for (const feed of [...this.#feeds.values()]) feed.close();
+    const end = { why: 'ended', status: refusal('draining') } as const;
+    for (const feed of [...this.#feeds.values()]) feed.close(end);
     for (const stream of [...this.#feedStreams, ...this.#catchUpStreams]) stream.close();
   }
 
@@ -138,12 +141,12 @@ export class TenantHub implements FeedHost, CatchUpHost {
     const { startRevision } = watcher.spec;
     watcher.next = startRevision > 0 ? startRevision : point.revision + 1;
     this.#points.set(watcher, point);
-    const backlog = point.revision - watcher.next;
-    const isNear = backlog < this.context.limits.backlogRevisionsMax;
-    this.#attach(watcher, isNear ? Math.min(watcher.next, point.revision + 1) : point.revision + 1);
+    const backlog = point.revision + 1 - watcher.next;
+    const isNear = backlog > 0 && backlog < this.context.limits.backlogRevisionsMax;
+    this.#attach(watcher, isNear ? watcher.next : 0);
   }
 
-  /** Attaches the watcher to the feed of its range. A new feed starts at `startRevision`. */
+  /** Attaches the watcher to the feed of its range. A new feed starts at `startRevision`, as `Feed` defines it. */
   #attach(watcher: Watcher, startRevision: number): void {
     const feed = this.#feedFor(watcher.spec, startRevision);
     feed.attach(watcher);
@@ -158,8 +161,16 @@ export class TenantHub implements FeedHost, CatchUpHost {
       return;
     }
     const point = this.#points.get(watcher);
+    const { feed, spec } = watcher;
+    if (point === undefined || feed === null) return;
     this.#points.delete(watcher);
-    if (point !== undefined) watcher.stream.onReady(watcher, point.header);
+    // A watch that starts now may start where its feed has just begun, which is after the fence.
+    const header = contentOf(feed.header);
+    const isBehindFeed = spec.startRevision === 0 && !feed.hasHistoryFor(watcher);
+    if (isBehindFeed && revisionOf(header) === feed.rounded) {
+      watcher.next = feed.rounded + 1;
+      watcher.stream.onReady(watcher, this.#noteHeader(header));
+    } else watcher.stream.onReady(watcher, point.header);
   }
 
   #feedFor(spec: WatcherSpec, startRevision: number): Feed {
@@ -193,8 +204,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
   }
 
   /**
-   * The feed of a created watcher has closed under it. A new feed never starts after the current revision: etcd does not report
-   * progress on a stream with a watch that starts later. `compacted` is the newest compaction if that is why.
+   * The feed of a created watcher has closed under it. `compacted` is the newest compaction if that is why.
    */
   #reattach(watcher: Watcher, compacted = 0): void {
     watcher.feed?.remove(watcher);
@@ -203,8 +213,8 @@ export class TenantHub implements FeedHost, CatchUpHost {
     // A watcher whose create etcd judged has no feed, and none of its range exists.
     if (watcher.spec.isEmpty || watcher.spec.startRevision < 0) this.#openCatchUp(watcher);
     else {
-      const current = Math.max(this.#headerRevision + 1, compacted);
-      this.#attach(watcher, Math.min(watcher.next, current));
+      const current = Math.max(this.#headerRevision, compacted);
+      this.#attach(watcher, watcher.next <= current ? watcher.next : 0);
     }
   }
 
@@ -280,9 +290,8 @@ export class TenantHub implements FeedHost, CatchUpHost {
     const isNegative = watcher.next < 0;
     if (isNegative) catchUp.startAt(1);
     if (watcher.feed === null) {
-      const current = response.revision + 1;
-      const startRevision = isNegative ? current : Math.min(watcher.next, current);
-      this.#feedFor(watcher.spec, startRevision).attach(watcher);
+      const isPast = !isNegative && watcher.next <= response.revision;
+      this.#feedFor(watcher.spec, isPast ? watcher.next : 0).attach(watcher);
     }
     if (!watcher.isCreated)
       watcher.stream.onReady(watcher, this.#noteHeader(contentOf(response.header)));

@@ -46,8 +46,20 @@ const positions: readonly Mutation[] = [
   mutation(
     'a feed resumes one revision late',
     feed,
-    'startRevision: position + 1',
-    'startRevision: position + 2',
+    'Math.max(1, this.position)',
+    'this.position + 2',
+  ),
+  mutation(
+    'a feed that etcd begins delivers events before its beginning',
+    feed,
+    'this.#assembler.startAfter(revision);',
+    '',
+  ),
+  mutation(
+    'a feed that has not begun has history for every watcher',
+    feed,
+    'startRevision === 0 ? Number.POSITIVE_INFINITY : startRevision',
+    'startRevision',
   ),
   mutation(
     'a progress response counts for a watch that etcd did not know yet',
@@ -91,12 +103,17 @@ const joins: readonly Mutation[] = [
   {
     what: 'a feed may start after the current revision',
     replacements: [
-      { file: tenantHub, from: 'Math.min(watcher.next, current));', to: 'watcher.next);' },
       {
         file: tenantHub,
-        from: 'isNegative ? current : Math.min(watcher.next, current)',
-        to: 'isNegative ? current : watcher.next',
+        from: 'watcher.next <= current ? watcher.next : 0',
+        to: 'watcher.next',
       },
+      {
+        file: tenantHub,
+        from: 'isPast ? watcher.next : 0',
+        to: 'isNegative ? response.revision + 1 : watcher.next',
+      },
+      { file: tenantHub, from: 'isNear ? watcher.next : 0', to: 'watcher.next' },
     ],
   },
   mutation(

@@ -27,6 +27,7 @@ function sample(cpuUs: number, p50Us: number): Sample {
     perSecond: 1000,
     p50Us,
     p99Us: 2 * p50Us,
+    etcdStreams: null,
     residentMiB: 20,
     peakMiB: 30,
   });

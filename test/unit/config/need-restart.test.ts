@@ -10,7 +10,16 @@ test('a reload applies exactly these settings', () => {
     ...['client-cert-auth', 'config', 'drain-window', 'endpoints', 'insecure-skip-tls-verify'],
     ...['jwks-file', 'jwt-algorithms', 'jwt-audience', 'jwt-claim', 'jwt-issuer', 'key'],
     ...['key-file', 'listen-addr', 'max-drain', 'min-drain', 'namespace', 'password-file'],
-    ...['read-only', 'server-name', 'trusted-ca-file', 'uri-pattern', 'user', 'users-file'],
+    ...[
+      'read-only',
+      'server-name',
+      'share-keepalives',
+      'share-watches',
+      'trusted-ca-file',
+      'uri-pattern',
+      'user',
+      'users-file',
+    ],
   ]);
 });
 

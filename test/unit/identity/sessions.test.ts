@@ -1,6 +1,7 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parsePasswordHash } from '../../../src/config/sections/users.ts';
 import { type SessionLimits, Sessions, sessionLimits } from '../../../src/identity/sessions.ts';
+import { newTokenKey, SignedTokens } from '../../../src/identity/signed-tokens.ts';
 import { systemRandom } from '../../../src/runtime/random.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { directoryOf } from '../../support/tenancy.ts';
@@ -13,9 +14,9 @@ function hashOf(spelled = text) {
   return hash;
 }
 
-function start(limits: Partial<SessionLimits> = {}) {
+function start(limits: Partial<SessionLimits> = {}, signed: SignedTokens | null = null) {
   const clock = new ManualClock();
-  const sessions = new Sessions(clock, systemRandom, { ...sessionLimits, ...limits });
+  const sessions = new Sessions(clock, systemRandom, signed, { ...sessionLimits, ...limits });
   const hash = hashOf();
   const directory = directoryOf({
     users: new Map([
@@ -90,4 +91,62 @@ test('at the limit no session is created until idle ones have expired', () => {
   clock.advance(300_001);
   expect(create()).not.toBe('');
   expect(sessions.count).toBe(1);
+});
+
+describe('workers that share a key', () => {
+  const signed = new SignedTokens(newTokenKey());
+
+  test('accept the token of another worker, and no changed one', () => {
+    const one = start({}, signed);
+    const other = start({}, signed);
+    const token = one.create();
+    expect(token).toMatch(/^[\w-]+$/);
+    const letters = [...token];
+    for (const [index, letter] of letters.entries()) {
+      const changed = letters.with(index, letter === 'A' ? 'B' : 'A').join('');
+      expect(other.sessions.identityOf(changed, other.directory), changed).toBeNull();
+    }
+    for (const bad of ['', token.slice(1), token.slice(0, -1), `${token}A`, `${token}=`]) {
+      expect(other.sessions.identityOf(bad, other.directory), bad).toBeNull();
+    }
+    expect(other.sessions.count).toBe(0);
+    expect(other.sessions.identityOf(token, other.directory)).toBe('user:red');
+    expect(one.sessions.identityOf(token, one.directory)).toBe('user:red');
+    expect(other.sessions.count).toBe(1);
+  });
+
+  test('reject a token of another key, and one for another password', () => {
+    const one = start({}, signed);
+    const stranger = start({}, new SignedTokens(newTokenKey()));
+    expect(stranger.sessions.identityOf(one.create(), stranger.directory)).toBeNull();
+    const other = start({}, signed);
+    const changed = directoryOf({ users: new Map([['red', hashOf(text.replace('aaa', 'bbb'))]]) });
+    expect(other.sessions.identityOf(one.create(), changed)).toBeNull();
+    expect(other.sessions.identityOf(one.create(), directoryOf({}))).toBeNull();
+  });
+
+  test('adopt a token within five minutes of its issue, and keep it while it is used', () => {
+    const one = start({}, signed);
+    const other = start({}, signed);
+    const token = one.create();
+    for (let i = 0; i < 3; i++) {
+      other.clock.advance(300_000);
+      expect(other.sessions.identityOf(token, other.directory)).toBe('user:red');
+    }
+    const late = start({}, signed);
+    late.clock.advance(300_001);
+    expect(late.sessions.identityOf(token, late.directory)).toBeNull();
+  });
+
+  test('apply the limits to adopted sessions, too', () => {
+    const one = start({}, signed);
+    const other = start({ sessionsPerUserMax: 2, sessionsMax: 3 }, signed);
+    for (let i = 0; i < 5; i++) {
+      expect(other.sessions.identityOf(one.create(), other.directory)).toBe('user:red');
+    }
+    expect(other.sessions.count).toBe(2);
+    expect(other.sessions.identityOf(one.create('blue'), other.directory)).toBe('user:blue');
+    expect(other.sessions.identityOf(one.create('blue'), other.directory)).toBeNull();
+    expect(other.sessions.count).toBe(3);
+  });
 });

@@ -17,7 +17,7 @@ const put = () => callOf('etcdserverpb.KV/Put', { tenant });
 function setup(level: LogLevel, keyOf: (() => string) | null = null) {
   const clock = new ManualClock();
   const written: string[] = [];
-  const logger = createLogger(level, { write: (line) => written.push(line) });
+  const logger = createLogger(level, {}, { write: (line) => written.push(line) });
   const etcd = new FakeEtcd<'tenant'>();
   const options = { clock, counters: new CallCounters(), events: callLog(logger, clock), keyOf };
   const top = onBytes(observe(options)(etcd));

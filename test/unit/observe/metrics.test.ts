@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { method } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
+import { KeepAliveStats } from '../../../src/lease/context.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
+import { ReadStats } from '../../../src/reads/coalesce.ts';
 import { HubStats } from '../../../src/watch/hub/hub-context.ts';
 
 const put = method('etcdserverpb.KV/Put');
@@ -10,6 +12,7 @@ const idle = {
   upstream: () => [],
   guard: () => ({ heldCalls: 0, heldBytes: 0, liveBreakers: 0 }),
   watches: () => new HubStats(),
+  sharing: () => ({ keepAlives: new KeepAliveStats(), reads: new ReadStats() }),
 };
 
 /** The lines of one metric, without its help. */
@@ -69,6 +72,7 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
   ];
   const metrics = new Metrics({
     ...idle,
+    ...idle,
     upstream: () => endpoints,
     guard: () => ({ heldCalls: 3, heldBytes: 300, liveBreakers: 2 }),
   });
@@ -80,13 +84,15 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
   metrics.namespaceViolated();
   metrics.authenticated('token');
   metrics.authenticated('authentication-failed');
-  metrics.reloaded(1_700_000_000, [
+  metrics.reloads.succeeded(1_700_000_000, [
     { use: 'server', listener: 'a:2379', epochSeconds: 1_800_000_000 },
   ]);
-  metrics.reloadFailed();
+  metrics.reloads.failed();
   const of = 'tenant="game-1",breaker="write"';
   expect(
-    (await lines(metrics, 'etcd_bulkhead_')).filter((line) => !line.includes('build_info')).sort(),
+    (await lines(metrics, 'etcd_bulkhead_'))
+      .filter((line) => !/build_info|_keepalive_|_shared_/.test(line))
+      .sort(),
   ).toEqual([
     'etcd_bulkhead_authentications_total{outcome="authentication-failed"} 1',
     'etcd_bulkhead_authentications_total{outcome="token"} 1',
@@ -105,7 +111,18 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     'etcd_bulkhead_tls_cert_expiry_timestamp_seconds{use="server",listener="a:2379"} 1800000000',
     'etcd_bulkhead_upstream_up{endpoint="a:1"} 1',
     'etcd_bulkhead_upstream_up{endpoint="b:1"} 0',
+    'etcd_bulkhead_watch_delivered_events_total 0',
+    'etcd_bulkhead_watch_feeds 0',
+    'etcd_bulkhead_watch_fences_total 0',
+    'etcd_bulkhead_watch_history_bytes 0',
+    'etcd_bulkhead_watch_joins_total{kind="history"} 0',
+    'etcd_bulkhead_watch_joins_total{kind="now"} 0',
+    'etcd_bulkhead_watch_joins_total{kind="private"} 0',
+    'etcd_bulkhead_watch_lagging_watchers 0',
+    'etcd_bulkhead_watch_rounds_total 0',
     'etcd_bulkhead_watch_streams 0',
+    'etcd_bulkhead_watch_upstream_events_total 0',
+    'etcd_bulkhead_watch_watchers 0',
   ]);
 });
 
@@ -132,4 +149,22 @@ test('every line is valid for Prometheus, and no metric is listed twice', async 
   expect(names).toEqual(
     expect.arrayContaining(['process_resident_memory_bytes', 'nodejs_eventloop_lag_seconds']),
   );
+});
+
+test('shared keepalives and reads are counted', async () => {
+  const keepAlives = new KeepAliveStats();
+  Object.assign(keepAlives, { clientStreams: 5, upstreamStreams: 3, requests: 9, renewals: 7 });
+  const reads = new ReadStats();
+  reads.joined = 2;
+  const metrics = new Metrics({ ...idle, sharing: () => ({ keepAlives, reads }) });
+  expect(await lines(metrics, 'etcd_bulkhead_keepalive')).toEqual([
+    'etcd_bulkhead_keepalive_client_streams 5',
+    'etcd_bulkhead_keepalive_upstream_streams 3',
+    'etcd_bulkhead_keepalive_requests_total 9',
+    'etcd_bulkhead_keepalive_renewals_total 7',
+    'etcd_bulkhead_keepalive_repeated_renewals_total 0',
+  ]);
+  expect(await lines(metrics, 'etcd_bulkhead_shared')).toEqual([
+    'etcd_bulkhead_shared_reads_total 2',
+  ]);
 });

@@ -1,0 +1,56 @@
+/** The content of the state pages of the admin address. */
+import type { EffectiveSetting } from '../config/config.ts';
+
+/** One endpoint as /upstreamz shows it. */
+export interface EndpointReport {
+  readonly name: string;
+  readonly state: string;
+  /** The system's message for the last failure. Empty if there was none. */
+  readonly lastError: string;
+  /** The etcd version that the endpoint reported. Empty if it has not reported one. */
+  readonly version: string;
+}
+
+/** One feed of shared watches as /watchz shows it. */
+export interface FeedReport {
+  readonly tenant: string;
+  /** The watched range, printable: the visible key and range end. */
+  readonly key: string;
+  readonly end: string;
+  readonly state: string;
+  /** Everything up to this revision has arrived from etcd. */
+  readonly revision: number;
+  readonly watchers: number;
+  readonly historyBytes: number;
+}
+
+/** The configuration as /configz shows it. */
+export interface ConfigurationReport {
+  /** A hash of the settings. Processes with equal settings have equal hashes. */
+  readonly hash: string;
+  /** When the configuration was applied, in ISO 8601. */
+  readonly since: string;
+  /** The problems of a later configuration that was rejected. */
+  readonly problems: readonly string[];
+  /** Changed settings that take effect with a restart. */
+  readonly needRestart: readonly string[];
+  readonly settings: readonly EffectiveSetting[];
+}
+
+/** One worker as /configz shows it. */
+export interface WorkerReport {
+  readonly worker: number;
+  /** Null while the worker is not running. */
+  readonly pid: number | null;
+  /** `starting`, `serving`, `hung` (it does not respond) or `ended`. */
+  readonly state: WorkerState;
+  /** How often it was started again. */
+  readonly restarts: number;
+  /** Hash of its active configuration, as of its last response. Empty if it has not responded yet. */
+  readonly hash: string;
+}
+
+export type WorkerState = 'starting' | 'serving' | 'hung' | 'ended';
+
+/** Adds the workers for which a row holds. A process without workers has none. */
+export type ByWorker<T> = T & { readonly workers?: readonly number[] };

@@ -1,0 +1,70 @@
+/**
+ * Session tokens that every worker can verify without asking the one that issued them. A token is a session ID, the time
+ * of issue, the user's name, and an HMAC over these and the user's password hash. So it becomes invalid with the password,
+ * and nothing about it has to be stored. The key exists only in the memory of the process and its workers.
+ */
+import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+
+export interface TokenContent {
+  readonly user: string;
+  readonly issuedMs: number;
+}
+
+const idLength = 16;
+const timeBytes = 6;
+const macBytes = 32;
+/** Longer tokens are not read. The name of a user has at most a few hundred bytes. */
+const tokenLengthMax = 4_096;
+
+/** Returns a new signing key for all workers of a process. */
+export function newTokenKey(): Uint8Array {
+  return randomBytes(32);
+}
+
+export class SignedTokens {
+  readonly #key: Uint8Array;
+
+  constructor(key: Uint8Array) {
+    this.#key = key;
+  }
+
+  /** `id` has 16 characters of base64url. The token has no dot, which distinguishes it from a JWT. */
+  sign(id: string, { user, issuedMs }: TokenContent, hashText: string): string {
+    const body = Buffer.alloc(timeBytes + Buffer.byteLength(user));
+    body.writeUIntBE(issuedMs, 0, timeBytes);
+    body.write(user, timeBytes);
+    return id + Buffer.concat([body, this.#mac(id, body, hashText)]).toString('base64url');
+  }
+
+  /** Returns the content without verifying the signature, or null if the text cannot be a token. */
+  read(token: string): TokenContent | null {
+    const bytes = bytesOf(token);
+    if (bytes === null) return null;
+    const user = bytes.toString('utf8', timeBytes, bytes.length - macBytes);
+    return { user, issuedMs: bytes.readUIntBE(0, timeBytes) };
+  }
+
+  /** Whether the token was signed for a user with this password hash. Takes the same time for every wrong signature. */
+  isSigned(token: string, hashText: string): boolean {
+    const bytes = bytesOf(token);
+    if (bytes === null) return false;
+    const body = bytes.subarray(0, bytes.length - macBytes);
+    const expected = this.#mac(token.slice(0, idLength), body, hashText);
+    return timingSafeEqual(expected, bytes.subarray(bytes.length - macBytes));
+  }
+
+  #mac(id: string, body: Uint8Array, hashText: string): Buffer {
+    const hmac = createHmac('sha256', this.#key);
+    // The length separates the two texts of variable length.
+    return hmac.update(`${id} ${body.length} `).update(body).update(hashText).digest();
+  }
+}
+
+/** Everything after the session ID. Null for texts of a wrong length or with characters outside base64url. */
+function bytesOf(token: string): Buffer | null {
+  if (token.length > tokenLengthMax) return null;
+  const encoded = token.slice(idLength);
+  const bytes = Buffer.from(encoded, 'base64url');
+  if (bytes.length < timeBytes + macBytes) return null;
+  return bytes.toString('base64url') === encoded ? bytes : null;
+}

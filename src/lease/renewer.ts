@@ -1,0 +1,418 @@
+/**
+ * Renews the leases of all clients of one kind on a few upstream streams. The rules:
+ *
+ * - A response comes from a renewal that was sent after the request had arrived. Requests for a lease that has not been sent
+ *   yet share one renewal; at most one renewal per lease is in flight.
+ * - Nothing is renewed without a client that waits for it. A renewal whose clients have left is dropped.
+ * - A lost stream is replaced, and its renewals are sent again: a renewal is idempotent. Clients notice only if that takes
+ *   longer than `requestTimeoutMs`, or `holdMs` while no endpoint takes keepalives.
+ * - A renewal that etcd rejects ends the streams of its clients, and no others.
+ *
+ *   renewal: waiting ─sent→ in flight ─response→ done;  in flight ─stream lost→ waiting
+ */
+import type { Message, OwnedMessage, Requests } from '../call/call.ts';
+import { refusal } from '../call/refusals.ts';
+import { method } from '../etcd/methods.ts';
+import type { Status } from '../grpc/status.ts';
+import type { CancelTimer } from '../runtime/clock.ts';
+import { jittered } from '../runtime/random.ts';
+import type { ClientRenewals, ClientStream } from './client-stream.ts';
+import type { KeepAliveContext } from './context.ts';
+import { type KeepAliveRequest, Renewal } from './renewal.ts';
+import { RenewalQueue } from './renewal-queue.ts';
+import { RenewalStream, type RenewalStreamOwner } from './renewal-stream.ts';
+import { classifyStreamEnd } from './stream-end.ts';
+
+const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
+const spread = 0.2;
+
+/** Starts the upstream call of a stream. */
+export type OpenStream = (stream: RenewalStream) => Requests<'store'>;
+
+export class Renewer implements RenewalStreamOwner, ClientRenewals {
+  readonly #context: KeepAliveContext;
+  readonly #openStream: OpenStream;
+  readonly #clients = new Set<ClientStream>();
+  /** The renewal of each lease that is waiting or in flight. */
+  readonly #renewals = new Map<string, Renewal>();
+  readonly #queue = new RenewalQueue();
+  #streams: RenewalStream[] = [];
+  #isPumping = false;
+  #isClosed = false;
+  #backoffMs = 0;
+  /** No stream is opened before. */
+  #openAtMs = 0;
+  /** No stream is opened beside a working one before: it may reach the member that has just failed. */
+  #spareAtMs = 0;
+  #stallMs: number;
+  /** How etcd itself ended a stream since the last response, for clients that do not wait any longer. */
+  #lastFailure: Status | null = null;
+  #idleSinceMs = 0;
+  #tickDueMs = 0;
+  #cancelTick: CancelTimer | null = null;
+  #cancelBackoff: CancelTimer = () => {};
+
+  constructor(context: KeepAliveContext, openStream: OpenStream) {
+    this.#context = context;
+    this.#openStream = openStream;
+    this.#stallMs = context.limits.stallMsMin;
+    context.availability.onAvailable(() => this.#onAvailable());
+  }
+
+  add(client: ClientStream): void {
+    this.#clients.add(client);
+    this.#context.stats.clientStreams += 1;
+    this.#tickLater();
+  }
+
+  remove(client: ClientStream, first: KeepAliveRequest | null): void {
+    if (!this.#clients.delete(client)) return;
+    this.#context.stats.clientStreams -= 1;
+    if (this.#clients.size === 0) this.#idleSinceMs = this.#context.clock.nowMs();
+    for (let request = first; request !== null; request = request.after) {
+      const { renewal } = request;
+      if (renewal === null) continue;
+      renewal.leave(request);
+      if (renewal.requests.length === 0) this.#drop(renewal);
+    }
+  }
+
+  renew(message: Message<'store'>, request: KeepAliveRequest): void {
+    this.#context.stats.requests += 1;
+    const key = latin1(message);
+    const current = this.#renewals.get(key);
+    if (current === undefined) {
+      const renewal = newRenewal(key, message);
+      renewal.join(request);
+      this.#renewals.set(key, renewal);
+      this.#queue.push(renewal);
+      this.#pump();
+    } else if (!current.isInFlight) {
+      current.join(request);
+    } else {
+      current.next ??= newRenewal(key, message);
+      current.next.join(request);
+    }
+  }
+
+  /** Ends every upstream stream. Clients are ended by the layers above. */
+  close(): void {
+    this.#isClosed = true;
+    this.#cancelTick?.();
+    this.#cancelBackoff();
+    for (const stream of [...this.#streams]) this.#closeStream(stream);
+  }
+
+  // ---- RenewalStreamOwner ----
+
+  onRenewed(stream: RenewalStream, renewal: Renewal, response: OwnedMessage<'store'>): void {
+    stream.progressMs = this.#context.clock.nowMs();
+    this.#backoffMs = 0;
+    this.#lastFailure = null;
+    this.#stallMs = this.#context.limits.stallMsMin;
+    this.#finish(renewal);
+    const { requests } = renewal;
+    const isShared = requests.length > 1;
+    // A copy if there are several: a client that receives its response may leave, which changes the list.
+    for (const request of isShared ? [...requests] : requests) {
+      request.renewal = null;
+      request.response = response;
+      request.isShared = isShared;
+      request.client.onOutcome();
+    }
+    if (stream.isRetiring && stream.sentCount === 0) this.#closeStream(stream);
+    this.#pump();
+  }
+
+  onStreamEnded(stream: RenewalStream, sent: readonly Renewal[], status: Status): void {
+    this.#removeStream(stream);
+    const end = classifyStreamEnd(status);
+    if (end === 'renewal') this.#rejectFirst(sent, status);
+    else this.#repeat(sent);
+    if (end === 'lost' && status.origin === 'peer') this.#lastFailure = status;
+    // A rejected renewal says nothing about the member: no backoff, or other leases would wait.
+    if (end !== 'renewal' || sent.length === 0) this.#backOff();
+    if (end === 'no-leader' && !this.#hasConfirmed) {
+      for (const client of [...this.#clients]) client.abort(status);
+    }
+    this.#pump();
+  }
+
+  onResumed(): void {
+    this.#pump();
+  }
+
+  onFault(error: unknown): void {
+    this.#context.onFault(error);
+  }
+
+  // ---- Renewals ----
+
+  /** `renewal` is over. The next one of its lease may be sent. */
+  #finish({ key, next }: Renewal): void {
+    if (next === null) {
+      this.#renewals.delete(key);
+      return;
+    }
+    this.#renewals.set(key, next);
+    this.#queue.push(next);
+  }
+
+  /** No client waits for `renewal` any longer. */
+  #drop(renewal: Renewal): void {
+    const { key, isInFlight } = renewal;
+    const current = this.#renewals.get(key);
+    if (current !== renewal) {
+      if (current?.next === renewal) current.next = null;
+    } else if (isInFlight) {
+      // Before its first response a stream may be in the guard's hold, and the renewal must not be sent from there.
+      const held = this.#streams.find((each) => !each.isConfirmed && each.hasOnly(renewal));
+      if (held === undefined) return;
+      this.#closeStream(held);
+      this.#finish(renewal);
+      this.#pump();
+    } else {
+      this.#renewals.delete(key);
+      this.#queue.remove(renewal);
+    }
+  }
+
+  #rejectFirst(sent: readonly Renewal[], status: Status): void {
+    const [rejected, ...others] = sent;
+    this.#repeat(others);
+    if (rejected === undefined) return;
+    this.#finish(rejected);
+    for (const request of [...rejected.requests]) this.#fail(request, status);
+  }
+
+  /** Ends the stream of a client, after the responses to its earlier requests. */
+  #fail(request: KeepAliveRequest, status: Status): void {
+    const { renewal } = request;
+    renewal?.leave(request);
+    if (renewal?.requests.length === 0) this.#drop(renewal);
+    request.failure = status;
+    request.client.onOutcome();
+  }
+
+  /** Puts renewals that were in flight back in front of the queue. Requests that came later for a lease join. */
+  #repeat(sent: readonly Renewal[]): void {
+    for (const renewal of sent.toReversed()) {
+      if (renewal.requests.length === 0) {
+        this.#finish(renewal);
+        continue;
+      }
+      for (const request of renewal.next?.requests ?? []) renewal.join(request);
+      renewal.next = null;
+      this.#queue.pushFront(renewal);
+    }
+  }
+
+  /** Sends what can be sent. Renewals are spread over the streams; a stream is opened if all are busy. */
+  #pump(): void {
+    // Sending may end a stream, which leads here again.
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      const nowMs = this.#context.clock.nowMs();
+      while (this.#queue.first !== null) {
+        let stream = this.#leastBusy(nowMs);
+        if ((stream === null || stream.sentCount > 0) && this.#mayOpen(nowMs)) {
+          this.#open(nowMs);
+          stream = this.#leastBusy(nowMs);
+        }
+        if (stream === null) return;
+        const renewal = this.#queue.shift();
+        if (renewal !== null) this.#send(renewal, stream, nowMs);
+      }
+    } finally {
+      this.#isPumping = false;
+    }
+  }
+
+  #send(renewal: Renewal, stream: RenewalStream, nowMs: number): void {
+    const { stats } = this.#context;
+    stats.renewals += 1;
+    if (renewal.wasSent) stats.repetitions += 1;
+    renewal.wasSent = true;
+    stream.renew(renewal, nowMs);
+  }
+
+  // ---- Streams ----
+
+  #leastBusy(nowMs: number): RenewalStream | null {
+    let found: RenewalStream | null = null;
+    for (const stream of this.#streams) {
+      if (!stream.takes(this.#context.limits, nowMs)) continue;
+      if (found === null || stream.sentCount < found.sentCount) found = stream;
+    }
+    return found;
+  }
+
+  #mayOpen(nowMs: number): boolean {
+    const { stats, limits } = this.#context;
+    if (!this.#canReachEtcd(nowMs)) return false;
+    if (this.#streams.length === 0) return true;
+    return stats.upstreamStreams < limits.streamsMax && nowMs >= this.#spareAtMs;
+  }
+
+  get #hasConfirmed(): boolean {
+    return this.#streams.some(({ isConfirmed }) => isConfirmed);
+  }
+
+  #canReachEtcd(nowMs: number): boolean {
+    const { availability } = this.#context;
+    return !this.#isClosed && nowMs >= this.#openAtMs && availability.isAvailable(keepAlive);
+  }
+
+  #open(nowMs: number): void {
+    const stream = new RenewalStream(this, nowMs);
+    this.#streams.push(stream);
+    this.#context.stats.upstreamStreams += 1;
+    stream.attach(this.#openStream(stream));
+    this.#tickLater();
+  }
+
+  #removeStream(stream: RenewalStream): void {
+    const index = this.#streams.indexOf(stream);
+    if (index < 0) return;
+    this.#streams.splice(index, 1);
+    this.#context.stats.upstreamStreams -= 1;
+  }
+
+  #closeStream(stream: RenewalStream): readonly Renewal[] {
+    this.#removeStream(stream);
+    return stream.close();
+  }
+
+  #backOff(): void {
+    const { clock, limits, random } = this.#context;
+    this.#backoffMs = Math.min(
+      limits.backoffMsMax,
+      Math.max(limits.backoffMsMin, this.#backoffMs * 2),
+    );
+    const delayMs = jittered(random, this.#backoffMs, spread);
+    const nowMs = clock.nowMs();
+    this.#openAtMs = nowMs + delayMs;
+    this.#spareAtMs = nowMs + limits.sparePauseMs;
+    this.#cancelBackoff();
+    this.#cancelBackoff = clock.after(delayMs, () => this.#guarded(() => this.#pump()));
+  }
+
+  #onAvailable(): void {
+    this.#openAtMs = 0;
+    this.#spareAtMs = 0;
+    this.#guarded(() => this.#pump());
+  }
+
+  // ---- The tick ----
+
+  /** Runs while there are clients or streams. */
+  #tickLater(): void {
+    if (this.#cancelTick !== null || this.#isClosed) return;
+    const { clock, limits } = this.#context;
+    this.#tickDueMs = clock.nowMs() + limits.tickMs;
+    this.#cancelTick = clock.after(limits.tickMs, () => {
+      this.#cancelTick = null;
+      this.#guarded(() => this.#tick(clock.nowMs()));
+      if (this.#clients.size > 0 || this.#streams.length > 0) this.#tickLater();
+    });
+  }
+
+  #tick(nowMs: number): void {
+    const isStalled = this.#closeStalled(nowMs);
+    if (isStalled) this.#stallMs = Math.min(this.#context.limits.stallMsMax, this.#stallMs * 2);
+    this.#retireOld(nowMs);
+    this.#failLate(nowMs);
+    if (this.#isSlow(nowMs)) this.#addStreams(nowMs);
+    else this.#closeSpareStream(nowMs);
+    this.#pump();
+  }
+
+  /** Returns whether a stream had stalled. Its renewals are sent again on other streams. */
+  #closeStalled(nowMs: number): boolean {
+    const stalled = this.#streams.filter(
+      ({ sentCount, progressMs }) => sentCount > 0 && nowMs - progressMs >= this.#stallMs,
+    );
+    for (const stream of stalled) this.#repeat(this.#closeStream(stream));
+    if (stalled.length > 0) this.#backOff();
+    return stalled.length > 0;
+  }
+
+  #retireOld(nowMs: number): void {
+    for (const stream of [...this.#streams]) {
+      if (nowMs - stream.openedMs < this.#context.limits.streamAgeMsMax) continue;
+      stream.isRetiring = true;
+      if (stream.sentCount === 0) this.#closeStream(stream);
+    }
+  }
+
+  /** Ends the streams of clients that have waited too long. */
+  #failLate(nowMs: number): void {
+    const { availability, holdMs, requestTimeoutMs } = this.#context;
+    const isAvailable = availability.isAvailable(keepAlive);
+    for (const current of [...this.#renewals.values()]) {
+      const isHeld = !(current.isInFlight || isAvailable);
+      const waitMsMax = isHeld ? Math.min(holdMs, requestTimeoutMs) : requestTimeoutMs;
+      const status =
+        this.#lastFailure ?? refusal(current.wasSent ? 'upstream-timeout' : 'upstream-lost');
+      for (const renewal of [current, current.next]) {
+        for (const request of [...(renewal?.requests ?? [])]) {
+          if (nowMs - request.arrivedMs >= waitMsMax) this.#fail(request, status);
+        }
+      }
+    }
+  }
+
+  /** Renewals wait although etcd has had time to respond to others. A late tick shows that the process itself is slow. */
+  #isSlow(nowMs: number): boolean {
+    const { tickMs, slowMs } = this.#context.limits;
+    if (this.#queue.first === null || nowMs - this.#tickDueMs >= tickMs / 2) return false;
+    return this.#streams.every((stream) => stream.inFlightMs(nowMs) >= slowMs);
+  }
+
+  /**
+   * With a slow etcd three streams renew three leases per second at worst, and leases would expire that survive without the
+   * proxy. As many streams are added as have proven to work.
+   */
+  #addStreams(nowMs: number): void {
+    const { slowStreamsMax } = this.#context.limits;
+    const confirmed = this.#streams.filter(({ isConfirmed }) => isConfirmed).length;
+    let unconfirmed = this.#streams.length - confirmed;
+    while (unconfirmed < confirmed && this.#streams.length < slowStreamsMax) {
+      if (!this.#canReachEtcd(nowMs)) return;
+      this.#open(nowMs);
+      unconfirmed += 1;
+    }
+  }
+
+  /** One at a time: a stream beyond the usual number that was not needed for a while, or the last ones without clients. */
+  #closeSpareStream(nowMs: number): void {
+    const { limits } = this.#context;
+    const isUnused = this.#clients.size === 0 && nowMs - this.#idleSinceMs >= limits.lingerMs;
+    if (!isUnused && this.#streams.length <= limits.streamsMax) return;
+    const spare = this.#streams.findLast(
+      ({ sentCount, progressMs }) =>
+        sentCount === 0 && (isUnused || nowMs - progressMs >= limits.lingerMs),
+    );
+    if (spare !== undefined) this.#closeStream(spare);
+  }
+
+  /** For work that a timer drives: there is no call to end with the fault. */
+  #guarded(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#context.onFault(error);
+    }
+  }
+}
+
+/** A copy of the request, which may lie in a connection's read buffer. */
+function newRenewal(key: string, message: Message<'store'>): Renewal {
+  return new Renewal(key, Uint8Array.from(message) as Message<'store'>);
+}
+
+function latin1(message: Uint8Array): string {
+  const { buffer, byteOffset, length } = message;
+  return Buffer.from(buffer, byteOffset, length).toString('latin1');
+}

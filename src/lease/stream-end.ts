@@ -1,0 +1,22 @@
+/** What the end of an upstream keepalive stream means for the renewals on it. Pure. */
+import { Code, type Status } from '../grpc/status.ts';
+
+/**
+ * `renewal`   etcd rejected the oldest renewal; its clients get the status. All others on the stream are sent again.
+ * `no-leader` the member has no leader, and ends streams that require one.
+ * `lost`      says nothing about a lease; everything on the stream is sent again.
+ */
+export type StreamEnd = 'renewal' | 'no-leader' | 'lost';
+
+const transientCodes: ReadonlySet<number> = new Set([
+  Code.OK,
+  Code.CANCELLED,
+  Code.DEADLINE_EXCEEDED,
+  Code.UNAVAILABLE,
+]);
+
+export function classifyStreamEnd({ code, text, origin }: Status): StreamEnd {
+  if (origin !== 'peer') return 'lost';
+  if (text === 'etcdserver: no leader') return 'no-leader';
+  return transientCodes.has(code) ? 'lost' : 'renewal';
+}

@@ -1,0 +1,210 @@
+/**
+ * One read at etcd for any number of callers. Each caller has its own deadline and cancels for itself; the read is cancelled
+ * when the last caller leaves. The read has the deadline of the caller that started it. If that passes first, the read is
+ * sent again for the callers that still wait.
+ */
+import type { Call, Etcd, FaultHandler, Message, OwnedMessage, Responses } from '../call/call.ts';
+import { builtMessage } from '../call/call.ts';
+import { refusal } from '../call/refusals.ts';
+import { type CallHandle, endedCall } from '../grpc/call.ts';
+import { Code, type Status } from '../grpc/status.ts';
+import type { Clock } from '../runtime/clock.ts';
+import { Deadline, type Deadlines } from '../runtime/deadlines.ts';
+import { asOwned } from '../runtime/owned-bytes.ts';
+
+const noHead = new Uint8Array(0);
+
+export interface SharedReadParts {
+  readonly next: Etcd<'tenant'>;
+  readonly clock: Clock;
+  readonly deadlines: Deadlines;
+  /** Where other callers find the read, under `key`, as long as it can be joined. */
+  readonly reads: Map<string, SharedRead>;
+  readonly key: string;
+  readonly request: Message<'tenant'>;
+}
+
+export class SharedRead implements Responses<'tenant'>, FaultHandler {
+  readonly parts: SharedReadParts;
+  #callers: Caller[] = [];
+  #handle: CallHandle = endedCall;
+  #deadlineMs = Number.POSITIVE_INFINITY;
+  #isEnded = false;
+  #attempts = 0;
+
+  constructor(parts: SharedReadParts) {
+    this.parts = parts;
+  }
+
+  get callers(): number {
+    return this.#callers.length;
+  }
+
+  join(call: Call, responses: Responses<'tenant'>): CallHandle {
+    const caller = new Caller(this, call, responses);
+    this.#callers.push(caller);
+    // The deadline of the first caller is that of the read, and the guard watches it.
+    if (this.#callers.length > 1) this.parts.deadlines.add(caller, call.deadlineMs);
+    return caller;
+  }
+
+  /** Sends the read with the deadline of its first caller. */
+  start(): void {
+    const [first] = this.#callers;
+    if (first === undefined) return;
+    const call = first.call.derive(first.call.method);
+    call.faultHandler = this;
+    this.parts.deadlines.remove(first);
+    this.#deadlineMs = call.deadlineMs;
+    this.#isEnded = false;
+    this.#attempts += 1;
+    const attempt = this.#attempts;
+    const handle = this.parts.next.unary(call, this.parts.request, this);
+    // It may have ended meanwhile, and another attempt may have taken its place.
+    if (attempt !== this.#attempts) return;
+    this.#handle = handle;
+    if (this.#callers.length === 0) handle.cancel();
+  }
+
+  leave(caller: Caller): void {
+    const index = this.#callers.indexOf(caller);
+    if (index < 0) return;
+    this.#callers.splice(index, 1);
+    if (this.#callers.length > 0 || this.#isEnded) return;
+    this.#end();
+    this.#handle.cancel();
+  }
+
+  deliver(message: OwnedMessage<'tenant'>): void {
+    this.#close();
+    const [first] = this.#callers;
+    if (this.#callers.length === 1) first?.deliver(message);
+    // A copy: a caller may leave while it receives the response.
+    else for (const caller of [...this.#callers]) caller.deliverShared(message);
+  }
+
+  deliverShared(head: Uint8Array, tail: Message<'tenant'>): void {
+    this.deliver(builtMessage(asOwned(Buffer.concat([head, tail]))));
+  }
+
+  end(status: Status): void {
+    this.#end();
+    const waiting = this.#callersBeyond(status);
+    const ended = waiting.length === 0 ? this.#callers : this.#callers.filter(isNotIn(waiting));
+    this.#callers = waiting;
+    for (const caller of ended) caller.end(status);
+    if (waiting.length > 0) this.#restart();
+  }
+
+  /** A bug below ends the call of every caller. */
+  onFault(error: unknown): void {
+    this.#end();
+    const callers = this.#callers;
+    this.#callers = [];
+    this.#handle.cancel();
+    for (const caller of callers) caller.fault(error);
+  }
+
+  // A unary call has one message in each direction: there is nothing to pause.
+  pauseRequests(): void {}
+
+  resumeRequests(): void {}
+
+  /** Callers that are not affected by `status`, because it only says that the deadline of the read has passed. */
+  #callersBeyond({ code }: Status): Caller[] {
+    const nowMs = this.parts.clock.nowMs();
+    if (code !== Code.DEADLINE_EXCEEDED || nowMs < this.#deadlineMs) return [];
+    return this.#callers.filter(({ call }) => call.deadlineMs > nowMs);
+  }
+
+  #restart(): void {
+    const { reads, key } = this.parts;
+    if (!reads.has(key)) reads.set(key, this);
+    this.start();
+  }
+
+  /** No caller may join any more. */
+  #close(): void {
+    const { reads, key } = this.parts;
+    if (reads.get(key) === this) reads.delete(key);
+  }
+
+  #end(): void {
+    this.#isEnded = true;
+    this.#close();
+  }
+}
+
+function isNotIn(callers: readonly Caller[]): (caller: Caller) => boolean {
+  return (caller) => !callers.includes(caller);
+}
+
+/** One caller of a shared read. */
+class Caller extends Deadline implements CallHandle {
+  readonly call: Call;
+  readonly #read: SharedRead;
+  readonly #above: Responses<'tenant'>;
+  #isEnded = false;
+
+  constructor(read: SharedRead, call: Call, above: Responses<'tenant'>) {
+    super();
+    this.#read = read;
+    this.call = call;
+    this.#above = above;
+  }
+
+  deliver(message: OwnedMessage<'tenant'>): void {
+    if (this.#isEnded) return;
+    try {
+      this.#above.deliver(message);
+    } catch (error) {
+      this.call.fault(error);
+    }
+  }
+
+  deliverShared(message: Message<'tenant'>): void {
+    if (this.#isEnded) return;
+    try {
+      this.#above.deliverShared(noHead, message);
+    } catch (error) {
+      this.call.fault(error);
+    }
+  }
+
+  end(status: Status): void {
+    if (this.#isEnded) return;
+    this.#leave();
+    try {
+      this.#above.end(status);
+    } catch (error) {
+      this.call.fault(error);
+    }
+  }
+
+  fault(error: unknown): void {
+    if (this.#isEnded) return;
+    this.#leave();
+    this.call.fault(error);
+  }
+
+  cancel(): void {
+    if (this.#isEnded) return;
+    this.#leave();
+    this.#read.leave(this);
+  }
+
+  override onDeadline(): void {
+    if (this.#isEnded) return;
+    this.#read.leave(this);
+    this.end(refusal('deadline-passed'));
+  }
+
+  pauseResponses(): void {}
+
+  resumeResponses(): void {}
+
+  #leave(): void {
+    this.#isEnded = true;
+    this.#read.parts.deadlines.remove(this);
+  }
+}

@@ -1,0 +1,278 @@
+/**
+ * The primary process of `--workers`: starts the workers, replaces those that end, and passes reloads and the drain on to
+ * them. It serves the admin address for all. It binds the client addresses through node:cluster and serves no clients.
+ */
+import cluster from 'node:cluster';
+import { extname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ActiveConfiguration } from '../admin/active-configuration.ts';
+import type { ByWorker, EndpointReport, FeedReport, WorkerReport } from '../admin/reports.ts';
+import { type Admin, startAdmin } from '../admin/server.ts';
+import { certificateExpiries } from '../config/certificate-expiry.ts';
+import type { Config } from '../config/config.ts';
+import type { LoadResult } from '../config/load.ts';
+import { formatProblem } from '../config/problem.ts';
+import { removeAbandonedSocket } from '../grpc/bind.ts';
+import { newTokenKey } from '../identity/signed-tokens.ts';
+import { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Logger } from '../observe/logger.ts';
+import { PrimaryMetrics } from '../observe/primary-metrics.ts';
+import { version } from '../observe/version.ts';
+import type { RunningProxy } from '../proxy/proxy.ts';
+import { type Clock, systemClock } from '../runtime/clock.ts';
+import { type Random, systemRandom } from '../runtime/random.ts';
+import { groupedByWorker } from './by-worker.ts';
+import { heartbeatLimits } from './heartbeat.ts';
+import type { Collected } from './messages.ts';
+import { Slot } from './slot.ts';
+import { WorkerConfig } from './worker-config.ts';
+import { WorkerProcess } from './worker-process.ts';
+
+/** Binding addresses and checking ten thousand tenants take less than a second. */
+const prepareTimeoutMs = 10_000;
+/** Shorter than the timeout of a scrape. */
+const collectTimeoutMs = 1_000;
+/** A worker that has not ended by itself this long after its last drain window is killed. */
+const drainGraceMs = 2_000;
+
+export interface SupervisorDependencies {
+  readonly logger: Logger;
+  readonly clock?: Clock;
+  readonly random?: Random;
+}
+
+/**
+ * Resolves when every worker serves. Rejects with the system's error if an address cannot be bound. All workers end with
+ * this process.
+ */
+export async function startWorkers(
+  config: Config,
+  dependencies: SupervisorDependencies,
+): Promise<RunningProxy> {
+  const supervisor = new Supervisor(config, dependencies);
+  process.once('exit', () => supervisor.kill());
+  try {
+    await supervisor.start();
+  } catch (error) {
+    supervisor.kill();
+    throw error;
+  }
+  return supervisor;
+}
+
+class Supervisor implements RunningProxy {
+  adminAddress: string | null = null;
+  readonly #logger: Logger;
+  readonly #clock: Clock;
+  readonly #tokenKey = newTokenKey();
+  readonly #lifecycle = new Lifecycle();
+  readonly #metrics: PrimaryMetrics;
+  readonly #config: WorkerConfig;
+  readonly #configuration: ActiveConfiguration;
+  readonly #slots: readonly Slot[];
+  #admin: Admin | null = null;
+  /** Processes are not started during a reload, so that none has a configuration that the others do not have. */
+  #reload: Promise<void> = Promise.resolve();
+
+  constructor(
+    config: Config,
+    { logger, clock = systemClock, random = systemRandom }: SupervisorDependencies,
+  ) {
+    this.#logger = logger;
+    this.#clock = clock;
+    this.#config = new WorkerConfig(config);
+    this.#configuration = new ActiveConfiguration(config, clock.epochMs());
+    this.#metrics = new PrimaryMetrics(
+      () => config.workers,
+      () => this.#reports().filter(({ state }) => state === 'serving').length,
+    );
+    this.#metrics.reloads.succeeded(clock.epochMs() / 1_000, certificateExpiries(config));
+    const dependencies = {
+      ...{ clock, random, logger },
+      fork: (worker: number) => this.#fork(worker),
+      reloaded: () => this.#reload,
+      onEnd: (worker: number) => this.#onEnd(worker),
+      onRestart: (worker: number) => this.#metrics.restarted(worker),
+      onServing: (addresses: ReadonlyMap<string, string>) => this.#config.bound(addresses),
+    };
+    this.#slots = Array.from(
+      { length: config.workers },
+      (_, index) => new Slot(index + 1, dependencies),
+    );
+  }
+
+  get addresses(): readonly string[] {
+    return this.#config.addresses;
+  }
+
+  async start(): Promise<void> {
+    const { active } = this.#config;
+    cluster.schedulingPolicy = cluster.SCHED_RR;
+    cluster.setupPrimary({
+      exec: fileURLToPath(
+        // The same extension as this file: .ts in the source tree, .js in a build.
+        new URL(`./proxy-worker${extname(import.meta.filename)}`, import.meta.url),
+      ),
+      args: [],
+      serialization: 'advanced',
+    });
+    await removeAbandonedSockets(active);
+    await Promise.all(this.#slots.map((slot) => slot.start()));
+    if (active.adminAddress !== null) {
+      this.#admin = await startAdmin({
+        address: active.adminAddress,
+        lifecycle: this.#lifecycle,
+        version,
+        configuration: () => this.#configuration.report,
+        upstream: () => this.#endpoints(),
+        feeds: () => this.#feeds(),
+        metrics: () => this.#exposition(),
+        workers: () => this.#reports(),
+      });
+      this.adminAddress = this.#admin.address;
+    }
+    this.#lifecycle.move('serving');
+    this.#tick();
+  }
+
+  reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
+    this.#reload = this.#apply(loaded);
+    return this.#reload;
+  }
+
+  async drain(): Promise<number> {
+    this.#lifecycle.move('draining');
+    for (const slot of this.#slots) slot.stop();
+    await this.#reload;
+    const timeoutMs = this.#config.active.drain.maxMs + drainGraceMs;
+    const processes = this.#processes();
+    await Promise.all(processes.map((each) => each.drain(timeoutMs)));
+    this.#lifecycle.move('stopping');
+    await this.#admin?.close();
+    return processes.reduce((sum, { abortedCalls }) => sum + abortedCalls, 0);
+  }
+
+  /** Ends all workers at once. */
+  kill(): void {
+    for (const slot of this.#slots) {
+      slot.stop();
+      slot.process?.kill();
+    }
+  }
+
+  /** All workers apply the configuration, or none does. */
+  async #apply({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
+    if (config === null) {
+      this.#reject(problems.map(formatProblem));
+      return;
+    }
+    await removeAbandonedSockets(config);
+    const processes = this.#processes();
+    const prepared = await Promise.all(
+      processes.map(async (each) => {
+        const response = await each.prepare(config, prepareTimeoutMs);
+        if (response !== null) return response;
+        // A worker that has ended is replaced. Its replacement starts with the configuration that is active then.
+        const problem = `worker with pid ${each.pid} does not respond`;
+        return { problems: each.hasEnded ? [] : [problem], addresses: null };
+      }),
+    );
+    const found = new Set(prepared.flatMap((each) => each.problems));
+    if (found.size > 0) {
+      for (const each of processes) each.discard();
+      this.#reject([...found]);
+      return;
+    }
+    for (const each of processes) each.commit();
+    const addresses = prepared.map((each) => each.addresses).find((each) => each !== null);
+    if (addresses != null) this.#config.bound(addresses);
+    this.#commit(config);
+  }
+
+  #commit(config: Config): void {
+    const epochMs = this.#clock.epochMs();
+    const needRebind = this.#config.commit(config);
+    this.#configuration.apply(config, epochMs, needRebind);
+    this.#metrics.reloads.succeeded(epochMs / 1_000, certificateExpiries(config));
+    this.#logger.info('reloaded', { needRestart: this.#configuration.report.needRestart });
+  }
+
+  #reject(problems: readonly string[]): void {
+    this.#configuration.reject(problems);
+    this.#metrics.reloads.failed();
+    this.#logger.error('reload failed; the previous configuration stays active', { problems });
+  }
+
+  #fork(worker: number): WorkerProcess {
+    const config = this.#config.forNewWorker;
+    const tokenKey = this.#tokenKey;
+    return new WorkerProcess(cluster.fork(), this.#clock, {
+      ...{ kind: 'start', worker, config, tokenKey },
+    });
+  }
+
+  #onEnd(worker: number): void {
+    this.#metrics.workers.ended(worker);
+    const processes = this.#processes();
+    if (processes.some(({ isServing }) => isServing) || !this.#config.keepPorts()) return;
+    // These would bind other ports. They are started again with the same ones.
+    for (const each of processes) each.kill();
+  }
+
+  /** Checks that the workers respond. */
+  #tick(): void {
+    for (const each of this.#processes()) each.tick();
+    this.#clock.after(heartbeatLimits.intervalMs, () => this.#tick());
+  }
+
+  #processes(): readonly WorkerProcess[] {
+    return this.#slots.flatMap(({ process }) =>
+      process === null || process.hasEnded ? [] : [process],
+    );
+  }
+
+  #reports(): readonly WorkerReport[] {
+    return this.#slots.map(({ report }) => report);
+  }
+
+  async #endpoints(): Promise<readonly ByWorker<EndpointReport>[]> {
+    const collected = await this.#collect('endpoints');
+    return groupedByWorker(collected.map(({ worker, value }) => ({ worker, rows: value })));
+  }
+
+  /** Equal feeds of two workers are two feeds. */
+  async #feeds(): Promise<readonly ByWorker<FeedReport>[]> {
+    const collected = await this.#collect('feeds');
+    return collected.flatMap(({ worker, value }) =>
+      value.map((feed) => ({ ...feed, workers: [worker] })),
+    );
+  }
+
+  async #exposition(): Promise<{ readonly contentType: string; readonly text: string }> {
+    for (const { worker, value } of await this.#collect('metrics')) {
+      this.#metrics.workers.collected(worker, value);
+    }
+    return this.#metrics.exposition();
+  }
+
+  /** Workers that do not respond in time are missing. */
+  async #collect<K extends keyof Collected>(
+    what: K,
+  ): Promise<readonly { readonly worker: number; readonly value: Collected[K] }[]> {
+    const collected = await Promise.all(
+      this.#slots.map(async ({ worker, process }) => {
+        const value = process?.isServing ? await process.collect(what, collectTimeoutMs) : null;
+        // A worker that has ended meanwhile does not count any more.
+        return value === null || process?.hasEnded !== false ? [] : [{ worker, value }];
+      }),
+    );
+    return collected.flat();
+  }
+}
+
+/** Workers bind a path together, so one of them could remove the file that the others have just bound. */
+async function removeAbandonedSockets({ listeners }: Config): Promise<void> {
+  for (const { address } of listeners) {
+    if ('path' in address) await removeAbandonedSocket(address.path);
+  }
+}

@@ -1,0 +1,88 @@
+/**
+ * The configuration that a new worker starts with, so that it serves exactly as the workers that have been running: with the
+ * active configuration, except the settings that a reload does not apply, and on the same ports.
+ */
+import type { Config } from '../config/config.ts';
+import type { ListenerConfig } from '../config/sections/listeners.ts';
+import { tlsMode } from '../proxy/listeners.ts';
+
+export class WorkerConfig {
+  readonly #started: Config;
+  #active: Config;
+  #listeners: readonly ListenerConfig[];
+  #addresses: ReadonlyMap<string, string> = new Map();
+  /** Ports that replace port 0, by listener. */
+  #ports = new Map<string, number>();
+
+  constructor(config: Config) {
+    this.#started = config;
+    this.#active = config;
+    this.#listeners = config.listeners;
+  }
+
+  get active(): Config {
+    return this.#active;
+  }
+
+  /** The bound addresses, in the order of the configuration. */
+  get addresses(): readonly string[] {
+    return this.#active.listeners.flatMap(({ name }) => this.#addresses.get(name) ?? []);
+  }
+
+  /** Records the bound addresses that a worker has reported. All workers have the same ones. */
+  bound(addresses: ReadonlyMap<string, string>): void {
+    this.#addresses = addresses;
+  }
+
+  /** Makes `next` the active configuration. Returns the names of listeners that keep their TLS mode until a restart. */
+  commit(next: Config): readonly string[] {
+    const before = new Map(this.#listeners.map((listener) => [listener.name, listener]));
+    const needRebind: string[] = [];
+    this.#listeners = next.listeners.map((listener) => {
+      const bound = before.get(listener.name);
+      if (bound === undefined || tlsMode(bound.tls) === tlsMode(listener.tls)) return listener;
+      needRebind.push(listener.name);
+      return { ...listener, tls: bound.tls };
+    });
+    this.#active = next;
+    return needRebind;
+  }
+
+  /**
+   * Called when no worker serves, which closes the listeners: those on port 0 keep the port that was picked before. Returns
+   * whether new workers now get other ports than those before.
+   */
+  keepPorts(): boolean {
+    let hasChanged = false;
+    for (const { name, address } of this.#listeners) {
+      const bound = this.#addresses.get(name);
+      if ('path' in address || address.port !== 0 || bound === undefined) continue;
+      const port = Number(bound.slice(bound.lastIndexOf(':') + 1));
+      hasChanged ||= this.#ports.get(name) !== port;
+      this.#ports.set(name, port);
+    }
+    return hasChanged;
+  }
+
+  /** For a worker that starts now. */
+  get forNewWorker(): Config {
+    const { transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs } =
+      this.#started;
+    const { keepaliveMs, keepaliveTimeoutMs, breaker, limits } = this.#started;
+    const { advertiseClientUrls, adminAddress } = this.#started;
+    return {
+      ...this.#active,
+      ...{ transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs },
+      ...{ keepaliveMs, keepaliveTimeoutMs, breaker, limits },
+      ...{ advertiseClientUrls, adminAddress },
+      listeners: this.#listeners.map((listener) => this.#withPort(listener)),
+    };
+  }
+
+  #withPort(listener: ListenerConfig): ListenerConfig {
+    const { name, address } = listener;
+    const port = this.#ports.get(name);
+    if ('path' in address || address.port !== 0 || port === undefined) return listener;
+    return { ...listener, address: { ...address, port } };
+  }
+}

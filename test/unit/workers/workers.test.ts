@@ -1,0 +1,137 @@
+import { describe, expect, test } from 'vitest';
+import { loadConfig } from '../../../src/config/load.ts';
+import { type SettingName, settingNames, settingOf } from '../../../src/config/schema.ts';
+import type { ListenerConfig } from '../../../src/config/sections/listeners.ts';
+import { groupedByWorker } from '../../../src/workers/by-worker.ts';
+import { Heartbeat } from '../../../src/workers/heartbeat.ts';
+import { RestartBackoff } from '../../../src/workers/restart-backoff.ts';
+import { WorkerConfig } from '../../../src/workers/worker-config.ts';
+
+function configOf(file: Readonly<Record<string, unknown>>) {
+  const { config, problems } = loadConfig({
+    flags: new Map(),
+    environment: {},
+    file: { name: 'c.yaml', text: JSON.stringify({ endpoints: ['a:1'], ...file }) },
+    checkTenants: () => [],
+  });
+  if (config === null) throw new Error(JSON.stringify(problems));
+  return config;
+}
+
+describe('the restart of a worker', () => {
+  const middle = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
+  const limits = { firstMs: 100, maxMs: 1_000, stableMs: 60_000 };
+
+  test('is delayed twice as long after each early end, up to a limit', () => {
+    const backoff = new RestartBackoff(middle, limits);
+    const delays = Array.from({ length: 6 }, () => backoff.delayMs(5));
+    expect(delays).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+  });
+
+  test('is soon again after a worker that ran long', () => {
+    const backoff = new RestartBackoff(middle, limits);
+    for (let i = 0; i < 5; i++) backoff.delayMs(5);
+    expect(backoff.delayMs(60_000)).toBe(100);
+    expect(backoff.delayMs(5)).toBe(200);
+  });
+});
+
+test('a worker is hung, and killed later, by pings without a response', () => {
+  const heartbeat = new Heartbeat({ intervalMs: 1, hungAfter: 2, killAfter: 4 });
+  const states = Array.from({ length: 6 }, () => {
+    heartbeat.pinged();
+    return [heartbeat.isHung, heartbeat.mustBeKilled];
+  });
+  expect(states.map(([isHung]) => isHung)).toEqual([false, false, true, true, true, true]);
+  expect(states.map(([, mustBeKilled]) => mustBeKilled)).toEqual([
+    ...[false, false, false, false, true, true],
+  ]);
+  heartbeat.responded();
+  expect([heartbeat.isHung, heartbeat.mustBeKilled]).toEqual([false, false]);
+});
+
+test('equal rows of workers are one row', () => {
+  const up = { name: 'a:1', state: 'ready' };
+  const down = { name: 'a:1', state: 'failed' };
+  expect(
+    groupedByWorker([
+      { worker: 1, rows: [up] },
+      { worker: 2, rows: [down] },
+      { worker: 3, rows: [up] },
+    ]),
+  ).toEqual([
+    { ...up, workers: [1, 3] },
+    { ...down, workers: [2] },
+  ]);
+});
+
+describe('the configuration of a new worker', () => {
+  const name = '127.0.0.1:0';
+  const portOf = ({ address }: ListenerConfig) => ('port' in address ? address.port : null);
+
+  test('has the values of the first start for every setting that a reload does not apply', () => {
+    const others: { readonly [name in SettingName]?: unknown } = {
+      'dial-keepalive-time': '20s',
+      'dial-keepalive-timeout': '6s',
+      'max-concurrent-streams': 7,
+      'max-request-bytes': '1MiB',
+      'advertise-client-url': ['http://a:1'],
+      'share-reads': true,
+      hold: '1s',
+      'request-timeout': '20s',
+      breaker: false,
+      'breaker-window': '20s',
+      'breaker-min-calls': 7,
+      'breaker-error-percent': 7,
+      'breaker-open': '2s',
+      'breaker-open-max': '20s',
+      workers: 3,
+      'admin-addr': '127.0.0.1:1',
+      'log-level': 'debug',
+      'log-keys': true,
+      transport: 'grpc-js',
+    };
+    const restart = settingNames.filter((each) => {
+      const { reload, notInFile } = settingOf(each);
+      return reload === 'restart' && notInFile !== true;
+    });
+    expect(Object.keys(others).sort()).toEqual([...restart].sort());
+    const started = configOf({ workers: 2 });
+    const config = new WorkerConfig(started);
+    config.commit(configOf({ ...others, namespace: 'new/', 'drain-window': '1s' }));
+    const { effective: _, tenants, drain, ...kept } = config.forNewWorker;
+    expect(tenants).toMatchObject([{ namespace: 'new/' }]);
+    expect(drain).toMatchObject({ windowMs: 1_000 });
+    const { effective: _e, tenants: _t, drain: _d, ...before } = started;
+    expect(kept).toEqual(before);
+  });
+
+  test('has port 0 while workers hold the port that was picked, and that port afterwards', () => {
+    const config = new WorkerConfig(configOf({ 'listen-addr': `${name},127.0.0.2:7` }));
+    const ports = () => config.forNewWorker.listeners.map(portOf);
+    config.bound(
+      new Map([
+        [name, '127.0.0.1:4711'],
+        ['127.0.0.2:7', '127.0.0.2:7'],
+      ]),
+    );
+    expect(config.addresses).toEqual(['127.0.0.1:4711', '127.0.0.2:7']);
+    expect(ports()).toEqual([0, 7]);
+    expect(config.keepPorts()).toBe(true);
+    expect(ports()).toEqual([4711, 7]);
+    // Workers that start now already get the right ports.
+    expect(config.keepPorts()).toBe(false);
+  });
+
+  test('keeps the TLS mode of bound listeners', () => {
+    const plain = configOf({ 'listen-addr': name });
+    const [listener] = plain.listeners;
+    if (listener === undefined) throw new Error('no listener');
+    const tls = { certificate: Buffer.from('c'), key: Buffer.from('k'), clientAuthorities: null };
+    const config = new WorkerConfig(plain);
+    const added = { ...listener, name: 'added', tls };
+    const needRebind = config.commit({ ...plain, listeners: [{ ...listener, tls }, added] });
+    expect(needRebind).toEqual([name]);
+    expect(config.forNewWorker.listeners.map((each) => each.tls !== null)).toEqual([false, true]);
+  });
+});
