@@ -35,6 +35,16 @@ export default defineConfig({
       {
         test: {
           ...withEtcd,
+          // The watch protocol once more, with watches that share feeds.
+          name: 'conformance-shared',
+          include: ['test/conformance/{watch,watch-progress,compact}.test.ts'],
+          env: { ETCD_BULKHEAD_SHARE_WATCHES: 'true' },
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          ...withEtcd,
           name: 'integration',
           include: ['test/{integration,isolation,differential}/**/*.test.ts'],
           exclude: [measured],

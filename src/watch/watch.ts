@@ -30,7 +30,9 @@ export function watch({ limits, hub, isShared }: WatchOptions): Layer<'tenant'> 
         const { floor } = tenant.state;
         if (isShared(call)) {
           const requiresLeader = metadataValue(call.metadata, 'hasleader') === 'true';
-          return new SharedStream(responses, hub.of(tenant, requiresLeader), floor, limits);
+          const stream = new SharedStream(responses, hub.of(tenant, requiresLeader), floor, limits);
+          stream.limitTo(call.deadlineMs);
+          return stream;
         }
         const stream = new DirectStream(responses, floor, limits);
         stream.attachStream(next.stream(call, stream));

@@ -61,6 +61,7 @@ export async function soak(
   const warmUp = new Load(sidecar.address, workers, seed + workers);
   await sleep(warmUpMs);
   await warmUp.stop();
+  await quietEtcd(etcd.clientUrl);
   const heapBefore = await quietHeap(sidecar);
   const before = await observe(sidecar);
 
@@ -80,15 +81,26 @@ export async function soak(
     clearInterval(compaction);
     await load.stop();
   }
+  const left = await quietEtcd(etcd.clientUrl);
   const heapAfter = await quietHeap(sidecar);
   const after = await observe(sidecar);
   const { counts: operations } = load;
   const complaints = [...warmUp.complaints, ...load.complaints];
   if (sidecar.printed.includes('"event":"fault"')) complaints.push(sidecar.printed);
-  const left = await leftInEtcd(etcd.clientUrl);
   const heaps = { heapBefore, heapAfter, leftInEtcd: left };
   const run = { before, during, after, ...heaps, operations, complaints };
   return { ...run, findings: verdict(run) };
+}
+
+/** What is left at etcd once feeds and shared keepalive streams without users have lingered, at most 20 s after their last user. */
+async function quietEtcd(url: string): Promise<LeftInEtcd> {
+  const deadline = Date.now() + 40_000;
+  for (;;) {
+    const left = await leftInEtcd(url);
+    const isQuiet = left.watchers + left.watchStreams + left.openStreams === 0;
+    if (isQuiet || Date.now() > deadline) return left;
+    await sleep(500);
+  }
 }
 
 /** Nothing is asked of the proxy, it has had the time to notice, and its heap has given back what it does not need. */

@@ -16,8 +16,13 @@ const quiet: Partial<Record<SettingName, string>> = {
 };
 
 /** The program's own, so that it counts for the whole program too, which test/support/sidecar.ts starts. */
-const transportVariable = 'ETCD_BULKHEAD_TRANSPORT';
-const transport = process.env[transportVariable];
+const passedVariables = ['ETCD_BULKHEAD_TRANSPORT', 'ETCD_BULKHEAD_SHARE_WATCHES'];
+const passed = Object.fromEntries(
+  passedVariables.flatMap((name) => {
+    const value = process.env[name];
+    return value === undefined ? [] : [[name, value]];
+  }),
+);
 
 /** A tenant by its settings in the configuration file. */
 export interface TestTenant {
@@ -51,7 +56,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   const listeners = tenants.map(({ name }, i) => ({ address: `127.0.0.${i + 1}:0`, tenant: name }));
   const loaded = loadConfig({
     flags: new Map(),
-    environment: transport === undefined ? {} : { [transportVariable]: transport },
+    environment: passed,
     file: { name: 'test', text: JSON.stringify({ endpoints, tenants, listeners, ...settings }) },
     defaults: quiet,
     checkTenants: () => [],

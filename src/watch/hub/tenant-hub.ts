@@ -7,8 +7,9 @@
  *   private watch until it has caught up.
  */
 import { Call, type Etcd } from '../../call/call.ts';
-import { refusal } from '../../call/refusals.ts';
+import { type RefusalName, reasonTrailer, refusal } from '../../call/refusals.ts';
 import { type Method, method } from '../../etcd/methods.ts';
+import { metadataValue } from '../../grpc/metadata.ts';
 import type { Status } from '../../grpc/status.ts';
 import type { Peer } from '../../grpc/transport.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
@@ -27,6 +28,8 @@ const watchMethod = method('etcdserverpb.Watch/Watch');
 const ownPeer: Peer = { listener: '', remote: '', certificate: null };
 const noBytes: Uint8Array = new Uint8Array(0);
 const noLeaderText = 'etcdserver: no leader';
+/** A key outside the namespace came back. The clients must see it, as on a stream that is not shared. */
+const violation: RefusalName = 'stream-violation';
 
 export interface TenantHubOptions {
   readonly context: HubContext;
@@ -221,7 +224,8 @@ export class TenantHub implements FeedHost, CatchUpHost {
   // ---- FeedHost ----
 
   endsClientStreams(status: Status): boolean {
-    return this.#options.requiresLeader && status.text === noLeaderText;
+    const isViolation = metadataValue(status.trailers, reasonTrailer) === violation;
+    return isViolation || (this.#options.requiresLeader && status.text === noLeaderText);
   }
 
   watchUpstream(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch {

@@ -62,6 +62,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   /** Creates over a limit, to be rejected once no create is pending. Counted, so that they cost no memory. */
   #overLimit = 0;
   #cancelJoinTimer: CancelTimer | null = null;
+  #cancelDeadline: CancelTimer = () => {};
   #isEnded = false;
 
   constructor(
@@ -75,6 +76,16 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     this.#floor = floor;
     this.#limits = limits;
     this.#progress = new ProgressRequests(hub, this);
+  }
+
+  /** Ends the stream at the client's deadline: a shared stream has no call at etcd that could expire. */
+  limitTo(deadlineMs: number): void {
+    if (deadlineMs === Number.POSITIVE_INFINITY) return;
+    const { clock } = this.#hub.context;
+    const remainingMs = Math.max(0, deadlineMs - clock.nowMs());
+    this.#cancelDeadline = clock.after(remainingMs, () =>
+      this.onStreamEnded(refusal('deadline-passed')),
+    );
   }
 
   // ---- From the client ----
@@ -303,6 +314,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
 
   #close(): void {
     this.#isEnded = true;
+    this.#cancelDeadline();
     this.#cancelJoinTimer?.();
     this.#progress.close();
     for (const watcher of this.watchers.keys()) this.#hub.leave(watcher);
