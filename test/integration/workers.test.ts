@@ -37,7 +37,13 @@ interface WorkerState {
 }
 
 function start(...args: string[]): Promise<Sidecar> {
-  return Sidecar.start(`--endpoints=${etcd.address}`, '--workers=2', ...quick, ...args);
+  return Sidecar.start(
+    `--endpoints=${etcd.address}`,
+    '--workers=2',
+    '--share-watches',
+    ...quick,
+    ...args,
+  );
 }
 
 async function workersOf(sidecar: Sidecar): Promise<readonly WorkerState[]> {
