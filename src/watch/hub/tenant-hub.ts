@@ -193,6 +193,8 @@ export class TenantHub implements FeedHost, CatchUpHost {
     const { stats } = this.context;
     if (feed === null || feed.state === 'closed') {
       this.#reattach(watcher);
+    } else if (feed.state === 'opening') {
+      feed.waiting.add(watcher);
     } else if (!feed.hasHistoryFor(watcher)) {
       if (isJoin) stats.joinsPrivate += 1;
       this.#openCatchUp(watcher);
@@ -288,6 +290,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
 
   onCatchUpCreated(catchUp: CatchUp, response: WatchResponse): void {
     const { watcher } = catchUp;
+    const startsLater = watcher.next > response.revision;
     // A watch that starts now without a fence: etcd says where that is, and the feed of the range can begin there.
     if (watcher.next === 0) catchUp.startAt(response.revision + 1);
     // An old release accepts a negative revision, which is before all others.
@@ -296,6 +299,11 @@ export class TenantHub implements FeedHost, CatchUpHost {
     if (watcher.feed === null) {
       const isPast = !isNegative && watcher.next <= response.revision;
       this.#feedFor(watcher.spec, isPast ? watcher.next : 0).attach(watcher);
+    }
+    if (startsLater && canWaitInFeed(watcher)) {
+      this.#closeCatchUp(watcher);
+      moveTo(watcher, WatcherState.JOINING, this.context.stats);
+      if (watcher.isCreated) this.#place(watcher, false);
     }
     if (!watcher.isCreated)
       watcher.stream.onReady(watcher, this.#noteHeader(contentOf(response.header)));
@@ -368,6 +376,16 @@ export class TenantHub implements FeedHost, CatchUpHost {
     call.faultHandler = this.context;
     return call;
   }
+}
+
+/**
+ * Whether a watcher that starts after etcd's current revision may wait in its feed. As a private watch it would keep etcd from
+ * responding to progress requests on its stream, so that others that catch up there could not return to their feeds.
+ */
+function canWaitInFeed(watcher: Watcher): boolean {
+  const { feed } = watcher;
+  if (feed === null) return false;
+  return feed.state === 'opening' || feed.state === 'closed' || feed.hasHistoryFor(watcher);
 }
 
 function feedKey({ range, prevKv }: Pick<WatcherSpec, 'range' | 'prevKv'>): string {

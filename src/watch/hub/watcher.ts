@@ -55,6 +55,8 @@ export interface WatcherFeed {
   readonly rounded: number;
   /** The newest header field from upstream, with its tag. */
   readonly header: Uint8Array;
+  /** Watchers that wait until the feed is live. */
+  readonly waiting: Set<Watcher>;
   /** Whether the history reaches back to the watcher's next revision. */
   hasHistoryFor(watcher: Watcher): boolean;
   /** Delivers the history from the watcher's next revision on. Returns false if its stream was paused before the end. */
