@@ -9,7 +9,7 @@ import type { HubContext } from './hub-context.ts';
 import { RevisionAssembler } from './revision-assembler.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import type { WatchResponse } from './watch-response.ts';
-import { moveTo, type Watcher, WatcherState } from './watcher.ts';
+import { detach, moveTo, type Watcher, WatcherState } from './watcher.ts';
 
 export interface CatchUpHost {
   readonly context: HubContext;
@@ -76,8 +76,7 @@ export class CatchUp implements UpstreamWatchOwner {
       // Backpressure: events are not kept. The watcher continues from its next revision later.
       if (watcher.stream.isPaused) {
         this.close();
-        moveTo(watcher, WatcherState.DETACHED, stats);
-        watcher.stream.onDetached(watcher);
+        detach(watcher, stats);
         return;
       }
       watcher.next = chunk.revision + 1;

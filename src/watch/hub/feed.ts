@@ -13,12 +13,20 @@ import type { CancelTimer } from '../../runtime/clock.ts';
 import type { EventFilter } from '../stream/messages.ts';
 import { History } from './history.ts';
 import type { HubContext } from './hub-context.ts';
+import { PositionWaiters } from './position-waiters.ts';
 import { RevisionAssembler } from './revision-assembler.ts';
 import { RoundPace } from './round-pace.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import { View } from './view.ts';
 import type { WatchResponse } from './watch-response.ts';
-import { moveTo, type Watcher, type WatcherFeed, WatcherState } from './watcher.ts';
+import {
+  detach,
+  type FeedState,
+  moveTo,
+  type Watcher,
+  type WatcherFeed,
+  WatcherState,
+} from './watcher.ts';
 
 /** What a feed needs of the tenant's hub. */
 export interface FeedHost {
@@ -38,8 +46,6 @@ export type FeedEnd =
   | { readonly why: 'ended'; readonly status: Status }
   | { readonly why: 'unused' };
 
-type FeedState = 'opening' | 'live' | 'broken' | 'closed';
-
 export class Feed implements UpstreamWatchOwner, WatcherFeed {
   readonly range: KeyRange;
   readonly prevKv: boolean;
@@ -57,10 +63,8 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   /** Where the next upstream watch starts. */
   #startRevision: number;
   #upstream: UpstreamWatch | null = null;
-  /** What an etcd without ordered progress has reported. */
-  #unorderedPosition = 0;
   readonly #future = new Set<Watcher>();
-  readonly #positionWaiters = new Set<PositionWaiter>();
+  readonly #positionWaiters: PositionWaiters;
   #isRoundDue = false;
   /** The due round waits for the end of a pause. */
   #isPausing = false;
@@ -69,7 +73,6 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   #backoffMs = 0;
   #cancelLinger: CancelTimer = () => {};
   #cancelReopen: CancelTimer = () => {};
-  #cancelProgressTimer: CancelTimer | null = null;
   /** The newest header field from upstream, with its tag. */
   header: Uint8Array = new Uint8Array(0);
 
@@ -79,6 +82,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
    */
   constructor(host: FeedHost, range: KeyRange, prevKv: boolean, startRevision: number) {
     this.#host = host;
+    this.#positionWaiters = new PositionWaiters(host.context, this);
     this.range = range;
     this.prevKv = prevKv;
     this.rounded = Math.max(0, startRevision - 1);
@@ -170,14 +174,17 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     this.#cancelLinger = clock.after(limits.lingerMs, () => this.#onLinger());
   }
 
-  /** Calls `reached` once everything up to `revision` was delivered to live watchers; `lost` if the feed closes before. */
-  whenAt(revision: number, reached: () => void, lost: () => void): void {
-    if (this.hasReached(revision)) {
-      reached();
-      return;
-    }
-    this.#positionWaiters.add({ revision, reached, lost });
-    this.#requestProgress();
+  hasReached(revision: number): boolean {
+    return this.#positionWaiters.hasReached(revision);
+  }
+
+  whenAt(revision: number, reached: () => void): void {
+    this.#positionWaiters.add(revision, reached);
+  }
+
+  /** Asks etcd for the position. */
+  requestProgress(): void {
+    this.#upstream?.requestProgress();
   }
 
   close(why: FeedEnd = { why: 'unused' }): void {
@@ -186,7 +193,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     this.#cancelLinger();
     this.#cancelReopen();
     this.#cancelRound();
-    this.#cancelProgressTimer?.();
+    this.#positionWaiters.close();
     this.#upstream?.close();
     this.#upstream = null;
     const left: Watcher[] = [...this.#future, ...this.waiting];
@@ -201,10 +208,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     this.waiting.clear();
     this.#host.context.stats.historyBytes -= this.history.bytes;
     this.history.clear();
-    const waiters = [...this.#positionWaiters];
-    this.#positionWaiters.clear();
     this.#host.onFeedClosed(this, left, why);
-    for (const waiter of waiters) waiter.lost();
   }
 
   // ---- From the upstream watch ----
@@ -254,7 +258,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
       this.#scheduleRound(false);
     } else {
       context.clock.after(context.limits.progressGraceMs, () =>
-        this.#onUnorderedProgress(revision),
+        this.#positionWaiters.onUnordered(revision),
       );
     }
     if (this.state === 'opening') this.#becomeLive();
@@ -310,12 +314,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     // Before the history is trimmed: a watcher that starts within the round is served from it.
     for (const watcher of this.#future) if (watcher.next <= to + 1) this.#promote(watcher);
     this.#trim();
-    this.#notifyPositionWaiters();
-  }
-
-  /** Whether live watchers have everything up to `revision`. */
-  hasReached(revision: number): boolean {
-    return revision <= Math.max(this.rounded, this.#unorderedPosition);
+    this.#positionWaiters.notify();
   }
 
   /** Returns whether the history is within its bounds. */
@@ -324,20 +323,6 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     const isBounded = this.history.trim(this.rounded);
     this.#host.context.stats.historyBytes += this.history.bytes - before;
     return isBounded;
-  }
-
-  #notifyPositionWaiters(): void {
-    for (const waiter of this.#positionWaiters) {
-      if (!this.hasReached(waiter.revision)) continue;
-      this.#positionWaiters.delete(waiter);
-      waiter.reached();
-    }
-  }
-
-  /** Good enough to respond to a progress request as that etcd itself does, but not to drop events. */
-  #onUnorderedProgress(revision: number): void {
-    this.#unorderedPosition = Math.max(this.#unorderedPosition, revision);
-    this.#notifyPositionWaiters();
   }
 
   /**
@@ -360,7 +345,9 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
       for (const chunk of chunks) {
         if (chunk.revision < watcher.next) continue;
         if (watcher.stream.isPaused) {
-          this.#detach(watcher, from);
+          watcher.next = Math.max(watcher.next, from);
+          view.remove(watcher);
+          detach(watcher, stats);
           break;
         }
         watcher.next = chunk.revision + 1;
@@ -372,23 +359,11 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     return writes;
   }
 
-  #detach(watcher: Watcher, from: number): void {
-    watcher.next = Math.max(watcher.next, from);
-    watcher.view?.remove(watcher);
-    this.#suspend(watcher);
-  }
-
   /** A watcher that started in the future has been reached. */
   #promote(watcher: Watcher): void {
     this.#future.delete(watcher);
-    if (this.catchUp(watcher)) {
-      if (watcher.state !== WatcherState.ENDED) this.#makeLive(watcher);
-    } else this.#suspend(watcher);
-  }
-
-  #suspend(watcher: Watcher): void {
-    moveTo(watcher, WatcherState.DETACHED, this.#host.context.stats);
-    watcher.stream.onDetached(watcher);
+    if (!this.catchUp(watcher)) detach(watcher, this.#host.context.stats);
+    else if (watcher.state !== WatcherState.ENDED) this.#makeLive(watcher);
   }
 
   /** Reports the position to live watchers that asked for it and had no events since the last time. */
@@ -423,7 +398,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   #becomeLive(): void {
     if (this.state === 'live' || this.state === 'closed') return;
     this.state = 'live';
-    if (this.#positionWaiters.size > 0) this.#requestProgress();
+    this.#positionWaiters.poll();
     this.#host.onFeedLive(this);
   }
 
@@ -445,21 +420,4 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
   #onLinger(): void {
     if (this.watchers === 0) this.close();
   }
-
-  /** Repeated while a position is waited for: etcd does not respond while a watch of the stream is not in sync. */
-  #requestProgress(): void {
-    if (this.#cancelProgressTimer !== null || this.state !== 'live') return;
-    this.#upstream?.requestProgress();
-    const { clock, limits } = this.#host.context;
-    this.#cancelProgressTimer = clock.after(limits.progressRetryMs, () => {
-      this.#cancelProgressTimer = null;
-      if (this.#positionWaiters.size > 0) this.#requestProgress();
-    });
-  }
-}
-
-interface PositionWaiter {
-  readonly revision: number;
-  readonly reached: () => void;
-  readonly lost: () => void;
 }

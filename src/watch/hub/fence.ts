@@ -5,7 +5,7 @@
 import { builtMessage, type Call, type Etcd } from '../../call/call.ts';
 import { method } from '../../etcd/methods.ts';
 import { CollectedResponse } from '../../grpc/collected-response.ts';
-import { Code, type Status } from '../../grpc/status.ts';
+import { Code } from '../../grpc/status.ts';
 import { Reader } from '../../protobuf/reader.ts';
 import { Writer } from '../../protobuf/writer.ts';
 
@@ -21,12 +21,10 @@ export interface FencePoint {
   readonly header: Uint8Array;
 }
 
-/** `point` is null if the read failed; `status` says why. */
-export type OnFence = (point: FencePoint | null, status: Status) => void;
+/** `point` is null if the read failed. */
+export type OnFence = (point: FencePoint | null) => void;
 
 export class Fence {
-  /** Reads so far. */
-  reads = 0;
   readonly #next: Etcd<'tenant'>;
   readonly #newCall: (method: typeof range) => Call;
   #waiting: OnFence[] = [];
@@ -45,13 +43,12 @@ export class Fence {
 
   #read(): void {
     this.#isReading = true;
-    this.reads += 1;
     const served = this.#waiting;
     this.#waiting = [];
     const response = new CollectedResponse((ended, message) => {
       this.#isReading = false;
       const point = ended.code === Code.OK && message !== null ? pointOf(message) : null;
-      for (const onFence of served) onFence(point, ended);
+      for (const onFence of served) onFence(point);
       if (!this.#isReading && this.#waiting.length > 0) this.#read();
     });
     this.#next.unary(this.#newCall(range), countOfOneKey, response);

@@ -59,14 +59,10 @@ export class ProgressRequests {
     if (feeds === null || feeds.size === 0) return;
     let missing = feeds.size;
     for (const feed of feeds) {
-      feed.whenAt(
-        revision,
-        () => {
-          missing -= 1;
-          if (missing === 0) this.#respond({ revision, header });
-        },
-        () => {},
-      );
+      feed.whenAt(revision, () => {
+        missing -= 1;
+        if (missing === 0) this.#respond({ revision, header });
+      });
     }
   }
 

@@ -21,7 +21,7 @@ import type { HubContext } from './hub-context.ts';
 import { UpstreamStream } from './upstream-stream.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import type { WatchResponse } from './watch-response.ts';
-import { moveTo, type Watcher, type WatcherSpec, WatcherState } from './watcher.ts';
+import { detach, moveTo, type Watcher, type WatcherSpec, WatcherState } from './watcher.ts';
 
 const watchMethod = method('etcdserverpb.Watch/Watch');
 /** Feeds run under the proxy's own identity at etcd: no listener passes credentials for them. */
@@ -201,10 +201,8 @@ export class TenantHub implements FeedHost, CatchUpHost {
     } else {
       if (isJoin && watcher.next <= feed.rounded) stats.joinsFromHistory += 1;
       else if (isJoin) stats.joinsNow += 1;
-      if (!feed.catchUp(watcher)) {
-        moveTo(watcher, WatcherState.DETACHED, this.context.stats);
-        watcher.stream.onDetached(watcher);
-      } else if (watcher.state !== WatcherState.ENDED) feed.admit(watcher);
+      if (!feed.catchUp(watcher)) detach(watcher, stats);
+      else if (watcher.state !== WatcherState.ENDED) feed.admit(watcher);
     }
   }
 

@@ -48,9 +48,12 @@ export interface WatcherStream {
   onStreamEnded(status: Status): void;
 }
 
+/** `broken`: the upstream watch is lost and will be opened again. `closed`: for good. */
+export type FeedState = 'opening' | 'live' | 'broken' | 'closed';
+
 /** The feed of a watcher, as far as its watchers need it. */
 export interface WatcherFeed {
-  readonly state: 'opening' | 'live' | 'broken' | 'closed';
+  readonly state: FeedState;
   /** Everything up to this revision has been delivered to live watchers. */
   readonly rounded: number;
   /** The newest header field from upstream, with its tag. */
@@ -67,8 +70,8 @@ export interface WatcherFeed {
   remove(watcher: Watcher): void;
   /** Whether live watchers have everything up to `revision`. */
   hasReached(revision: number): boolean;
-  /** Calls `reached` once that is so; `lost` if the feed closes before. */
-  whenAt(revision: number, reached: () => void, lost: () => void): void;
+  /** Calls `reached` once that is so, and never if the feed closes before. */
+  whenAt(revision: number, reached: () => void): void;
 }
 
 /** The watchers of a feed that see the same events. */
@@ -100,6 +103,12 @@ export function moveTo(watcher: Watcher, state: number, stats: HubStats): void {
   if (isLagging(watcher.state)) stats.laggingWatchers -= 1;
   watcher.state = state;
   if (isLagging(state)) stats.laggingWatchers += 1;
+}
+
+/** The client of a watcher applies backpressure: it continues from its next revision once its stream takes responses. */
+export function detach(watcher: Watcher, stats: HubStats): void {
+  moveTo(watcher, WatcherState.DETACHED, stats);
+  watcher.stream.onDetached(watcher);
 }
 
 function isLagging(state: number): boolean {

@@ -41,7 +41,7 @@ interface PendingCreate {
   readonly watchId: WatchId | null;
   /** Null until the watch can be created. */
   response: OwnedBytes | null;
-  /** etcd rejected the create, or the client has cancelled the watch since. */
+  /** Whether the watcher may receive events after the response: not if etcd rejected or the client cancelled the watch. */
   mustStart: boolean;
 }
 
@@ -339,7 +339,7 @@ function idFieldOf(id: bigint): Uint8Array {
   return field;
 }
 
-/** Stands for the ID of a create that etcd is certain to reject. */
+/** The placeholder for the ID of a create that etcd is certain to reject. */
 const rejectedId: WatchId = { id: -1n, isLocal: false, drawnAt: null };
 
 function specOf(create: CreateRequest): Watcher['spec'] {

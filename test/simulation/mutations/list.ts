@@ -22,6 +22,7 @@ const catchUp = 'hub/catch-up.ts';
 const assembler = 'hub/revision-assembler.ts';
 const upstream = 'hub/upstream-stream.ts';
 const progress = 'hub/progress-requests.ts';
+const waiters = 'hub/position-waiters.ts';
 const stream = 'stream/shared-stream.ts';
 
 const positions: readonly Mutation[] = [
@@ -55,12 +56,17 @@ const positions: readonly Mutation[] = [
     'this.#assembler.startAfter(revision);',
     '',
   ),
-  mutation(
-    'a feed that has not begun has history for every watcher',
-    feed,
-    'startRevision === 0 ? Number.POSITIVE_INFINITY : startRevision',
-    'startRevision',
-  ),
+  {
+    what: 'a feed that has not begun has history for every watcher',
+    replacements: [
+      {
+        file: feed,
+        from: 'startRevision === 0 ? Number.POSITIVE_INFINITY : startRevision',
+        to: 'startRevision',
+      },
+      { file: tenantHub, from: "if (feed.state === 'opening') {", to: 'if (false) {' },
+    ],
+  },
   mutation(
     'a progress response counts for a watch that etcd did not know yet',
     upstream,
@@ -146,7 +152,8 @@ const rounds: readonly Mutation[] = [
   mutation(
     'a round drops the events of a paused stream',
     feed,
-    `this.#detach(watcher, from);
+    `view.remove(watcher);
+          detach(watcher, stats);
           break;`,
     `watcher.next = chunk.revision + 1;
           continue;`,
@@ -190,7 +197,7 @@ const progressMutations: readonly Mutation[] = [
   {
     what: 'progress does not wait for the feeds',
     replacements: [
-      { file: feed, from: 'if (this.hasReached(revision)) {', to: 'if (true) {' },
+      { file: waiters, from: 'if (this.hasReached(revision)) {', to: 'if (true) {' },
       { file: progress, from: '!feed.hasReached(point.revision)', to: 'false' },
     ],
   },
