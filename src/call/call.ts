@@ -7,7 +7,7 @@ import type { Method } from '../etcd/methods.ts';
 import type { CallHandle, RequestSink, ResponseSink } from '../grpc/call.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import type { Incoming, Peer } from '../grpc/transport.ts';
-import type { OwnedBytes } from '../runtime/owned-bytes.ts';
+import { asOwned, type OwnedBytes } from '../runtime/owned-bytes.ts';
 import type { Tenant } from '../tenant/tenant.ts';
 
 /**
@@ -18,7 +18,7 @@ export type Space = 'client' | 'tenant' | 'store';
 
 declare const space: unique symbol;
 
-/** A whole protobuf message of the API, shared. Only proxy/, identity/, namespace/ and `builtMessage` cast to it. */
+/** A whole protobuf message of the API, shared. Code casts to it only where a space begins or ends. */
 export type Message<S extends Space> = Uint8Array & { readonly [space]: S };
 
 /** A message whose receiver may rewrite it in place and release its memory. */
@@ -41,6 +41,11 @@ export type Layer<Above extends Space, Below extends Space = Above> = (
 /** Declares a message that the proxy has built itself, with keys of space S or without any. */
 export function builtMessage<S extends Space>(bytes: OwnedBytes): OwnedMessage<S> {
   return bytes as OwnedMessage<S>;
+}
+
+/** The whole of a shared message in memory of its own, for a receiver that keeps or rewrites it. */
+export function ownedCopy<S extends Space>(head: Uint8Array, tail: Message<S>): OwnedMessage<S> {
+  return builtMessage(asOwned(Buffer.concat([head, tail])));
 }
 
 /** Ends the one call that a bug was hit in. Installed by the rescue layer. */

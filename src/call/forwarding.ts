@@ -12,13 +12,12 @@
  */
 import { type CallHandle, endedCall } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
-import { asOwned } from '../runtime/owned-bytes.ts';
 import {
-  builtMessage,
   type Call,
   type Etcd,
   type Message,
   type OwnedMessage,
+  ownedCopy,
   type Requests,
   type Responses,
   type Space,
@@ -64,7 +63,7 @@ export abstract class ResponseLayer<Below extends Space, Above extends Space>
 
   /** A layer that converts messages works on a copy of a shared one. */
   deliverShared(head: Uint8Array, tail: Message<Below>): void {
-    this.deliver(builtMessage(asOwned(Buffer.concat([head, tail]))));
+    this.deliver(ownedCopy(head, tail));
   }
 
   end(status: Status): void {

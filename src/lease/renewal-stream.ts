@@ -3,16 +3,15 @@
  * time, in order, so a response or a failure belongs to the oldest renewal without one.
  */
 import {
-  builtMessage,
   type FaultHandler,
   type Message,
   type OwnedMessage,
+  ownedCopy,
   type Requests,
   type Responses,
 } from '../call/call.ts';
 import { endedCall } from '../grpc/call.ts';
 import { Code, type Status, status } from '../grpc/status.ts';
-import { asOwned } from '../runtime/owned-bytes.ts';
 import type { KeepAliveLimits } from './limits.ts';
 import type { Renewal } from './renewal.ts';
 
@@ -112,7 +111,7 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
   }
 
   deliverShared(head: Uint8Array, tail: Message<'store'>): void {
-    this.deliver(builtMessage(asOwned(Buffer.concat([head, tail]))));
+    this.deliver(ownedCopy(head, tail));
   }
 
   end(ended: Status): void {

@@ -3,14 +3,20 @@
  * when the last caller leaves. The read has the deadline of the caller that started it. If that passes first, the read is
  * sent again for the callers that still wait.
  */
-import type { Call, Etcd, FaultHandler, Message, OwnedMessage, Responses } from '../call/call.ts';
-import { builtMessage } from '../call/call.ts';
+import {
+  type Call,
+  type Etcd,
+  type FaultHandler,
+  type Message,
+  type OwnedMessage,
+  ownedCopy,
+  type Responses,
+} from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import { type CallHandle, endedCall } from '../grpc/call.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Deadline, type Deadlines } from '../runtime/deadlines.ts';
-import { asOwned } from '../runtime/owned-bytes.ts';
 
 const noHead = new Uint8Array(0);
 
@@ -84,7 +90,7 @@ export class SharedRead implements Responses<'tenant'>, FaultHandler {
   }
 
   deliverShared(head: Uint8Array, tail: Message<'tenant'>): void {
-    this.deliver(builtMessage(asOwned(Buffer.concat([head, tail]))));
+    this.deliver(ownedCopy(head, tail));
   }
 
   end(status: Status): void {

@@ -2,7 +2,14 @@
  * One watch stream to etcd that carries many watches of a tenant. The stream assigns the watch IDs, so a response finds its
  * owner without a search; only a rejected create has none, and etcd responds to creates in order.
  */
-import { builtMessage, type OwnedMessage, type Requests, type Responses } from '../../call/call.ts';
+import {
+  builtMessage,
+  type Message,
+  type OwnedMessage,
+  ownedCopy,
+  type Requests,
+  type Responses,
+} from '../../call/call.ts';
 import { endedCall } from '../../grpc/call.ts';
 import { Code, type Status, status } from '../../grpc/status.ts';
 import { Writer } from '../../protobuf/writer.ts';
@@ -12,7 +19,9 @@ import { ProgressInFlight } from './progress-in-flight.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import { WatchResponse } from './watch-response.ts';
 
-const progressRequest = new Writer().message(3, new Uint8Array(0)).finish();
+const progressRequest: Message<'tenant'> = builtMessage(
+  new Writer().message(3, new Uint8Array(0)).finish(),
+);
 
 export interface UpstreamStreamHooks {
   /** The stream has ended by itself. Called before the owners of its watches are. */
@@ -37,7 +46,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   #isEnded = false;
   /** The upstream applies backpressure: requests wait here. */
   #isPaused = false;
-  #waiting: Uint8Array[] = [];
+  #waiting: Message<'tenant'>[] = [];
   readonly #response = new WatchResponse();
 
   constructor(hooks: UpstreamStreamHooks) {
@@ -110,8 +119,8 @@ export class UpstreamStream implements Responses<'tenant'> {
     }
   }
 
-  deliverShared(head: Uint8Array, tail: Uint8Array): void {
-    this.deliver(Buffer.concat([head, tail]) as unknown as OwnedMessage<'tenant'>);
+  deliverShared(head: Uint8Array, tail: Message<'tenant'>): void {
+    this.deliver(ownedCopy(head, tail));
   }
 
   end(ended: Status): void {
@@ -164,13 +173,14 @@ export class UpstreamStream implements Responses<'tenant'> {
   }
 
   #sendCancel(id: number): void {
-    this.#send(new Writer().message(2, new Writer().varint(1, id).finish()).finish());
+    const cancel = new Writer().varint(1, id).finish();
+    this.#send(builtMessage(new Writer().message(2, cancel).finish()));
   }
 
-  #send(request: Uint8Array): void {
+  #send(request: Message<'tenant'>): void {
     if (this.#isEnded) return;
     if (this.#isPaused || this.#requests === endedCall) this.#waiting.push(request);
-    else this.#requests.send(builtMessage(Buffer.from(request) as never));
+    else this.#requests.send(request);
   }
 
   #sendWaiting(): void {
@@ -220,7 +230,7 @@ class StreamWatch implements UpstreamWatch {
 function createRequest(
   { range, startRevision, prevKv }: UpstreamWatchSpec,
   id: number,
-): Uint8Array {
+): Message<'tenant'> {
   const create = new Writer()
     .bytes(1, range.key)
     .bytes(2, range.end)
@@ -230,5 +240,5 @@ function createRequest(
     .varint(7, id)
     .bool(8, true)
     .finish();
-  return new Writer().message(1, create).finish();
+  return builtMessage(new Writer().message(1, create).finish());
 }
