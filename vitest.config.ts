@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
-// `unit` needs no etcd and no network but loopback, `simulation` no network at all. The other projects start the etcd that they need on free ports, so
-// their files can run in parallel. Files that measure time or memory run alone, at the end.
+// `unit` needs no etcd and no network but loopback, `simulation` no network at all. The other projects start the etcd that
+// they need on free ports, so their files can run in parallel. Files that measure time or memory run alone, at the end.
 const withEtcd = { maxWorkers: 2, hookTimeout: 60_000, sequence: { groupOrder: 1 } };
 const measured = 'test/integration/measured/**';
 
@@ -58,6 +58,19 @@ export default defineConfig({
           name: 'integration-grpc-js',
           include: ['test/{differential,integration/both-transports}/**/*.test.ts'],
           env: { ETCD_BULKHEAD_TRANSPORT: 'grpc-js' },
+          testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          ...withEtcd,
+          // What watches take part in once more, with watches that share feeds.
+          name: 'integration-shared',
+          include: [
+            'test/{isolation,differential}/**/*.test.ts',
+            'test/integration/both-transports/failover.test.ts',
+          ],
+          env: { ETCD_BULKHEAD_SHARE_WATCHES: 'true' },
           testTimeout: 120_000,
         },
       },
