@@ -9,7 +9,7 @@ import { Reader } from '../../protobuf/reader.ts';
 import { varintField } from '../../protobuf/varint-field.ts';
 import { Writer } from '../../protobuf/writer.ts';
 import type { CancelTimer } from '../../runtime/clock.ts';
-import { asOwned, type OwnedBytes } from '../../runtime/owned-bytes.ts';
+import { asOwned } from '../../runtime/owned-bytes.ts';
 import type { CompactionFloor } from '../../tenant/compaction-floor.ts';
 import type { Chunk } from '../hub/batch.ts';
 import { ProgressRequests } from '../hub/progress-requests.ts';
@@ -31,19 +31,9 @@ import {
   writeProgress,
   writeResponse,
 } from './messages.ts';
+import { PendingCreates } from './pending-creates.ts';
 import { type WatchId, WatchIds } from './watch-ids.ts';
 import type { WatchLimits } from './watch-limits.ts';
-
-/** A create whose response is due, in the order of the creates. */
-interface PendingCreate {
-  /** Null for a create that the proxy rejects or that is compacted. */
-  readonly watcher: Watcher | null;
-  readonly watchId: WatchId | null;
-  /** Null until the watch can be created. */
-  response: OwnedBytes | null;
-  /** Whether the watcher may receive events after the response: not if etcd rejected or the client cancelled the watch. */
-  mustStart: boolean;
-}
 
 const joinTimedOut = status(Code.UNAVAILABLE, 'etcd did not respond to a watch in time', 'lost');
 
@@ -57,7 +47,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   readonly #ids = new WatchIds();
   readonly #byId = new Map<bigint, Watcher>();
   readonly #progress: ProgressRequests;
-  #pending: PendingCreate[] = [];
+  readonly #pending = new PendingCreates();
   #detached: Watcher[] = [];
   /** Creates over a limit, to be rejected once no create is pending. Counted, so that they cost no memory. */
   #overLimit = 0;
@@ -132,9 +122,9 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   // ---- From the hub ----
 
   onReady(watcher: Watcher, header: Uint8Array): void {
-    const pending = this.#pending.find((each) => each.watcher === watcher);
+    const pending = this.#pending.of(watcher);
     const id = this.watchers.get(watcher)?.id;
-    if (pending === undefined || id === undefined) return;
+    if (pending === null || id === undefined) return;
     pending.response = writeResponse({ kind: 'created', id }, header);
     this.#flush();
   }
@@ -174,8 +164,8 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     this.watchers.delete(watcher);
     this.#byId.delete(watchId.id);
     this.#hub.leave(watcher);
-    const pending = this.#pending.find((each) => each.watcher === watcher);
-    if (response.isCreated && pending !== undefined) {
+    const pending = this.#pending.of(watcher);
+    if (response.isCreated && pending !== null) {
       this.#ids.settle(watchId, null);
       pending.response = asOwned(Buffer.from(response.message));
       pending.mustStart = false;
@@ -185,14 +175,14 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     // The ID stays in use until the client cancels it, as in etcd.
     const { header, compactRevision, cancelReason } = response;
     const end = writeEnd(header, watchId.id, compactRevision, cancelReason);
-    if (pending === undefined) {
+    if (pending === null) {
       this.#above.deliver(builtMessage(end));
       return;
     }
     // The response to the create is still waiting for earlier ones, and comes first.
     pending.response ??= writeResponse({ kind: 'created', id: watchId.id }, contentOf(header));
     pending.mustStart = false;
-    this.#pending.push({ watcher: null, watchId: null, response: end, mustStart: false });
+    this.#pending.pushResponse(end);
     this.#flush();
   }
 
@@ -228,7 +218,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     const watcher = new Watcher(specOf(create), this, idFieldOf(id));
     this.watchers.set(watcher, watchId ?? rejectedId);
     if (watchId !== null) this.#byId.set(id, watcher);
-    this.#pending.push({ watcher, watchId, response: null, mustStart: true });
+    this.#pending.push(watcher, watchId);
     this.#cancelJoinTimer ??= this.#startJoinTimer();
     this.#hub.join(watcher);
   }
@@ -242,8 +232,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   #respond(...responses: readonly LocalResponse[]): void {
     const header = this.#headerFor(null);
     for (const each of responses) {
-      const response = writeResponse(each, header);
-      this.#pending.push({ watcher: null, watchId: null, response, mustStart: false });
+      this.#pending.pushResponse(writeResponse(each, header));
     }
     this.#flush();
   }
@@ -258,8 +247,8 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     if (this.#ids.holder(id) === null) return;
     const watcher = this.#byId.get(id) ?? null;
     const header = this.#headerFor(watcher);
-    const pending = watcher && this.#pending.find((each) => each.watcher === watcher);
-    if (pending) {
+    const pending = watcher && this.#pending.of(watcher);
+    if (pending !== null) {
       pending.mustStart = false;
       if (pending.response === null) {
         pending.response = writeResponse({ kind: 'created', id }, header);
@@ -284,12 +273,12 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   /** Responds to creates in order, as far as their responses are known. */
   #flush(): void {
     while (!(this.isPaused || this.#isEnded)) {
-      const [pending] = this.#pending;
-      if (pending?.response == null) break;
+      const { first } = this.#pending;
+      if (first === null || first.response === null) break;
       // Removed first: what follows may flush again.
       this.#pending.shift();
-      this.#above.deliver(builtMessage(pending.response));
-      if (pending.mustStart && pending.watcher !== null) this.#hub.start(pending.watcher);
+      this.#above.deliver(builtMessage(first.response));
+      if (first.mustStart && first.watcher !== null) this.#hub.start(first.watcher);
     }
     if (this.#pending.length > 0) return;
     this.#cancelJoinTimer?.();
@@ -302,11 +291,11 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
 
   #startJoinTimer(): CancelTimer {
     const { clock, limits } = this.#hub.context;
-    const [oldest] = this.#pending;
+    const oldest = this.#pending.first;
     return clock.after(limits.joinTimeoutMs, () => {
       this.#cancelJoinTimer = null;
-      const [first] = this.#pending;
-      if (first === undefined) return;
+      const { first } = this.#pending;
+      if (first === null) return;
       if (first === oldest && first.response === null) this.onStreamEnded(joinTimedOut);
       else this.#cancelJoinTimer = this.#startJoinTimer();
     });
@@ -320,7 +309,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     for (const watcher of this.watchers.keys()) this.#hub.leave(watcher);
     this.watchers.clear();
     this.#byId.clear();
-    this.#pending = [];
+    this.#pending.clear();
     this.#detached = [];
   }
 }

@@ -233,8 +233,8 @@ const protocol: readonly Mutation[] = [
   mutation(
     'a compaction releases the watch ID of the client',
     stream,
-    'if (pending === undefined) {\n      this.#above',
-    'if (pending === undefined) {\n      this.#ids.release(watchId.id);\n      this.#above',
+    'if (pending === null) {\n      this.#above',
+    'if (pending === null) {\n      this.#ids.release(watchId.id);\n      this.#above',
   ),
   mutation(
     'a cancel is responded to before earlier creates',
