@@ -1,6 +1,6 @@
 /**
- * What the end of a call means for a breaker, for an endpoint and for the proxy's own token. Two tables hold the facts: etcd's
- * error texts, and the gRPC codes for texts without a row. A text takes precedence, because etcd sends several errors as
+ * What the end of a call means for a breaker, for an endpoint, for the proxy's own token and for the renewals of a shared
+ * keepalive stream. Two tables hold the facts: etcd's error texts, and the gRPC codes for texts without a row. A text takes precedence, because etcd sends several errors as
  * Unknown or Unavailable although their text is more exact. Pure: how long a call waited is a parameter.
  */
 import { Code, type Origin, type Status } from '../grpc/status.ts';
@@ -25,6 +25,12 @@ export type EndpointVerdict = 'alive' | 'failing' | 'neither';
 /** `stale`: etcd rejected the call for its token and applied nothing. `unneeded`: etcd's authentication is disabled. */
 export type TokenVerdict = 'valid' | 'stale' | 'unneeded';
 
+/**
+ * `member`    the member cannot renew any lease at present; another one, or the same one later, can.
+ * `no-leader` the member has no leader.
+ */
+export type KeepAliveVerdict = 'member' | 'no-leader';
+
 /** A column without a value does not depend on the text. The first row that matches and has a value counts. */
 interface TextRow {
   readonly text: string;
@@ -34,6 +40,7 @@ interface TextRow {
   readonly breaker?: BreakerVerdict;
   readonly endpoint?: EndpointVerdict;
   readonly token?: TokenVerdict;
+  readonly keepAlive?: KeepAliveVerdict;
 }
 
 const exact = { match: 'exact', code: null } as const;
@@ -46,7 +53,7 @@ const byText: readonly TextRow[] = [
   { text: 'etcdserver: too many requests', ...exact, breaker: 'overload', endpoint: 'neither' },
   { text: 'too many requests', match: 'suffix', code: null, endpoint: 'neither' },
   { text: 'etcdserver: leader changed', ...exact, breaker: 'half-failure' },
-  { text: 'etcdserver: no leader', ...exact, breaker: 'failure' },
+  { text: 'etcdserver: no leader', ...exact, breaker: 'failure', keepAlive: 'no-leader' },
   { text: 'etcdserver: server stopped', ...exact, breaker: 'failure' },
   { text: 'etcdserver: unhealthy cluster', ...exact, breaker: 'failure' },
   { text: 'etcdserver: corrupt cluster', ...exact, breaker: 'failure' },
@@ -54,8 +61,10 @@ const byText: readonly TextRow[] = [
   { text: 'etcdserver: mvcc: database space exceeded', ...exact, breaker: 'success' },
   // Sent as Unavailable up to etcd 3.5, although the member works.
   { text: 'etcdserver: not capable', ...exact, breaker: 'success' },
-  { text: 'etcdserver: rpc not supported for learner', ...exact, breaker: 'success' },
+  { text: 'etcdserver: rpc not supported for learner', ...exact, breaker: 'success', keepAlive: 'member' },
   { text: 'etcdserver: cluster version not found during downgrade', ...exact, breaker: 'success' },
+  // A leader that cannot confirm its leadership. Sent as Unknown (https://github.com/etcd-io/etcd/issues/21671).
+  { text: 'not a primary lessor', ...exact, keepAlive: 'member' },
   // The lock and election services report the end of their caller as Unknown.
   { text: 'context canceled', ...exact, breaker: 'neutral' },
   { text: 'context deadline exceeded', ...exact, breaker: 'neutral' },
@@ -142,9 +151,14 @@ export function classifyForToken(status: Status): TokenVerdict {
   return findRow(status, 'token')?.token ?? 'valid';
 }
 
+/** Null: the text says nothing about the member. */
+export function classifyForKeepAlive(status: Status): KeepAliveVerdict | null {
+  return findRow(status, 'keepAlive')?.keepAlive ?? null;
+}
+
 function findRow(
   { origin, code, text }: Status,
-  column: 'breaker' | 'endpoint' | 'token',
+  column: 'breaker' | 'endpoint' | 'token' | 'keepAlive',
 ): TextRow | null {
   if (origin !== 'peer') return null;
   for (const row of byText) {

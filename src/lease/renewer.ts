@@ -13,7 +13,7 @@
 import type { Message, OwnedMessage, Requests } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import { method } from '../etcd/methods.ts';
-import type { Status } from '../grpc/status.ts';
+import { Code, type Status } from '../grpc/status.ts';
 import type { CancelTimer } from '../runtime/clock.ts';
 import { jittered } from '../runtime/random.ts';
 import type { ClientRenewals, ClientStream } from './client-stream.ts';
@@ -129,7 +129,8 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
     const end = classifyStreamEnd(status);
     if (end === 'renewal') this.#rejectFirst(sent, status);
     else this.#repeat(sent);
-    if (end === 'lost' && status.origin === 'peer') this.#lastFailure = status;
+    const isFailure = status.origin === 'peer' && status.code !== Code.OK;
+    if (end === 'lost' && isFailure) this.#lastFailure = status;
     // A rejected renewal says nothing about the member: no backoff, or other leases would wait.
     if (end !== 'renewal' || sent.length === 0) this.#backOff();
     if (end === 'no-leader' && !this.#hasConfirmed) {

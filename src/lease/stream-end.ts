@@ -1,4 +1,5 @@
 /** What the end of an upstream keepalive stream means for the renewals on it. Pure. */
+import { classifyForKeepAlive } from '../etcd/outcomes.ts';
 import { Code, type Status } from '../grpc/status.ts';
 
 /**
@@ -15,8 +16,14 @@ const transientCodes: ReadonlySet<number> = new Set([
   Code.UNAVAILABLE,
 ]);
 
-export function classifyStreamEnd({ code, text, origin }: Status): StreamEnd {
-  if (origin !== 'peer') return 'lost';
-  if (text === 'etcdserver: no leader') return 'no-leader';
-  return transientCodes.has(code) ? 'lost' : 'renewal';
+export function classifyStreamEnd(status: Status): StreamEnd {
+  if (status.origin !== 'peer') return 'lost';
+  switch (classifyForKeepAlive(status)) {
+    case 'no-leader':
+      return 'no-leader';
+    case 'member':
+      return 'lost';
+    case null:
+      return transientCodes.has(status.code) ? 'lost' : 'renewal';
+  }
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { Code, status } from '../../../src/grpc/status.ts';
+import { Code, ok, status } from '../../../src/grpc/status.ts';
 import { classifyStreamEnd } from '../../../src/lease/stream-end.ts';
 import { holdMs, KeepAliveSetup, lease, requestTimeoutMs, respond, sentOn } from './setup.ts';
 
@@ -174,7 +174,28 @@ describe('a client that waits too long', () => {
   });
 });
 
+describe('an end with OK', () => {
+  test('is no status for a client that waits too long', () => {
+    const setup = new KeepAliveSetup();
+    setup.etcd.onCall = (call) => call.end(ok);
+    const client = setup.client();
+    client.renew(a);
+    setup.clock.advance(requestTimeoutMs + 500);
+    expect([client.code, client.text]).toEqual([Code.UNAVAILABLE, 'etcdserver: unhealthy cluster']);
+  });
+});
+
 describe('an error of etcd', () => {
+  test('of a leader that cannot confirm its leadership ends no client, and is retried', () => {
+    const { setup, clients, stream } = threeInFlight();
+    stream.fail(Code.UNKNOWN, 'not a primary lessor');
+    expect(clients.map(({ status: ended }) => ended)).toEqual([null, null, null]);
+    expect(setup.open).toHaveLength(0);
+    setup.clock.advance(100);
+    for (const id of [a, b, c]) respond(setup.etcd.last, id);
+    expect(clients.map(({ received }) => received.length)).toEqual([1, 1, 1]);
+  });
+
   test('ends the streams of the lease that it is about, and no others', () => {
     const { setup, clients, stream, first } = threeInFlight();
     first.renew(a);
@@ -247,6 +268,8 @@ describe('an error of etcd', () => {
     [status(Code.PERMISSION_DENIED, 'etcdserver: permission denied', 'peer'), 'renewal'],
     [status(Code.UNKNOWN, 'etcdserver: too many requests', 'peer'), 'renewal'],
     [status(Code.OK, '', 'peer'), 'lost'],
+    [status(Code.UNKNOWN, 'not a primary lessor', 'peer'), 'lost'],
+    [status(Code.FAILED_PRECONDITION, 'etcdserver: rpc not supported for learner', 'peer'), 'lost'],
   ])('%o is %s', (ended, expected) => {
     expect(classifyStreamEnd(ended)).toBe(expected);
   });
