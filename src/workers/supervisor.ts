@@ -160,13 +160,18 @@ class Supervisor implements RunningProxy {
     }
   }
 
-  /** All workers apply the configuration, or none does. */
+  /** All workers apply the configuration, or none does. Never rejects. */
   async #apply({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
     if (config === null) {
       this.#reject(problems.map(formatProblem));
       return;
     }
-    await removeAbandonedSockets(config);
+    try {
+      await removeAbandonedSockets(config);
+    } catch (error) {
+      this.#reject([(error as Error).message]);
+      return;
+    }
     const processes = this.#processes();
     const prepared = await Promise.all(
       processes.map(async (each) => {
@@ -270,7 +275,10 @@ class Supervisor implements RunningProxy {
   }
 }
 
-/** Workers bind a path together, so one of them could remove the file that the others have just bound. */
+/**
+ * Workers bind a path together, so one of them could remove the file that the others have just bound. Rejects with the
+ * system's error if a path cannot be checked, for example because a part of it is not a directory.
+ */
 async function removeAbandonedSockets({ listeners }: Config): Promise<void> {
   for (const { address } of listeners) {
     if ('path' in address) await removeAbandonedSocket(address.path);

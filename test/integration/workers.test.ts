@@ -382,4 +382,23 @@ listeners: [{ address: '127.0.0.1:0', identify: user }${other}]
     program.kill('SIGTERM');
     expect(await program.ended).toEqual([0, null]);
   });
+
+  test('with a socket path that cannot be checked is rejected, and the workers continue', async () => {
+    const { program, address, configz, reload } = await startWithFile();
+    using _ = program;
+    const { workers } = await configz();
+    // A part of the path is a file.
+    await write('', 'r3d', `, { address: 'unix://${usersFile}/etcd.sock', tenant: red }`);
+    await reload('reload failed');
+    expect(await configz()).toMatchObject({
+      problems: [expect.stringContaining('ENOTDIR')],
+      workers: workers.map(({ pid }) => ({ pid, state: 'serving' })),
+    });
+    await write('');
+    await reload('reloaded');
+    using client = grpcClient(address);
+    await logIn(client, 'red', 'r3d');
+    program.kill('SIGTERM');
+    expect(await program.ended).toEqual([0, null]);
+  });
 });
