@@ -1,7 +1,7 @@
 /**
  * One read at etcd for any number of callers. Each caller has its own deadline and cancels for itself; the read is cancelled
  * when the last caller leaves. The read has the deadline of the caller that started it. If that passes first, the read is
- * sent again for the callers that still wait.
+ * sent again for the callers that still wait, unless they already have the response and only its status is missing.
  */
 import {
   type Call,
@@ -36,6 +36,8 @@ export class SharedRead implements Responses<'tenant'>, FaultHandler {
   #handle: CallHandle = endedCall;
   #deadlineMs = Number.POSITIVE_INFINITY;
   #isEnded = false;
+  /** Callers have the response, so the read is not sent again. */
+  #hasResponse = false;
   #attempts = 0;
 
   constructor(parts: SharedReadParts) {
@@ -83,6 +85,7 @@ export class SharedRead implements Responses<'tenant'>, FaultHandler {
 
   deliver(message: OwnedMessage<'tenant'>): void {
     this.#close();
+    this.#hasResponse = true;
     const [first] = this.#callers;
     if (this.#callers.length === 1) first?.deliver(message);
     // A copy: a caller may leave while it receives the response.
@@ -99,7 +102,9 @@ export class SharedRead implements Responses<'tenant'>, FaultHandler {
     const ended = waiting.length === 0 ? this.#callers : this.#callers.filter(isNotIn(waiting));
     this.#callers = waiting;
     for (const caller of ended) caller.end(status);
-    if (waiting.length > 0) this.#restart();
+    if (this.#callers.length === 0) return;
+    if (this.#hasResponse) this.#endAll(refusal('upstream-lost'));
+    else this.#restart();
   }
 
   /** A bug below ends the call of every caller. */
@@ -121,6 +126,12 @@ export class SharedRead implements Responses<'tenant'>, FaultHandler {
     const nowMs = this.parts.clock.nowMs();
     if (code !== Code.DEADLINE_EXCEEDED || nowMs < this.#deadlineMs) return [];
     return this.#callers.filter(({ call }) => call.deadlineMs > nowMs);
+  }
+
+  #endAll(status: Status): void {
+    const callers = this.#callers;
+    this.#callers = [];
+    for (const caller of callers) caller.end(status);
   }
 
   #restart(): void {

@@ -195,6 +195,21 @@ describe('deadlines', () => {
     expect([second?.texts, third?.texts]).toEqual([['r'], ['r']]);
   });
 
+  test('a read that ends between its response and its status gives no caller two responses', () => {
+    const setup = new Setup();
+    const reads = [setup.read({ deadlineMs }), setup.read({ deadlineMs: 5_000 }), setup.read()];
+    setup.etcd.last.deliver('r');
+    setup.clock.advance(1_000);
+    expire(setup);
+    expect(setup.etcd.calls).toHaveLength(1);
+    expect(reads.map(({ caller }) => caller.texts)).toEqual([['r'], ['r'], ['r']]);
+    expect(reads.map(({ caller }) => caller.code)).toEqual([
+      Code.DEADLINE_EXCEEDED,
+      Code.UNAVAILABLE,
+      Code.UNAVAILABLE,
+    ]);
+  });
+
   test('a deadline that etcd reports early is an error as any other', () => {
     const setup = new Setup();
     const reads = [setup.read({ deadlineMs }), setup.read()];
