@@ -157,7 +157,7 @@ export const refusals = {
   'renewal-limit': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',
-    when: 'A keepalive stream has more than 1024 renewals in flight for lease IDs that cannot exist.',
+    when: 'A keepalive stream has more than 1024 renewals in flight for lease IDs that cannot exist, or sends a request of more than 1 KiB on a shared stream.',
   },
   'namespace-violation': {
     code: Code.INTERNAL,

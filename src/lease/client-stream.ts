@@ -1,7 +1,8 @@
 /**
  * One client's LeaseKeepAlive stream. It keeps the order of the client's requests: responses that arrive early wait for those
  * before them. It ends with OK after the last response if the client has half-closed, as etcd does. Backpressure of the
- * client holds its responses here; a client with too many requests is paused, so what is held is bounded.
+ * client holds its responses here. What is held is bounded: a client with too many requests is paused, and a request that is
+ * too large ends the stream.
  */
 import type { Call, Message, OwnedMessage, Requests, Responses } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
@@ -59,6 +60,10 @@ export class ClientStream extends Deadline implements Requests<'store'>, Request
 
   send(message: Message<'store'>): void {
     if (this.#isEnded) return;
+    if (message.length > this.#context.limits.requestBytesMax) {
+      this.#finish(refusal('renewal-limit'));
+      return;
+    }
     const request = new KeepAliveRequest(this, this.#context.clock.nowMs());
     if (this.#last === null) this.#first = request;
     else this.#last.after = request;

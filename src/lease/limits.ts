@@ -21,6 +21,8 @@ export interface KeepAliveLimits {
   readonly lingerMs: number;
   /** Requests of one client stream without a delivered response; at this number the client is paused. */
   readonly requestsPerClientMax: number;
+  /** A request is kept until its lease is renewed, with unknown fields. A larger one ends its client stream. */
+  readonly requestBytesMax: number;
   /** How often stalled streams and late renewals are looked for. */
   readonly tickMs: number;
 }
@@ -39,5 +41,6 @@ export const keepAliveLimits: KeepAliveLimits = {
   streamAgeMsMax: 300_000,
   lingerMs: 10_000,
   requestsPerClientMax: 64,
+  requestBytesMax: 1 << 10,
   tickMs: 250,
 };

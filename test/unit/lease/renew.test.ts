@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import { Code } from '../../../src/grpc/status.ts';
+import { Writer } from '../../../src/protobuf/writer.ts';
+import { encodeRequest } from '../../support/codec.ts';
 import { callOf } from '../../support/test-call.ts';
-import { KeepAliveSetup, lease, respond, sentOn } from './setup.ts';
+import { KeepAliveSetup, keepAliveMethod, lease, respond, sentOn } from './setup.ts';
 
 const [a, b, c] = [lease(1), lease(2), lease(3)];
 
@@ -149,6 +151,24 @@ describe('a client stream', () => {
     expect(client.isPaused).toBe(true);
     respond(setup.etcd.last, c);
     expect(client.isPaused).toBe(false);
+  });
+
+  test('ends with a request that is too large to be kept, and the others continue', () => {
+    const setup = new KeepAliveSetup();
+    const [client, other] = [setup.client(), setup.client()];
+    other.renew(a);
+    const ofOther = setup.etcd.last;
+    // A field that the proxy does not know.
+    const padding = (bytes: number) => new Writer().bytes(15, Buffer.alloc(bytes)).finish();
+    const request = encodeRequest(keepAliveMethod, { ID: b });
+    client.requests?.send(Buffer.concat([request, padding(1_000)]));
+    expect(client.status).toBeNull();
+    client.requests?.send(Buffer.concat([request, padding(1_024)]));
+    expect(client.code).toBe(Code.RESOURCE_EXHAUSTED);
+    expect(client.status?.trailers).toContain('renewal-limit');
+    respond(ofOther, a);
+    expect(other.received).toEqual([`${a}:60`]);
+    expect(setup.stats.clientStreams).toBe(1);
   });
 
   test('that applies backpressure gets its responses later, and counts them as outstanding', () => {
