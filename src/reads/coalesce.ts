@@ -88,15 +88,17 @@ class Coalesce extends ForwardingEtcd<'tenant'> {
 
 /**
  * Everything that etcd's response may depend on, apart from the store. A tenant's floor is part of it: a read must not join
- * one that was sent before the tenant compacted.
+ * one that was sent before the tenant compacted. So is whether there is a deadline: the guard ends a read without one after
+ * its own time limit, for all callers.
  */
-function keyOf({ metadata }: Call, request: Message<'tenant'>, floor: number): string {
+function keyOf({ metadata, deadlineMs }: Call, request: Message<'tenant'>, floor: number): string {
   const { buffer, byteOffset, length } = request;
   const bytes = Buffer.from(buffer, byteOffset, length).toString('latin1');
-  if (metadata.length === 0) return `${floor}\n\n\n${bytes}`;
+  const limit = deadlineMs === Number.POSITIVE_INFINITY ? 'default' : 'deadline';
+  if (metadata.length === 0) return `${floor}\n${limit}\n\n\n${bytes}`;
   const hasLeader = metadataValue(metadata, 'hasleader') ?? '';
   const version = metadataValue(metadata, 'client-api-version') ?? '';
-  return `${floor}\n${hasLeader}\n${version}\n${bytes}`;
+  return `${floor}\n${limit}\n${hasLeader}\n${version}\n${bytes}`;
 }
 
 /** Whether a RangeRequest asks for a serializable read. False for a malformed one. */

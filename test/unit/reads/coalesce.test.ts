@@ -89,6 +89,7 @@ describe('a read is not shared', () => {
     ['another tenant', { tenant: testTenant('game-2') }, {}],
     ['a client that requires a leader', { metadata: ['hasleader', 'true'] }, {}],
     ['another version of the client', { metadata: ['client-api-version', '3.5'] }, {}],
+    ['a deadline, after one without', { deadlineMs: 60_000 }, {}],
     ["a client's own credentials", { listener: 'passing' }, {}],
   ])('with %s', (_what, options, request) => {
     const setup = new Setup();
@@ -163,6 +164,8 @@ describe('a caller that leaves', () => {
 
 describe('deadlines', () => {
   const deadlineMs = 1_000;
+  /** A read shares no read with one that has no deadline. */
+  const longMs = 60_000;
   const expire = (setup: Setup) => setup.etcd.last.fail(Code.DEADLINE_EXCEEDED, 'too late');
 
   test('the read has that of its first caller', () => {
@@ -173,7 +176,7 @@ describe('deadlines', () => {
 
   test('a caller that joined ends at its own', () => {
     const setup = new Setup();
-    const [first, second] = [setup.read(), setup.read({ deadlineMs })];
+    const [first, second] = [setup.read({ deadlineMs: 5_000 }), setup.read({ deadlineMs })];
     setup.clock.advance(1_100);
     expect([first.caller.status, second.caller.code]).toEqual([null, Code.DEADLINE_EXCEEDED]);
     setup.etcd.last.respond('r');
@@ -182,14 +185,14 @@ describe('deadlines', () => {
 
   test('the read is sent again for those that wait longer than its first caller', () => {
     const setup = new Setup();
-    const reads = [setup.read({ deadlineMs }), setup.read({ deadlineMs: 5_000 }), setup.read()];
+    const reads = [deadlineMs, 5_000, longMs].map((each) => setup.read({ deadlineMs: each }));
     const [first, second, third] = reads.map(({ caller }) => caller);
     setup.clock.advance(1_000);
     expire(setup);
     expect([first?.code, second?.status, third?.status]).toEqual([4, null, null]);
     expect(setup.etcd.calls).toHaveLength(2);
     expect(setup.etcd.last.call.deadlineMs).toBe(5_000);
-    setup.read();
+    setup.read({ deadlineMs: longMs });
     expect(setup.etcd.calls).toHaveLength(2);
     setup.etcd.last.respond('r');
     expect([second?.texts, third?.texts]).toEqual([['r'], ['r']]);
@@ -197,7 +200,7 @@ describe('deadlines', () => {
 
   test('a read that ends between its response and its status gives no caller two responses', () => {
     const setup = new Setup();
-    const reads = [setup.read({ deadlineMs }), setup.read({ deadlineMs: 5_000 }), setup.read()];
+    const reads = [deadlineMs, 5_000, longMs].map((each) => setup.read({ deadlineMs: each }));
     setup.etcd.last.deliver('r');
     setup.clock.advance(1_000);
     expire(setup);
@@ -212,7 +215,7 @@ describe('deadlines', () => {
 
   test('a deadline that etcd reports early is an error as any other', () => {
     const setup = new Setup();
-    const reads = [setup.read({ deadlineMs }), setup.read()];
+    const reads = [setup.read({ deadlineMs }), setup.read({ deadlineMs: longMs })];
     expire(setup);
     expect(reads.map(({ caller }) => caller.text)).toEqual(['too late', 'too late']);
   });
@@ -225,7 +228,7 @@ describe('deadlines', () => {
     };
     const { caller } = setup.read({ deadlineMs: 0 });
     expect(caller.text).toBe('too late');
-    setup.read();
+    setup.read({ deadlineMs: longMs });
     expect(setup.etcd.calls).toHaveLength(2);
   });
 });
