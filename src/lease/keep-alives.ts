@@ -23,8 +23,8 @@ export class KeepAlives {
 
   constructor(options: KeepAliveOptions) {
     this.#context = { ...options, stats: this.stats };
-    this.#ordinary = new Renewer(this.#context, this.#opener([]));
-    this.#requiringLeader = new Renewer(this.#context, this.#opener(['hasleader', 'true']));
+    this.#ordinary = new Renewer(this.#context, false, this.#opener([]));
+    this.#requiringLeader = new Renewer(this.#context, true, this.#opener(['hasleader', 'true']));
   }
 
   /** Sets the layer below. Once, when the pipeline is composed. */

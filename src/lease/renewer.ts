@@ -7,6 +7,7 @@
  * - A lost stream is replaced, and its renewals are sent again: a renewal is idempotent. Clients notice only if that takes
  *   longer than `requestTimeoutMs`, or `holdMs` while no endpoint takes keepalives.
  * - A renewal that etcd rejects ends the streams of its clients, and no others.
+ * - "No leader" ends the streams of all clients that require a leader, unless another member still renews.
  *
  *   renewal: waiting ─sent→ in flight ─response→ done;  in flight ─stream lost→ waiting
  */
@@ -32,6 +33,7 @@ export type OpenStream = (stream: RenewalStream) => Requests<'store'>;
 export class Renewer implements RenewalStreamOwner, ClientRenewals {
   readonly #context: KeepAliveContext;
   readonly #openStream: OpenStream;
+  readonly #requiresLeader: boolean;
   readonly #clients = new Set<ClientStream>();
   /** The renewal of each lease that is waiting or in flight. */
   readonly #renewals = new Map<string, Renewal>();
@@ -52,8 +54,10 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
   #cancelTick: CancelTimer | null = null;
   #cancelBackoff: CancelTimer = () => {};
 
-  constructor(context: KeepAliveContext, openStream: OpenStream) {
+  /** `requiresLeader`: the clients require a leader, and so do the streams. */
+  constructor(context: KeepAliveContext, requiresLeader: boolean, openStream: OpenStream) {
     this.#context = context;
+    this.#requiresLeader = requiresLeader;
     this.#openStream = openStream;
     this.#stallMs = context.limits.stallMsMin;
     context.availability.onAvailable(() => this.#onAvailable());
@@ -130,10 +134,10 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
     if (end === 'renewal') this.#rejectFirst(sent, status);
     else this.#repeat(sent);
     const isFailure = status.origin === 'peer' && status.code !== Code.OK;
-    if (end === 'lost' && isFailure) this.#lastFailure = status;
+    if (end !== 'renewal' && isFailure) this.#lastFailure = status;
     // A rejected renewal says nothing about the member: no backoff, or other leases would wait.
     if (end !== 'renewal' || sent.length === 0) this.#backOff();
-    if (end === 'no-leader' && !this.#hasConfirmed) {
+    if (end === 'no-leader' && this.#requiresLeader && !this.#hasConfirmed) {
       for (const client of [...this.#clients]) client.abort(status);
     }
     this.#pump();

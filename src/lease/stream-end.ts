@@ -4,7 +4,7 @@ import { Code, type Status } from '../grpc/status.ts';
 
 /**
  * `renewal`   etcd rejected the oldest renewal; its clients get the status. All others on the stream are sent again.
- * `no-leader` the member has no leader, and ends streams that require one.
+ * `no-leader` the member has no leader. It ends streams that require one, and streams with a renewal that has waited for one.
  * `lost`      says nothing about a lease; everything on the stream is sent again.
  */
 export type StreamEnd = 'renewal' | 'no-leader' | 'lost';

@@ -244,6 +244,22 @@ describe('an error of etcd', () => {
     expect(other.status).toBeNull();
   });
 
+  test('"no leader" ends no stream that does not require one, and is retried', () => {
+    const setup = new KeepAliveSetup();
+    const [waiting, idle] = [setup.client(), setup.client()];
+    waiting.renew(a);
+    setup.etcd.last.fail(Code.UNAVAILABLE, 'etcdserver: no leader');
+    expect([waiting.status, idle.status]).toEqual([null, null]);
+    setup.clock.advance(100);
+    respond(setup.etcd.last, a);
+    expect(waiting.received).toEqual([`${a}:60`]);
+    setup.etcd.onCall = (call) => call.fail(Code.UNAVAILABLE, 'etcdserver: no leader');
+    setup.etcd.last.fail(Code.UNAVAILABLE, 'etcdserver: no leader');
+    waiting.renew(b);
+    setup.clock.advance(requestTimeoutMs + 500);
+    expect([waiting.text, idle.status]).toEqual(['etcdserver: no leader', null]);
+  });
+
   test('"no leader" of one member concerns no client while another member renews', () => {
     const setup = new KeepAliveSetup();
     const metadata = ['hasleader', 'true'];
