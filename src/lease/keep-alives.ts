@@ -8,7 +8,8 @@ import { metadataValue } from '../grpc/metadata.ts';
 import type { Peer } from '../grpc/transport.ts';
 import { ClientStream } from './client-stream.ts';
 import { type KeepAliveContext, type KeepAliveOptions, KeepAliveStats } from './context.ts';
-import { type OpenStream, Renewer } from './renewer.ts';
+import { Renewer } from './renewer.ts';
+import type { OpenStream } from './stream-pool.ts';
 
 const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
 /** Shared streams run under the proxy's own identity at etcd: no listener passes credentials for them. */

@@ -1,5 +1,5 @@
 /**
- * Renews the leases of all clients of one kind on a few upstream streams. The rules:
+ * Renews the leases of all clients of one kind. The rules:
  *
  * - A response comes from a renewal that was sent after the request had arrived. Requests for a lease that has not been sent
  *   yet share one renewal; at most one renewal per lease is in flight.
@@ -11,56 +11,42 @@
  *
  *   renewal: waiting ─sent→ in flight ─response→ done;  in flight ─stream lost→ waiting
  */
-import type { Message, OwnedMessage, Requests } from '../call/call.ts';
+import type { Message, OwnedMessage } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import { method } from '../etcd/methods.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { CancelTimer } from '../runtime/clock.ts';
-import { jittered } from '../runtime/random.ts';
 import type { ClientRenewals, ClientStream } from './client-stream.ts';
 import type { KeepAliveContext } from './context.ts';
 import { type KeepAliveRequest, Renewal } from './renewal.ts';
 import { RenewalQueue } from './renewal-queue.ts';
-import { RenewalStream, type RenewalStreamOwner } from './renewal-stream.ts';
+import type { RenewalStream } from './renewal-stream.ts';
 import { classifyStreamEnd } from './stream-end.ts';
+import { type OpenStream, StreamPool, type StreamPoolOwner } from './stream-pool.ts';
 
 const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
-const spread = 0.2;
 
-/** Starts the upstream call of a stream. */
-export type OpenStream = (stream: RenewalStream) => Requests<'store'>;
-
-export class Renewer implements RenewalStreamOwner, ClientRenewals {
+export class Renewer implements StreamPoolOwner, ClientRenewals {
   readonly #context: KeepAliveContext;
-  readonly #openStream: OpenStream;
   readonly #requiresLeader: boolean;
   readonly #clients = new Set<ClientStream>();
   /** The renewal of each lease that is waiting or in flight. */
   readonly #renewals = new Map<string, Renewal>();
   readonly #queue = new RenewalQueue();
-  #streams: RenewalStream[] = [];
+  readonly #streams: StreamPool;
   #isPumping = false;
   #isClosed = false;
-  #backoffMs = 0;
-  /** No stream is opened before. */
-  #openAtMs = 0;
-  /** No stream is opened beside a working one before: it may reach the member that has just failed. */
-  #spareAtMs = 0;
-  #stallMs: number;
   /** How etcd itself ended a stream since the last response, for clients that do not wait any longer. */
   #lastFailure: Status | null = null;
   #idleSinceMs = 0;
   #tickDueMs = 0;
   #cancelTick: CancelTimer | null = null;
-  #cancelBackoff: CancelTimer = () => {};
 
   /** `requiresLeader`: the clients require a leader, and so do the streams. */
   constructor(context: KeepAliveContext, requiresLeader: boolean, openStream: OpenStream) {
     this.#context = context;
     this.#requiresLeader = requiresLeader;
-    this.#openStream = openStream;
-    this.#stallMs = context.limits.stallMsMin;
-    context.availability.onAvailable(() => this.#onAvailable());
+    this.#streams = new StreamPool(context, this, openStream);
   }
 
   add(client: ClientStream): void {
@@ -103,17 +89,14 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
   close(): void {
     this.#isClosed = true;
     this.#cancelTick?.();
-    this.#cancelBackoff();
-    for (const stream of [...this.#streams]) this.#closeStream(stream);
+    this.#streams.closeAll();
   }
 
-  // ---- RenewalStreamOwner ----
+  // ---- StreamPoolOwner ----
 
   onRenewed(stream: RenewalStream, renewal: Renewal, response: OwnedMessage<'store'>): void {
-    stream.progressMs = this.#context.clock.nowMs();
-    this.#backoffMs = 0;
+    this.#streams.progressed(stream);
     this.#lastFailure = null;
-    this.#stallMs = this.#context.limits.stallMsMin;
     this.#finish(renewal);
     const { requests } = renewal;
     const isShared = requests.length > 1;
@@ -124,20 +107,20 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
       request.isShared = isShared;
       request.client.onOutcome();
     }
-    if (stream.isRetiring && stream.sentCount === 0) this.#closeStream(stream);
+    this.#streams.closeRetired(stream);
     this.#pump();
   }
 
   onStreamEnded(stream: RenewalStream, sent: readonly Renewal[], status: Status): void {
-    this.#removeStream(stream);
+    this.#streams.remove(stream);
     const end = classifyStreamEnd(status);
     if (end === 'renewal') this.#rejectFirst(sent, status);
     else this.#repeat(sent);
     const isFailure = status.origin === 'peer' && status.code !== Code.OK;
     if (end !== 'renewal' && isFailure) this.#lastFailure = status;
     // A rejected renewal says nothing about the member: no backoff, or other leases would wait.
-    if (end !== 'renewal' || sent.length === 0) this.#backOff();
-    if (end === 'no-leader' && this.#requiresLeader && !this.#hasConfirmed) {
+    if (end !== 'renewal' || sent.length === 0) this.#streams.backOff();
+    if (end === 'no-leader' && this.#requiresLeader && !this.#streams.hasConfirmed) {
       for (const client of [...this.#clients]) client.abort(status);
     }
     this.#pump();
@@ -145,6 +128,10 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
 
   onResumed(): void {
     this.#pump();
+  }
+
+  onMayOpen(): void {
+    this.#guarded(() => this.#pump());
   }
 
   onFault(error: unknown): void {
@@ -171,9 +158,9 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
       if (current?.next === renewal) current.next = null;
     } else if (isInFlight) {
       // Before its first response a stream may be in the guard's hold, and the renewal must not be sent from there.
-      const held = this.#streams.find((each) => !each.isConfirmed && each.hasOnly(renewal));
-      if (held === undefined) return;
-      this.#closeStream(held);
+      const stream = this.#streams.holding(renewal);
+      if (stream === null) return;
+      this.#streams.close(stream);
       this.#finish(renewal);
       this.#pump();
     } else {
@@ -212,7 +199,7 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
     }
   }
 
-  /** Sends what can be sent. Renewals are spread over the streams; a stream is opened if all are busy. */
+  /** Sends what can be sent. */
   #pump(): void {
     // Sending may end a stream, which leads here again.
     if (this.#isPumping) return;
@@ -220,11 +207,7 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
     try {
       const nowMs = this.#context.clock.nowMs();
       while (this.#queue.first !== null) {
-        let stream = this.#leastBusy(nowMs);
-        if ((stream === null || stream.sentCount > 0) && this.#mayOpen(nowMs)) {
-          this.#open(nowMs);
-          stream = this.#leastBusy(nowMs);
-        }
+        const stream = this.#streams.take(nowMs);
         if (stream === null) return;
         const renewal = this.#queue.shift();
         if (renewal !== null) this.#send(renewal, stream, nowMs);
@@ -242,73 +225,6 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
     stream.renew(renewal, nowMs);
   }
 
-  // ---- Streams ----
-
-  #leastBusy(nowMs: number): RenewalStream | null {
-    let found: RenewalStream | null = null;
-    for (const stream of this.#streams) {
-      if (!stream.takes(this.#context.limits, nowMs)) continue;
-      if (found === null || stream.sentCount < found.sentCount) found = stream;
-    }
-    return found;
-  }
-
-  #mayOpen(nowMs: number): boolean {
-    const { stats, limits } = this.#context;
-    if (!this.#canReachEtcd(nowMs)) return false;
-    if (this.#streams.length === 0) return true;
-    return stats.upstreamStreams < limits.streamsMax && nowMs >= this.#spareAtMs;
-  }
-
-  get #hasConfirmed(): boolean {
-    return this.#streams.some(({ isConfirmed }) => isConfirmed);
-  }
-
-  #canReachEtcd(nowMs: number): boolean {
-    const { availability } = this.#context;
-    return !this.#isClosed && nowMs >= this.#openAtMs && availability.isAvailable(keepAlive);
-  }
-
-  #open(nowMs: number): void {
-    const stream = new RenewalStream(this, nowMs);
-    this.#streams.push(stream);
-    this.#context.stats.upstreamStreams += 1;
-    stream.attach(this.#openStream(stream));
-    this.#tickLater();
-  }
-
-  #removeStream(stream: RenewalStream): void {
-    const index = this.#streams.indexOf(stream);
-    if (index < 0) return;
-    this.#streams.splice(index, 1);
-    this.#context.stats.upstreamStreams -= 1;
-  }
-
-  #closeStream(stream: RenewalStream): readonly Renewal[] {
-    this.#removeStream(stream);
-    return stream.close();
-  }
-
-  #backOff(): void {
-    const { clock, limits, random } = this.#context;
-    this.#backoffMs = Math.min(
-      limits.backoffMsMax,
-      Math.max(limits.backoffMsMin, this.#backoffMs * 2),
-    );
-    const delayMs = jittered(random, this.#backoffMs, spread);
-    const nowMs = clock.nowMs();
-    this.#openAtMs = nowMs + delayMs;
-    this.#spareAtMs = nowMs + limits.sparePauseMs;
-    this.#cancelBackoff();
-    this.#cancelBackoff = clock.after(delayMs, () => this.#guarded(() => this.#pump()));
-  }
-
-  #onAvailable(): void {
-    this.#openAtMs = 0;
-    this.#spareAtMs = 0;
-    this.#guarded(() => this.#pump());
-  }
-
   // ---- The tick ----
 
   /** Runs while there are clients or streams. */
@@ -319,36 +235,17 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
     this.#cancelTick = clock.after(limits.tickMs, () => {
       this.#cancelTick = null;
       this.#guarded(() => this.#tick(clock.nowMs()));
-      if (this.#clients.size > 0 || this.#streams.length > 0) this.#tickLater();
+      if (this.#clients.size > 0 || !this.#streams.isEmpty) this.#tickLater();
     });
   }
 
   #tick(nowMs: number): void {
-    const isStalled = this.#closeStalled(nowMs);
-    if (isStalled) this.#stallMs = Math.min(this.#context.limits.stallMsMax, this.#stallMs * 2);
-    this.#retireOld(nowMs);
+    this.#repeat(this.#streams.closeStalled(nowMs));
+    this.#streams.retireOld(nowMs);
     this.#failLate(nowMs);
-    if (this.#isSlow(nowMs)) this.#addStreams(nowMs);
-    else this.#closeSpareStream(nowMs);
+    if (this.#isSlow(nowMs)) this.#streams.addForSlow(nowMs);
+    else this.#streams.closeSpare(nowMs, this.#isUnused(nowMs));
     this.#pump();
-  }
-
-  /** Returns whether a stream had stalled. Its renewals are sent again on other streams. */
-  #closeStalled(nowMs: number): boolean {
-    const stalled = this.#streams.filter(
-      ({ sentCount, progressMs }) => sentCount > 0 && nowMs - progressMs >= this.#stallMs,
-    );
-    for (const stream of stalled) this.#repeat(this.#closeStream(stream));
-    if (stalled.length > 0) this.#backOff();
-    return stalled.length > 0;
-  }
-
-  #retireOld(nowMs: number): void {
-    for (const stream of [...this.#streams]) {
-      if (nowMs - stream.openedMs < this.#context.limits.streamAgeMsMax) continue;
-      stream.isRetiring = true;
-      if (stream.sentCount === 0) this.#closeStream(stream);
-    }
   }
 
   /** Ends the streams of clients that have waited too long. */
@@ -370,36 +267,13 @@ export class Renewer implements RenewalStreamOwner, ClientRenewals {
 
   /** Renewals wait although etcd has had time to respond to others. A late tick shows that the process itself is slow. */
   #isSlow(nowMs: number): boolean {
-    const { tickMs, slowMs } = this.#context.limits;
+    const { tickMs } = this.#context.limits;
     if (this.#queue.first === null || nowMs - this.#tickDueMs >= tickMs / 2) return false;
-    return this.#streams.every((stream) => stream.inFlightMs(nowMs) >= slowMs);
+    return this.#streams.isSlow(nowMs);
   }
 
-  /**
-   * With a slow etcd three streams renew three leases per second at worst, and leases would expire that survive without the
-   * proxy. As many streams are added as have proven to work.
-   */
-  #addStreams(nowMs: number): void {
-    const { slowStreamsMax } = this.#context.limits;
-    const confirmed = this.#streams.filter(({ isConfirmed }) => isConfirmed).length;
-    let unconfirmed = this.#streams.length - confirmed;
-    while (unconfirmed < confirmed && this.#streams.length < slowStreamsMax) {
-      if (!this.#canReachEtcd(nowMs)) return;
-      this.#open(nowMs);
-      unconfirmed += 1;
-    }
-  }
-
-  /** One at a time: a stream beyond the usual number that was not needed for a while, or the last ones without clients. */
-  #closeSpareStream(nowMs: number): void {
-    const { limits } = this.#context;
-    const isUnused = this.#clients.size === 0 && nowMs - this.#idleSinceMs >= limits.lingerMs;
-    if (!isUnused && this.#streams.length <= limits.streamsMax) return;
-    const spare = this.#streams.findLast(
-      ({ sentCount, progressMs }) =>
-        sentCount === 0 && (isUnused || nowMs - progressMs >= limits.lingerMs),
-    );
-    if (spare !== undefined) this.#closeStream(spare);
+  #isUnused(nowMs: number): boolean {
+    return this.#clients.size === 0 && nowMs - this.#idleSinceMs >= this.#context.limits.lingerMs;
   }
 
   /** For work that a timer drives: there is no call to end with the fault. */
