@@ -159,12 +159,13 @@ export class StreamPool {
   }
 
   /**
-   * One at a time: a stream beyond the usual number that was not needed for a while. `isUnused`: any stream, because there
-   * has been no client for a while.
+   * One at a time: a stream beyond the usual number of the process that was not needed for a while, but not the last one.
+   * `isUnused`: any stream, because there has been no client for a while.
    */
   closeSpare(nowMs: number, isUnused: boolean): void {
-    const { limits } = this.#context;
-    if (!isUnused && this.#streams.length <= limits.streamsMax) return;
+    const { stats, limits } = this.#context;
+    const isBeyond = this.#streams.length > 1 && stats.upstreamStreams > limits.streamsMax;
+    if (!isUnused && !isBeyond) return;
     const spare = this.#streams.findLast(
       ({ sentCount, progressMs }) =>
         sentCount === 0 && (isUnused || nowMs - progressMs >= limits.lingerMs),

@@ -308,24 +308,42 @@ describe('upstream streams', () => {
     const setup = new KeepAliveSetup({ slowStreamsMax: 6, renewalsPerStreamMax: 1 });
     const client = setup.client();
     client.renew(...Array.from({ length: 40 }, (_, i) => lease(i)));
-    const respondOnEach = () => {
-      for (const stream of setup.open) {
-        const id = sentOn(stream)[renewalsOf(stream)];
-        if (id === undefined) continue;
-        responded.set(stream, renewalsOf(stream) + 1);
-        respond(stream, id);
-      }
-    };
     for (let i = 0; i < 3; i += 1) {
       setup.clock.advance(1_000);
-      respondOnEach();
+      respondOnEach(setup);
     }
     expect(setup.open).toHaveLength(6);
-    while (client.received.length < 40) respondOnEach();
+    while (client.received.length < 40) respondOnEach(setup);
     setup.clock.advance(30_000);
     expect(setup.open).toHaveLength(3);
   });
+
+  test('are few again for both kinds of clients together, and at least one for each', () => {
+    const setup = new KeepAliveSetup({ slowStreamsMax: 3, renewalsPerStreamMax: 1 });
+    const clients = [setup.client(), setup.client({ metadata: ['hasleader', 'true'] })];
+    for (const client of clients) client.renew(...Array.from({ length: 40 }, (_, i) => lease(i)));
+    for (let i = 0; i < 3; i += 1) {
+      setup.clock.advance(1_000);
+      respondOnEach(setup);
+    }
+    expect(setup.open).toHaveLength(6);
+    while (clients.some(({ received }) => received.length < 40)) respondOnEach(setup);
+    setup.clock.advance(30_000);
+    const requiring = setup.open.filter(({ call }) => call.metadata.length > 0);
+    expect(setup.open).toHaveLength(3);
+    expect([1, 2]).toContain(requiring.length);
+  });
 });
+
+/** Responds to the oldest renewal of each open stream. */
+function respondOnEach({ open }: KeepAliveSetup): void {
+  for (const stream of open) {
+    const id = sentOn(stream)[renewalsOf(stream)];
+    if (id === undefined) continue;
+    responded.set(stream, renewalsOf(stream) + 1);
+    respond(stream, id);
+  }
+}
 
 const responded = new Map<object, number>();
 const renewalsOf = (stream: object): number => responded.get(stream) ?? 0;
