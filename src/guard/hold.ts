@@ -3,15 +3,8 @@
  * election then looks like a pause and not like an error. The hold has no timers: each call has its own deadline and removes
  * itself.
  */
+import type { Availability } from '../call/availability.ts';
 import type { Method } from '../etcd/methods.ts';
-
-/** The part of the upstream that the hold depends on. */
-export interface Availability {
-  /** Whether an endpoint can take calls of this method. */
-  isAvailable(method: Method): boolean;
-  /** Calls `listener` whenever `isAvailable` may have become true for some method, for the life of the process. */
-  onAvailable(listener: () => void): void;
-}
 
 export interface WaitingCall {
   /** Called when an endpoint is available again. The call is no longer in the queue. Must not throw. */

@@ -1,16 +1,9 @@
 /** What all shared keepalives of a process have in common: clock, bounds and counters. */
-import type { Method } from '../etcd/methods.ts';
+import type { Availability } from '../call/availability.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Deadlines } from '../runtime/deadlines.ts';
 import type { Random } from '../runtime/random.ts';
 import type { KeepAliveLimits } from './limits.ts';
-
-/** Whether an endpoint takes keepalives. Renewals wait here until then, so that those of a client that left can be dropped. */
-export interface Availability {
-  isAvailable(method: Method): boolean;
-  /** Calls `listener` whenever `isAvailable` may have become true. */
-  onAvailable(listener: () => void): void;
-}
 
 /** Counters for metrics. */
 export class KeepAliveStats {
@@ -30,6 +23,7 @@ export interface KeepAliveOptions {
   readonly random: Random;
   readonly deadlines: Deadlines;
   readonly limits: KeepAliveLimits;
+  /** While no endpoint takes keepalives, renewals wait in this folder, so that those of a client that left can be dropped. */
   readonly availability: Availability;
   /** How long a request may wait while no endpoint takes keepalives. */
   readonly holdMs: number;

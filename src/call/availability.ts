@@ -1,0 +1,9 @@
+/** Whether calls can be sent at present: the part of the upstream that layers which let calls wait depend on. */
+import type { Method } from '../etcd/methods.ts';
+
+export interface Availability {
+  /** Whether an endpoint takes calls of this method. */
+  isAvailable(method: Method): boolean;
+  /** Calls `listener` whenever `isAvailable` may have become true for some method, for the life of the process. */
+  onAvailable(listener: () => void): void;
+}
