@@ -4,14 +4,13 @@
  */
 import type { Requests } from '../call/call.ts';
 import { method } from '../etcd/methods.ts';
+import { Backoff } from '../runtime/backoff.ts';
 import type { CancelTimer } from '../runtime/clock.ts';
-import { jittered } from '../runtime/random.ts';
 import type { KeepAliveContext } from './context.ts';
 import type { Renewal } from './renewal.ts';
 import { RenewalStream, type RenewalStreamOwner } from './renewal-stream.ts';
 
 const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
-const spread = 0.2;
 
 /** Starts the upstream call of a stream. The stream may end before this returns. */
 export type OpenStream = (stream: RenewalStream) => Requests<'store'>;
@@ -26,8 +25,8 @@ export class StreamPool {
   readonly #owner: StreamPoolOwner;
   readonly #openStream: OpenStream;
   readonly #streams: RenewalStream[] = [];
+  readonly #backoff: Backoff;
   #isClosed = false;
-  #backoffMs = 0;
   /** No stream is opened before. */
   #openAtMs = 0;
   /** No stream is opened beside a working one before: it may reach the member that has just failed. */
@@ -39,7 +38,9 @@ export class StreamPool {
     this.#context = context;
     this.#owner = owner;
     this.#openStream = openStream;
-    this.#stallMs = context.limits.stallMsMin;
+    const { backoffMsMin: firstMs, backoffMsMax: maxMs, stallMsMin } = context.limits;
+    this.#backoff = new Backoff(context.random, { firstMs, maxMs });
+    this.#stallMs = stallMsMin;
     context.availability.onAvailable(() => {
       this.#openAtMs = 0;
       this.#spareAtMs = 0;
@@ -93,18 +94,14 @@ export class StreamPool {
   /** A stream has received a response. */
   progressed(stream: RenewalStream): void {
     stream.progressMs = this.#context.clock.nowMs();
-    this.#backoffMs = 0;
+    this.#backoff.reset();
     this.#stallMs = this.#context.limits.stallMsMin;
   }
 
   /** A stream was lost. */
   backOff(): void {
-    const { clock, limits, random } = this.#context;
-    this.#backoffMs = Math.min(
-      limits.backoffMsMax,
-      Math.max(limits.backoffMsMin, this.#backoffMs * 2),
-    );
-    const delayMs = jittered(random, this.#backoffMs, spread);
+    const { clock, limits } = this.#context;
+    const delayMs = this.#backoff.nextMs();
     const nowMs = clock.nowMs();
     this.#openAtMs = nowMs + delayMs;
     this.#spareAtMs = nowMs + limits.sparePauseMs;

@@ -16,17 +16,16 @@ import { type Metadata, metadataValue, noMetadata } from '../grpc/metadata.ts';
 import { Code, type Status, status } from '../grpc/status.ts';
 import { Reader } from '../protobuf/reader.ts';
 import { Writer } from '../protobuf/writer.ts';
+import { Backoff } from '../runtime/backoff.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
-import { jittered, type Random } from '../runtime/random.ts';
+import type { Random } from '../runtime/random.ts';
 import type { Endpoint } from './endpoint.ts';
 
 const { path: authenticatePath } = method('etcdserverpb.Auth/Authenticate');
 const { path: rangePath } = method('etcdserverpb.KV/Range');
 
 const timeoutMs = 5_000;
-const backoffMsMin = 500;
-const backoffMsMax = 30_000;
-const backoffSpread = 0.2;
+const backoffLimits = { firstMs: 500, maxMs: 30_000 };
 /** Each member expires a simple token that it has not received for 300 s (etcd server/auth/simple_token.go). */
 const refreshEveryMs = 60_000;
 
@@ -61,7 +60,7 @@ export class Login {
   #isReady: boolean;
   #metadata: Metadata = noMetadata;
   #isRequesting = false;
-  #backoffMs = backoffMsMin;
+  readonly #backoff: Backoff;
   #cancelBackoff: CancelTimer = () => {};
   #cancelRefresh: CancelTimer = () => {};
   #isClosed = false;
@@ -72,6 +71,7 @@ export class Login {
   constructor(config: LoginConfig | null, parts: LoginParts) {
     this.#config = config;
     this.#parts = parts;
+    this.#backoff = new Backoff(parts.random, backoffLimits);
     this.#isReady = config === null;
   }
 
@@ -136,8 +136,7 @@ export class Login {
     else if (classifyForToken(ended) === 'unneeded') this.#useToken(noMetadata);
     else {
       this.#parts.onFailure?.(ended.code === Code.OK ? 'the response has no token' : ended.text);
-      const delayMs = jittered(this.#parts.random, this.#backoffMs, backoffSpread);
-      this.#backoffMs = Math.min(backoffMsMax, this.#backoffMs * 2);
+      const delayMs = this.#backoff.nextMs();
       this.#cancelBackoff = this.#parts.clock.after(delayMs, () => this.#requestToken());
     }
   }
@@ -166,7 +165,7 @@ export class Login {
   #useToken(metadata: Metadata): void {
     this.#metadata = metadata;
     this.#isReady = true;
-    this.#backoffMs = backoffMsMin;
+    this.#backoff.reset();
     this.#cancelRefresh();
     if (metadata.length > 0) this.#scheduleRefresh();
     for (const stream of [...this.#streams]) {
