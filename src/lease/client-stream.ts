@@ -4,7 +4,7 @@
  * client holds its responses here. What is held is bounded: a client with too many requests is paused, and a request that is
  * too large ends the stream.
  */
-import type { Call, Message, OwnedMessage, Requests, Responses } from '../call/call.ts';
+import type { Call, Message, Requests, Responses } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import { ok, type Status } from '../grpc/status.ts';
 import { Deadline } from '../runtime/deadlines.ts';
@@ -132,8 +132,8 @@ export class ClientStream extends Deadline implements Requests<'store'>, Request
       this.#first = request.after;
       if (this.#first === null) this.#last = null;
       this.#count -= 1;
-      if (isShared) this.#above.deliverShared(noHead, response as Message<'store'>);
-      else this.#above.deliver(response as OwnedMessage<'store'>);
+      if (isShared) this.#above.deliverShared(noHead, response);
+      else this.#above.deliver(response);
     }
   }
 

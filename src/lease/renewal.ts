@@ -2,7 +2,7 @@
  * One renewal of one lease, and the client requests that it is the response to. Requests join a renewal only until it is
  * sent, so a response always comes from a renewal that began after the request had arrived.
  */
-import type { Message } from '../call/call.ts';
+import type { Message, OwnedMessage } from '../call/call.ts';
 import type { Status } from '../grpc/status.ts';
 import { Reader } from '../protobuf/reader.ts';
 import { varintField } from '../protobuf/varint-field.ts';
@@ -19,9 +19,9 @@ export class KeepAliveRequest {
   readonly arrivedMs: number;
   renewal: Renewal | null = null;
   /** What etcd responded, or why it did not. At most one of them is set. */
-  response: Uint8Array | null = null;
+  response: OwnedMessage<'store'> | null = null;
   failure: Status | null = null;
-  /** Other requests have the same `response` object. */
+  /** Other requests have the same `response` object, so it is delivered as a shared message. */
   isShared = false;
   after: KeepAliveRequest | null = null;
 

@@ -11,11 +11,12 @@
  *
  *   renewal: waiting ─sent→ in flight ─response→ done;  in flight ─stream lost→ waiting
  */
-import type { Message, OwnedMessage } from '../call/call.ts';
+import { builtMessage, type Message, type OwnedMessage } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
 import { method } from '../etcd/methods.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { CancelTimer } from '../runtime/clock.ts';
+import { asOwned } from '../runtime/owned-bytes.ts';
 import type { ClientRenewals, ClientStream } from './client-stream.ts';
 import type { KeepAliveContext } from './context.ts';
 import { type KeepAliveRequest, Renewal } from './renewal.ts';
@@ -288,7 +289,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
 
 /** A copy of the request, which may lie in a connection's read buffer. */
 function newRenewal(key: string, message: Message<'store'>): Renewal {
-  return new Renewal(key, Uint8Array.from(message) as Message<'store'>);
+  return new Renewal(key, builtMessage(asOwned(Uint8Array.from(message))));
 }
 
 function latin1(message: Uint8Array): string {
