@@ -3,10 +3,16 @@
  * at etcd. In tenant space, so that one rewritten response is delivered to every caller without a copy. Linearizable reads
  * pass unchanged: docs/adr/0011 has the argument.
  */
-
-import type { Responses } from '../call/call.ts';
-import { type Call, type Etcd, type Layer, type Message, tenantOf } from '../call/call.ts';
+import {
+  type Call,
+  type Etcd,
+  type Layer,
+  type Message,
+  type Responses,
+  tenantOf,
+} from '../call/call.ts';
 import { ForwardingEtcd } from '../call/forwarding.ts';
+import { metadataNames } from '../etcd/metadata-names.ts';
 import { method } from '../etcd/methods.ts';
 import type { CallHandle } from '../grpc/call.ts';
 import { metadataValue } from '../grpc/metadata.ts';
@@ -14,7 +20,7 @@ import { Reader } from '../protobuf/reader.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Deadlines } from '../runtime/deadlines.ts';
 import { StatePart } from '../tenant/state.ts';
-import { SharedRead } from './shared-read.ts';
+import { SharedRead, type SharedReadContext } from './shared-read.ts';
 
 const range = method('etcdserverpb.KV/Range');
 const serializableField = 7;
@@ -45,14 +51,14 @@ export function coalesce(options: CoalesceOptions): Layer<'tenant'> {
 
 class Coalesce extends ForwardingEtcd<'tenant'> {
   readonly #options: CoalesceOptions;
-  readonly #next: Etcd<'tenant'>;
+  readonly #context: SharedReadContext;
   /** The newest read of each request, while it can be joined. */
   readonly #reads = new StatePart<Map<string, SharedRead>>(() => new Map());
 
   constructor(options: CoalesceOptions, next: Etcd<'tenant'>) {
     super(next);
     this.#options = options;
-    this.#next = next;
+    this.#context = { next, clock: options.clock, deadlines: options.deadlines };
   }
 
   override unary(
@@ -77,8 +83,7 @@ class Coalesce extends ForwardingEtcd<'tenant'> {
       this.#options.stats.joined += 1;
       return known.join(call, responses);
     }
-    const { clock, deadlines } = this.#options;
-    const read = new SharedRead({ next: this.#next, clock, deadlines, reads, key, request });
+    const read = new SharedRead(this.#context, reads, key, request);
     reads.set(key, read);
     const caller = read.join(call, responses);
     read.start();
@@ -95,10 +100,9 @@ function keyOf({ metadata, deadlineMs }: Call, request: Message<'tenant'>, floor
   const { buffer, byteOffset, length } = request;
   const bytes = Buffer.from(buffer, byteOffset, length).toString('latin1');
   const limit = deadlineMs === Number.POSITIVE_INFINITY ? 'default' : 'deadline';
-  if (metadata.length === 0) return `${floor}\n${limit}\n\n\n${bytes}`;
-  const hasLeader = metadataValue(metadata, 'hasleader') ?? '';
-  const version = metadataValue(metadata, 'client-api-version') ?? '';
-  return `${floor}\n${limit}\n${hasLeader}\n${version}\n${bytes}`;
+  let key = `${floor}\n${limit}`;
+  for (const name of metadataNames) key += `\n${metadataValue(metadata, name) ?? ''}`;
+  return `${key}\n${bytes}`;
 }
 
 /** Whether a RangeRequest asks for a serializable read. False for a malformed one. */

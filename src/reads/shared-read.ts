@@ -20,18 +20,18 @@ import { Deadline, type Deadlines } from '../runtime/deadlines.ts';
 
 const noHead = new Uint8Array(0);
 
-export interface SharedReadParts {
+/** What all shared reads have in common. */
+export interface SharedReadContext {
   readonly next: Etcd<'tenant'>;
   readonly clock: Clock;
   readonly deadlines: Deadlines;
-  /** Where other callers find the read, under `key`, as long as it can be joined. */
-  readonly reads: Map<string, SharedRead>;
-  readonly key: string;
-  readonly request: Message<'tenant'>;
 }
 
 export class SharedRead implements Responses<'tenant'>, FaultHandler {
-  readonly parts: SharedReadParts;
+  readonly context: SharedReadContext;
+  readonly #reads: Map<string, SharedRead>;
+  readonly #key: string;
+  readonly #request: Message<'tenant'>;
   #callers: Caller[] = [];
   #handle: CallHandle = endedCall;
   #deadlineMs = Number.POSITIVE_INFINITY;
@@ -40,8 +40,17 @@ export class SharedRead implements Responses<'tenant'>, FaultHandler {
   #hasResponse = false;
   #attempts = 0;
 
-  constructor(parts: SharedReadParts) {
-    this.parts = parts;
+  /** Other callers find the read in `reads` under `key`, as long as it can be joined. */
+  constructor(
+    context: SharedReadContext,
+    reads: Map<string, SharedRead>,
+    key: string,
+    request: Message<'tenant'>,
+  ) {
+    this.context = context;
+    this.#reads = reads;
+    this.#key = key;
+    this.#request = request;
   }
 
   get callers(): number {
@@ -52,7 +61,7 @@ export class SharedRead implements Responses<'tenant'>, FaultHandler {
     const caller = new Caller(this, call, responses);
     this.#callers.push(caller);
     // The deadline of the first caller is that of the read, and the guard watches it.
-    if (this.#callers.length > 1) this.parts.deadlines.add(caller, call.deadlineMs);
+    if (this.#callers.length > 1) this.context.deadlines.add(caller, call.deadlineMs);
     return caller;
   }
 
@@ -62,12 +71,12 @@ export class SharedRead implements Responses<'tenant'>, FaultHandler {
     if (first === undefined) return;
     const call = first.call.derive(first.call.method);
     call.faultHandler = this;
-    this.parts.deadlines.remove(first);
+    this.context.deadlines.remove(first);
     this.#deadlineMs = call.deadlineMs;
     this.#isEnded = false;
     this.#attempts += 1;
     const attempt = this.#attempts;
-    const handle = this.parts.next.unary(call, this.parts.request, this);
+    const handle = this.context.next.unary(call, this.#request, this);
     // It may have ended meanwhile, and another attempt may have taken its place.
     if (attempt !== this.#attempts) return;
     this.#handle = handle;
@@ -123,7 +132,7 @@ export class SharedRead implements Responses<'tenant'>, FaultHandler {
 
   /** Callers that are not affected by `status`, because it only says that the deadline of the read has passed. */
   #callersBeyond({ code }: Status): Caller[] {
-    const nowMs = this.parts.clock.nowMs();
+    const nowMs = this.context.clock.nowMs();
     if (code !== Code.DEADLINE_EXCEEDED || nowMs < this.#deadlineMs) return [];
     return this.#callers.filter(({ call }) => call.deadlineMs > nowMs);
   }
@@ -135,15 +144,13 @@ export class SharedRead implements Responses<'tenant'>, FaultHandler {
   }
 
   #restart(): void {
-    const { reads, key } = this.parts;
-    if (!reads.has(key)) reads.set(key, this);
+    if (!this.#reads.has(this.#key)) this.#reads.set(this.#key, this);
     this.start();
   }
 
   /** No caller may join any more. */
   #close(): void {
-    const { reads, key } = this.parts;
-    if (reads.get(key) === this) reads.delete(key);
+    if (this.#reads.get(this.#key) === this) this.#reads.delete(this.#key);
   }
 
   #end(): void {
@@ -222,6 +229,6 @@ class Caller extends Deadline implements CallHandle {
 
   #leave(): void {
     this.#isEnded = true;
-    this.#read.parts.deadlines.remove(this);
+    this.#read.context.deadlines.remove(this);
   }
 }

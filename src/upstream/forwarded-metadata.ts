@@ -3,19 +3,18 @@
  * identity to etcd that the proxy does not allow, and cannot fill etcd's header tables.
  * https://etcd.io/docs/latest/dev-guide/api_reference_v3/
  */
+import { metadataNames } from '../etcd/metadata-names.ts';
 import { type Metadata, metadataValue, noMetadata } from '../grpc/metadata.ts';
 
-/** "Require leader" and the version of the client's API. Both change responses, so they are always forwarded. */
-const always = ['hasleader', 'client-api-version'] as const;
 const credentials = ['token', 'authorization'] as const;
 
-const withCredentials = [...always, ...credentials] as const;
+const withCredentials = [...metadataNames, ...credentials] as const;
 
 /** One value per name, the first: etcd ignores the others. */
 export function forwarded(metadata: Metadata, passesCredentials: boolean): Metadata {
   if (metadata.length === 0) return noMetadata;
   let selected: string[] | null = null;
-  for (const name of passesCredentials ? withCredentials : always) {
+  for (const name of passesCredentials ? withCredentials : metadataNames) {
     const value = metadataValue(metadata, name);
     if (value === undefined) continue;
     selected ??= [];
