@@ -5,9 +5,9 @@
 
 export interface HeartbeatLimits {
   readonly intervalMs: number;
-  /** From this many pings without a response a worker counts as hung. */
+  /** After more than this many pings without a response a worker counts as hung. */
   readonly hungAfter: number;
-  /** From this many pings without a response it is killed, and replaced. */
+  /** After more than this many pings without a response it is killed, and replaced. */
   readonly killAfter: number;
 }
 

@@ -14,7 +14,7 @@ export type ToWorker =
       readonly config: Config;
       readonly tokenKey: Uint8Array;
     }
-  /** The response is a list of problems, which is empty if the configuration can be committed. */
+  /** The response is `Prepared`. Without problems the configuration can be committed. */
   | { readonly kind: 'prepare'; readonly id: number; readonly config: Config }
   | { readonly kind: 'commit' }
   | { readonly kind: 'discard' }
