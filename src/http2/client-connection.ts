@@ -108,7 +108,7 @@ export class ClientConnection implements Role {
     else writer.headersWithTail(stream.id, template, tail, ended);
     if (ended) streams.endLocal(stream);
     if (stream.queue !== null) sender.enqueue(stream);
-    if (stream.id + 2 > maxInt31) this.#goAway(ErrorCode.NO_ERROR, 'out of stream IDs');
+    if (stream.id + 2 > maxInt31) this.onGoAway(maxInt31, ErrorCode.NO_ERROR, 'out of stream IDs');
   }
 
   #startWaiting(): void {
@@ -152,19 +152,18 @@ export class ClientConnection implements Role {
 
   onPing(): void {}
 
-  /** RFC 9113, section 6.8: the server did not and will not process streams above the last one. */
+  /**
+   * RFC 9113, section 6.8: the server did not and will not process streams above the last one. The end of a stream may open
+   * the next one at once, so the owner is notified first, and this connection accepts none from then on.
+   */
   onGoAway(lastStreamId: number, code: number, text: string): void {
-    const { streams } = this.core;
-    for (const stream of streams.values()) {
-      if (stream.id > lastStreamId) streams.abortUnsent(stream, text);
-    }
-    this.#goAway(code, text);
-  }
-
-  #goAway(code: number, text: string): void {
     if (!this.#isGoingAway) {
       this.#isGoingAway = true;
       this.#owner.onGoingAway(this, code, text);
+    }
+    const { streams } = this.core;
+    for (const stream of streams.values()) {
+      if (stream.id > lastStreamId && !stream.isClosed) streams.abortUnsent(stream, text);
     }
     this.#abortWaiting('the connection is going away');
     this.#closeIfDone();

@@ -13,6 +13,8 @@ const nothing = Buffer.alloc(0);
 
 class Requested extends Stream {
   outcome = '';
+  /** Called when the stream is lost, as a caller may do that sends an unsent request again. */
+  retry: () => void = () => {};
   override onHeaders(): void {
     this.outcome ||= 'response';
   }
@@ -23,6 +25,7 @@ class Requested extends Stream {
   }
   override onLost(reason: string, isUnsent: boolean): void {
     this.outcome = `${isUnsent ? 'unsent' : 'lost'}: ${reason}`;
+    this.retry();
   }
   override onDrained(): void {}
 }
@@ -76,6 +79,34 @@ describe('GOAWAY', () => {
     await settle();
     expect(first.outcome).toBe('response');
     expect(log.at(-1)).toBe('closed: going away');
+  });
+
+  test('is announced before its streams end, so that none of them is sent again on the connection', async () => {
+    const { peer, open, connection, log } = await dial();
+    const [first, second] = [open(), open()];
+    second.retry = () => {
+      log.push(`unsent, can open: ${connection.canOpen}`);
+      if (connection.canOpen) open();
+    };
+    await settle();
+    peer.send(goAway(1, ErrorCode.NO_ERROR, 'bye'));
+    await settle();
+    expect(log).toEqual(['ready', 'going away: 0 bye', 'unsent, can open: false']);
+    expect(peer.of(FrameType.HEADERS).map((each) => each.streamId)).toEqual([1, 3]);
+    expect(first.outcome).toBe('');
+    expect(connection.openStreams).toBe(1);
+  });
+
+  test('does not end a stream twice that was reset by the end of another', async () => {
+    const { peer, open } = await dial();
+    const streams = [open(), open()];
+    for (const [i, stream] of streams.entries()) {
+      stream.retry = () => streams[1 - i]?.reset(ErrorCode.CANCEL);
+    }
+    await settle();
+    peer.send(goAway(0, ErrorCode.NO_ERROR, 'bye'));
+    await settle();
+    expect(streams.map((stream) => stream.outcome).sort()).toEqual(['', 'unsent: bye']);
   });
 
   test('in two steps does not abort streams that were opened between them', async () => {
