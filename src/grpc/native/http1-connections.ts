@@ -1,16 +1,24 @@
 /**
- * The HTTP/1.1 connections of one listener. Node's HTTP server closes idle connections only on ports that it listens on itself,
- * so this class does it for connections that the acceptor passed to the server. Only the native transport serves HTTP/1.1.
+ * The HTTP/1.1 connections of all listeners. Node's HTTP server closes idle connections only on ports that it listens on itself,
+ * so this class does it for connections that acceptors passed to the server. Only the native transport serves HTTP/1.1.
  */
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Peer } from '../transport.ts';
 
+class Http1Connection {
+  readonly owner: object;
+  requestsInFlight = 0;
+  isDraining = false;
+
+  constructor(owner: object) {
+    this.owner = owner;
+  }
+}
+
 export class Http1Connections {
   readonly #server: HttpServer;
-  /** Requests in flight per connection. */
-  readonly #inFlight = new Map<Socket, number>();
-  #isDraining = false;
+  readonly #connections = new Map<Socket, Http1Connection>();
 
   constructor(server: HttpServer) {
     this.#server = server;
@@ -19,32 +27,30 @@ export class Http1Connections {
     });
   }
 
-  /** `peer` is the second argument of the server's `connection` event. */
-  add(socket: Socket, peer: Peer): void {
-    this.#inFlight.set(socket, 0);
-    socket.once('close', () => this.#inFlight.delete(socket));
+  /** `peer` is the second argument of the server's `connection` event. `owner` stands for the listener. */
+  add(socket: Socket, peer: Peer, owner: object): void {
+    this.#connections.set(socket, new Http1Connection(owner));
+    socket.once('close', () => this.#connections.delete(socket));
     this.#server.emit('connection', socket, peer);
   }
 
-  /** Closes idle connections now, and the others after their current response. */
-  drain(): void {
-    this.#isDraining = true;
-    for (const [socket, requests] of this.#inFlight) {
-      if (requests === 0) socket.destroySoon();
+  /** Closes the idle connections of `owner` now, and its others after their current response. */
+  drain(owner: object): void {
+    for (const [socket, connection] of this.#connections) {
+      if (connection.owner !== owner) continue;
+      connection.isDraining = true;
+      if (connection.requestsInFlight === 0) socket.destroySoon();
     }
   }
 
   #onRequest(socket: Socket, response: ServerResponse): void {
-    const requests = this.#inFlight.get(socket);
-    // A connection of another listener with the same server.
-    if (requests === undefined) return;
-    this.#inFlight.set(socket, requests + 1);
+    const connection = this.#connections.get(socket);
+    // A connection that the server accepted itself.
+    if (connection === undefined) return;
+    connection.requestsInFlight += 1;
     response.once('close', () => {
-      const remaining = (this.#inFlight.get(socket) ?? 0) - 1;
-      // The connection may have closed before its response.
-      if (remaining < 0) return;
-      this.#inFlight.set(socket, remaining);
-      if (this.#isDraining && remaining === 0) socket.destroySoon();
+      connection.requestsInFlight -= 1;
+      if (connection.isDraining && connection.requestsInFlight === 0) socket.destroySoon();
     });
   }
 }

@@ -40,16 +40,18 @@ export interface NativeServerOptions extends TransportOptions {
 
 export class NativeServerTransport implements ServerTransport {
   readonly #options: NativeServerOptions;
+  readonly #http1: Http1Connections | null;
 
   constructor(options: NativeServerOptions) {
     this.#options = options;
+    this.#http1 = options.http1 === null ? null : new Http1Connections(options.http1);
   }
 
   async listen<M extends ServedMethod>(
     options: ListenOptions,
     handler: CallHandler<M>,
   ): Promise<Listener> {
-    const connections = new Connections(options, this.#options, handler);
+    const connections = new Connections(options, this.#options, handler, this.#http1);
     const acceptor = await Acceptor.bind(options, (socket, peer) => connections.add(socket, peer));
     return new TransportListener(acceptor, connections, this.#options.clock);
   }
@@ -77,19 +79,25 @@ class CallAcceptor<M extends ServedMethod> implements StreamAcceptor {
 /** The connections of one listener. */
 class Connections<M extends ServedMethod> {
   readonly #listen: ListenOptions;
-  readonly #options: NativeServerOptions;
+  readonly #options: TransportOptions;
   readonly #handler: CallHandler<M>;
+  /** Shared by all listeners. */
+  readonly #http1: Http1Connections | null;
   readonly #open = new Set<ServerConnection>();
   /** Sockets whose protocol is not known yet. */
   readonly #undetected = new Set<Socket>();
-  readonly #http1: Http1Connections | null;
   #isDraining = false;
 
-  constructor(listen: ListenOptions, options: NativeServerOptions, handler: CallHandler<M>) {
+  constructor(
+    listen: ListenOptions,
+    options: TransportOptions,
+    handler: CallHandler<M>,
+    http1: Http1Connections | null,
+  ) {
     this.#listen = listen;
-    this.#http1 = options.http1 === null ? null : new Http1Connections(options.http1);
     this.#options = options;
     this.#handler = handler;
+    this.#http1 = http1;
   }
 
   get openCalls(): number {
@@ -114,7 +122,7 @@ class Connections<M extends ServedMethod> {
       onHttp1: () => {
         this.#undetected.delete(socket);
         if (this.#http1 === null) socket.destroy();
-        else this.#http1.add(socket, peer);
+        else this.#http1.add(socket, peer, this);
       },
     };
     readPreface(socket, this.#options.clock, handler);
@@ -152,6 +160,6 @@ class Connections<M extends ServedMethod> {
     this.#isDraining = true;
     for (const socket of this.#undetected) socket.destroy();
     for (const connection of this.#open) connection.drain();
-    this.#http1?.drain();
+    this.#http1?.drain(this);
   }
 }

@@ -1,38 +1,60 @@
 /** HTTP/1.1 on the port that serves gRPC, in the clear and over TLS. */
-import { createServer, get as getPlain, type Server } from 'node:http';
+
+import { once } from 'node:events';
+import { createServer, get as getPlain, type Server, type ServerResponse } from 'node:http';
 import { get as getTls } from 'node:https';
-import { connect } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { afterEach, expect, test } from 'vitest';
 import { endedCall } from '../../../src/grpc/call.ts';
 import { NativeServerTransport } from '../../../src/grpc/native/server.ts';
 import type { Listener, ServerTls } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
+import { until } from '../../support/until.ts';
 
-let listener: Listener | null = null;
+const listeners: Listener[] = [];
 afterEach(async () => {
-  await listener?.drain(0);
+  await Promise.all(listeners.splice(0).map((listener) => listener.drain(0)));
 });
 
-async function listen(http1: Server | null, tls: ServerTls | null = null): Promise<number> {
-  const transport = new NativeServerTransport({
+function transportOf(http1: Server | null): NativeServerTransport {
+  return new NativeServerTransport({
     clock: systemClock,
     onFault: (fault) => {
       throw fault;
     },
     http1,
   });
-  listener = await transport.listen(
+}
+
+async function listenOn(
+  transport: NativeServerTransport,
+  tls: ServerTls | null = null,
+  port = 0,
+): Promise<{ readonly listener: Listener; readonly port: number }> {
+  const listener = await transport.listen(
     {
       name: 'x',
-      address: { host: '127.0.0.1', port: 0 },
+      address: { host: '127.0.0.1', port },
       tls,
       messageBytesMax: 1_000,
       streamsMax: Infinity,
     },
     { methods: new Map(), unary: () => endedCall, stream: () => endedCall },
   );
-  return Number(listener.address.split(':')[1]);
+  listeners.push(listener);
+  return { listener, port: Number(listener.address.split(':')[1]) };
+}
+
+const listen = async (http1: Server | null, tls: ServerTls | null = null): Promise<number> =>
+  (await listenOn(transportOf(http1), tls)).port;
+
+/** A connection that sent one request for `path`. */
+function request(port: number, path: string): Socket {
+  const socket = connect(port, '127.0.0.1');
+  socket.on('error', () => {});
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n\r\n`);
+  return socket;
 }
 
 const health = () =>
@@ -88,12 +110,50 @@ test('without a handler for it the connection is cut', async () => {
 });
 
 test('an idle HTTP/1.1 connection does not hold up a drain', async () => {
-  const port = await listen(health());
-  const socket = connect(port, '127.0.0.1');
-  socket.on('error', () => {});
-  socket.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
-  await new Promise((resolve) => socket.once('data', resolve));
+  const { listener, port } = await listenOn(transportOf(health()));
+  await once(request(port, '/'), 'data');
   const before = performance.now();
-  expect(await listener?.drain(5_000)).toBe(0);
+  expect(await listener.drain(5_000)).toBe(0);
   expect(performance.now() - before).toBeLessThan(2_000);
+});
+
+test('a listener that drains closes its own HTTP/1.1 connections, each after its response', async () => {
+  const responses: ServerResponse[] = [];
+  const transport = transportOf(
+    createServer((asked, response) => {
+      if (asked.url === '/slow') responses.push(response);
+      else response.end('fast');
+    }),
+  );
+  const [draining, other] = [await listenOn(transport), await listenOn(transport)];
+  const [idle, busy, kept] = [
+    request(draining.port, '/'),
+    request(draining.port, '/slow'),
+    request(other.port, '/'),
+  ];
+  await Promise.all([once(idle, 'data'), once(kept, 'data')]);
+  await until('the slow request', () => responses.length === 1);
+  const drained = draining.listener.drain(5_000);
+  await once(idle, 'close');
+  const received = once(busy, 'data');
+  const closed = once(busy, 'close');
+  responses[0]?.end('late');
+  expect(String(await received)).toContain('late');
+  await closed;
+  expect(await drained).toBe(0);
+  kept.write('GET / HTTP/1.1\r\nhost: x\r\n\r\n');
+  expect(String(await once(kept, 'data'))).toContain('fast');
+});
+
+test('listeners that come and go leave nothing behind on the HTTP/1.1 handler', async () => {
+  const http1 = health();
+  const transport = transportOf(http1);
+  const { port } = await listenOn(transport);
+  const before = http1.listenerCount('request');
+  for (let i = 0; i < 3; i++) {
+    const { listener } = await listenOn(transport);
+    await listener.drain(0);
+  }
+  await expect(listenOn(transport, null, port)).rejects.toThrow('EADDRINUSE');
+  expect(http1.listenerCount('request')).toBe(before);
 });
