@@ -5,7 +5,12 @@
  *   node bench/micro/grpc.bench.ts
  */
 import { Buffer } from 'node:buffer';
-import { type CallHandle, endedCall, type ResponseSink } from '../../src/grpc/call.ts';
+import {
+  type CallHandle,
+  endedCall,
+  type RequestSink,
+  type ResponseSink,
+} from '../../src/grpc/call.ts';
 import {
   AssemblyBudget,
   isOneMessage,
@@ -16,27 +21,37 @@ import {
 import { ServedCall, type ServedCallContext } from '../../src/grpc/native/served-call.ts';
 import { ok } from '../../src/grpc/status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../../src/grpc/transport.ts';
-import { HeaderTemplate } from '../../src/http2/hpack/encoder.ts';
+import { Flag, FrameType } from '../../src/http2/frame.ts';
+import { HeaderTemplate, HpackEncoder } from '../../src/http2/hpack/encoder.ts';
 import { limits } from '../../src/http2/limits.ts';
+import type { ServerConnection } from '../../src/http2/server-connection.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { releaseMemory } from '../../src/runtime/large-memory.ts';
 import { asOwned } from '../../src/runtime/owned-bytes.ts';
 import { heading, measure } from './measure.ts';
-import { RepeatingClient, servedConnection } from './served-connection.ts';
+import { frame, RepeatingClient, servedConnection } from './served-connection.ts';
 
 const messageBytesMax = 2_097_152;
-const path = '/etcdserverpb.KV/Put';
-const put: ServedMethod = { path, requestStream: false, responseStream: false };
-const requestFields = [
-  ...[':method', 'POST', ':scheme', 'http', ':path', path, ':authority', '127.0.0.1:2379'],
+const put: ServedMethod = {
+  path: '/etcdserverpb.KV/Put',
+  requestStream: false,
+  responseStream: false,
+};
+const watch: ServedMethod = {
+  path: '/etcdserverpb.Watch/Watch',
+  requestStream: true,
+  responseStream: true,
+};
+const fieldsOf = (method: ServedMethod) => [
+  ...[':method', 'POST', ':scheme', 'http', ':path', method.path, ':authority', '127.0.0.1:2379'],
   ...['content-type', 'application/grpc', 'user-agent', 'grpc-go/1.71.1', 'te', 'trailers'],
 ];
 // Delivered again and again. It is too small for its memory to be released.
 const response = asOwned(Buffer.alloc(20, 7));
 
-/** Responds to each call at once. */
+/** Responds to each unary call at once, and counts the bytes of all requests. */
 class ImmediateHandler implements CallHandler<ServedMethod> {
-  readonly methods = new Map([[path, put]]);
+  readonly methods = new Map([put, watch].map((method) => [method.path, method]));
   requestBytes = 0;
   unary(_: Incoming<ServedMethod>, request: Uint8Array, responses: ResponseSink): CallHandle {
     this.requestBytes += request.length;
@@ -44,8 +59,11 @@ class ImmediateHandler implements CallHandler<ServedMethod> {
     responses.end(ok);
     return endedCall;
   }
-  stream() {
-    return endedCall;
+  stream(): RequestSink {
+    const send = (request: Uint8Array) => {
+      this.requestBytes += request.length;
+    };
+    return { ...endedCall, send };
   }
 }
 
@@ -54,7 +72,7 @@ function framed(bytes: number): Buffer {
 }
 
 const handler = new ImmediateHandler();
-function clientOf(data: readonly Buffer[]): RepeatingClient {
+function connected(): ServerConnection {
   const context: ServedCallContext<ServedMethod> = {
     handler,
     messageBytesMax,
@@ -67,8 +85,21 @@ function clientOf(data: readonly Buffer[]): RepeatingClient {
       throw fault;
     },
   };
-  const connection = servedConnection((from) => new ServedCall(from, context));
-  return new RepeatingClient(connection, requestFields, data);
+  return servedConnection((from) => new ServedCall(from, context));
+}
+
+function clientOf(data: readonly Buffer[]): RepeatingClient {
+  return new RepeatingClient(connected(), fieldsOf(put), data);
+}
+
+/** Opens a stream whose first DATA frames are `first`, and returns a function that sends the next one. */
+function streamOf(first: readonly Buffer[], next: Buffer): () => void {
+  const connection = connected();
+  const head = new HpackEncoder(4_096).encode(new HeaderTemplate(fieldsOf(watch), false));
+  connection.receive(frame(FrameType.HEADERS, Flag.END_HEADERS, 1, head));
+  for (const data of first) connection.receive(frame(FrameType.DATA, 0, 1, data));
+  const bytes = frame(FrameType.DATA, 0, 1, next);
+  return () => connection.receive(bytes);
 }
 
 heading('unary calls: 256 B in, 20 B out, immediate response');
@@ -82,6 +113,18 @@ for (let i = 0; i < 20_000; i++) {
 if (handler.requestBytes !== 40_000 * 256) throw new Error('a request was lost');
 measure('the request in one frame', whole.request.length, () => whole.send());
 measure('the request cut in two', cut.request.length, () => cut.send());
+
+heading('messages of a stream: 256 B, each in one frame');
+const neverCut = streamOf([], request);
+const onceCut = streamOf([request.subarray(0, 100), request.subarray(100)], request);
+handler.requestBytes = 0;
+for (let i = 0; i < 20_000; i++) {
+  neverCut();
+  onceCut();
+}
+if (handler.requestBytes !== 40_000 * 256) throw new Error('a message was lost');
+measure('no message was cut before', request.length, neverCut);
+measure('the first message was cut in two', request.length, onceCut);
 
 heading('messages: 256 B');
 const budget = new AssemblyBudget(messageBytesMax);

@@ -141,7 +141,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
 
   override onData(bytes: Buffer, start: number, end: number, ended: boolean): void {
     if (this.#hasEnded) return;
-    if (this.#reader === null && isOneMessage(bytes, start, end, responseBytesMax)) {
+    if (this.#reader?.isAmidMessage !== true && isOneMessage(bytes, start, end, responseBytesMax)) {
       // The frame is borrowed until this returns, and the receiver owns the response.
       const response = Buffer.allocUnsafe(end - start - prefixBytes);
       bytes.copy(response, 0, start + prefixBytes, end);

@@ -110,7 +110,10 @@ export class ServedCall<M extends ServedMethod>
   override onData(bytes: Buffer, start: number, end: number, ended: boolean): void {
     if (!this.#hasEnded && this.#method !== null && start < end) {
       const { messageBytesMax } = this.#context;
-      if (this.#reader === null && isOneMessage(bytes, start, end, messageBytesMax)) {
+      if (
+        this.#reader?.isAmidMessage !== true &&
+        isOneMessage(bytes, start, end, messageBytesMax)
+      ) {
         this.onMessage(bytes.subarray(start + prefixBytes, end));
       } else {
         this.#reader ??= new MessageReader(messageBytesMax, this.#context.assembly);

@@ -1,6 +1,11 @@
 /** Calls on the native server, frame by frame, over a wire in memory. */
 import { describe, expect, test } from 'vitest';
-import { type CallHandle, endedCall, type ResponseSink } from '../../../../src/grpc/call.ts';
+import {
+  type CallHandle,
+  endedCall,
+  type RequestSink,
+  type ResponseSink,
+} from '../../../../src/grpc/call.ts';
 import { AssemblyBudget, messagePrefix } from '../../../../src/grpc/message-framing.ts';
 import { ServedCall } from '../../../../src/grpc/native/served-call.ts';
 import { Code, ok } from '../../../../src/grpc/status.ts';
@@ -23,12 +28,16 @@ const put: ServedMethod = {
   requestStream: false,
   responseStream: false,
 };
+const chat: ServedMethod = { path: '/test.S/Chat', requestStream: true, responseStream: true };
 const method = [':method', 'POST', ':scheme', 'http', ':authority', 'x'];
-const head = [...method, ':path', put.path, 'content-type', 'application/grpc', 'te', 'trailers'];
+const grpc = ['content-type', 'application/grpc', 'te', 'trailers'];
+const head = [...method, ':path', put.path, ...grpc];
 
-class Unary {
-  readonly methods = new Map([[put.path, put]]);
+class Handler {
+  readonly methods = new Map([put, chat].map((each) => [each.path, each]));
   readonly calls: { incoming: Incoming<ServedMethod>; request: string }[] = [];
+  /** The requests of each stream. */
+  readonly streams: string[][] = [];
   onCall: (responses: ResponseSink, incoming: Incoming<ServedMethod>) => CallHandle = (
     responses,
   ) => {
@@ -44,14 +53,21 @@ class Unary {
     this.calls.push({ incoming, request: Buffer.from(request).toString() });
     return this.onCall(responses, incoming);
   }
-  stream() {
-    return endedCall;
+  stream(): RequestSink {
+    const requests: string[] = [];
+    this.streams.push(requests);
+    return {
+      ...endedCall,
+      send: (request) => {
+        requests.push(Buffer.from(request).toString());
+      },
+    };
   }
 }
 
 function serve(messageBytesMax = 100, settings: [number, number][] = []) {
   const clock = new ManualClock();
-  const handler = new Unary();
+  const handler = new Handler();
   const faults: unknown[] = [];
   const context = {
     handler,
@@ -191,6 +207,28 @@ describe('a unary call', () => {
     const got = await call(peer, 1, [...head, 'grpc-timeout', 'soon'], message('x'));
     expect(got.fields['grpc-status']).toBe('13');
   });
+});
+
+test('a stream has the same messages wherever it is cut into frames', async () => {
+  const { handler, peer, faults } = serve();
+  const texts = ['one', '', `a message inside: ${message('inner')}`, 'last'];
+  const bytes = Buffer.concat(texts.map(message));
+  let id = 1;
+  for (let first = 1; first < bytes.length; first++) {
+    for (let second = first + 1; second < bytes.length; second++, id += 2) {
+      peer.send(
+        frame(FrameType.HEADERS, 4, id, peer.block(...method, ':path', chat.path, ...grpc)),
+        frame(FrameType.DATA, 0, id, bytes.subarray(0, first)),
+        frame(FrameType.DATA, 0, id, bytes.subarray(first, second)),
+        frame(FrameType.DATA, 0, id, bytes.subarray(second)),
+        frame(FrameType.DATA, 1, id, message('after')),
+      );
+    }
+  }
+  await settle();
+  expect(handler.streams).toHaveLength((id - 1) / 2);
+  for (const requests of handler.streams) expect(requests).toEqual([...texts, 'after']);
+  expect(faults).toEqual([]);
 });
 
 test('a request that is not a gRPC call is rejected with 415', async () => {
