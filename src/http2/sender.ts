@@ -134,7 +134,7 @@ export class Sender implements StreamSender {
     if (queue.trailers !== null) {
       this.#writer.headers(stream.id, queue.trailers, true);
       this.#streams.endLocal(stream);
-    } else if (queue.ended && (stream.state & StreamState.LOCAL_ENDED) === 0) {
+    } else if (queue.ended && !stream.hasLocalEnded) {
       // An end without bytes needs no window.
       this.#writer.dataHeader(stream.id, 0, true);
       this.#onSent(stream, 0, true);

@@ -112,6 +112,11 @@ export abstract class Stream {
     return (this.state & StreamState.CLOSED) !== 0;
   }
 
+  /** Whether END_STREAM was sent. It is sent after all DATA that waits. */
+  get hasLocalEnded(): boolean {
+    return (this.state & StreamState.LOCAL_ENDED) !== 0;
+  }
+
   get hasRemoteEnded(): boolean {
     return (this.state & StreamState.REMOTE_ENDED) !== 0;
   }

@@ -56,6 +56,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   #messages = 0;
   #hasHeaders = false;
   #hasEnded = false;
+  /** The caller has ended its direction. Messages may still be queued before the end of the stream. */
   #hasHalfClosed = false;
   #hasPaused = false;
 
@@ -212,7 +213,7 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
     if (this.#hasEnded) return;
     this.#detach();
     // If the peer may still send or expect data, a reset informs it that the call has ended.
-    if (!this.hasRemoteEnded || !this.#hasHalfClosed) this.reset(resetCode);
+    if (!this.hasRemoteEnded || !this.hasLocalEnded) this.reset(resetCode);
     try {
       this.#responses.end(ended);
     } catch (fault) {

@@ -3,13 +3,13 @@ import { expect, test } from 'vitest';
 import { AssemblyBudget, messagePrefix } from '../../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../../src/grpc/native/client-call.ts';
 import { ClientConnection } from '../../../../src/http2/client-connection.ts';
-import { clientPreface, FrameType } from '../../../../src/http2/frame.ts';
+import { clientPreface, ErrorCode, FrameType } from '../../../../src/http2/frame.ts';
 import { HeaderTemplate } from '../../../../src/http2/hpack/encoder.ts';
-import { settingsFrame } from '../../../../src/http2/settings.ts';
+import { SettingId, settingsFrame } from '../../../../src/http2/settings.ts';
 import { Deadlines } from '../../../../src/runtime/deadlines.ts';
 import { Caller } from '../../../support/caller.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
-import { frame, RawPeer, settle, wirePair } from '../../../support/raw-http2.ts';
+import { frame, RawPeer, settle, uint32, wirePair } from '../../../support/raw-http2.ts';
 
 const requestHead = [':method', 'POST', ':scheme', 'http', ':path', '/t.S/M', ':authority', 'x'];
 const responseHead = [':status', '200', 'content-type', 'application/grpc'];
@@ -76,4 +76,31 @@ test('a stream has the same messages wherever it is cut into frames', async () =
     expect(caller.isOk).toBe(true);
   }
   expect(faults).toEqual([]);
+});
+
+test('a call that the server ends early stops sending its request', async () => {
+  const { open, respond, peer, connection } = await dial([SettingId.INITIAL_WINDOW_SIZE, 10]);
+  const { call, caller } = open({ isUnary: true });
+  call.sendOnly(Buffer.alloc(100));
+  await settle();
+  expect(peer.dataBytes(call.id)).toBe(10);
+  respond(call.id, message('enough'));
+  await settle();
+  expect(caller.isOk).toBe(true);
+  expect(peer.resetCode(call.id)).toBe(ErrorCode.NO_ERROR);
+  expect(connection.openStreams).toBe(0);
+  peer.send(frame(FrameType.WINDOW_UPDATE, 0, call.id, uint32(1_000)));
+  await settle();
+  expect(peer.dataBytes(call.id)).toBe(10);
+});
+
+test('a call with its request sent ends without a reset', async () => {
+  const { open, respond, peer, connection } = await dial();
+  const { call, caller } = open({ isUnary: true });
+  call.sendOnly(Buffer.alloc(100));
+  respond(call.id, message('response'));
+  await settle();
+  expect(caller.texts).toEqual(['response']);
+  expect(peer.resetCode(call.id)).toBeNull();
+  expect(connection.openStreams).toBe(0);
 });
