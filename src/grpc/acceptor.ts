@@ -42,7 +42,7 @@ export class Acceptor {
     if (this.#server instanceof TlsServer) this.#server.setSecureContext(serverContextOptions(tls));
   }
 
-  /** Stops accepting. Open connections stay open. */
+  /** Stops accepting. Open connections stay open, except those in their handshake, which close when it finishes. */
   stop(): void {
     this.#stopped = true;
     this.#server.close();
@@ -86,6 +86,11 @@ function tlsServer(options: ListenOptions, onConnection: OnConnection): Server {
   });
   server.on('secureConnection', (socket: TLSSocket) => {
     socket.on('error', () => {});
+    if (!server.listening) {
+      // The handshake finished after `stop`.
+      socket.destroy();
+      return;
+    }
     let certificate: PeerCertificate | null = null;
     try {
       const verified = authorities === null ? undefined : socket.getPeerX509Certificate();

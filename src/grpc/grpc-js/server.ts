@@ -64,7 +64,6 @@ class Connections implements ServedCallContext {
   readonly #injector: ConnectionInjector;
   readonly #peers = new Map<string, Peer>();
   #connectionCount = 0;
-  #isDraining = false;
 
   constructor(listen: ListenOptions, options: TransportOptions) {
     this.#clock = options.clock;
@@ -97,11 +96,6 @@ class Connections implements ServedCallContext {
   }
 
   add(socket: Socket, peer: Peer): void {
-    if (this.#isDraining) {
-      // The TLS handshake finished after the drain had begun.
-      socket.destroy();
-      return;
-    }
     this.#connectionCount += 1;
     const name = `connection ${this.#connectionCount}`;
     this.#peers.set(name, peer);
@@ -116,7 +110,6 @@ class Connections implements ServedCallContext {
 
   /** Sends GOAWAY on every connection. Each connection closes after its last call. */
   drain(): void {
-    this.#isDraining = true;
     this.#injector.destroy();
   }
 

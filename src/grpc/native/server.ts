@@ -86,7 +86,6 @@ class Connections<M extends ServedMethod> {
   readonly #open = new Set<ServerConnection>();
   /** Sockets whose protocol is not known yet. */
   readonly #undetected = new Set<Socket>();
-  #isDraining = false;
 
   constructor(
     listen: ListenOptions,
@@ -107,11 +106,6 @@ class Connections<M extends ServedMethod> {
   }
 
   add(socket: Socket, peer: Peer): void {
-    if (this.#isDraining) {
-      // The TLS handshake finished after the drain had begun.
-      socket.destroy();
-      return;
-    }
     this.#undetected.add(socket);
     socket.once('close', () => this.#undetected.delete(socket));
     const handler: PrefaceHandler = {
@@ -157,7 +151,6 @@ class Connections<M extends ServedMethod> {
 
   /** Sends GOAWAY on every connection. Each connection closes after its last call. */
   drain(): void {
-    this.#isDraining = true;
     for (const socket of this.#undetected) socket.destroy();
     for (const connection of this.#open) connection.drain();
     this.#http1?.drain(this);
