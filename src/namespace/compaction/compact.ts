@@ -13,6 +13,7 @@ import {
 import { ResponseLayer } from '../../call/forwarding.ts';
 import { refusal } from '../../call/refusals.ts';
 import { method } from '../../etcd/methods.ts';
+import { revisionOf } from '../../etcd/response-header.ts';
 import { Code, type Status } from '../../grpc/status.ts';
 import { Reader } from '../../protobuf/reader.ts';
 import { Writer } from '../../protobuf/writer.ts';
@@ -71,11 +72,4 @@ class CompactResponses extends ResponseLayer<'store', 'tenant'> {
     this.above.deliver(builtMessage(new Writer().message(1, header).finish()));
     return status;
   }
-}
-
-function revisionOf(header: Uint8Array): number {
-  const reader = new Reader(header);
-  let revision = 0;
-  while (reader.next()) if (reader.field === 3) revision = reader.number();
-  return revision;
 }

@@ -4,6 +4,7 @@
  */
 import { builtMessage, type Call, type Etcd } from '../../call/call.ts';
 import { method } from '../../etcd/methods.ts';
+import { revisionOf } from '../../etcd/response-header.ts';
 import { CollectedResponse } from '../../grpc/collected-response.ts';
 import { Code } from '../../grpc/status.ts';
 import { Reader } from '../../protobuf/reader.ts';
@@ -60,9 +61,7 @@ function pointOf(message: Uint8Array): FencePoint | null {
   while (reader.next()) {
     if (reader.field !== 1) continue;
     const header = reader.bytes();
-    const fields = new Reader(header);
-    let revision = 0;
-    while (fields.next()) if (fields.field === 3) revision = fields.number();
+    const revision = revisionOf(header);
     return revision > 0 ? { revision, header: Uint8Array.from(header) } : null;
   }
   return null;

@@ -9,11 +9,12 @@
 import { Call, type Etcd } from '../../call/call.ts';
 import { type RefusalName, reasonTrailer, refusal } from '../../call/refusals.ts';
 import { type Method, method } from '../../etcd/methods.ts';
+import { revisionOf } from '../../etcd/response-header.ts';
 import { metadataValue } from '../../grpc/metadata.ts';
 import type { Status } from '../../grpc/status.ts';
 import type { Peer } from '../../grpc/transport.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
-import { contentOf, revisionOf } from '../stream/messages.ts';
+import { contentOf } from '../stream/messages.ts';
 import { CatchUp, type CatchUpHost } from './catch-up.ts';
 import { Feed, type FeedEnd, type FeedHost } from './feed.ts';
 import { Fence, type FencePoint } from './fence.ts';

@@ -206,14 +206,6 @@ export function writeEnd(
     .finish();
 }
 
-/** The revision in the content of a ResponseHeader. */
-export function revisionOf(header: Uint8Array): number {
-  const reader = new Reader(header);
-  let revision = 0;
-  while (reader.next()) if (reader.field === 3) revision = reader.number();
-  return revision;
-}
-
 /** The content of a length-delimited field whose tag has one byte. */
 export function contentOf(field: Uint8Array): Uint8Array {
   let at = 1;

@@ -1,0 +1,10 @@
+/** Reads the ResponseHeader that etcd puts into every response. */
+import { Reader } from '../protobuf/reader.ts';
+
+/** The revision in the content of a ResponseHeader; 0 without one. */
+export function revisionOf(header: Uint8Array): number {
+  const reader = new Reader(header);
+  let revision = 0;
+  while (reader.next()) if (reader.field === 3) revision = reader.number();
+  return revision;
+}
