@@ -130,7 +130,10 @@ export type ChannelState = 'connecting' | 'ready' | 'failed' | 'closed';
 export interface RequestHead {
   readonly path: string;
   readonly metadata: Metadata;
-  /** Sent as `grpc-timeout`. `Infinity` sends none. */
+  /**
+   * Sent as `grpc-timeout`. The transport enforces it, too: a call that has not ended by then ends with DeadlineExceeded and
+   * origin `proxy`. `Infinity` sends and enforces none.
+   */
   readonly timeoutMs: number;
 }
 

@@ -296,7 +296,7 @@ export abstract class GuardedCall<Below extends CallHandle>
 
   /** A status of etcd passes unchanged. It takes precedence over a lost connection of the other attempt. */
   #statusForClient(status: Status | null): Status {
-    // The transport enforces the same deadline, and its text names the member.
+    // The transport enforces the same deadline. Its status has no reason trailer, and grpc-js names the member in the text.
     if (status?.origin === 'proxy' && status.code === Code.DEADLINE_EXCEEDED) {
       return refusal('deadline-passed');
     }
