@@ -1,15 +1,12 @@
 /** The part of the cluster that belongs to a tenant: the prefix of its keys and the tag of its lease IDs. */
 import { createHash } from 'node:crypto';
+import type { Mapping } from '../rewrite/mapping.ts';
 
-/** Immutable. Built once per tenant when the configuration is loaded. */
-export interface KeySpace {
-  /** Prefix of every stored key of the tenant. If empty, the tenant has the whole cluster and nothing is rewritten. */
-  readonly prefix: Uint8Array;
-  /** The first key after all keys with the prefix. Replaces the range end `\0`. */
-  readonly prefixEnd: Uint8Array;
-  /** The upper 32 bits of stored lease IDs: stored = tag × 2^31 + visible. 0 if the prefix is empty. */
-  readonly leaseTag: number;
-}
+/**
+ * Immutable. Built once per tenant when the configuration is loaded. If the prefix is empty, the tenant has the whole cluster
+ * and nothing is rewritten.
+ */
+export type KeySpace = Mapping;
 
 /**
  * Two tags are never used: 0 would collide with small IDs of clients that bypass the proxy, and above 2^32−1 there is no ID
