@@ -10,9 +10,9 @@ import { limits } from './limits.ts';
 
 export interface PrefaceHandler {
   /** The preface was read; `rest` holds the bytes after it. */
-  onHttp2(socket: Socket, rest: Buffer): void;
+  onHttp2(rest: Buffer): void;
   /** All bytes were put back, so the socket reads as if untouched. */
-  onHttp1(socket: Socket): void;
+  onHttp1(): void;
 }
 
 const http1Methods = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'DELETE ', 'OPTIONS ', 'PATCH '];
@@ -33,7 +33,7 @@ export function readPreface(socket: Socket, clock: Clock, handler: PrefaceHandle
     if (read.compare(clientPreface, 0, length, 0, length) === 0) {
       if (length < clientPreface.length) return;
       stop();
-      handler.onHttp2(socket, read.subarray(length));
+      handler.onHttp2(read.subarray(length));
       return;
     }
     const text = read.toString('latin1', 0, 8);
@@ -41,7 +41,7 @@ export function readPreface(socket: Socket, clock: Clock, handler: PrefaceHandle
       stop();
       socket.pause();
       socket.unshift(read);
-      handler.onHttp1(socket);
+      handler.onHttp1();
       socket.resume();
     } else if (!http1Methods.some((method) => method.startsWith(text))) {
       stop();

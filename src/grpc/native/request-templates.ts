@@ -35,7 +35,7 @@ export class RequestTemplates {
   find(path: string, metadata: Metadata): HeaderTemplate | null {
     const cached = this.#byPath.get(path);
     const isSame = cached !== undefined && equal(cached.metadata, metadata);
-    if (isSame && (cached.template.repeats || metadata.length === 0)) return cached.template;
+    if (isSame && cached.template.repeats) return cached.template;
     if (!isLegalMetadata(metadata)) return null;
     // Only metadata that was seen before may use, and evict entries from, HPACK's dynamic table.
     const template = this.#make(path, metadata, isSame || metadata.length === 0);

@@ -109,7 +109,7 @@ class Connections<M extends ServedMethod> {
     this.#undetected.add(socket);
     socket.once('close', () => this.#undetected.delete(socket));
     const handler: PrefaceHandler = {
-      onHttp2: (_, rest) => {
+      onHttp2: (rest) => {
         this.#undetected.delete(socket);
         this.#serve(socket, peer, rest);
       },

@@ -46,10 +46,6 @@ export class DynamicTable {
     return this.#count;
   }
 
-  get sizeBytes(): number {
-    return this.#sizeBytes;
-  }
-
   get bytesMax(): number {
     return this.#bytesMax;
   }

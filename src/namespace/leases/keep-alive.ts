@@ -2,7 +2,7 @@
  * A LeaseKeepAlive stream through the namespace. It records the IDs that no lease of the tenant can have, so that their
  * responses can echo them.
  */
-import { type Call, type Message, type Responses, tenantOf } from '../../call/call.ts';
+import { type Call, type Message, tenantOf } from '../../call/call.ts';
 import { refusal } from '../../call/refusals.ts';
 import type { ToStream } from '../handler.ts';
 import type { NamespaceHooks } from '../hooks.ts';
@@ -31,7 +31,7 @@ class KeepAliveCall extends NamespacedCall {
   readonly #echo: IdEchoResponses;
 
   constructor(call: Call, echo: IdEchoResponses, hooks: NamespaceHooks) {
-    super(call, echo satisfies Responses<'tenant'>, hooks);
+    super(call, echo, hooks);
     this.#echo = echo;
   }
 

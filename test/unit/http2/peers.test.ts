@@ -68,7 +68,7 @@ async function echoServer(
     closers.push(() => socket.destroy());
     readPreface(socket, systemClock, {
       onHttp1: () => socket.destroy(),
-      onHttp2: (_, rest) => {
+      onHttp2: (rest) => {
         const connection = new ServerConnection({
           socket,
           clock: systemClock,
