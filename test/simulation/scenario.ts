@@ -111,7 +111,7 @@ class Scenario {
     });
     const layer = watch({ limits: watchLimits, hub: this.#hub, isShared: () => true });
     this.#etcd = layer(this.#upstream);
-    this.#time.afterTurn = () => checkBounded(this.#hub.stats, this.#limits, this.#report);
+    this.#time.afterTurn = () => checkBounded(this.#hub, this.#limits, this.#report);
   }
 
   readonly #report = (what: string): void => {

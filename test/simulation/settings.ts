@@ -20,8 +20,10 @@ export function drawLimits(random: Seeded): HubLimits {
   return {
     ...hubLimits,
     history: {
-      bytesMax: random.pick([100, 400, 2_000, 2 << 20]),
+      bytesMax: random.pick([100, 1_000, 5_000, 2 << 20]),
       batchesMax: random.pick([1, 3, 20, 4_096]),
+      tenantBytesMax: random.pick([500, 3_000, 8_000, 16 << 20]),
+      processBytesMax: random.pick([500, 5_000, 10_000, 32 << 20]),
     },
     lingerMs: random.pick([0, 50, 500, 10_000]),
     backoffMsMax: random.pick([50, 400]),

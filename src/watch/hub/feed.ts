@@ -11,7 +11,8 @@ import type { KeyRange } from '../../etcd/key-range.ts';
 import type { Status } from '../../grpc/status.ts';
 import type { CancelTimer } from '../../runtime/clock.ts';
 import type { EventFilter } from '../stream/messages.ts';
-import { History } from './history.ts';
+import { History, type HistoryOwner } from './history.ts';
+import type { HistoryShare } from './history-share.ts';
 import type { HubContext } from './hub-context.ts';
 import { PositionWaiters } from './position-waiters.ts';
 import { RevisionAssembler } from './revision-assembler.ts';
@@ -31,6 +32,8 @@ import {
 /** What a feed needs of the tenant's hub. */
 export interface FeedHost {
   readonly context: HubContext;
+  /** The bytes of history that the tenant may keep. */
+  readonly history: HistoryShare;
   watchUpstream(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch;
   /** Whether an upstream stream that ended like this ends the streams of its watchers too. */
   endsClientStreams(status: Status): boolean;
@@ -46,7 +49,7 @@ export type FeedEnd =
   | { readonly why: 'ended'; readonly status: Status }
   | { readonly why: 'unused' };
 
-export class Feed implements UpstreamWatchOwner, WatcherFeed {
+export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
   readonly range: KeyRange;
   readonly prevKv: boolean;
   readonly history: History;
@@ -90,8 +93,10 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     this.#startRevision = startRevision;
     // Until etcd has chosen where the feed begins, it has no history for any watcher.
     this.history = new History(
+      this,
       startRevision === 0 ? Number.POSITIVE_INFINITY : startRevision,
       host.context.limits.history,
+      host.history,
     );
   }
 
@@ -206,7 +211,6 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     }
     this.#future.clear();
     this.waiting.clear();
-    this.#host.context.stats.historyBytes -= this.history.bytes;
     this.history.clear();
     this.#host.onFeedClosed(this, left, why);
   }
@@ -233,14 +237,10 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     const isNotification = response.events === 0 && !response.isFragment;
     const batches = this.#assembler.take(response);
     if (response.header.length > 0) this.header = Uint8Array.from(response.header);
-    if (batches.length > 0) {
-      const { stats } = this.#host.context;
-      const before = this.history.bytes;
-      this.history.append(batches);
-      stats.historyBytes += this.history.bytes - before;
-      for (const batch of batches) stats.upstreamEvents += batch.count;
-    }
-    this.#scheduleRound(!this.#trim());
+    for (const batch of batches) this.#host.context.stats.upstreamEvents += batch.count;
+    this.history.append(batches);
+    this.#scheduleRound(false);
+    this.history.trim();
     if (this.state === 'opening') this.#becomeLive();
     if (!isNotification || response.revision < this.position) return;
     // The events before the notification are delivered first.
@@ -313,16 +313,8 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     }
     // Before the history is trimmed: a watcher that starts within the round is served from it.
     for (const watcher of this.#future) if (watcher.next <= to + 1) this.#promote(watcher);
-    this.#trim();
+    this.history.trim();
     this.#positionWaiters.notify();
-  }
-
-  /** Returns whether the history is within its bounds. */
-  #trim(): boolean {
-    const before = this.history.bytes;
-    const isBounded = this.history.trim(this.rounded);
-    this.#host.context.stats.historyBytes += this.history.bytes - before;
-    return isBounded;
   }
 
   /**
@@ -381,7 +373,11 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed {
     }
   }
 
-  /** `isUrgent`: without a pause, because the events of the round exceed the bounds of the history. */
+  requestRound(): void {
+    this.#scheduleRound(true);
+  }
+
+  /** `isUrgent`: without a pause. */
   #scheduleRound(isUrgent: boolean): void {
     if (this.#isRoundDue && !(isUrgent && this.#isPausing)) return;
     this.#isRoundDue = true;

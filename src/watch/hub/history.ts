@@ -1,59 +1,77 @@
 /**
- * The recent batches of one feed, without gaps from `start` to the newest. Bounded in bytes and batches: the oldest are
- * evicted, and a watcher that still needs them catches up through a private watch.
+ * The recent batches of one feed, without gaps from `start` to the newest. Bounded in bytes and batches, and with the other
+ * histories of its tenant and of the process: the oldest batches are evicted, and a watcher that still needs them catches up
+ * through a private watch.
  */
 import type { Batch } from './batch.ts';
+import { HeldBatch } from './held-batch.ts';
+import type { HistoryLimits } from './history-limits.ts';
+import type { HistoryShare } from './history-share.ts';
 
-export interface HistoryLimits {
-  readonly bytesMax: number;
-  readonly batchesMax: number;
+/** The feed of a history. */
+export interface HistoryOwner {
+  /** Everything up to this revision has been delivered to live watchers. Later batches are not evicted. */
+  readonly rounded: number;
+  /** A batch that is not delivered yet has to be evicted. */
+  requestRound(): void;
 }
 
 export class History {
   /** Every event of the range from this revision on is here, up to the position of the feed. */
   start: number;
   bytes = 0;
+  readonly #owner: HistoryOwner;
   readonly #limits: HistoryLimits;
-  #batches: Batch[] = [];
-  /** Evicted batches at the beginning of the array, removed in bulk. */
+  readonly #share: HistoryShare;
+  /** Begins with nulls in place of evicted batches, which are removed in bulk. */
+  #batches: (HeldBatch | null)[] = [];
   #evicted = 0;
 
-  constructor(start: number, limits: HistoryLimits) {
+  constructor(owner: HistoryOwner, start: number, limits: HistoryLimits, share: HistoryShare) {
+    this.#owner = owner;
     this.start = start;
     this.#limits = limits;
+    this.#share = share;
   }
 
   get length(): number {
     return this.#batches.length - this.#evicted;
   }
 
+  /** Appends batches that arrived together. `trim` is to be called afterwards. */
   append(batches: readonly Batch[]): void {
+    const bytes = batches.reduce((sum, { events }) => sum + events.length, 0);
     for (const batch of batches) {
-      this.#batches.push(batch);
-      this.bytes += batch.events.length + batch.header.length;
+      const held = new HeldBatch(this, compact(batch, bytes));
+      this.#batches.push(held);
+      this.bytes += held.bytes;
+      this.#share.add(held);
     }
   }
 
-  /**
-   * Evicts the oldest batches until the bounds hold, but none after revision `last`, which a round still needs. Returns
-   * whether the bounds hold.
-   */
-  trim(last: number): boolean {
-    while (this.length > 0 && this.#isFull) {
-      const oldest = this.#batches[this.#evicted] as Batch;
-      if (oldest.revision > last) return false;
-      this.#evicted += 1;
-      this.bytes -= oldest.events.length + oldest.header.length;
-      this.start = oldest.revision + 1;
+  /** Evicts the oldest batches until all bounds hold, also of other histories. */
+  trim(): void {
+    while (this.length > 0 && this.#isFull) if (!this.evictOldest()) break;
+    this.#share.trim();
+  }
+
+  /** Returns false if the oldest batch is not delivered yet. It can be evicted after the round that this requests. */
+  evictOldest(): boolean {
+    const oldest = this.#batches[this.#evicted] as HeldBatch;
+    if (oldest.revision > this.#owner.rounded) {
+      this.#owner.requestRound();
+      return false;
     }
-    if (this.#evicted < 256 && this.length > 0) return true;
-    this.#batches = this.#batches.slice(this.#evicted);
-    this.#evicted = 0;
+    this.#batches[this.#evicted] = null;
+    this.#evicted += 1;
+    this.bytes -= oldest.bytes;
+    this.start = oldest.revision + 1;
+    this.#share.remove(oldest);
+    if (this.#evicted >= 256 || this.length === 0) {
+      this.#batches = this.#batches.slice(this.#evicted);
+      this.#evicted = 0;
+    }
     return true;
-  }
-
-  get #isFull(): boolean {
-    return this.bytes > this.#limits.bytesMax || this.length > this.#limits.batchesMax;
   }
 
   /** The batches from revision `from` on, up to and including `to`. */
@@ -61,13 +79,20 @@ export class History {
     const first = this.#firstFrom(from);
     let end = this.#batches.length;
     while (end > first && (this.#batches[end - 1] as Batch).revision > to) end -= 1;
-    return this.#batches.slice(first, end);
+    return this.#batches.slice(first, end) as HeldBatch[];
   }
 
   clear(): void {
+    for (let i = this.#evicted; i < this.#batches.length; i++) {
+      this.#share.remove(this.#batches[i] as HeldBatch);
+    }
     this.#batches = [];
     this.#evicted = 0;
     this.bytes = 0;
+  }
+
+  get #isFull(): boolean {
+    return this.bytes > this.#limits.bytesMax || this.length > this.#limits.batchesMax;
   }
 
   /** Index of the first batch with at least this revision. */
@@ -81,4 +106,21 @@ export class History {
     }
     return low;
   }
+}
+
+/**
+ * A batch whose bytes keep little more than themselves in memory. The events of a small response lie in a pool of 8 KiB with
+ * unrelated bytes, so they are copied. `arrivedBytes` is the size of all batches that arrived together.
+ */
+function compact(batch: Batch, arrivedBytes: number): Batch {
+  const { header, events } = batch;
+  if (arrivedBytes * 2 >= events.buffer.byteLength) return batch;
+  const copy = new Uint8Array(header.length + events.length);
+  copy.set(header);
+  copy.set(events, header.length);
+  return {
+    ...batch,
+    header: copy.subarray(0, header.length),
+    events: copy.subarray(header.length),
+  };
 }

@@ -2,7 +2,7 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { Random } from '../../runtime/random.ts';
 import type { Defer } from '../../runtime/turn.ts';
-import type { HistoryLimits } from './history.ts';
+import { type HistoryLimits, historyLimits } from './history-limits.ts';
 
 export interface HubLimits {
   readonly history: HistoryLimits;
@@ -53,7 +53,7 @@ export interface HubContext {
 }
 
 export const hubLimits: HubLimits = {
-  history: { bytesMax: 2 << 20, batchesMax: 4_096 },
+  history: historyLimits,
   lingerMs: 10_000,
   progressRetryMs: 100,
   progressGraceMs: 20,

@@ -3,6 +3,7 @@ import type { Etcd } from '../../call/call.ts';
 import { printable } from '../../etcd/request-key.ts';
 import { StatePart } from '../../tenant/state.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
+import { HistoryBudget, type HistoryShare } from './history-share.ts';
 import type { HubContext, HubStats } from './hub-context.ts';
 import { TenantHub } from './tenant-hub.ts';
 
@@ -21,16 +22,23 @@ export interface FeedSnapshot {
 interface TenantHubs {
   ordinary: TenantHub | null;
   requiringLeader: TenantHub | null;
+  readonly history: HistoryShare;
 }
 
 export class WatchHub {
   readonly #context: HubContext;
-  readonly #part = new StatePart<TenantHubs>(() => ({ ordinary: null, requiringLeader: null }));
+  readonly #history: HistoryBudget;
+  readonly #part = new StatePart<TenantHubs>(() => ({
+    ordinary: null,
+    requiringLeader: null,
+    history: this.#history.newShare(),
+  }));
   readonly #hubs = new Set<TenantHub>();
   #next: Etcd<'tenant'> | null = null;
 
   constructor(context: HubContext) {
     this.#context = context;
+    this.#history = new HistoryBudget(context.limits.history, context.stats);
   }
 
   get stats(): HubStats {
@@ -45,7 +53,7 @@ export class WatchHub {
   of(tenant: Tenant, requiresLeader: boolean): TenantHub {
     const hubs = tenant.state.get(this.#part);
     const kind = requiresLeader ? 'requiringLeader' : 'ordinary';
-    const hub = hubs[kind] ?? this.#newHub(tenant, requiresLeader);
+    const hub = hubs[kind] ?? this.#newHub(tenant, requiresLeader, hubs.history);
     hubs[kind] = hub;
     hub.tenant = tenant;
     return hub;
@@ -69,9 +77,10 @@ export class WatchHub {
     for (const hub of this.#hubs) hub.close();
   }
 
-  #newHub(tenant: Tenant, requiresLeader: boolean): TenantHub {
+  #newHub(tenant: Tenant, requiresLeader: boolean, history: HistoryShare): TenantHub {
     if (this.#next === null) throw new Error('the hub is not connected to a pipeline');
-    const hub = new TenantHub({ context: this.#context, next: this.#next, requiresLeader }, tenant);
+    const options = { context: this.#context, next: this.#next, requiresLeader, history };
+    const hub = new TenantHub(options, tenant);
     this.#hubs.add(hub);
     return hub;
   }

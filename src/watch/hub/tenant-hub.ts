@@ -18,6 +18,7 @@ import { contentOf } from '../stream/messages.ts';
 import { CatchUp, type CatchUpHost } from './catch-up.ts';
 import { Feed, type FeedEnd, type FeedHost } from './feed.ts';
 import { Fence, type FencePoint } from './fence.ts';
+import type { HistoryShare } from './history-share.ts';
 import type { HubContext } from './hub-context.ts';
 import { UpstreamStream } from './upstream-stream.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
@@ -37,10 +38,12 @@ export interface TenantHubOptions {
   readonly next: Etcd<'tenant'>;
   /** Streams that require a leader end while etcd has none, so they have feeds of their own. */
   readonly requiresLeader: boolean;
+  readonly history: HistoryShare;
 }
 
 export class TenantHub implements FeedHost, CatchUpHost {
   readonly context: HubContext;
+  readonly history: HistoryShare;
   readonly fence: Fence;
   /** The tenant of the newest join: a reload replaces the object, but never the keys. */
   tenant: Tenant;
@@ -58,6 +61,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
   constructor(options: TenantHubOptions, tenant: Tenant) {
     this.#options = options;
     this.context = options.context;
+    this.history = options.history;
     this.tenant = tenant;
     this.fence = new Fence(options.next, (fenceMethod) => {
       this.context.stats.fences += 1;

@@ -1,11 +1,18 @@
-/** History is bounded: checked after every turn. */
-import type { HubLimits, HubStats } from '../../../src/watch/hub/hub-context.ts';
+/** History is bounded per feed, per tenant and in the process: checked after every turn. */
+import type { WatchHub } from '../../../src/watch/hub/hub.ts';
+import type { HubLimits } from '../../../src/watch/hub/hub-context.ts';
 import type { Report } from './invariant.ts';
 
-export function checkBounded(stats: HubStats, limits: HubLimits, report: Report): void {
-  const bytesMax = stats.feeds * limits.history.bytesMax;
-  if (stats.historyBytes > bytesMax) {
+export function checkBounded(hub: WatchHub, { history }: HubLimits, report: Report): void {
+  const { stats } = hub;
+  const { bytesMax, tenantBytesMax, processBytesMax } = history;
+  if (stats.historyBytes > Math.min(stats.feeds * bytesMax, processBytesMax)) {
     report(`bounded: ${stats.historyBytes} bytes of history in ${stats.feeds} feeds`);
+  }
+  if (stats.historyBytes > tenantBytesMax) {
+    for (const [tenant, bytes] of bytesByTenant(hub)) {
+      if (bytes > tenantBytesMax) report(`bounded: ${bytes} bytes of history in tenant ${tenant}`);
+    }
   }
   if (
     stats.historyBytes < 0 ||
@@ -15,4 +22,12 @@ export function checkBounded(stats: HubStats, limits: HubLimits, report: Report)
   ) {
     report(`bounded: negative counters, ${JSON.stringify(stats)}`);
   }
+}
+
+function bytesByTenant(hub: WatchHub): ReadonlyMap<string, number> {
+  const bytes = new Map<string, number>();
+  for (const { tenant, historyBytes } of hub.snapshot()) {
+    bytes.set(tenant, (bytes.get(tenant) ?? 0) + historyBytes);
+  }
+  return bytes;
 }

@@ -17,6 +17,8 @@ function mutation(what: string, file: string, from: string, to: string): Mutatio
 }
 
 const feed = 'hub/feed.ts';
+const history = 'hub/history.ts';
+const share = 'hub/history-share.ts';
 const tenantHub = 'hub/tenant-hub.ts';
 const catchUp = 'hub/catch-up.ts';
 const assembler = 'hub/revision-assembler.ts';
@@ -169,21 +171,39 @@ const rounds: readonly Mutation[] = [
     replacements: [
       {
         file: feed,
-        from: 'if (watcher.next <= to + 1) this.#promote(watcher);\n    this.#trim();',
+        from: 'if (watcher.next <= to + 1) this.#promote(watcher);\n    this.history.trim();',
         to: 'if (watcher.next <= to + 1) this.#promote(watcher);',
       },
       {
         file: feed,
         from: '    // Before the history is trimmed',
-        to: '    this.#trim();\n    // Before the history is trimmed',
+        to: '    this.history.trim();\n    // Before the history is trimmed',
       },
     ],
   },
   mutation(
-    'the history is not trimmed',
-    feed,
-    'const isBounded = this.history.trim(this.rounded);',
-    'const isBounded = true;',
+    'the history of a feed is not trimmed',
+    history,
+    'while (this.length > 0 && this.#isFull)',
+    'while (false)',
+  ),
+  mutation(
+    'the history of a tenant is not trimmed',
+    share,
+    'this.bytes > this.#limits.tenantBytesMax',
+    'false',
+  ),
+  mutation(
+    'the history of the process is not trimmed',
+    share,
+    'while (this.#isFull)',
+    'while (false)',
+  ),
+  mutation(
+    'a batch is evicted before it is delivered',
+    history,
+    'if (oldest.revision > this.#owner.rounded) {',
+    'if (false) {',
   ),
   mutation(
     'filters are exchanged',

@@ -1,0 +1,35 @@
+/** A batch in a history, and its place among all batches of the tenant. */
+import type { Batch } from './batch.ts';
+
+/** Memory of a batch without its bytes, as counted against the bounds: its objects. */
+export const batchOverheadBytes = 256;
+
+/** The history that holds a batch. */
+export interface BatchHolder {
+  /** Returns false if the oldest batch cannot be evicted yet. */
+  evictOldest(): boolean;
+}
+
+export class HeldBatch implements Batch {
+  readonly holder: BatchHolder;
+  readonly revision: number;
+  readonly header: Uint8Array;
+  readonly events: Uint8Array;
+  readonly count: number;
+  /** Neighbours in the order of arrival. */
+  older: HeldBatch | null = null;
+  newer: HeldBatch | null = null;
+
+  constructor(holder: BatchHolder, { revision, header, events, count }: Batch) {
+    this.holder = holder;
+    this.revision = revision;
+    this.header = header;
+    this.events = events;
+    this.count = count;
+  }
+
+  /** As counted against the bounds. */
+  get bytes(): number {
+    return this.events.length + this.header.length + batchOverheadBytes;
+  }
+}
