@@ -1,6 +1,6 @@
 /**
- * The messages of a watch stream: reads creates, and writes the
- * responses that the proxy builds, field for field as etcd does (server/etcdserver/api/v3rpc/watch.go). Keys are visible ones.
+ * The messages of a watch stream: reads creates, and writes the responses that the proxy builds, field for field as etcd does
+ * (server/etcdserver/api/v3rpc/watch.go). Keys are visible ones.
  * Events are not read.
  */
 import { builtMessage, type Message } from '../../call/call.ts';
