@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { formatAddress, isLoopback } from '../config/address.ts';
 import type { SocketAddress } from '../grpc/transport.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { Clock } from '../runtime/clock.ts';
 import { liveness, type ProbeResult, readiness, startup } from './probes.ts';
 import type {
   ByWorker,
@@ -23,6 +24,7 @@ type MaybePromise<T> = T | Promise<T>;
 export interface AdminParts {
   readonly address: SocketAddress;
   readonly lifecycle: Lifecycle;
+  readonly clock: Clock;
   readonly version: string;
   /** Called at every request, as all functions below. */
   readonly configuration: () => MaybePromise<ConfigurationReport>;
@@ -36,7 +38,10 @@ export interface AdminParts {
 export interface Admin {
   /** `host:port` with the real port, or `unix:///path`. */
   readonly address: string;
-  /** Finishes requests in flight and closes. Called last during shutdown, because probes must be served until the end. */
+  /**
+   * Finishes requests in flight and closes, within `closeTimeoutMs`. Called last during shutdown, because probes must be served
+   * until the end.
+   */
   close(): Promise<void>;
 }
 
@@ -55,16 +60,14 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   server.on('error', () => {});
   return {
     address: boundAddress(server, parts.address),
-    async close() {
-      const closed = once(server, 'close');
-      server.close();
-      server.closeIdleConnections();
-      await closed;
-    },
+    close: () => close(server, parts.clock),
   };
 }
 
 const connectionsMax = 256;
+
+/** Longer than the primary process waits for its workers, so a scrape in flight is finished. */
+const closeTimeoutMs = 1_500;
 
 /** Requests are small, so slow or large ones are cut off. */
 const limits = {
@@ -72,7 +75,19 @@ const limits = {
   headersTimeout: 5_000,
   requestTimeout: 5_000,
   keepAliveTimeout: 5_000,
+  /** How often the two timeouts above are checked. */
+  connectionsCheckingInterval: 1_000,
 } as const;
+
+/** The timeouts above are not checked any more, so the connections that remain after `closeTimeoutMs` are destroyed. */
+async function close(server: Server, clock: Clock): Promise<void> {
+  const closed = once(server, 'close');
+  const cancelTimer = clock.after(closeTimeoutMs, () => server.closeAllConnections());
+  server.close();
+  server.closeIdleConnections();
+  await closed;
+  cancelTimer();
+}
 
 function boundAddress(server: Server, address: SocketAddress): string {
   if ('path' in address) return formatAddress(address);

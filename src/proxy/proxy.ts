@@ -93,13 +93,14 @@ class AssembledProxy implements SupervisedProxy {
   }
 
   async listen(): Promise<void> {
-    const { configuration, listeners, lifecycle, metrics } = this.#parts;
+    const { configuration, listeners, lifecycle, metrics, clock } = this.#parts;
     const { config } = configuration;
     await listeners.prepare(config);
     if (config.adminAddress !== null) {
       this.#admin = await startAdmin({
         address: config.adminAddress,
         lifecycle,
+        clock,
         version,
         configuration: () => this.configuration,
         upstream: () => this.endpoints,

@@ -122,6 +122,7 @@ class Supervisor implements RunningProxy {
       this.#admin = await startAdmin({
         address: active.adminAddress,
         lifecycle: this.#lifecycle,
+        clock: this.#clock,
         version,
         configuration: () => this.#configuration.report,
         upstream: () => this.#endpoints(),

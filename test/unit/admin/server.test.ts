@@ -1,8 +1,11 @@
-import { connect } from 'node:net';
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Admin, type AdminParts, startAdmin } from '../../../src/admin/server.ts';
 import { Lifecycle } from '../../../src/lifecycle/lifecycle.ts';
+import { systemClock } from '../../../src/runtime/clock.ts';
+import { ManualClock } from '../../support/manual-clock.ts';
 
 const configuration = {
   hash: 'abc',
@@ -22,6 +25,7 @@ async function start(overrides: Partial<AdminParts> = {}) {
   const admin = await startAdmin({
     address: { host: '127.0.0.1', port: 0 },
     lifecycle,
+    clock: systemClock,
     version: '1.2.3',
     configuration: () => configuration,
     upstream: () => [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
@@ -37,10 +41,17 @@ async function start(overrides: Partial<AdminParts> = {}) {
   return { lifecycle, admin, get };
 }
 
-/** Sends these bytes, and returns everything that the server sends until it closes the connection. */
-async function raw(admin: Admin, request: string): Promise<string> {
+/** A connection that the server has accepted. Nothing is sent on it. */
+async function silent(admin: Admin): Promise<Socket> {
   const [host = '', port] = admin.address.split(':');
   const socket = connect(Number(port), host);
+  await once(socket, 'connect');
+  return socket;
+}
+
+/** Sends these bytes, and returns everything that the server sends until it closes the connection. */
+async function raw(admin: Admin, request: string): Promise<string> {
+  const socket = await silent(admin);
   socket.write(request);
   return await textOf(socket);
 }
@@ -138,6 +149,46 @@ describe('bad requests', () => {
     await raw(admin, 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n').catch(() => {});
     expect((await get('/livez')).code).toBe(200);
   });
+});
+
+describe('close', () => {
+  test('is not delayed without limit by a client that connects and sends nothing', async () => {
+    const clock = new ManualClock();
+    const { admin, get } = await start({ clock });
+    const socket = await silent(admin);
+    // The server accepts connections in order, so it has accepted the silent one now.
+    await get('/livez');
+    const closed = admin.close();
+    clock.advance(1_500);
+    await closed;
+    await once(socket, 'close');
+    open.length = 0;
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('finishes a request in flight', async () => {
+    const clock = new ManualClock();
+    const metrics = Promise.withResolvers<{ contentType: string; text: string }>();
+    const { admin, get } = await start({ clock, metrics: () => metrics.promise });
+    const scrape = get('/metrics');
+    // The server reads requests in order, so it has begun the scrape now.
+    await get('/livez');
+    const closed = admin.close();
+    clock.advance(1_000);
+    metrics.resolve({ contentType: 'text/plain', text: 'up 1\n' });
+    expect(await scrape).toMatchObject({ code: 200, body: 'up 1\n' });
+    clock.advance(500);
+    await closed;
+    open.length = 0;
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
+test('a request head that does not arrive within 5 s is cut off', async () => {
+  const { admin } = await start();
+  const startedMs = performance.now();
+  await raw(admin, 'GET /livez HTTP/1.1\r\nHost: ');
+  expect(performance.now() - startedMs).toBeLessThan(9_000);
 });
 
 test('startAdmin rejects if the port is in use', async () => {
