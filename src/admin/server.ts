@@ -5,8 +5,8 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { formatAddress, isLoopback } from '../config/address.ts';
+import { isLoopback } from '../config/address.ts';
+import { bind } from '../grpc/bind.ts';
 import type { SocketAddress } from '../grpc/transport.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -45,7 +45,7 @@ export interface Admin {
   close(): Promise<void>;
 }
 
-/** Resolves when the port is bound. Rejects with the system's error if that fails. */
+/** Resolves when the address is bound. Rejects with the system's error if that fails. */
 export async function startAdmin(parts: AdminParts): Promise<Admin> {
   const server = createServer(limits, (request, response) => {
     void respond(parts, request, response);
@@ -54,12 +54,11 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
     socket.destroy();
   });
   server.maxConnections = connectionsMax;
-  server.listen({ ...parts.address });
-  await once(server, 'listening');
+  const bound = await bind(server, parts.address);
   // From here on an error means that a connection was not accepted, for example for lack of file descriptors.
   server.on('error', () => {});
   return {
-    address: boundAddress(server, parts.address),
+    address: 'path' in parts.address ? `unix://${bound}` : bound,
     close: () => close(server, parts.clock),
   };
 }
@@ -87,12 +86,6 @@ async function close(server: Server, clock: Clock): Promise<void> {
   server.closeIdleConnections();
   await closed;
   cancelTimer();
-}
-
-function boundAddress(server: Server, address: SocketAddress): string {
-  if ('path' in address) return formatAddress(address);
-  const { port, address: host } = server.address() as AddressInfo;
-  return formatAddress({ host, port });
 }
 
 interface Page {

@@ -1,5 +1,5 @@
 /**
- * Parses and formats addresses: `host:port`, `[v6]:port`, `:port` and `unix:///path`. Endpoints may also begin with
+ * Parses addresses: `host:port`, `[v6]:port`, `:port` and `unix:///path`. Endpoints may also begin with
  * `http://` or `https://`, as in etcd's own tools. Host names are not resolved here.
  */
 import { isIPv4, isIPv6 } from 'node:net';
@@ -41,13 +41,6 @@ export function parseEndpoint(text: string): ParsedEndpoint | undefined {
   }
   if ('path' in parsed.address && scheme !== null) return undefined;
   return { text, address: parsed.address, secure: scheme === null ? null : scheme[1] === 'https' };
-}
-
-/** `host:port` with brackets around IPv6, or `unix:///path`. */
-export function formatAddress(address: SocketAddress): string {
-  if ('path' in address) return `unix://${address.path}`;
-  const host = isIPv6(address.host) ? `[${address.host}]` : address.host;
-  return `${host}:${address.port}`;
 }
 
 /** Whether connecting to `target` on this machine reaches `listener`, based on the addresses alone. */

@@ -1,11 +1,15 @@
 import { once } from 'node:events';
-import { connect, type Socket } from 'node:net';
+import { linkSync, statSync } from 'node:fs';
+import { get as httpGet, type IncomingMessage } from 'node:http';
+import { connect, createServer, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { text as textOf } from 'node:stream/consumers';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Admin, type AdminParts, startAdmin } from '../../../src/admin/server.ts';
 import { Lifecycle } from '../../../src/lifecycle/lifecycle.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const configuration = {
   hash: 'abc',
@@ -189,6 +193,24 @@ test('a request head that does not arrive within 5 s is cut off', async () => {
   const startedMs = performance.now();
   await raw(admin, 'GET /livez HTTP/1.1\r\nHost: ');
   expect(performance.now() - startedMs).toBeLessThan(9_000);
+});
+
+test('a socket file that a killed process left behind is replaced', async () => {
+  using directory = new TemporaryDirectory('admin');
+  const path = join(directory.path, 'admin.sock');
+  // The file stays when a socket is bound, linked to another name and closed.
+  const killed = createServer().listen(`${path}.old`);
+  await once(killed, 'listening');
+  linkSync(`${path}.old`, path);
+  killed.close();
+  await once(killed, 'close');
+  const { admin } = await start({ address: { path } });
+  expect(admin.address).toBe(`unix://${path}`);
+  expect(statSync(path).mode & 0o777).toBe(0o660);
+  const response = await new Promise<IncomingMessage>((resolve) =>
+    httpGet({ socketPath: path, path: '/livez', agent: false }, resolve),
+  );
+  expect(await textOf(response)).toBe('ok\n');
 });
 
 test('startAdmin rejects if the port is in use', async () => {
