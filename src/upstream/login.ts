@@ -57,6 +57,8 @@ export interface OpenedWithToken {
 export class Login {
   readonly #parts: LoginParts;
   #config: LoginConfig | null;
+  /** The configuration that `#metadata` was requested with. Differs from `#config` until a changed user has a token. */
+  #tokenConfig: LoginConfig | null;
   #isReady: boolean;
   #metadata: Metadata = noMetadata;
   #isRequesting = false;
@@ -70,6 +72,7 @@ export class Login {
 
   constructor(config: LoginConfig | null, parts: LoginParts) {
     this.#config = config;
+    this.#tokenConfig = null;
     this.#parts = parts;
     this.#backoff = new Backoff(parts.random, backoffLimits);
     this.#isReady = config === null;
@@ -85,7 +88,7 @@ export class Login {
     return this.#metadata;
   }
 
-  /** Applies another user or password. */
+  /** Applies another user or password. Until they have a token, calls are sent with the previous one. */
   update(config: LoginConfig | null): void {
     const { user, password } = this.#config ?? {};
     if (user === config?.user && password === config?.password) return;
@@ -97,7 +100,7 @@ export class Login {
 
   /** Reports that an endpoint takes calls. */
   onEndpoint(): void {
-    if (!this.#isReady) this.#requestToken();
+    if (!this.#isReady || this.#tokenConfig !== this.#config) this.#requestToken();
   }
 
   /**
@@ -127,9 +130,15 @@ export class Login {
     this.#cancelRefresh();
   }
 
-  #onResponse(ended: Status, response: Uint8Array | null): void {
+  /** `config` is the configuration that the token was requested with. */
+  #onResponse(config: LoginConfig, ended: Status, response: Uint8Array | null): void {
     this.#isRequesting = false;
     if (this.#isClosed || this.#config === null) return;
+    if (config !== this.#config) {
+      // A reload has changed the user or the password meanwhile.
+      this.#requestToken();
+      return;
+    }
     const token = response === null ? '' : tokenIn(response);
     if (ended.code === Code.OK && token !== '') this.#useToken(['token', token]);
     // Without authentication etcd does not need a token. After it is enabled, etcd rejects calls without one.
@@ -154,16 +163,21 @@ export class Login {
     const endpoint = this.#parts.pick();
     // `onEndpoint` requests the token as soon as there is one.
     if (endpoint === null) return;
-    const { user, password } = this.#config;
+    const config = this.#config;
+    const { user, password } = config;
     this.#isRequesting = true;
     const head = { path: authenticatePath, metadata: noMetadata, timeoutMs };
     const request = new Writer().string(1, user).string(2, password).finish();
-    const response = new CollectedResponse((ended, message) => this.#onResponse(ended, message));
+    const response = new CollectedResponse((ended, message) =>
+      this.#onResponse(config, ended, message),
+    );
     endpoint.channel('unary').unary(head, request, response);
   }
 
+  /** `metadata` has the token of `#config`. */
   #useToken(metadata: Metadata): void {
     this.#metadata = metadata;
+    this.#tokenConfig = this.#config;
     this.#isReady = true;
     this.#backoff.reset();
     this.#cancelRefresh();

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { type Status, status } from '../../../src/grpc/status.ts';
+import { Reader } from '../../../src/protobuf/reader.ts';
 import { Writer } from '../../../src/protobuf/writer.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
 import { Caller } from '../../support/caller.ts';
@@ -48,6 +49,18 @@ function start() {
   };
   const isAvailable = () => upstream.isAvailable(callOf('etcdserverpb.KV/Range').method);
   return { clock, upstream, unary, watch, failures, endpoints, logIns, answer, get, isAvailable };
+}
+
+/** The passwords that were sent, in order. */
+function passwords(logIns: readonly ChannelCall[]): readonly string[] {
+  return logIns.map(({ requests: [request] }) => {
+    const reader = new Reader(request ?? Buffer.of());
+    let password = '';
+    while (reader.next()) {
+      if (reader.field === 2) password = Buffer.from(reader.bytes()).toString();
+    }
+    return password;
+  });
 }
 
 function ended(above: Caller): Pick<Status, 'origin' | 'text'> | null {
@@ -171,5 +184,62 @@ describe('the login of the proxy', () => {
     expect(get().send().head.metadata).toEqual(['token', 'two']);
     upstream.update({ endpoints, login: null }, 0);
     expect(get().send().head.metadata).toEqual([]);
+  });
+
+  describe('applies another password', () => {
+    const login = { user: 'proxy', password: 'new' };
+
+    test('that a reload sets while a token is requested, and does not use that token', () => {
+      const { upstream, endpoints, answer, logIns, isAvailable, get } = start();
+      upstream.update({ endpoints, login }, 0);
+      expect(passwords(logIns())).toEqual(['secret']);
+      answer('one');
+      expect([passwords(logIns()), isAvailable()]).toEqual([['secret', 'new'], false]);
+      answer('two');
+      expect(get().send().head.metadata).toEqual(['token', 'two']);
+    });
+
+    test('that a reload sets after the old one was rejected in flight', () => {
+      const { upstream, endpoints, failures, answer, logIns, isAvailable } = start();
+      upstream.update({ endpoints, login }, 0);
+      logIns()[0]?.end(status(3, 'etcdserver: authentication failed', 'peer'));
+      expect([passwords(logIns()), failures]).toEqual([['secret', 'new'], []]);
+      answer('two');
+      expect(isAvailable()).toBe(true);
+    });
+
+    test('that a reload sets while no endpoint is available, as soon as one is', () => {
+      const { upstream, endpoints, unary, answer, logIns, get } = start();
+      answer('one');
+      unary.become('failed');
+      upstream.update({ endpoints, login }, 0);
+      expect(passwords(logIns())).toEqual(['secret']);
+      unary.become('ready');
+      expect(passwords(logIns())).toEqual(['secret', 'new']);
+      answer('two');
+      expect(get().send().head.metadata).toEqual(['token', 'two']);
+    });
+
+    test('whose backoff ends while no endpoint is available, as soon as one is', () => {
+      const { clock, upstream, endpoints, unary, answer, logIns } = start();
+      answer('one');
+      upstream.update({ endpoints, login }, 0);
+      logIns()[1]?.end(status(14, 'lost', 'lost'));
+      unary.become('failed');
+      clock.advance(30_000);
+      expect(passwords(logIns())).toEqual(['secret', 'new']);
+      unary.become('ready');
+      expect(passwords(logIns())).toEqual(['secret', 'new', 'new']);
+    });
+
+    test('without requesting the token again when another endpoint becomes available', () => {
+      const { upstream, endpoints, unary, answer, logIns } = start();
+      answer('one');
+      upstream.update({ endpoints, login }, 0);
+      answer('two');
+      unary.become('failed');
+      unary.become('ready');
+      expect(passwords(logIns())).toEqual(['secret', 'new']);
+    });
   });
 });
