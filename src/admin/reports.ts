@@ -5,7 +5,7 @@ import type { EffectiveSetting } from '../config/config.ts';
 export interface EndpointReport {
   readonly name: string;
   readonly state: string;
-  /** The system's message for the last failure. Empty if there was none. */
+  /** The text of the system or of etcd for the current failure. Empty if there is none. */
   readonly lastError: string;
   /** The etcd version that the endpoint reported. Empty if it has not reported one. */
   readonly version: string;

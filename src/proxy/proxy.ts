@@ -77,7 +77,10 @@ class AssembledProxy implements SupervisedProxy {
   }
 
   get endpoints(): readonly EndpointReport[] {
-    return this.#parts.upstream.snapshot();
+    // Only what /upstreamz shows: the primary process combines the equal rows of its workers.
+    return this.#parts.upstream
+      .snapshot()
+      .map(({ name, state, lastError, version }) => ({ name, state, lastError, version }));
   }
 
   get feeds(): readonly FeedReport[] {

@@ -28,7 +28,7 @@ export interface UpstreamOptions extends EndpointParts {
   readonly onLoginFailure: ((why: string) => void) | null;
 }
 
-/** The state of one endpoint, for /upstreamz and metrics. */
+/** The state of one endpoint. /upstreamz, the metrics and the gateway each use a part of it. */
 export interface EndpointSnapshot {
   readonly name: string;
   /** `ready`, `ejected`, `no leader`, or the state of a channel that is not ready: `connecting`, `failed`, `closed`. */
@@ -39,6 +39,7 @@ export interface EndpointSnapshot {
   readonly lastError: string;
   /** The member's version; empty before the first successful probe. */
   readonly version: string;
+  /** The load that the picker balances. */
   readonly openStreams: Readonly<Record<ChannelClass, number>>;
 }
 
