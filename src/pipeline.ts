@@ -4,7 +4,7 @@
  */
 import { authorize } from './admission/authorize.ts';
 import type { Etcd, Layer, Space } from './call/call.ts';
-import { type OnFault, rescue } from './call/rescue.ts';
+import { type RescueOptions, rescue } from './call/rescue.ts';
 import { guard } from './guard/guard.ts';
 import type { GuardParts } from './guard/guarded-call.ts';
 import { type AuthenticateOptions, authenticate } from './identity/authenticate.ts';
@@ -21,7 +21,7 @@ import { type WatchOptions, watch } from './watch/watch.ts';
 
 /** What each step is made from. */
 export interface Parts {
-  readonly rescue: OnFault;
+  readonly rescue: RescueOptions;
   readonly health: Lifecycle;
   readonly authenticate: AuthenticateOptions;
   readonly identify: IdentifyOptions;
@@ -38,7 +38,7 @@ export interface Parts {
 
 export function pipeline(parts: Parts): Etcd<'client'> {
   return (
-    // Outermost: whatever is thrown below becomes one Internal status and one log line, for that call alone.
+    // Outermost: whatever is thrown below becomes one Internal status and one log line, for that call alone. Counts these calls.
     from(rescue(parts.rescue))
       // Reports the state of this process. Probes have no tenant, so it is above identify.
       .through(health(parts.health))

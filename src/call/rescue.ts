@@ -16,26 +16,31 @@ import type {
   Responses,
 } from './call.ts';
 import { ForwardingCall } from './forwarding.ts';
-import { refusal } from './refusals.ts';
+import { type RefusalName, refusal } from './refusals.ts';
 
-/** Receives every fault, for the log and a counter. Must not throw. */
-export type OnFault = (call: Call, error: unknown) => void;
+/** Neither may throw. */
+export interface RescueOptions {
+  /** Receives every fault, for the log. A call may have several. */
+  readonly onFault: (call: Call, error: unknown) => void;
+  /** Called for every call that a fault ends, because the observe layer is below and does not see its status. */
+  readonly onRejected: ((call: Call, reason: RefusalName) => void) | null;
+}
 
-export function rescue(onFault: OnFault): Layer<'client'> {
-  return (next) => new Rescue(next, onFault);
+export function rescue(options: RescueOptions): Layer<'client'> {
+  return (next) => new Rescue(next, options);
 }
 
 class Rescue implements Etcd<'client'> {
   readonly #next: Etcd<'client'>;
-  readonly #onFault: OnFault;
+  readonly #options: RescueOptions;
 
-  constructor(next: Etcd<'client'>, onFault: OnFault) {
+  constructor(next: Etcd<'client'>, options: RescueOptions) {
     this.#next = next;
-    this.#onFault = onFault;
+    this.#options = options;
   }
 
   unary(call: Call, request: Message<'client'>, responses: Responses<'client'>): CallHandle {
-    const rescued = new RescuedCall(call, responses, this.#onFault);
+    const rescued = new RescuedCall(call, responses, this.#options);
     try {
       rescued.attach(this.#next.unary(call, request, rescued));
     } catch (error) {
@@ -45,7 +50,7 @@ class Rescue implements Etcd<'client'> {
   }
 
   stream(call: Call, responses: Responses<'client'>): Requests<'client'> {
-    const rescued = new RescuedCall(call, responses, this.#onFault);
+    const rescued = new RescuedCall(call, responses, this.#options);
     try {
       rescued.attachStream(this.#next.stream(call, rescued));
     } catch (error) {
@@ -58,12 +63,12 @@ class Rescue implements Etcd<'client'> {
 /** Layers below may be faulty here, so events after the end are dropped and not reported as violations. */
 class RescuedCall extends ForwardingCall<'client'> implements FaultHandler {
   readonly #call: Call;
-  readonly #onFault: OnFault;
+  readonly #options: RescueOptions;
 
-  constructor(call: Call, above: Responses<'client'>, onFault: OnFault) {
+  constructor(call: Call, above: Responses<'client'>, options: RescueOptions) {
     super(above);
     this.#call = call;
-    this.#onFault = onFault;
+    this.#options = options;
     call.faultHandler = this;
   }
 
@@ -74,10 +79,11 @@ class RescuedCall extends ForwardingCall<'client'> implements FaultHandler {
   }
 
   onFault(error: unknown): void {
-    this.#onFault(this.#call, error);
+    this.#options.onFault(this.#call, error);
     if (this.isEnded) return;
     this.isEnded = true;
     this.#cancelBelow();
+    this.#options.onRejected?.(this.#call, 'proxy-fault');
     this.above.end(refusal('proxy-fault'));
   }
 
@@ -135,7 +141,7 @@ class RescuedCall extends ForwardingCall<'client'> implements FaultHandler {
     try {
       this.handle.cancel();
     } catch (error) {
-      this.#onFault(this.#call, error);
+      this.#options.onFault(this.#call, error);
     }
   }
 }

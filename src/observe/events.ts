@@ -9,11 +9,11 @@ export interface CallRecord {
   readonly call: Call;
   /** From the start of the call to its end. 0 while it is open. */
   readonly durationMs: number;
-  /** The gRPC code, `Code.CANCELLED` if the client cancelled the call. -1 while it is open. */
+  /** The gRPC code, `Code.CANCELLED` if `isCancelled`. -1 while the call is open. */
   readonly code: number;
   /** The text of the status. Empty with OK. */
   readonly text: string;
-  /** The client cancelled the call or disconnected before its end. */
+  /** The client cancelled the call or disconnected before its end, or a fault ended the call. */
   readonly isCancelled: boolean;
   readonly requestMessages: number;
   readonly requestBytes: number;
@@ -29,8 +29,8 @@ export interface CallEvents {
   /** Called at the end of every call. */
   readonly ended: ((record: CallRecord) => void) | null;
   /**
-   * Called before `ended` for a call that the proxy rejects. `reason` is the name of the refusal in call/refusals.ts, and
-   * `hint` is the advice that the client receives with it, if there is one.
+   * Called before `ended` for a call that a layer below observe rejects. `reason` is the name of the refusal in
+   * call/refusals.ts, and `hint` is the advice that the client receives with it, if there is one.
    */
   readonly rejected:
     | ((record: CallRecord, reason: string, hint: string | undefined) => void)

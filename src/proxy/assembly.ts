@@ -159,7 +159,10 @@ export class Assembly {
   #buildPipeline(config: Config): Etcd<'client'> {
     const { logger, clock, random, deadlines, metrics, breakers, upstream } = this;
     return pipeline({
-      rescue: (call, error) => logFault(logger, error, call),
+      rescue: {
+        onFault: (call, error) => logFault(logger, error, call),
+        onRejected: (_call, reason) => metrics.calls.rejected(reason),
+      },
       health: this.lifecycle,
       ...identityParts(this),
       observe: {

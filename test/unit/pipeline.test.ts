@@ -74,7 +74,7 @@ function setUp() {
     }),
   };
   const parts: Parts = {
-    rescue: (_call, error) => void faults.push(error),
+    rescue: { onFault: (_call, error) => void faults.push(error), onRejected: null },
     health: new Lifecycle(),
     authenticate: {
       directory,

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Call, Etcd, OwnedMessage } from '../../../src/call/call.ts';
-import { refusal } from '../../../src/call/refusals.ts';
-import { type OnFault, rescue } from '../../../src/call/rescue.ts';
+import { type RefusalName, refusal } from '../../../src/call/refusals.ts';
+import { rescue } from '../../../src/call/rescue.ts';
 import { ok } from '../../../src/grpc/status.ts';
 import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { Caller } from '../../support/caller.ts';
@@ -18,8 +18,12 @@ function throwBug(): never {
 
 function rescued(below: Etcd<'client'>) {
   const faults: [Call, unknown][] = [];
-  const onFault: OnFault = (call, error) => void faults.push([call, error]);
-  return { etcd: onBytes(rescue(onFault)(below)), faults };
+  const rejected: [Call, RefusalName][] = [];
+  const layer = rescue({
+    onFault: (call, error) => void faults.push([call, error]),
+    onRejected: (call, reason) => void rejected.push([call, reason]),
+  });
+  return { etcd: onBytes(layer(below)), faults, rejected };
 }
 
 describe('rescue', () => {
@@ -117,6 +121,20 @@ describe('rescue', () => {
     requests.send(Buffer.from('x'));
     expect(above.status).toBe(refusal('proxy-fault'));
     expect(faults).toHaveLength(2);
+  });
+
+  test('a call counts as rejected once, if a fault ended it, and not if the fault came later', () => {
+    const below = new FakeEtcd<'client'>();
+    const { etcd, faults, rejected } = rescued(below);
+    const [bad, good] = [callOf(put), callOf(put)];
+    etcd.unary(bad, Buffer.from('x'), new Caller());
+    bad.fault(bug);
+    bad.fault(bug);
+    etcd.unary(good, Buffer.from('y'), new Caller());
+    below.last.end();
+    good.fault(bug);
+    expect(faults).toHaveLength(3);
+    expect(rejected).toEqual([[bad, 'proxy-fault']]);
   });
 
   test('other calls are not affected, and calls without faults pass unchanged', () => {
