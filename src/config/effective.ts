@@ -17,13 +17,18 @@ export function effectiveSettings(
   const replaced = new Set<string>();
   if (file?.tenants != null) {
     replaced.add('namespace').add('allow-undelimited');
-    lists.push({ name: 'tenants', value: tenants.map(tenantValue), origin: 'file' });
+    const shareWatches = settings.find(({ name }) => name === 'share-watches')?.value;
+    const values = tenants.map((tenant) => ({
+      ...tenantValue(tenant),
+      ...(tenant.shareWatches === shareWatches ? {} : { 'share-watches': tenant.shareWatches }),
+    }));
+    lists.push({ name: 'tenants', value: values, origin: 'file' });
   }
   if (file?.listeners != null) {
     replaced.add('listen-addr');
     // ListenerConfig has the contents of these files, but not their names.
     const values = (file.listeners ?? []).map(({ fields }, index) => {
-      const files = ['cert-file', 'key-file', 'trusted-ca-file'].flatMap((key) => {
+      const files = (['cert-file', 'key-file', 'trusted-ca-file'] as const).flatMap((key) => {
         const text = fields.get(key)?.texts.at(-1);
         return text === undefined ? [] : [[key, text] as const];
       });

@@ -14,28 +14,31 @@ export interface RawValue {
 }
 
 /** One element of `tenants` or `listeners`. */
-export interface ListEntry {
+export interface ListEntry<Key extends string> {
   /** The line on which it begins. */
   readonly where: string;
-  readonly fields: ReadonlyMap<string, RawValue>;
+  readonly fields: ReadonlyMap<Key, RawValue>;
 }
 
 export interface ConfigFile {
   readonly settings: ReadonlyMap<SettingName, RawValue>;
   /** Null if the file does not contain the list. */
-  readonly tenants: readonly ListEntry[] | null;
-  readonly listeners: readonly ListEntry[] | null;
+  readonly tenants: readonly ListEntry<TenantKey>[] | null;
+  readonly listeners: readonly ListEntry<ListenerKey>[] | null;
   readonly problems: readonly Problem[];
 }
 
-export const tenantKeys = [
-  ...['name', 'namespace', 'lease-tag', 'allow-undelimited'],
+const tenantKeys = [
+  ...['name', 'namespace', 'lease-tag', 'allow-undelimited', 'share-watches'],
   ...['access', 'role', 'owner-methods', 'identities'],
 ] as const;
-export const listenerKeys = [
+export type TenantKey = (typeof tenantKeys)[number];
+
+const listenerKeys = [
   ...['address', 'tenant', 'identify', 'pass-credentials'],
   ...['cert-file', 'key-file', 'trusted-ca-file'],
 ] as const;
+export type ListenerKey = (typeof listenerKeys)[number];
 
 export interface FileText {
   /** The file name in problems and origins. */
@@ -71,8 +74,8 @@ class FileReader {
 
   read(): ConfigFile {
     const settings = new Map<SettingName, RawValue>();
-    let tenants: readonly ListEntry[] | null = null;
-    let listeners: readonly ListEntry[] | null = null;
+    let tenants: ConfigFile['tenants'] = null;
+    let listeners: ConfigFile['listeners'] = null;
     for (const error of [...this.#document.errors, ...this.#document.warnings]) {
       this.#report(this.#whereAt(error.pos[0]), `invalid YAML: ${error.message}`);
     }
@@ -88,19 +91,19 @@ class FileReader {
     return { settings, tenants, listeners, problems: this.#problems };
   }
 
-  #entries(
+  #entries<Key extends string>(
     key: string,
     node: unknown,
     where: string,
-    keys: readonly string[],
-  ): readonly ListEntry[] {
+    keys: readonly Key[],
+  ): readonly ListEntry<Key>[] {
     const list = this.#resolved(node);
     if (!this.#yaml.isSeq(list)) {
       this.#report(where, `"${key}" must be a list`);
       return [];
     }
     return list.items.map((item) => {
-      const fields = new Map<string, RawValue>();
+      const fields = new Map<Key, RawValue>();
       const begin = this.#where(item, where);
       for (const [name, field] of this.#pairs(item, keys, `an entry of "${key}"`, begin)) {
         const texts = this.#texts(name, field.node, field.where);
@@ -111,13 +114,13 @@ class FileReader {
   }
 
   /** The known keys of a map. Reports all other keys. `subject` names the map in problems. */
-  #pairs(
+  #pairs<Key extends string>(
     node: unknown,
-    known: readonly string[],
+    known: readonly Key[],
     subject: string,
     where = this.#name,
-  ): Map<string, { readonly node: unknown; readonly where: string }> {
-    const pairs = new Map<string, { readonly node: unknown; readonly where: string }>();
+  ): Map<Key, { readonly node: unknown; readonly where: string }> {
+    const pairs = new Map<Key, { readonly node: unknown; readonly where: string }>();
     const map = this.#resolved(node);
     if (map === null) return pairs;
     if (!this.#yaml.isMap(map)) {
@@ -127,7 +130,8 @@ class FileReader {
     for (const { key, value } of map.items) {
       const name = this.#yaml.isScalar(key) ? String(key.value) : '';
       const at = this.#where(key, where);
-      if (known.includes(name)) pairs.set(name, { node: value, where: at });
+      const found = known.find((each) => each === name);
+      if (found !== undefined) pairs.set(found, { node: value, where: at });
       else this.#report(at, `unknown key "${name}"${suggestion(name, known)}`);
     }
     return pairs;

@@ -1,36 +1,35 @@
 /** Reads one entry of `tenants` or `listeners` by key. Reports problems with the line of the key. */
 import type { ListEntry } from './file.ts';
-import { alternatives, type Problem, suggestion } from './problem.ts';
+import { alternatives, type Problem, type ProblemReporter, suggestion } from './problem.ts';
 
-export class ListEntryReader {
-  readonly #entry: ListEntry;
+export class ListEntryReader<Key extends string> {
+  readonly #entry: ListEntry<Key>;
   readonly #problems: Problem[];
 
-  constructor(entry: ListEntry, problems: Problem[]) {
+  constructor(entry: ListEntry<Key>, problems: Problem[]) {
     this.#entry = entry;
     this.#problems = problems;
   }
 
-  has(key: string): boolean {
+  has(key: Key): boolean {
     return this.#entry.fields.has(key);
   }
 
-  text(key: string): string | undefined {
+  text(key: Key): string | undefined {
     return this.texts(key)?.at(-1);
   }
 
   /** The elements of a list, or undefined if the key is not set. */
-  texts(key: string): readonly string[] | undefined {
+  texts(key: Key): readonly string[] | undefined {
     return this.#entry.fields.get(key)?.texts;
   }
 
-  /** False if the key is not set. */
-  boolean(key: string): boolean {
-    return this.choice(key, ['false', 'true']) === 'true';
+  boolean(key: Key, ifNotSet = false): boolean {
+    return this.has(key) ? this.choice(key, ['false', 'true']) === 'true' : ifNotSet;
   }
 
   /** Returns the first choice if the key is not set or, after a report, if its value is not valid. */
-  choice<T extends string>(key: string, choices: readonly [T, ...T[]]): T {
+  choice<T extends string>(key: Key, choices: readonly [T, ...T[]]): T {
     const text = this.text(key);
     const found = choices.find((choice) => choice === text);
     if (text !== undefined && found === undefined) {
@@ -40,8 +39,9 @@ export class ListEntryReader {
     return found ?? choices[0];
   }
 
-  readonly report = (key: string, what: string): void => {
-    const where = this.#entry.fields.get(key)?.where ?? this.#entry.where;
+  /** A key that is not set, or not of this entry, is reported at the line of the entry. */
+  readonly report: ProblemReporter = (key, what) => {
+    const where = this.#entry.fields.get(key as Key)?.where ?? this.#entry.where;
     this.#problems.push({ where, what: `"${key}" ${what}` });
   };
 }

@@ -85,7 +85,7 @@ function filesOf(settings: Settings, file: ConfigFile | null): readonly string[]
     .filter((name) => settingOf(name).kind === 'file')
     .map((name) => String(settings[name]));
   for (const { fields } of file?.listeners ?? []) {
-    for (const key of ['cert-file', 'key-file', 'trusted-ca-file']) {
+    for (const key of ['cert-file', 'key-file', 'trusted-ca-file'] as const) {
       paths.push(fields.get(key)?.texts.at(-1) ?? '');
     }
   }

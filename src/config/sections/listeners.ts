@@ -4,7 +4,7 @@
  */
 import type { ServerTls, SocketAddress } from '../../grpc/transport.ts';
 import { parseAddress, reaches } from '../address.ts';
-import type { ListEntry } from '../file.ts';
+import type { ListEntry, ListenerKey } from '../file.ts';
 import { ListEntryReader } from '../list-entry.ts';
 import { alternatives, type Problem, type ProblemReporter, suggestion } from '../problem.ts';
 import type { Settings } from '../schema.ts';
@@ -87,7 +87,7 @@ function fromListenAddr(
 }
 
 function fromFile(
-  entries: readonly ListEntry[],
+  entries: readonly ListEntry<ListenerKey>[],
   input: ListenersInput,
   problems: Problem[],
 ): readonly ListenerConfig[] {
@@ -104,7 +104,7 @@ function fromFile(
 }
 
 function readListener(
-  reader: ListEntryReader,
+  reader: ListEntryReader<ListenerKey>,
   names: ReadonlySet<string>,
   input: ListenersInput,
 ): readonly ListenerConfig[] {
@@ -132,7 +132,7 @@ function readListener(
 
 const namesSuggestedMax = 1_000;
 
-function readIdentitySources(reader: ListEntryReader): readonly IdentitySource[] {
+function readIdentitySources(reader: ListEntryReader<ListenerKey>): readonly IdentitySource[] {
   return (reader.texts('identify') ?? []).flatMap((text) => {
     const source = identitySources.find((each) => each === text);
     if (source !== undefined) return [source];
@@ -142,7 +142,7 @@ function readIdentitySources(reader: ListEntryReader): readonly IdentitySource[]
   });
 }
 
-function ownTls(reader: ListEntryReader): ServerTls | null {
+function ownTls(reader: ListEntryReader<ListenerKey>): ServerTls | null {
   const files = {
     'cert-file': reader.text('cert-file') ?? '',
     'key-file': reader.text('key-file') ?? '',
@@ -152,7 +152,7 @@ function ownTls(reader: ListEntryReader): ServerTls | null {
 }
 
 interface ListenerIdentification {
-  readonly reader: ListEntryReader;
+  readonly reader: ListEntryReader<ListenerKey>;
   readonly identify: readonly IdentitySource[];
   readonly passesCredentials: boolean;
   readonly tls: ServerTls | null;

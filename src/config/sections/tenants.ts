@@ -4,7 +4,7 @@
  */
 import { leaseTagMax, leaseTagMin } from '../../etcd/key-space.ts';
 import { type MethodName, ownerMethods } from '../../etcd/methods.ts';
-import type { ListEntry } from '../file.ts';
+import type { ListEntry, TenantKey } from '../file.ts';
 import { ListEntryReader } from '../list-entry.ts';
 import { type Problem, type ProblemReporter, suggestion } from '../problem.ts';
 import type { Settings } from '../schema.ts';
@@ -90,7 +90,11 @@ function singleTenant(settings: Settings): TenantConfig {
 /** Short and simple, because the name is a metric label and a field of log lines. */
 const tenantName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 
-function readTenant(entry: ListEntry, settings: Settings, problems: Problem[]): TenantConfig {
+function readTenant(
+  entry: ListEntry<TenantKey>,
+  settings: Settings,
+  problems: Problem[],
+): TenantConfig {
   const reader = new ListEntryReader(entry, problems);
   const name = reader.text('name') ?? '';
   if (!tenantName.test(name)) {
@@ -115,7 +119,7 @@ function readTenant(entry: ListEntry, settings: Settings, problems: Problem[]): 
     leaseTag,
     allowUndelimited: reader.boolean('allow-undelimited'),
     access: reader.choice('access', ['read-write', 'read-only']),
-    shareWatches: settings['share-watches'] && !reader.boolean('private-watches'),
+    shareWatches: reader.boolean('share-watches', settings['share-watches']),
     owns: readOwnerMethods(reader),
     identities: readIdentities(reader) ?? defaultIdentities(name),
   };
@@ -131,7 +135,7 @@ const ownerMethodsByName: ReadonlyMap<string, MethodName> = new Map(
   [...ownerMethods].map((name) => [name.slice(name.indexOf('/') + 1), name]),
 );
 
-function readOwnerMethods(reader: ListEntryReader): readonly MethodName[] {
+function readOwnerMethods(reader: ListEntryReader<TenantKey>): readonly MethodName[] {
   const isOwner = reader.choice('role', ['tenant', 'owner']) === 'owner';
   const texts = reader.texts('owner-methods');
   if (texts !== undefined && !isOwner) reader.report('owner-methods', 'requires "role: owner"');
@@ -148,7 +152,7 @@ function readOwnerMethods(reader: ListEntryReader): readonly MethodName[] {
 
 const identityKinds = ['user', 'claim', 'uri', 'dns', 'cn'];
 
-function readIdentities(reader: ListEntryReader): readonly string[] | undefined {
+function readIdentities(reader: ListEntryReader<TenantKey>): readonly string[] | undefined {
   const texts = reader.texts('identities');
   return texts?.map((text) => {
     const [kind = '', ...rest] = text.split(':');

@@ -65,6 +65,24 @@ describe('a tenant', () => {
     expect(config('read-only: true').tenants[0]?.access).toBe('read-only');
   });
 
+  test.each([
+    ['share-watches: true', ', share-watches: false', false],
+    ['share-watches: true', '', true],
+    ['share-watches: false', ', share-watches: true', true],
+    ['share-watches: false', '', false],
+  ])('has %s, unless it has a value of its own', (all, own, isShared) => {
+    const tenants = `tenants: [{ name: a, namespace: a/${own} }]`;
+    const loaded = config(all, tenants, listener);
+    expect(loaded.tenants[0]?.shareWatches).toBe(isShared);
+    const [printed] = loaded.effective.flatMap(({ name, value }) =>
+      name === 'tenants' ? (value as readonly object[]) : [],
+    );
+    expect(printed).toEqual({
+      ...{ name: 'a', namespace: 'a/' },
+      ...(own === '' ? {} : { 'share-watches': isShared }),
+    });
+  });
+
   test('may own the cluster, for all owner methods or for some', () => {
     const owner = (more: string) =>
       config(`tenants: [{ name: a, namespace: a/, role: owner${more} }]`, listener).tenants[0]
