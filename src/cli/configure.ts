@@ -17,7 +17,7 @@ export type ConfigureResult =
       readonly config: Config;
       readonly settings: Settings;
       readonly files: readonly string[];
-      /** Loads from the same sources again; the contents of files may have changed. */
+      /** Loads from the same sources again; the contents of files may have changed. Never rejects. */
       readonly load: () => Promise<LoadResult>;
     }
   /** Help or problems were printed. */

@@ -14,21 +14,31 @@ const workerBytesMin = 64 << 10;
 /** The default young generation would grow to many times the live data, and is returned to the system late. */
 const resourceLimits = { maxYoungGenerationSizeMb: 8 } as const;
 
-/** Rejects only if the worker cannot be run. */
+/** Never rejects. Reads the file once, because a pipe can be read only once. */
 export async function loadConfigInWorker(sources: ConfigSources): Promise<LoadResult> {
-  const file = fileTextOf(sources);
-  if (file === null || file.text.length < workerBytesMin) return loadConfig(sources);
-  return loadConfig({ ...sources, file: await readInWorker(file) });
+  const file = sources.file ?? fileTextOf(sources);
+  // There is no file, or it cannot be read, which loadConfig reports.
+  if (file === null) return loadConfig(sources);
+  const isLarge = 'text' in file && file.text.length >= workerBytesMin;
+  if (!isLarge) return loadConfig({ ...sources, file });
+  const parsed = await readInWorker(file);
+  if (!(parsed instanceof Error)) return loadConfig({ ...sources, file: parsed });
+  const problem = { where: file.name, what: `cannot be parsed: ${parsed.message}` };
+  return { config: null, settings: null, problems: [problem], files: [file.name] };
 }
 
-async function readInWorker(file: FileText): Promise<ConfigFile> {
+/** Returns the error of a worker that cannot be run, for example for lack of memory. */
+async function readInWorker(file: FileText): Promise<ConfigFile | Error> {
   // The worker is a .ts file when run from source and a .js file when compiled, in the same folder as this file.
   const path = `./config-file-worker${extname(import.meta.filename)}`;
-  const worker = new Worker(new URL(path, import.meta.url), { workerData: file, resourceLimits });
+  let worker: Worker | null = null;
   try {
+    worker = new Worker(new URL(path, import.meta.url), { workerData: file, resourceLimits });
     const [read] = (await once(worker, 'message')) as [ConfigFile];
     return read;
+  } catch (error) {
+    return error as Error;
   } finally {
-    await worker.terminate();
+    await worker?.terminate();
   }
 }

@@ -8,7 +8,7 @@ import type { Logger } from '../observe/logger.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 export interface ReloaderOptions {
-  /** Reads flags, environment and files again. */
+  /** Reads flags, environment and files again. Never rejects. */
   readonly load: () => Promise<LoadResult>;
   /** Applies the configuration, or reports its problems. Never rejects. */
   readonly apply: (loaded: LoadResult) => Promise<void>;

@@ -1,13 +1,16 @@
 /** Runs the program as a separate process and checks its exit code and output. Needs no etcd. */
+import { execFile } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { runProgram as run } from '../../support/program.ts';
 
 const directory = mkdtempSync(join(tmpdir(), 'bulkhead-cli-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 
+const main = new URL('../../../src/main.ts', import.meta.url).pathname;
 const elsewhere = '--endpoints=127.0.0.1:1';
 
 describe('--help', () => {
@@ -105,6 +108,12 @@ test('the output of print-config is a file with the same effective values', asyn
   const again = await run(['print-config', `--config=${second}`]);
   const values = (text: string) => text.replaceAll(/ #.*/g, '');
   expect(values(again.out)).toBe(values(printed.out));
+});
+
+test('a configuration file that can be read only once, such as a pipe, is applied', async () => {
+  const script = '"$0" "$1" print-config --config=<(echo "{endpoints: etcd:1, hold: 7s}")';
+  const { stdout } = await promisify(execFile)('bash', ['-c', script, process.execPath, main]);
+  expect(stdout).toMatch(/^hold: 7s # \/dev\/fd/m);
 });
 
 describe('grpc-proxy start', () => {
