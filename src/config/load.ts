@@ -3,6 +3,7 @@
  * default. All problems are collected before they are returned. Reads only files that the configuration names, and binds
  * no ports.
  */
+import type { ParsedAddress } from './address.ts';
 import type { Config, EffectiveSetting } from './config.ts';
 import { effectiveSettings } from './effective.ts';
 import { type ConfigFile, type FileText, type RawValue, readConfigFile } from './file.ts';
@@ -12,6 +13,7 @@ import { resolve } from './resolve.ts';
 import {
   environmentName,
   environmentPrefix,
+  type Kind,
   type SettingName,
   type Settings,
   settingNames,
@@ -166,19 +168,19 @@ function readSettings(
       value = readValue(setting.kind, fallback, setting);
     }
     values[name] = value;
-    effective.push({ name, value: fileValue(setting.kind, texts), origin: where });
+    effective.push({
+      name,
+      value: fileValue(setting.kind, value, texts.at(-1) ?? ''),
+      origin: where,
+    });
   }
   // Safe: the loop has set every name of the schema to a value of its kind.
   return { settings: values as Settings, effective, invalid };
 }
 
-/** The value in the format of the file. */
-function fileValue(kind: string, texts: readonly string[]): unknown {
-  const text = texts.at(-1) ?? '';
-  if (kind === 'boolean') return text === 'true' || text === '1';
-  if (kind === 'integer') return Number(text);
-  if (kind === 'list' || kind === 'addresses' || kind === 'endpoints') {
-    return texts.flatMap((each) => each.split(',')).filter((each) => each !== '');
-  }
-  return text;
+/** The value in the format of the file: equal values are equal there, except durations and sizes in different units. */
+function fileValue(kind: Kind, value: Settings[SettingName] | InvalidValue, text: string): unknown {
+  if (kind === 'boolean' || kind === 'integer') return value;
+  if (!Array.isArray(value)) return text;
+  return value.map((each: string | ParsedAddress) => (typeof each === 'string' ? each : each.text));
 }

@@ -310,6 +310,20 @@ describe('tenants', () => {
   });
 });
 
+test('a list has one effective value, however its elements are separated', () => {
+  const effective = (file: string) => {
+    const loaded = load({ flags: {}, file });
+    return loaded.config?.effective.map(({ name, value }) => [name, value]);
+  };
+  const written = 'endpoints: "a:1,b:2"\njwt-algorithms: "RS256,ES256"\nlisten-addr: ":1,:2"';
+  const expected = effective(written);
+  expect(expected).toContainEqual(['endpoints', ['a:1', 'b:2']]);
+  expect(effective(written.replaceAll(',', ' , '))).toEqual(expected);
+  expect(effective(written.replaceAll('"', '').replaceAll(/: (.*)/g, ': ["$1"]'))).toEqual(
+    expected,
+  );
+});
+
 test('effective settings are listed with their origins', () => {
   const loaded = load({ file: 'hold: 1s', environment: { ETCD_BULKHEAD_LOG_KEYS: '1' } });
   const effective = new Map(loaded.config?.effective.map(({ name, ...rest }) => [name, rest]));
