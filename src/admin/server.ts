@@ -7,6 +7,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { isLoopback } from '../config/address.ts';
 import { bind } from '../grpc/bind.ts';
+import { hostName } from '../grpc/host-port.ts';
 import type { SocketAddress } from '../grpc/transport.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -165,7 +166,7 @@ async function exposition({ metrics }: AdminParts): Promise<Page> {
  */
 function isOwnName(address: SocketAddress, host: string | undefined): boolean {
   if ('path' in address || !isLoopback(address.host) || host === undefined) return true;
-  return isLoopback(host.replace(/:\d+$/, '').replace(/^\[(.*)\]$/, '$1'));
+  return isLoopback(hostName(host));
 }
 
 function text(code: number, line: string): Page {

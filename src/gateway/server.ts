@@ -8,6 +8,7 @@ import type { Socket } from 'node:net';
 import type { Etcd } from '../call/call.ts';
 import { isLoopback } from '../config/address.ts';
 import { etcdTimeoutMs } from '../etcd/outcomes.ts';
+import { hostName } from '../grpc/host-port.ts';
 import type { Peer } from '../grpc/transport.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { health } from './health.ts';
@@ -159,9 +160,6 @@ function isOwnName({ socket, headers }: IncomingMessage, hostNames: readonly str
   const { host } = headers;
   if ('encrypted' in socket || host === undefined) return true;
   if (!isLoopback(socket.localAddress?.replace(/^::ffff:/, '') ?? '')) return true;
-  const name = host
-    .replace(/:\d+$/, '')
-    .replace(/^\[(.*)\]$/, '$1')
-    .toLowerCase();
+  const name = hostName(host);
   return isLoopback(name) || hostNames.includes(name);
 }

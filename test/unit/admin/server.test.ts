@@ -140,6 +140,12 @@ describe('bad requests', () => {
     }
   });
 
+  test('a loopback host name is accepted in upper case', async () => {
+    const { admin } = await start();
+    const response = await raw(admin, 'GET /livez HTTP/1.0\r\nHost: LOCALHOST:2381\r\n\r\n');
+    expect(response).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
   test('a page that fails affects only its own request', async () => {
     const { get } = await start({ metrics: () => Promise.reject(new Error('broken')) });
     expect((await get('/metrics')).code).toBe(500);
