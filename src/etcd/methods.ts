@@ -16,7 +16,8 @@ export type Decision = 'namespaced' | 'local' | 'rejected';
 export type Effect = 'reads' | 'writes' | 'either';
 
 /** The class of its breaker. There is a breaker per tenant and class. */
-export type BreakerClass = 'read' | 'write' | 'lease' | 'watch' | 'admin';
+export type BreakerClass = (typeof breakerClasses)[number];
+export const breakerClasses = ['read', 'write', 'lease', 'watch', 'admin'] as const;
 
 /** Whether a call that may have reached the cluster may be retried. */
 export type Retry = 'safe' | 'never';

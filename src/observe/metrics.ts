@@ -6,7 +6,7 @@
  */
 import { Counter, Gauge, type Metric, Registry } from 'prom-client';
 import type { RefusalName } from '../call/refusals.ts';
-import { type BreakerClass, type Method, method } from '../etcd/methods.ts';
+import { type BreakerClass, breakerClasses, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
 import { processRegistry } from './process-metrics.ts';
 import { ReloadMetrics } from './reload-metrics.ts';
@@ -123,6 +123,14 @@ export class Metrics {
   breakerMoved(tenant: string, breaker: BreakerClass, state: BreakerState): void {
     this.#breakerState.set({ tenant, breaker }, breakerStateValue[state]);
     this.#breakerTransitions.inc({ tenant, breaker, state });
+  }
+
+  /**
+   * A reload has removed the tenant and with it the states of its breakers. Its transitions are still counted: a counter of
+   * several workers must not fall.
+   */
+  breakersRetired(tenant: string): void {
+    for (const breaker of breakerClasses) this.#breakerState.remove({ tenant, breaker });
   }
 
   retried({ rpc }: Method): void {

@@ -8,6 +8,7 @@ import { certificateExpiries } from '../config/certificate-expiry.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
+import type { Breakers } from '../guard/breaker/breakers.ts';
 import type { OpenStreams } from '../lifecycle/drain.ts';
 import { streamsToEnd } from '../lifecycle/streams-to-end.ts';
 import type { Logger } from '../observe/logger.ts';
@@ -23,6 +24,7 @@ export interface ConfigurableParts {
   readonly listeners: Listeners;
   readonly upstream: Upstream;
   readonly streams: OpenStreams;
+  readonly breakers: Breakers;
   readonly metrics: Metrics;
   readonly logger: Logger;
   readonly clock: Clock;
@@ -87,6 +89,7 @@ export class ConfigurationApplier {
       listeners,
       upstream,
       streams,
+      breakers,
       metrics,
       logger,
       clock,
@@ -98,6 +101,10 @@ export class ConfigurationApplier {
     upstream.update(config, config.requestTimeoutMs);
     const needRebind = listeners.commit(config, maxMs);
     void streams.endWhere(streamsToEnd(before, directory), windowMs);
+    for (const state of before.statesMissingIn(directory)) {
+      breakers.retire(state);
+      metrics.breakersRetired(state.tenantName);
+    }
     const epochMs = clock.epochMs();
     this.#active.apply(config, epochMs, needRebind);
     metrics.reloads.succeeded(epochMs / 1_000, certificateExpiries(config));

@@ -12,6 +12,7 @@ import type { PasswordHash } from '../config/sections/users.ts';
 import type { KeySpace } from '../etcd/key-space.ts';
 import { buildTenant } from './build-tenant.ts';
 import { checkSeparation } from './separation.ts';
+import type { TenantState } from './state.ts';
 import type { Tenant } from './tenant.ts';
 import { compileUriPattern, type NameOf } from './uri-pattern.ts';
 
@@ -88,6 +89,13 @@ export class Directory {
 
   listener(name: string): ListenerIdentity | null {
     return this.#listeners.get(name) ?? null;
+  }
+
+  /** The states that end with this snapshot: those of tenants that `next` does not have, or has with other stored keys. */
+  statesMissingIn(next: Directory): readonly TenantState[] {
+    return Array.from(this.#byName.values(), ({ state }) => state).filter(
+      (state) => next.byName(state.tenantName)?.state !== state,
+    );
   }
 
   /** Returns false for a tenant that a reload has changed or removed. */

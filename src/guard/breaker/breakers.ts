@@ -3,7 +3,7 @@
  * only while a breaker is live.
  */
 import type { BreakerConfig } from '../../config/sections/breaker.ts';
-import type { BreakerClass } from '../../etcd/methods.ts';
+import { type BreakerClass, breakerClasses } from '../../etcd/methods.ts';
 import type { CancelTimer, Clock } from '../../runtime/clock.ts';
 import type { Deadlines } from '../../runtime/deadlines.ts';
 import type { Random } from '../../runtime/random.ts';
@@ -26,13 +26,16 @@ export interface BreakersOptions {
   readonly onState: OnBreakerState | null;
 }
 
-type TenantBreakers = Partial<Record<BreakerClass, Breaker>>;
+interface TenantBreakers {
+  readonly byClass: Partial<Record<BreakerClass, Breaker>>;
+  isRetired: boolean;
+}
 
 export class Breakers {
   readonly #parts: BreakerParts;
   readonly #onState: OnBreakerState | null;
   /** Breakers are part of the tenant's state and live as long as it does. */
-  readonly #ofTenant = new StatePart<TenantBreakers>(() => ({}));
+  readonly #ofTenant = new StatePart<TenantBreakers>(() => ({ byClass: {}, isRetired: false }));
   /** The breakers whose window may have to be rotated. */
   readonly #live = new Set<Breaker>();
   #cancelTimer: CancelTimer | null = null;
@@ -52,14 +55,22 @@ export class Breakers {
     return this.#live.size;
   }
 
-  /** Returns null if breakers are disabled. */
+  /** Returns null if breakers are disabled, or if the tenant was removed before it had this one. */
   of(state: TenantState, breakerClass: BreakerClass): Breaker | null {
     if (!this.#parts.config.enabled) return null;
-    const breakers = state.get(this.#ofTenant);
-    breakers[breakerClass] ??= new Breaker(this.#parts, (breakerState) =>
+    const { byClass, isRetired } = state.get(this.#ofTenant);
+    if (isRetired) return byClass[breakerClass] ?? null;
+    byClass[breakerClass] ??= new Breaker(this.#parts, (breakerState) =>
       this.#onState?.(state.tenantName, breakerClass, breakerState),
     );
-    return breakers[breakerClass];
+    return byClass[breakerClass];
+  }
+
+  /** For a tenant that a reload has removed: ends its timers. Its remaining calls are admitted; their verdicts are ignored. */
+  retire(state: TenantState): void {
+    const breakers = state.get(this.#ofTenant);
+    breakers.isRetired = true;
+    for (const breakerClass of breakerClasses) breakers.byClass[breakerClass]?.close();
   }
 
   /** Ends all timers. Verdicts of calls in flight are ignored. */

@@ -1,11 +1,12 @@
 /** The objects of a proxy as they are connected, between a fake client transport and a fake listener. */
 import { expect, test } from 'vitest';
+import { Code, ok, status } from '../../../src/grpc/status.ts';
 import type { CallHandler, ServedMethod } from '../../../src/grpc/transport.ts';
 import { createLogger } from '../../../src/observe/logger.ts';
 import { Assembly } from '../../../src/proxy/assembly.ts';
 import { Caller } from '../../support/caller.ts';
 import { encodeRequest } from '../../support/codec.ts';
-import { load } from '../../support/configured.ts';
+import { type ConfigObject, load } from '../../support/configured.ts';
 import { FakeClientTransport } from '../../support/fake-channel.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { callOf } from '../../support/test-call.ts';
@@ -13,13 +14,12 @@ import { callOf } from '../../support/test-call.ts';
 const putName = 'etcdserverpb.KV/Put';
 const listener = '127.0.0.1:2379';
 
-/** One tenant, one listener and one endpoint, which is connected. */
-async function assemble() {
-  const { config } = load({
-    namespace: 'game/',
-    'listen-addr': listener,
-    endpoints: ['127.0.0.1:1'],
-  });
+const oneTenant: ConfigObject = { namespace: 'game/', 'listen-addr': listener };
+
+/** A proxy with one endpoint, which is connected. */
+async function assemble(file: ConfigObject = oneTenant) {
+  const loaded = (each: ConfigObject) => load({ ...each, endpoints: ['127.0.0.1:1'] });
+  const { config } = loaded(file);
   if (config === null) throw new Error('the configuration is not valid');
   const clock = new ManualClock();
   const client = new FakeClientTransport();
@@ -47,7 +47,8 @@ async function assemble() {
     handlers[0]?.unary(incoming, encodeRequest(putName, { key: Buffer.from('a') }), caller);
     return caller;
   };
-  return { assembly, client, put };
+  const reload = (next: ConfigObject) => assembly.configuration.apply(loaded(next));
+  return { assembly, client, clock, put, reload };
 }
 
 test('a call that a fault ends is counted as rejected', async () => {
@@ -60,4 +61,39 @@ test('a call that a fault ends is counted as rejected', async () => {
   expect(put().status?.code).toBe(13);
   const { text } = await assembly.metrics.exposition();
   expect(text).toContain('etcd_bulkhead_rejected_total{reason="proxy-fault"} 1\n');
+});
+
+test('the breakers of a tenant that a reload removes end, and the tenant returns without them', async () => {
+  const tenantOf = (name: string) => ({
+    tenants: [{ name, namespace: `${name}/` }],
+    listeners: [{ address: listener, tenant: name }],
+    'breaker-min-calls': 1,
+  });
+  const { assembly, client, clock, put, reload } = await assemble(tenantOf('a'));
+  const lines = async () => {
+    const { text } = await assembly.metrics.exposition();
+    return text.split('\n').filter((line) => /^etcd_bulkhead_(breaker_state|live)/.test(line));
+  };
+  const inFlight = put();
+  const failing = put();
+  const [earlier, call] = client.channels.flatMap(({ clientCalls }) => clientCalls);
+  call?.end(status(Code.UNAVAILABLE, 'connection lost', 'lost'));
+  expect(failing.status?.code).toBe(Code.UNAVAILABLE);
+  expect(put().status?.text).toBe('etcdserver: unhealthy cluster');
+  expect(await lines()).toEqual([
+    'etcd_bulkhead_breaker_state{tenant="a",breaker="write"} 2',
+    'etcd_bulkhead_live_breakers 1',
+  ]);
+
+  const timers = clock.pendingTimers;
+  await reload(tenantOf('b'));
+  expect(clock.pendingTimers).toBe(timers - 1);
+  expect(await lines()).toEqual(['etcd_bulkhead_live_breakers 0']);
+  earlier?.deliver(new Uint8Array(0));
+  earlier?.end(ok);
+  expect(inFlight.status).toEqual(ok);
+  expect(await lines()).toEqual(['etcd_bulkhead_live_breakers 0']);
+
+  await reload(tenantOf('a'));
+  expect(put().status).toBeNull();
 });

@@ -173,6 +173,14 @@ describe('a directory', () => {
       expect(built?.state).not.toBe(before.byName('a')?.state);
       expect(built?.state.floor.revision).toBe(0);
       expect(built?.state.tenantName).toBe(changed.name);
+      expect(before.statesMissingIn(after)).toEqual([before.byName('a')?.state]);
+    });
+
+    test('only the state of a removed tenant is missing', () => {
+      const before = compacted([tenant('a', 'a/'), tenant('b', 'b/'), tenant('c', 'c/')]);
+      const kept = [tenant('a', 'a/'), tenant('b', 'b/', { access: 'read-only' })];
+      const after = directory([...kept, tenant('d', 'd/')], [], before);
+      expect(before.statesMissingIn(after)).toEqual([before.byName('c')?.state]);
     });
   });
 

@@ -5,6 +5,7 @@ import { type Breaker, type BreakerState, refused } from '../../../../src/guard/
 import { Breakers } from '../../../../src/guard/breaker/breakers.ts';
 import { systemClock } from '../../../../src/runtime/clock.ts';
 import { Deadlines } from '../../../../src/runtime/deadlines.ts';
+import type { Tenant } from '../../../../src/tenant/tenant.ts';
 import { testTenant } from '../../../support/test-call.ts';
 
 const config: BreakerConfig = {
@@ -17,7 +18,7 @@ const config: BreakerConfig = {
 };
 /** Without jitter: open times are exact. */
 const random = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
-const tenant = testTenant();
+let tenant: Tenant;
 
 let states: BreakerState[];
 let deadlines: Deadlines;
@@ -26,6 +27,7 @@ let breaker: Breaker;
 
 beforeEach(() => {
   vi.useFakeTimers();
+  tenant = testTenant();
   states = [];
   deadlines = new Deadlines(systemClock);
   const onState = (_tenant: string, _class: string, state: BreakerState) => void states.push(state);
@@ -296,6 +298,20 @@ describe('many breakers', () => {
     const parts = { clock: systemClock, random, deadlines, onState: null };
     const off = new Breakers({ ...parts, config: { ...config, enabled: false } });
     expect(off.of(tenant.state, 'read')).toBeNull();
+  });
+
+  test('of a removed tenant admit every call and are never live again', async () => {
+    await halfOpen();
+    expect(breaker.admit()).not.toBe(refused);
+    expect(breaker.admit()).toBe(refused);
+    const seen = [...states];
+    breakers.retire(tenant.state);
+    expect(breakers.liveCount).toBe(0);
+    expect(breakerOf()).toBe(breaker);
+    call('failure', 100);
+    expect(breakers.of(tenant.state, 'write')).toBeNull();
+    expect(states).toEqual(seen);
+    expect(breakers.liveCount).toBe(0);
   });
 
   test('ignore verdicts after they were closed', () => {
