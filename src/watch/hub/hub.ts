@@ -33,7 +33,8 @@ export class WatchHub {
     requiringLeader: null,
     history: this.#history.newShare(),
   }));
-  readonly #hubs = new Set<TenantHub>();
+  /** Only hubs in use, so that a tenant that a reload has removed is forgotten when its last feed has closed. */
+  readonly #inUse = new Set<TenantHub>();
   #next: Etcd<'tenant'> | null = null;
 
   constructor(context: HubContext) {
@@ -60,7 +61,7 @@ export class WatchHub {
   }
 
   snapshot(): readonly FeedSnapshot[] {
-    return [...this.#hubs].flatMap((hub) =>
+    return [...this.#inUse].flatMap((hub) =>
       Array.from(hub.feeds, (feed) => ({
         tenant: hub.tenant.name,
         key: printable(feed.range.key),
@@ -74,14 +75,16 @@ export class WatchHub {
   }
 
   close(): void {
-    for (const hub of this.#hubs) hub.close();
+    for (const hub of [...this.#inUse]) hub.close();
   }
 
   #newHub(tenant: Tenant, requiresLeader: boolean, history: HistoryShare): TenantHub {
     if (this.#next === null) throw new Error('the hub is not connected to a pipeline');
-    const options = { context: this.#context, next: this.#next, requiresLeader, history };
-    const hub = new TenantHub(options, tenant);
-    this.#hubs.add(hub);
-    return hub;
+    const onUse = (hub: TenantHub, isInUse: boolean) => {
+      if (isInUse) this.#inUse.add(hub);
+      else this.#inUse.delete(hub);
+    };
+    const options = { context: this.#context, next: this.#next, requiresLeader, history, onUse };
+    return new TenantHub(options, tenant);
   }
 }

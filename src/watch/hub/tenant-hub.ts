@@ -39,6 +39,8 @@ export interface TenantHubOptions {
   /** Streams that require a leader end while etcd has none, so they have feeds of their own. */
   readonly requiresLeader: boolean;
   readonly history: HistoryShare;
+  /** Called when a feed or a stream to etcd opens or closes. A hub without any is not in use. */
+  readonly onUse: (hub: TenantHub, isInUse: boolean) => void;
 }
 
 export class TenantHub implements FeedHost, CatchUpHost {
@@ -188,6 +190,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
     const feed = new Feed(this, spec.range, spec.prevKv, startRevision);
     this.#feeds.set(key, feed);
     this.context.stats.feeds += 1;
+    this.#noteUse();
     feed.open();
     return feed;
   }
@@ -249,6 +252,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
     const key = feedKey(feed);
     if (this.#feeds.get(key) === feed) this.#feeds.delete(key);
     this.context.stats.feeds -= 1;
+    this.#noteUse();
     for (const watcher of watchers) {
       if (watcher.state === WatcherState.ENDED) continue;
       switch (end.why) {
@@ -346,6 +350,11 @@ export class TenantHub implements FeedHost, CatchUpHost {
 
   // ---- Upstream streams ----
 
+  #noteUse(): void {
+    const isInUse = this.#feeds.size + this.#feedStreams.length + this.#catchUpStreams.length > 0;
+    this.#options.onUse(this, isInUse);
+  }
+
   #streamFrom(streams: UpstreamStream[]): UpstreamStream {
     const { watchesPerStreamMax } = this.context.limits;
     const known = streams.find((stream) => !stream.isEnded && stream.size < watchesPerStreamMax);
@@ -353,6 +362,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
     const remove = (ended: UpstreamStream) => {
       const index = streams.indexOf(ended);
       if (index >= 0) streams.splice(index, 1);
+      this.#noteUse();
     };
     const { clock, defer, limits } = this.context;
     const stream: UpstreamStream = new UpstreamStream({
@@ -367,6 +377,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
         }),
     });
     streams.push(stream);
+    this.#noteUse();
     stream.open((responses) => this.#options.next.stream(this.#newCall(watchMethod), responses));
     return stream;
   }
