@@ -21,7 +21,7 @@ export type IdentitySource = (
   directory: Directory,
 ) => Identification | null | Promise<Identification>;
 
-/** Identifies a call by its listener. The last source, because it always decides. */
+/** Identifies a call by the tenant of its listener, if it has one. The last source, for calls that present no identity. */
 export const byListener: IdentitySource = (call, directory) => {
   const listener = directory.listener(call.peer.listener);
   // A reload is about to close this listener or has just bound it. The client should retry.

@@ -10,7 +10,7 @@ import type { PasswordHash } from '../config/sections/users.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Directory } from '../tenant/directory.ts';
-import type { SignedTokens } from './signed-tokens.ts';
+import { type SignedTokens, sessionIdLength } from './signed-tokens.ts';
 
 export interface SessionLimits {
   /** As in etcd: server/auth/simple_token.go, simpleTokenTTLDefault. */
@@ -29,8 +29,7 @@ export const sessionLimits: SessionLimits = {
 /** Idle sessions are removed at most this often. */
 const sweepIntervalMs = 30_000;
 
-/** A random token is a session ID of 16 characters and a secret of 43. A signed token begins with a session ID, too. */
-const idLength = 16;
+/** A random token is a session ID and a secret of this length. */
 const secretLength = 43;
 
 class Session {
@@ -79,7 +78,7 @@ export class Sessions {
 
   /** Returns the token of a new session, or null if there are too many sessions. */
   create(user: string, hash: PasswordHash): string | null {
-    const id = this.#randomText(idLength);
+    const id = this.#randomText(sessionIdLength);
     const token =
       this.#signed === null
         ? id + this.#randomText(secretLength)
@@ -89,7 +88,8 @@ export class Sessions {
 
   /** Returns `user:NAME`, or null if the token is not valid. Restarts the idle time of the session. */
   identityOf(token: string, directory: Directory): string | null {
-    const session = this.#byId.get(token.slice(0, idLength)) ?? this.#adopt(token, directory);
+    const session =
+      this.#byId.get(token.slice(0, sessionIdLength)) ?? this.#adopt(token, directory);
     if (session === null || !isEqualInConstantTime(session.token, token)) return null;
     const nowMs = this.#clock.nowMs();
     const isIdle = nowMs - session.lastUsedMs > this.#limits.idleMsMax;
@@ -121,13 +121,13 @@ export class Sessions {
     if (this.#byId.size >= sessionsMax) this.#sweep(nowMs);
     if (this.#byId.size >= sessionsMax) return null;
     const session = new Session(token, user, hash, nowMs);
-    this.#byId.set(token.slice(0, idLength), session);
+    this.#byId.set(token.slice(0, sessionIdLength), session);
     this.#byUser.set(user, (this.#byUser.get(user) ?? new Set<Session>()).add(session));
     return session;
   }
 
   #end(session: Session): void {
-    this.#byId.delete(session.token.slice(0, idLength));
+    this.#byId.delete(session.token.slice(0, sessionIdLength));
     const ofUser = this.#byUser.get(session.user);
     ofUser?.delete(session);
     if (ofUser?.size === 0) this.#byUser.delete(session.user);

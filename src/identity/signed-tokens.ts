@@ -10,7 +10,8 @@ export interface TokenContent {
   readonly issuedMs: number;
 }
 
-const idLength = 16;
+/** Every session token begins with a session ID of this length, also one that is not signed. */
+export const sessionIdLength = 16;
 const timeBytes = 6;
 const macBytes = 32;
 /** Longer tokens are not read. The name of a user has at most a few hundred bytes. */
@@ -49,7 +50,7 @@ export class SignedTokens {
     const bytes = bytesOf(token);
     if (bytes === null) return false;
     const body = bytes.subarray(0, bytes.length - macBytes);
-    const expected = this.#mac(token.slice(0, idLength), body, hashText);
+    const expected = this.#mac(token.slice(0, sessionIdLength), body, hashText);
     return timingSafeEqual(expected, bytes.subarray(bytes.length - macBytes));
   }
 
@@ -63,7 +64,7 @@ export class SignedTokens {
 /** Everything after the session ID. Null for texts of a wrong length or with characters outside base64url. */
 function bytesOf(token: string): Buffer | null {
   if (token.length > tokenLengthMax) return null;
-  const encoded = token.slice(idLength);
+  const encoded = token.slice(sessionIdLength);
   const bytes = Buffer.from(encoded, 'base64url');
   if (bytes.length < timeBytes + macBytes) return null;
   return bytes.toString('base64url') === encoded ? bytes : null;

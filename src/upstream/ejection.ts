@@ -6,8 +6,8 @@ import type { EndpointVerdict } from '../etcd/outcomes.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { jittered, type Random } from '../runtime/random.ts';
 
-/** As in linkerd's consecutive-failures policy, https://linkerd.io/2/reference/circuit-breaking/. */
 const failuresMax = 5;
+/** The defaults of linkerd, https://linkerd.io/2/reference/circuit-breaking/. linkerd itself ejects after 7 failures. */
 const penaltyMsMin = 1_000;
 const penaltyMsMax = 60_000;
 const penaltySpread = 0.5;
