@@ -1,20 +1,33 @@
 /**
  * The report of /configz: the active configuration, when it was applied, and the problems of a later one that was rejected.
- * It only records; proxy/ applies configurations.
+ * Every outcome of a reload is also in the metrics and in the log. It only records; proxy/ and workers/ apply configurations.
  */
 import { createHash } from 'node:crypto';
+import { certificateExpiries } from '../config/certificate-expiry.ts';
 import type { Config } from '../config/config.ts';
 import { needRestart } from '../config/need-restart.ts';
+import type { Logger } from '../observe/logger.ts';
+import type { ReloadMetrics } from '../observe/reload-metrics.ts';
+import type { Clock } from '../runtime/clock.ts';
 import type { ConfigurationReport } from './reports.ts';
+
+export interface ActiveConfigurationParts {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics: { readonly reloads: ReloadMetrics };
+}
 
 export class ActiveConfiguration {
   /** Settings that need a restart still have the values of this configuration. */
   readonly #started: Config;
+  readonly #parts: ActiveConfigurationParts;
   #report: ConfigurationReport;
 
-  constructor(config: Config, epochMs: number) {
+  /** The first configuration is not logged, because it is not the outcome of a reload. */
+  constructor(config: Config, parts: ActiveConfigurationParts) {
     this.#started = config;
-    this.#report = reportOf(config, epochMs, []);
+    this.#parts = parts;
+    this.#report = this.#record(config, []);
   }
 
   get report(): ConfigurationReport {
@@ -22,14 +35,24 @@ export class ActiveConfiguration {
   }
 
   /** Records that `config` was applied, except the `unchangedListeners`, which must be bound again by a restart. */
-  apply(config: Config, epochMs: number, unchangedListeners: readonly string[]): void {
+  apply(config: Config, unchangedListeners: readonly string[]): void {
     const all = [...needRestart(this.#started, config), ...unchangedListeners];
-    this.#report = reportOf(config, epochMs, all);
+    this.#report = this.#record(config, all);
+    this.#parts.logger.info('reloaded', { needRestart: all });
   }
 
   /** Records that a configuration with these problems was rejected. */
   reject(problems: readonly string[]): void {
+    const { metrics, logger } = this.#parts;
     this.#report = { ...this.#report, problems };
+    metrics.reloads.failed();
+    logger.error('reload failed; the previous configuration stays active', { problems });
+  }
+
+  #record(config: Config, needingRestart: readonly string[]): ConfigurationReport {
+    const epochMs = this.#parts.clock.epochMs();
+    this.#parts.metrics.reloads.succeeded(epochMs / 1_000, certificateExpiries(config));
+    return reportOf(config, epochMs, needingRestart);
   }
 }
 

@@ -4,7 +4,6 @@
  */
 import { ActiveConfiguration } from '../admin/active-configuration.ts';
 import type { ConfigurationReport } from '../admin/reports.ts';
-import { certificateExpiries } from '../config/certificate-expiry.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
@@ -44,11 +43,9 @@ export class ConfigurationApplier {
 
   /** `config` is the configuration that `parts` were built from. */
   constructor(config: Config, parts: ConfigurableParts) {
-    const epochMs = parts.clock.epochMs();
     this.#config = config;
     this.#parts = parts;
-    this.#active = new ActiveConfiguration(config, epochMs);
-    parts.metrics.reloads.succeeded(epochMs / 1_000, certificateExpiries(config));
+    this.#active = new ActiveConfiguration(config, parts);
   }
 
   get config(): Config {
@@ -63,7 +60,7 @@ export class ConfigurationApplier {
   async apply({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
     const prepared = config === null ? problems.map(formatProblem) : await this.prepare(config);
     if ('commit' in prepared) prepared.commit();
-    else this.#reject(prepared);
+    else this.#active.reject(prepared);
   }
 
   /** Does everything that can fail. Returns the problems, or the configuration to commit or to discard. Never rejects. */
@@ -84,16 +81,7 @@ export class ConfigurationApplier {
 
   /** Synchronous and cannot fail, so calls never see a part of the new configuration. */
   #commit(config: Config, directory: Directory): void {
-    const {
-      directory: current,
-      listeners,
-      upstream,
-      streams,
-      breakers,
-      metrics,
-      logger,
-      clock,
-    } = this.#parts;
+    const { directory: current, listeners, upstream, streams, breakers, metrics } = this.#parts;
     const { windowMs, maxMs } = config.drain;
     const before = current.current;
     this.#config = config;
@@ -105,17 +93,6 @@ export class ConfigurationApplier {
       breakers.retire(state);
       metrics.breakersRetired(state.tenantName);
     }
-    const epochMs = clock.epochMs();
-    this.#active.apply(config, epochMs, needRebind);
-    metrics.reloads.succeeded(epochMs / 1_000, certificateExpiries(config));
-    logger.info('reloaded', { needRestart: this.#active.report.needRestart });
-  }
-
-  #reject(problems: readonly string[]): void {
-    this.#active.reject(problems);
-    this.#parts.metrics.reloads.failed();
-    this.#parts.logger.error('reload failed; the previous configuration stays active', {
-      problems,
-    });
+    this.#active.apply(config, needRebind);
   }
 }

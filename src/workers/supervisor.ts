@@ -8,7 +8,6 @@ import { fileURLToPath } from 'node:url';
 import { ActiveConfiguration } from '../admin/active-configuration.ts';
 import type { ByWorker, EndpointReport, FeedReport, WorkerReport } from '../admin/reports.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
-import { certificateExpiries } from '../config/certificate-expiry.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
@@ -62,7 +61,6 @@ export async function startWorkers(
 
 class Supervisor implements RunningProxy {
   adminAddress: string | null = null;
-  readonly #logger: Logger;
   readonly #clock: Clock;
   readonly #tokenKey = newTokenKey();
   readonly #lifecycle = new Lifecycle();
@@ -78,15 +76,17 @@ class Supervisor implements RunningProxy {
     config: Config,
     { logger, clock = systemClock, random = systemRandom }: SupervisorDependencies,
   ) {
-    this.#logger = logger;
     this.#clock = clock;
     this.#config = new WorkerConfig(config);
-    this.#configuration = new ActiveConfiguration(config, clock.epochMs());
     this.#metrics = new PrimaryMetrics(
       () => config.workers,
       () => this.#reports().filter(({ state }) => state === 'serving').length,
     );
-    this.#metrics.reloads.succeeded(clock.epochMs() / 1_000, certificateExpiries(config));
+    this.#configuration = new ActiveConfiguration(config, {
+      clock,
+      logger,
+      metrics: this.#metrics,
+    });
     const dependencies = {
       ...{ clock, random, logger },
       fork: (worker: number) => this.#fork(worker),
@@ -164,13 +164,13 @@ class Supervisor implements RunningProxy {
   /** All workers apply the configuration, or none does. Never rejects. */
   async #apply({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
     if (config === null) {
-      this.#reject(problems.map(formatProblem));
+      this.#configuration.reject(problems.map(formatProblem));
       return;
     }
     try {
       await removeAbandonedSockets(config);
     } catch (error) {
-      this.#reject([(error as Error).message]);
+      this.#configuration.reject([(error as Error).message]);
       return;
     }
     const processes = this.#processes();
@@ -186,27 +186,13 @@ class Supervisor implements RunningProxy {
     const found = new Set(prepared.flatMap((each) => each.problems));
     if (found.size > 0) {
       for (const each of processes) each.discard();
-      this.#reject([...found]);
+      this.#configuration.reject([...found]);
       return;
     }
     for (const each of processes) each.commit();
     const addresses = prepared.map((each) => each.addresses).find((each) => each !== null);
     if (addresses != null) this.#config.bound(addresses);
-    this.#commit(config);
-  }
-
-  #commit(config: Config): void {
-    const epochMs = this.#clock.epochMs();
-    const needRebind = this.#config.commit(config);
-    this.#configuration.apply(config, epochMs, needRebind);
-    this.#metrics.reloads.succeeded(epochMs / 1_000, certificateExpiries(config));
-    this.#logger.info('reloaded', { needRestart: this.#configuration.report.needRestart });
-  }
-
-  #reject(problems: readonly string[]): void {
-    this.#configuration.reject(problems);
-    this.#metrics.reloads.failed();
-    this.#logger.error('reload failed; the previous configuration stays active', { problems });
+    this.#configuration.apply(config, this.#config.commit(config));
   }
 
   #fork(worker: number): WorkerProcess {
