@@ -10,7 +10,7 @@ import { describeEnvironment, type Environment } from './environment.ts';
 import { fleet } from './fleet.ts';
 import { measureKeepAlives } from './measure-keep-alives.ts';
 import { type Measured, type MeasureOptions, measureLoad } from './measure-load.ts';
-import { isWatchersCase, measureWatchEvents } from './measure-watch-events.ts';
+import { measureWatchEvents } from './measure-watch-events.ts';
 import { measureWatches } from './measure-watches.ts';
 import { Processes } from './processes.ts';
 import { judge, renderCase, renderVerdicts, toJson } from './report.ts';
@@ -63,9 +63,21 @@ function shortened(subject: Case): Case {
 }
 
 function measure(subject: Case, options: MeasureOptions): Promise<Measured> {
-  if (isWatchersCase(subject)) return measureWatchEvents(subject, options);
-  if (subject.kind === 'keep-alives') return measureKeepAlives(subject, options);
-  return subject.kind === 'load' ? measureLoad(subject, options) : measureWatches(subject, options);
+  switch (subject.kind) {
+    case 'load':
+      return measureLoad(subject, options);
+    case 'idle-watches':
+      return measureWatches(subject, options);
+    case 'keep-alives':
+      return measureKeepAlives(subject, options);
+    case 'watch-events':
+    case 'watch-contention':
+    case 'watch-joins':
+    case 'watch-memory':
+      return measureWatchEvents(subject, options);
+    default:
+      return subject satisfies never;
+  }
 }
 
 function isTargetName(name: string): name is TargetName {

@@ -48,13 +48,6 @@ export interface Measured extends CaseResult {
   readonly absent: ReadonlyMap<TargetName, string>;
 }
 
-export interface MeasureOptions {
-  readonly names: readonly TargetName[];
-  readonly rounds: number;
-  readonly isTls: boolean;
-  readonly processes: Processes;
-}
-
 /** Rejects if a target returns a wrong response. */
 export async function measureLoad(subject: LoadCase, options: MeasureOptions): Promise<Measured> {
   await using world = await World.start(options.names, options.isTls, options.processes);

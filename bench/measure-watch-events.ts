@@ -9,7 +9,6 @@ import { startPuts, startWatchers, type WatcherProgram } from './load-programs.t
 import type { Measured, MeasureOptions } from './measure-load.ts';
 import { cpuBetweenNs, readCpu, readMemory } from './proc.ts';
 import {
-  type Case,
   type Sample,
   sampleOf,
   type TargetName,
@@ -242,9 +241,4 @@ async function sampleMemory(target: Target, subject: WatchMemoryCase): Promise<S
   const count = connections * streamsPerConnection * watchersPerStream;
   const addedKiB = (after.residentMiB - before.residentMiB) * 1024;
   return sampleOf({ watcherKiB: addedKiB / count, ...after });
-}
-
-/** Whether a case is measured here. */
-export function isWatchersCase(subject: Case): subject is WatchersCase {
-  return subject.kind !== 'load' && subject.kind !== 'idle-watches';
 }
