@@ -306,10 +306,10 @@ listeners: [{ address: '127.0.0.1:0', identify: user }${other}]
     await write('');
     const args = ['run', '--workers=2', `--config=${file}`, '--admin-addr=127.0.0.1:0', ...quick];
     const program = new Program(args);
-    const [, address = '', admin] = await program.printed(
-      'out',
-      /"addresses":\["(.*?)"\],"admin":"(.*?)".*"event":"serving"/,
-    );
+    const {
+      addresses: [address = ''],
+      admin,
+    } = await program.serving();
     const configz = async () =>
       (await (await fetch(`http://${admin}/configz`)).json()) as {
         readonly hash: string;

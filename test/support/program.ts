@@ -6,6 +6,8 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { atExit } from './at-exit.ts';
+import { type ServingLine, servingLineIn } from './serving-line.ts';
+import { until } from './until.ts';
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
 const printedWithinMs = 30_000;
@@ -15,6 +17,7 @@ export class Program implements Disposable {
   err = '';
   /** Exit code, or null and a signal, once everything it printed has arrived. */
   readonly ended: Promise<readonly [number | null, NodeJS.Signals | null]>;
+  #hasEnded = false;
   readonly #child: ChildProcessByStdio<null, Readable, Readable>;
   readonly #unregister = atExit(() => this.#child.kill('SIGKILL'));
 
@@ -30,6 +33,9 @@ export class Program implements Disposable {
     this.#child.stderr.on('data', (chunk: Buffer) => {
       this.err += chunk.toString();
     });
+    this.#child.once('close', () => {
+      this.#hasEnded = true;
+    });
     this.ended = once(this.#child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
   }
 
@@ -38,15 +44,25 @@ export class Program implements Disposable {
   }
 
   /** The first match in what it prints. Rejects when it ends or when time is over before. */
-  async printed(where: 'out' | 'err', pattern: RegExp): Promise<RegExpExecArray> {
-    const giveUp = AbortSignal.timeout(printedWithinMs);
-    const stream = where === 'out' ? this.#child.stdout : this.#child.stderr;
-    for (;;) {
-      const match = pattern.exec(this[where]);
-      if (match !== null) return match;
-      await Promise.race([once(stream, 'data', { signal: giveUp }), this.ended]);
-      if (this.#child.exitCode !== null) throw new Error(`it ended: ${this.out}${this.err}`);
-    }
+  printed(where: 'out' | 'err', pattern: RegExp): Promise<RegExpExecArray> {
+    return this.#read(`output that matches ${pattern}`, () => pattern.exec(this[where]));
+  }
+
+  /** The log line with its addresses. Rejects when it ends or when time is over before. */
+  serving(): Promise<ServingLine> {
+    return this.#read('line of the event "serving"', () => servingLineIn(this.out));
+  }
+
+  /** Repeats `read` until its result is not null. What was printed last counts too, so `read` comes before the end. */
+  async #read<T>(what: string, read: () => T | null): Promise<T> {
+    let found: T | null = null;
+    const isFound = () => {
+      found = read();
+      if (found === null && this.#hasEnded) throw new Error(`it ended: ${this.out}${this.err}`);
+      return found !== null;
+    };
+    await until(() => `${what}: ${this.out}${this.err}`, isFound, printedWithinMs);
+    return found as T;
   }
 
   [Symbol.dispose](): void {

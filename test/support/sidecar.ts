@@ -3,14 +3,10 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { atExit } from './at-exit.ts';
+import { type ServingLine, servingLineIn } from './serving-line.ts';
 import { until } from './until.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
-
-interface ServingLine {
-  readonly addresses: readonly string[];
-  readonly admin: string | null;
-}
 
 export class Sidecar implements AsyncDisposable {
   /** Standard output and standard error, as they came. */
@@ -96,7 +92,6 @@ export class Sidecar implements AsyncDisposable {
   }
 
   get #serving(): ServingLine | null {
-    const line = this.printed.split('\n').find((each) => each.includes('"event":"serving"'));
-    return line === undefined ? null : (JSON.parse(line) as ServingLine);
+    return servingLineIn(this.printed);
   }
 }

@@ -20,7 +20,7 @@ describe('run', () => {
 
   test('serves without etcd, is not ready after the signal, and exits with 0', async () => {
     using program = new Program([...quick, '--min-drain=700ms', '--drain-window=0s']);
-    const [, admin] = await program.printed('out', /"admin":"(.*?)".*"event":"serving"/);
+    const { admin } = await program.serving();
     expect((await fetch(`http://${admin}/readyz`)).status).toBe(200);
     program.kill('SIGTERM');
     await program.printed('out', /"event":"draining"/);
@@ -32,7 +32,7 @@ describe('run', () => {
 
   test('exits immediately after a second signal', async () => {
     using program = new Program([...quick, '--min-drain=60s', '--max-drain=100s']);
-    await program.printed('out', /"event":"serving"/);
+    await program.serving();
     program.kill('SIGINT');
     await program.printed('out', /"event":"draining"/);
     const again = setInterval(() => program.kill('SIGINT'), 100);

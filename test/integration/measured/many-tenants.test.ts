@@ -38,7 +38,9 @@ async function startWith(count: number): Promise<Started> {
   );
   const beginMs = performance.now();
   using program = new Program(['run', `--config=${file}`, '--admin-addr=', '--drain-window=0s']);
-  const [, address = ''] = await program.printed('out', /"addresses":\["(.*?)"\].*"serving"/);
+  const {
+    addresses: [address = ''],
+  } = await program.serving();
   const startMs = performance.now() - beginMs;
   const [, pid] = await program.printed('out', /"pid":(\d+)/);
   using client = grpcClient(address);

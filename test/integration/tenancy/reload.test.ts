@@ -36,10 +36,10 @@ async function start(file: string) {
     '--admin-addr=127.0.0.1:0',
     '--drain-window=0s',
   ]);
-  const [, address = '', admin] = await program.printed(
-    'out',
-    /"addresses":\["(.*?)"\],"admin":"(.*?)".*"event":"serving"/,
-  );
+  const {
+    addresses: [address = ''],
+    admin,
+  } = await program.serving();
   const page = async (path: string) => (await fetch(`http://${admin}${path}`)).text();
   return { program, address, page, configz: async () => JSON.parse(await page('/configz')) };
 }
