@@ -24,7 +24,7 @@ export class Bystander implements AsyncDisposable {
     this.#client = grpcClient(address);
     this.#watch = this.#client.stream('etcdserverpb.Watch/Watch');
     this.#watch.send({ create_request: { key } });
-    this.#over = Promise.all([this.#follow(), this.#write()]);
+    this.#over = this.#begin();
   }
 
   /** Resolves when it has done its work for a while longer. Rejects with what it has to complain about. */
@@ -45,21 +45,34 @@ export class Bystander implements AsyncDisposable {
     this.#client[Symbol.dispose]();
   }
 
+  /** The watch begins when it is created, so the first put comes after that. */
+  async #begin(): Promise<void> {
+    try {
+      const { created, cancel_reason } = await this.#watch.next();
+      if (!created) throw new Error(`not created: ${cancel_reason}`);
+    } catch (error) {
+      this.#onWatchFailure(error as Error);
+      return;
+    }
+    await Promise.all([this.#follow(), this.#write()]);
+  }
+
   async #follow(): Promise<void> {
     try {
-      await this.#watch.next();
       for (;;) {
         const { events } = await this.#watch.next(patienceMs);
         for (const { kv } of events) this.#seen.push(kv.value.toString());
       }
     } catch (error) {
-      if (!this.#isStopped) this.#complaints.push(`watch: ${(error as Error).message}`);
+      this.#onWatchFailure(error as Error);
     }
   }
 
+  #onWatchFailure({ message }: Error): void {
+    if (!this.#isStopped) this.#complaints.push(`watch: ${message}`);
+  }
+
   async #write(): Promise<void> {
-    // The watch begins now, not before it was created.
-    await sleep(500);
     for (let i = 0; !this.#isStopped; i += 1) {
       try {
         const value = Buffer.from(`${i}`);
