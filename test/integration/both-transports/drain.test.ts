@@ -20,6 +20,12 @@ afterAll(() => etcd?.[Symbol.asyncDispose]());
 const start = (...args: string[]) =>
   Sidecar.start(`--endpoints=${etcd.address}`, '--namespace=game/', ...args);
 
+/** Waits for a Put that the proxy has received and not finished: the first one of this proxy. */
+async function untilPutIsInFlight(sidecar: Sidecar): Promise<void> {
+  const started = /^grpc_server_started_total\{.*grpc_method="Put"\} 1$/m;
+  await until('a put in flight', async () => started.test(await sidecar.page('/metrics')));
+}
+
 describe('SIGTERM', () => {
   test('not ready at once, alive to the end; watches end one by one over the window; exit code 0', async () => {
     await using sidecar = await start(`--drain-window=${windowMs}ms`);
@@ -80,8 +86,8 @@ describe('SIGTERM', () => {
       },
     );
     try {
-      // Its head start: the request has to reach the proxy before the signal does.
-      await sleep(300);
+      // The request has to reach the proxy before the signal does.
+      await untilPutIsInFlight(sidecar);
       sidecar.signal('SIGTERM');
       expect(await watch.ended()).toMatchObject({ details: 'etcdserver: server stopped' });
       expect(acknowledged).toBe(null);
@@ -104,7 +110,7 @@ describe('SIGTERM', () => {
     etcd.pause();
     try {
       const put = refusal(client.call('etcdserverpb.KV/Put', { key }));
-      await sleep(300);
+      await untilPutIsInFlight(sidecar);
       sidecar.signal('SIGTERM');
       expect(await sidecar.ended(20_000)).toBe(0);
       expect(sidecar.printed).toContain('"callsCutOff":1');
