@@ -13,10 +13,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { GrpcClient } from './grpc-client.ts';
 import {
   grpcFrame,
+  type LeaseId,
   leaseGrantRequest,
-  leaseIdVarintOf,
+  leaseIdOf,
+  leaseKeepAliveRequest,
   renewedTtlOf,
-  renewRequest,
 } from './messages.ts';
 import { percentile } from './statistics.ts';
 
@@ -86,9 +87,11 @@ class KeepAliveStream {
   /** When each renewal without a response was sent, oldest first. */
   readonly #sentMs: number[] = [];
 
-  private constructor(socket: Socket, ids: readonly Buffer[], latenciesUs: number[]) {
+  private constructor(socket: Socket, ids: readonly LeaseId[], latenciesUs: number[]) {
     this.#socket = socket;
-    const requests = ids.map((id) => frameOf(frame.data, 0, 1, grpcFrame(renewRequest(id))));
+    const requests = ids.map((id) =>
+      frameOf(frame.data, 0, 1, grpcFrame(leaseKeepAliveRequest(id))),
+    );
     this.#requests = Buffer.concat(requests);
     this.#leases = ids.length;
     this.#latenciesUs = latenciesUs;
@@ -99,7 +102,7 @@ class KeepAliveStream {
 
   static async open(
     origin: URL,
-    ids: readonly Buffer[],
+    ids: readonly LeaseId[],
     latenciesUs: number[],
   ): Promise<KeepAliveStream> {
     const socket = connect({ host: origin.hostname, port: Number(origin.port), noDelay: true });
@@ -189,12 +192,12 @@ const latenciesUs: number[] = [];
 const streams: KeepAliveStream[] = [];
 const client = new GrpcClient(origin, null);
 
-async function grant(): Promise<Buffer> {
+async function grant(): Promise<LeaseId> {
   const granted = await client.unary(
     '/etcdserverpb.Lease/LeaseGrant',
     leaseGrantRequest(ttlSeconds),
   );
-  return leaseIdVarintOf(granted);
+  return leaseIdOf(granted);
 }
 
 async function open(): Promise<KeepAliveStream> {

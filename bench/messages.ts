@@ -3,6 +3,9 @@
  * use the encoder of etcd-bulkhead, because a bug there would then go unnoticed.
  */
 
+/** The varint of a lease ID. An ID has up to 63 bits, more than a number holds exactly. */
+export type LeaseId = Buffer;
+
 function varint(value: number): Buffer {
   const bytes: number[] = [];
   let rest = value;
@@ -11,15 +14,6 @@ function varint(value: number): Buffer {
     rest = Math.floor(rest / 128);
   }
   bytes.push(rest);
-  return Buffer.from(bytes);
-}
-
-/** Lease IDs have up to 63 bits. */
-function bigVarint(value: bigint): Buffer {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest > 0x7fn; rest >>= 7n) bytes.push(Number(rest & 0x7fn) | 0x80);
-  bytes.push(Number(rest));
   return Buffer.from(bytes);
 }
 
@@ -62,14 +56,14 @@ export function leaseGrantRequest(ttlSeconds: number): Buffer {
   return varintField(1, ttlSeconds);
 }
 
-/** A LeaseKeepAliveRequest. `id` is as in a LeaseGrantResponse. */
-export function leaseKeepAliveRequest(id: bigint): Buffer {
-  return Buffer.concat([varint(8), bigVarint(id)]);
+/** A LeaseKeepAliveRequest. */
+export function leaseKeepAliveRequest(id: LeaseId): Buffer {
+  return Buffer.concat([varint(1 * 8), id]);
 }
 
 /** A PutRequest whose key is attached to a lease. */
-export function leasedPutRequest(key: string, value: Uint8Array, lease: bigint): Buffer {
-  return Buffer.concat([putRequest(key, value), varint(24), bigVarint(lease)]);
+export function leasedPutRequest(key: string, value: Uint8Array, lease: LeaseId): Buffer {
+  return Buffer.concat([putRequest(key, value), varint(3 * 8), lease]);
 }
 
 interface Field {
@@ -134,26 +128,11 @@ export function revisionOf(response: Uint8Array): number {
 }
 
 /** `ID` of a LeaseGrantResponse. */
-export function leaseIdOf(response: Uint8Array): bigint {
-  // Not a number: the other fields are, but an ID may have 63 bits.
-  let at = 0;
-  let id = 0n;
-  const readVarint = (): bigint => {
-    let value = 0n;
-    for (let shift = 0n; ; shift += 7n) {
-      const byte = response[at] ?? 0;
-      at += 1;
-      value |= BigInt(byte & 0x7f) << shift;
-      if (byte < 0x80) return value;
-    }
-  };
-  while (at < response.length) {
-    const tag = readVarint();
-    const value = readVarint();
-    if (tag === 0x10n) id = value;
-    if (tag % 8n === 2n) at += Number(value);
+export function leaseIdOf(response: Uint8Array): LeaseId {
+  for (const field of fieldsOf(response)) {
+    if (field.number === 2 && typeof field.value === 'number') return field.raw;
   }
-  return id;
+  throw new Error('a grant without an ID');
 }
 
 /** The keys and values of a RangeResponse. */
@@ -175,19 +154,6 @@ export function keyValuesOf(response: Uint8Array): { key: string; value: Uint8Ar
 /** Whether a WatchResponse reports a created watch that was not cancelled at once. */
 export function isWatchCreated(response: Uint8Array): boolean {
   return find(response, 3) === 1 && find(response, 4) !== 1;
-}
-
-/** The varint of `LeaseGrantResponse.ID`: an ID can be larger than a number holds exactly. */
-export function leaseIdVarintOf(response: Uint8Array): Buffer {
-  for (const field of fieldsOf(response)) {
-    if (field.number === 2 && typeof field.value === 'number') return field.raw;
-  }
-  throw new Error('a grant without an ID');
-}
-
-/** A LeaseKeepAliveRequest. `id` is a varint. */
-export function renewRequest(id: Uint8Array): Buffer {
-  return Buffer.concat([varint(1 * 8), id]);
 }
 
 /** `LeaseKeepAliveResponse.TTL`, 0 if the lease has expired. */

@@ -4,6 +4,7 @@
  */
 import {
   keyValuesOf,
+  type LeaseId,
   leasedPutRequest,
   leaseGrantRequest,
   leaseIdOf,
@@ -57,7 +58,7 @@ export class FleetProcess implements EventSink {
   readonly #plan: FleetPlan;
   readonly #state: FleetState;
   readonly #prefix: string;
-  #lease = 0n;
+  #lease: LeaseId = Buffer.of(0);
   #isPutting = false;
   #timers: NodeJS.Timeout[] = [];
 
