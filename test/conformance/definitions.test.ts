@@ -4,7 +4,8 @@
  * the API.
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { encode, type GrpcClient, grpcClient, reencode } from '../support/client.ts';
+import { type GrpcClient, grpcClient } from '../support/client.ts';
+import { encodeRequest, reencode } from '../support/codec.ts';
 import { type Etcd, startEtcd } from '../support/etcd.ts';
 import type { UnaryMethods } from '../support/messages.ts';
 
@@ -30,7 +31,7 @@ describe('the definitions, to a real etcd', () => {
     name: Name,
     request: UnaryMethods[Name][0],
   ): Promise<UnaryMethods[Name][1]> {
-    const answer = await client.bytes(`/${name}`, encode(name, request));
+    const answer = await client.bytes(`/${name}`, encodeRequest(name, request));
     expect(reencode(name, answer).equals(answer)).toBe(true);
     return client.call(name, request);
   }

@@ -1,7 +1,8 @@
 /** Below the API: metadata, deadlines, cancellation, and input that no proper client sends. */
 import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
-import { encode, grpcClient, refusal } from '../support/client.ts';
+import { grpcClient, refusal } from '../support/client.ts';
+import { encodeRequest } from '../support/codec.ts';
 import { FrameClient } from '../support/frame-client.ts';
 import { Seeded, seed } from '../support/seeded.ts';
 import type { TargetKind } from '../support/target.ts';
@@ -274,7 +275,7 @@ export function protocolSuite(kind: TargetKind): void {
 
   test('a unary call with two messages', async () => {
     await using frames = await FrameClient.connect(world.target.address);
-    const request = encode('etcdserverpb.KV/Range', { key: world.keys()('a') });
+    const request = encodeRequest('etcdserverpb.KV/Range', { key: world.keys()('a') });
     frames.headers(1, '/etcdserverpb.KV/Range');
     frames.message(1, request, { end: false });
     frames.message(1, request, { end: true });

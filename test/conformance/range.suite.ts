@@ -1,6 +1,6 @@
 /** KV.Range: which keys a response holds, in which order, at which revision. */
 import { expect, test } from 'vitest';
-import { encode } from '../support/client.ts';
+import { encodeRequest } from '../support/codec.ts';
 import type { RangeRequest } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
 import { etcdErrors } from './etcd-errors.ts';
@@ -345,7 +345,7 @@ export function rangeSuite(kind: TargetKind): void {
   test('an unknown field is ignored', async () => {
     const k = world.keys();
     await world.fill(k, 'a');
-    const request = encode('etcdserverpb.KV/Range', { key: k('a') });
+    const request = encodeRequest('etcdserverpb.KV/Range', { key: k('a') });
     // Field 1000, length-delimited, three bytes.
     const unknown = Buffer.from([0xc2, 0x3e, 3, 1, 2, 3]);
     const answer = await world.client.bytes(

@@ -2,7 +2,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type { MethodName } from '../../src/etcd/methods.ts';
 import { Code } from '../../src/grpc/status.ts';
-import { encode, type GrpcClient, refusal } from '../support/client.ts';
+import { type GrpcClient, refusal } from '../support/client.ts';
+import { encodeRequest } from '../support/codec.ts';
 import type { KeyValue, LeaderKey, UnaryMethods } from '../support/messages.ts';
 import { type SharedEtcd, startSharedEtcd } from '../support/shared-etcd.ts';
 import { slowMessage as message } from '../support/slow-rewriter.ts';
@@ -187,13 +188,29 @@ describe('a tenant that may only read', () => {
   const txn = 'etcdserverpb.KV/Txn';
 
   const writes: readonly (readonly [string, MethodName, Uint8Array])[] = [
-    ['a put', 'etcdserverpb.KV/Put', encode('etcdserverpb.KV/Put', target)],
-    ['a delete', 'etcdserverpb.KV/DeleteRange', encode('etcdserverpb.KV/DeleteRange', everything)],
-    ['a compaction', 'etcdserverpb.KV/Compact', encode('etcdserverpb.KV/Compact', { revision: 1 })],
-    ['a put in a branch', txn, encode(txn, { success: [look, write] })],
-    ['a put in a branch not taken', txn, encode(txn, { compare: [fails], success: [write] })],
-    ['a delete in a branch', txn, encode(txn, { compare: [fails], failure: [remove] })],
-    ['a put further down', txn, encode(txn, { success: [{ request_txn: { success: [write] } }] })],
+    ['a put', 'etcdserverpb.KV/Put', encodeRequest('etcdserverpb.KV/Put', target)],
+    [
+      'a delete',
+      'etcdserverpb.KV/DeleteRange',
+      encodeRequest('etcdserverpb.KV/DeleteRange', everything),
+    ],
+    [
+      'a compaction',
+      'etcdserverpb.KV/Compact',
+      encodeRequest('etcdserverpb.KV/Compact', { revision: 1 }),
+    ],
+    ['a put in a branch', txn, encodeRequest(txn, { success: [look, write] })],
+    [
+      'a put in a branch not taken',
+      txn,
+      encodeRequest(txn, { compare: [fails], success: [write] }),
+    ],
+    ['a delete in a branch', txn, encodeRequest(txn, { compare: [fails], failure: [remove] })],
+    [
+      'a put further down',
+      txn,
+      encodeRequest(txn, { success: [{ request_txn: { success: [write] } }] }),
+    ],
     [
       'a put before a range',
       txn,
@@ -202,29 +219,29 @@ describe('a tenant that may only read', () => {
     [
       'a grant',
       'etcdserverpb.Lease/LeaseGrant',
-      encode('etcdserverpb.Lease/LeaseGrant', { TTL: 9 }),
+      encodeRequest('etcdserverpb.Lease/LeaseGrant', { TTL: 9 }),
     ],
     [
       'a revoke',
       'etcdserverpb.Lease/LeaseRevoke',
-      encode('etcdserverpb.Lease/LeaseRevoke', { ID: 5 }),
+      encodeRequest('etcdserverpb.Lease/LeaseRevoke', { ID: 5 }),
     ],
-    ['a lock', 'v3lockpb.Lock/Lock', encode('v3lockpb.Lock/Lock', { name: bytes('a') })],
-    ['an unlock', 'v3lockpb.Lock/Unlock', encode('v3lockpb.Lock/Unlock', target)],
+    ['a lock', 'v3lockpb.Lock/Lock', encodeRequest('v3lockpb.Lock/Lock', { name: bytes('a') })],
+    ['an unlock', 'v3lockpb.Lock/Unlock', encodeRequest('v3lockpb.Lock/Unlock', target)],
     [
       'a campaign',
       'v3electionpb.Election/Campaign',
-      encode('v3electionpb.Election/Campaign', { name: bytes('a') }),
+      encodeRequest('v3electionpb.Election/Campaign', { name: bytes('a') }),
     ],
     [
       'a proclamation',
       'v3electionpb.Election/Proclaim',
-      encode('v3electionpb.Election/Proclaim', { leader }),
+      encodeRequest('v3electionpb.Election/Proclaim', { leader }),
     ],
     [
       'a resignation',
       'v3electionpb.Election/Resign',
-      encode('v3electionpb.Election/Resign', { leader }),
+      encodeRequest('v3electionpb.Election/Resign', { leader }),
     ],
   ];
 

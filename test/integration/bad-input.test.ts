@@ -10,7 +10,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { methods } from '../../src/etcd/methods.ts';
 import { Code } from '../../src/grpc/status.ts';
 import { Bystander } from '../support/bystander.ts';
-import { encode, type GrpcClient, grpcClient, refusal } from '../support/client.ts';
+import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
+import { encodeRequest } from '../support/codec.ts';
 import { type Etcd, startEtcd } from '../support/etcd.ts';
 import { FrameClient } from '../support/frame-client.ts';
 import { Sidecar } from '../support/sidecar.ts';
@@ -93,7 +94,7 @@ describe.each(transports)('on $transport, from clients', (options) => {
 
   test('data after the end of a stream breaks that stream or its connection', async () => {
     await using frames = await FrameClient.connect(sidecar.address);
-    const request = encode('etcdserverpb.KV/Put', { key });
+    const request = encodeRequest('etcdserverpb.KV/Put', { key });
     frames.headers(1, putPath);
     frames.message(1, request, { end: true });
     frames.message(1, request, { end: true });

@@ -3,13 +3,12 @@
  * and the metric counts each response. The unit tests prove which fields of which messages are checked.
  */
 import * as grpc from '@grpc/grpc-js';
-import * as protoLoader from '@grpc/proto-loader';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
-import { type GrpcClient, grpcClient, protoDir, protoFiles, refusal } from '../support/client.ts';
+import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
+import { definitions } from '../support/codec.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 
-const definitions = protoLoader.loadSync(protoFiles, { includeDirs: [protoDir], keepCase: true });
 const header = { cluster_id: 1, member_id: 2, revision: 3, raft_term: 4 };
 const secret = { key: Buffer.from('t2/secret'), value: Buffer.from('s3cret'), mod_revision: 3 };
 const own = { key: Buffer.from('t1/own'), value: Buffer.from('mine'), mod_revision: 2 };

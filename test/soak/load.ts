@@ -5,7 +5,8 @@
  */
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises';
 import { Code } from '../../src/grpc/status.ts';
-import { encode, type GrpcClient, grpcClient, Refused } from '../support/client.ts';
+import { type GrpcClient, grpcClient, Refused } from '../support/client.ts';
+import { encodeRequest } from '../support/codec.ts';
 import { FrameClient } from '../support/frame-client.ts';
 import { Seeded } from '../support/seeded.ts';
 
@@ -191,9 +192,9 @@ class Worker implements Disposable {
     await using frames = await FrameClient.connect(this.#address);
     const key = this.#key();
     frames.headers(1, '/etcdserverpb.Watch/Watch');
-    frames.message(1, encode('etcdserverpb.KV/Put', { key }), { end: false });
+    frames.message(1, encodeRequest('etcdserverpb.KV/Put', { key }), { end: false });
     frames.headers(3, '/etcdserverpb.KV/Put');
-    frames.message(3, encode('etcdserverpb.KV/Put', { key, value: key }), { end: true });
+    frames.message(3, encodeRequest('etcdserverpb.KV/Put', { key, value: key }), { end: true });
     frames.headers(5, '/etcdserverpb.KV/Put');
     frames.frame(0, 0, 5, Buffer.from([0, 0, 0, 1, 0, 1, 2]));
     if (this.#random.chance(0.5)) await sleep(this.#random.below(20));

@@ -3,7 +3,6 @@
  * dial, every code, text and trailer as it came. It speaks the definitions in proto/, or plain bytes where a test wants to
  * send what no client library would.
  */
-import { fileURLToPath } from 'node:url';
 import {
   type ChannelCredentials,
   Client,
@@ -11,34 +10,9 @@ import {
   Metadata,
   type ServiceError,
 } from '@grpc/grpc-js';
-import * as protoLoader from '@grpc/proto-loader';
+import { methodDefinition } from './codec.ts';
 import type { StreamMethods, UnaryMethods } from './messages.ts';
 import { Stream } from './stream.ts';
-
-export const protoDir = fileURLToPath(new URL('../../proto', import.meta.url));
-
-export const protoFiles = [
-  'etcdserverpb/kv.proto',
-  'etcdserverpb/watch.proto',
-  'etcdserverpb/lease.proto',
-  'etcdserverpb/cluster.proto',
-  'etcdserverpb/maintenance.proto',
-  'etcdserverpb/auth.proto',
-  'v3lockpb/lock.proto',
-  'v3electionpb/election.proto',
-  'grpc/health/v1/health.proto',
-];
-
-const loadOptions = {
-  includeDirs: [protoDir],
-  keepCase: true,
-  longs: String,
-  enums: String,
-  oneofs: true,
-};
-
-/** Responses have every field, so that tests compare values and not absences. */
-const definitions = protoLoader.loadSync(protoFiles, { ...loadOptions, defaults: true });
 
 const callWithinMs = 10_000;
 
@@ -75,30 +49,6 @@ export async function refusal(
     return { code: error.code, details: error.details, trailers: error.trailers };
   }
   throw new Error('the call was expected to be refused, and it succeeded');
-}
-
-function methodDefinition(
-  name: string,
-  from = definitions,
-): protoLoader.MethodDefinition<object, object> {
-  const [service = '', rpc = ''] = name.split('/');
-  const found = (from[service] as protoLoader.ServiceDefinition | undefined)?.[rpc];
-  if (found === undefined) throw new Error(`proto/ has no ${name}`);
-  return found;
-}
-
-/** The bytes of a request, for calls that send bytes. */
-export function encode<Name extends keyof UnaryMethods>(
-  name: Name,
-  request: UnaryMethods[Name][0],
-): Buffer {
-  return methodDefinition(name).requestSerialize(request);
-}
-
-/** Decodes a response and encodes it again: the same bytes, unless it holds something that proto/ does not know. */
-export function reencode(name: keyof UnaryMethods, answer: Buffer): Buffer {
-  const definition = methodDefinition(name, protoLoader.loadSync(protoFiles, loadOptions));
-  return definition.responseSerialize(definition.responseDeserialize(answer));
 }
 
 function toMetadata({ metadata: values = {} }: CallOptions): Metadata {

@@ -1,7 +1,8 @@
 /**
- * Messages of the API as objects, by the definitions in proto/ and a library of others: the second opinion on the bytes
- * that unit tests hand to the layers and get from them.
+ * The definitions in proto/, loaded by a library that the proxy does not use, and messages of the API as objects. Tests
+ * use them as an independent codec for the bytes that the proxy rewrites.
  */
+import { fileURLToPath } from 'node:url';
 import * as protoLoader from '@grpc/proto-loader';
 import type { StreamMethods, UnaryMethods } from './messages.ts';
 
@@ -9,24 +10,35 @@ interface Methods extends UnaryMethods, StreamMethods {}
 
 export type CodedMethod = keyof Methods;
 
-const files = [
-  ...['kv', 'watch', 'lease', 'cluster', 'maintenance'].map((name) => `etcdserverpb/${name}.proto`),
+const protoDir = fileURLToPath(new URL('../../proto', import.meta.url));
+
+const protoFiles = [
+  ...['kv', 'watch', 'lease', 'cluster', 'maintenance', 'auth'].map(
+    (name) => `etcdserverpb/${name}.proto`,
+  ),
   'v3lockpb/lock.proto',
   'v3electionpb/election.proto',
+  'grpc/health/v1/health.proto',
 ];
 
-const definitions = protoLoader.loadSync(files, {
-  includeDirs: [new URL('../../proto', import.meta.url).pathname],
+const loadOptions = {
+  includeDirs: [protoDir],
   keepCase: true,
   longs: String,
   enums: String,
-  defaults: true,
   oneofs: true,
-});
+};
 
-function definition(name: CodedMethod): protoLoader.MethodDefinition<object, object> {
+/** Responses have every field, so that tests compare values and not absences. */
+export const definitions = protoLoader.loadSync(protoFiles, { ...loadOptions, defaults: true });
+
+/** A method, for example `etcdserverpb.KV/Put`. */
+export function methodDefinition(
+  name: string,
+  from = definitions,
+): protoLoader.MethodDefinition<object, object> {
   const [service = '', rpc = ''] = name.split('/');
-  const found = (definitions[service] as protoLoader.ServiceDefinition | undefined)?.[rpc];
+  const found = (from[service] as protoLoader.ServiceDefinition | undefined)?.[rpc];
   if (found === undefined) throw new Error(`proto/ has no ${name}`);
   return found;
 }
@@ -34,25 +46,33 @@ function definition(name: CodedMethod): protoLoader.MethodDefinition<object, obj
 export function encodeRequest<Name extends CodedMethod>(
   name: Name,
   request: Methods[Name][0],
-): Uint8Array {
-  return definition(name).requestSerialize(request);
+): Buffer {
+  return methodDefinition(name).requestSerialize(request);
 }
 
 export function decodeRequest<Name extends CodedMethod>(
   name: Name,
   bytes: Uint8Array,
 ): Required<Methods[Name][0]> {
-  return definition(name).requestDeserialize(Buffer.from(bytes)) as Required<Methods[Name][0]>;
+  return methodDefinition(name).requestDeserialize(Buffer.from(bytes)) as Required<
+    Methods[Name][0]
+  >;
 }
 
 /** Fields that are left out are absent, as proto3 has it. */
 export function encodeResponse(name: CodedMethod, response: object): Uint8Array {
-  return definition(name).responseSerialize(response);
+  return methodDefinition(name).responseSerialize(response);
 }
 
 export function decodeResponse<Name extends CodedMethod>(
   name: Name,
   bytes: Uint8Array,
 ): Methods[Name][1] {
-  return definition(name).responseDeserialize(Buffer.from(bytes)) as Methods[Name][1];
+  return methodDefinition(name).responseDeserialize(Buffer.from(bytes)) as Methods[Name][1];
+}
+
+/** Decodes a response and encodes it again: the same bytes, unless it holds something that proto/ does not know. */
+export function reencode(name: CodedMethod, response: Buffer): Buffer {
+  const definition = methodDefinition(name, protoLoader.loadSync(protoFiles, loadOptions));
+  return definition.responseSerialize(definition.responseDeserialize(response));
 }

@@ -2,10 +2,10 @@
  * Requests that are well-formed protobuf and mean something odd: every field of every message at values that no client
  * library sends. The messages are read off the definitions in proto/, so a new field is tried without a word here.
  */
-import * as protoLoader from '@grpc/proto-loader';
+import type * as protoLoader from '@grpc/proto-loader';
 import { requests } from '../../src/etcd/fields.ts';
 import type { MessageFields, RequestRule } from '../../src/rewrite/field-table.ts';
-import { protoDir, protoFiles } from './client.ts';
+import { definitions, methodDefinition } from './codec.ts';
 import type { Seeded } from './seeded.ts';
 import { slowMessage, type Value } from './slow-rewriter.ts';
 
@@ -23,8 +23,6 @@ interface Descriptor {
 }
 
 type Loaded = protoLoader.MessageTypeDefinition<object, object>;
-
-const definitions = protoLoader.loadSync(protoFiles, { includeDirs: [protoDir], keepCase: true });
 
 const tables: { readonly [message: string]: MessageFields<RequestRule> } = requests;
 
@@ -65,10 +63,8 @@ export class HostileRequests {
 
   /** A request of that method, for example `etcdserverpb.KV/Put`. */
   request(method: string): Uint8Array {
-    const [service = '', rpc = ''] = method.split('/');
-    const found = (definitions[service] as protoLoader.ServiceDefinition | undefined)?.[rpc];
-    if (found === undefined) throw new Error(`proto/ has no ${method}`);
-    return this.#message((found.requestType as Loaded).type as unknown as Descriptor, 0);
+    const { requestType } = methodDefinition(method);
+    return this.#message((requestType as Loaded).type as unknown as Descriptor, 0);
   }
 
   #message(descriptor: Descriptor, depth: number): Uint8Array {

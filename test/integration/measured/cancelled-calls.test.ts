@@ -6,7 +6,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { collecting, observe } from '../../soak/observation.ts';
 import { Bystander } from '../../support/bystander.ts';
-import { encode, grpcClient } from '../../support/client.ts';
+import { grpcClient } from '../../support/client.ts';
+import { encodeRequest } from '../../support/codec.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { FrameClient } from '../../support/frame-client.ts';
 import { Sidecar } from '../../support/sidecar.ts';
@@ -25,7 +26,11 @@ const createWatch = Buffer.concat([Buffer.from([0x0a, 9, 0x0a, 7]), watched]);
 const keepAlive = Buffer.from([0x08, 7]);
 const key = Buffer.from('k');
 const kinds = [
-  { path: '/etcdserverpb.KV/Range', message: encode('etcdserverpb.KV/Range', { key }), end: true },
+  {
+    path: '/etcdserverpb.KV/Range',
+    message: encodeRequest('etcdserverpb.KV/Range', { key }),
+    end: true,
+  },
   { path: '/etcdserverpb.Lease/LeaseKeepAlive', message: keepAlive, end: false },
   { path: watchPath, message: createWatch, end: false },
 ] as const;

@@ -4,14 +4,14 @@ import { dirname, join } from 'node:path';
 import * as protoLoader from '@grpc/proto-loader';
 import { describe, expect, test } from 'vitest';
 import { methods } from '../../../src/etcd/methods.ts';
-import { protoDir, protoFiles } from '../../support/client.ts';
+import { definitions } from '../../support/codec.ts';
 import { factsOf } from '../../support/definitions.ts';
 
 const etcd3Dir = join(
   dirname(createRequire(import.meta.url).resolve('etcd3/package.json')),
   'proto',
 );
-const ours = factsOf(protoLoader.loadSync(protoFiles, { includeDirs: [protoDir], keepCase: true }));
+const ours = factsOf(definitions);
 const theirs = new Map(
   [
     ...factsOf(
