@@ -4,13 +4,14 @@
  * needs neither.
  */
 import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { homedir, tmpdir } from 'node:os';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { parseAllDocuments } from 'yaml';
+import { TemporaryDirectory } from '../support/temporary-directory.ts';
 
 const helmVersion = 'v3.19.0';
 /** Helm built from its module assumes Kubernetes 1.20 unless this flag is set. */
@@ -85,16 +86,6 @@ const sidecar = {
 };
 
 describe.skipIf(helm === null)('the chart rendered by Helm', () => {
-  let parent = '';
-
-  beforeAll(() => {
-    parent = mkdtempSync(join(tmpdir(), 'etcd-bulkhead-chart-'));
-  });
-
-  afterAll(() => {
-    rmSync(parent, { recursive: true, force: true });
-  });
-
   test.each(['values.yaml', 'ci/example-values.yaml', 'ci/everything-values.yaml'])(
     'passes the strict lint with %s',
     (values) => {
@@ -192,6 +183,8 @@ describe.skipIf(helm === null)('the chart rendered by Helm', () => {
       `  - { name: etcd-bulkhead, version: 0.1.0, alias: ${alias}, repository: "file://${chart}" }\n`;
     const container = (alias: string) =>
       `    {{- include "etcd-bulkhead.container" (index .Subcharts "${alias}") | nindent 4 }}\n`;
+    using directory = new TemporaryDirectory('chart');
+    const parent = directory.path;
     mkdirSync(join(parent, 'templates'));
     writeFileSync(
       join(parent, 'Chart.yaml'),

@@ -1,6 +1,5 @@
 /** `--workers 2`: two processes behind the same addresses, and one process that supervises them. */
-import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
@@ -12,9 +11,10 @@ import { type Etcd, startEtcd } from '../support/etcd.ts';
 import { etcdctl } from '../support/etcdctl.ts';
 import { Program, runProgram } from '../support/program.ts';
 import { Sidecar } from '../support/sidecar.ts';
+import { TemporaryDirectory } from '../support/temporary-directory.ts';
 import { until } from '../support/until.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-workers-'));
+const directory = new TemporaryDirectory('workers');
 const key = Buffer.from('k');
 const quick = ['--drain-window=0s', '--max-drain=2s'];
 let etcd: Etcd;
@@ -25,7 +25,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await etcd?.[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true, force: true });
+  directory[Symbol.dispose]();
 });
 
 interface WorkerState {
@@ -229,7 +229,7 @@ describe('two workers', () => {
   });
 
   test('listen on a Unix socket, also when a killed process has left its file', async () => {
-    const path = join(directory, 'etcd.sock');
+    const path = join(directory.path, 'etcd.sock');
     const listen = ['--listen-addr', `unix://${path}`];
     {
       await using sidecar = await start(...listen);
@@ -288,8 +288,8 @@ describe('two workers', () => {
 });
 
 describe('a configuration of two workers', () => {
-  const file = join(directory, 'config.yaml');
-  const usersFile = join(directory, 'users');
+  const file = join(directory.path, 'config.yaml');
+  const usersFile = join(directory.path, 'users');
 
   async function write(more: string, password = 'r3d', other = ''): Promise<void> {
     writeFileSync(usersFile, `red:${await hashPassword(Buffer.from(password))}\n`);

@@ -1,17 +1,17 @@
 /** Ten thousand tenants in one configuration: what they add to the time that a start takes, and to the memory. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { hashPassword } from '../../../src/identity/password.ts';
 import { grpcClient, refusal } from '../../support/client.ts';
 import { logIn } from '../../support/configured.ts';
 import { Program } from '../../support/program.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-many-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const directory = new TemporaryDirectory('many');
+afterAll(() => directory[Symbol.dispose]());
 
-const usersFile = join(directory, 'users');
+const usersFile = join(directory.path, 'users');
 
 interface Started {
   readonly startMs: number;
@@ -20,7 +20,7 @@ interface Started {
 
 /** Starts the program with that many tenants, and logs in as the last one. */
 async function startWith(count: number): Promise<Started> {
-  const file = join(directory, `${count}.yaml`);
+  const file = join(directory.path, `${count}.yaml`);
   const tenants = Array.from(
     { length: count },
     (_, i) => `  - { name: game-${i}, namespace: games/${i}/, lease-tag: ${i + 1} }`,

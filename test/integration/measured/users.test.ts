@@ -1,6 +1,5 @@
 /** Users and passwords on one listener for many tenants: what real clients of etcd do with it, and what attackers may try. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { hashSync } from 'bcryptjs';
 import { Etcd3 } from 'etcd3';
@@ -11,9 +10,10 @@ import { grpcClient, refusal } from '../../support/client.ts';
 import { type ConfiguredProxy, logIn, startConfigured } from '../../support/configured.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { etcdctl } from '../../support/etcdctl.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-users-'));
-const usersFile = join(directory, 'users');
+const directory = new TemporaryDirectory('users');
+const usersFile = join(directory.path, 'users');
 const key = Buffer.from('k');
 const wrongPassword = {
   code: Code.INVALID_ARGUMENT,
@@ -62,7 +62,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await proxy?.[Symbol.asyncDispose]();
   await etcd?.[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true, force: true });
+  directory[Symbol.dispose]();
 });
 
 describe('clients', () => {

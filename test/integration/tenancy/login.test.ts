@@ -1,6 +1,5 @@
 /** The proxy as a user of an etcd that has authentication on: it logs in, stays logged in, and clients notice nothing. */
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Code } from '../../../src/grpc/status.ts';
@@ -8,10 +7,11 @@ import { grpcClient, refusal } from '../../support/client.ts';
 import { logIn, startConfigured } from '../../support/configured.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { etcdctl } from '../../support/etcdctl.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 import { until } from '../../support/until.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-login-'));
-const passwordFile = join(directory, 'password');
+const directory = new TemporaryDirectory('login');
+const passwordFile = join(directory.path, 'password');
 const asRoot = '--user=root:r00t';
 const key = Buffer.from('k');
 
@@ -52,7 +52,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await etcd?.[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true, force: true });
+  directory[Symbol.dispose]();
 });
 
 describe('an etcd with authentication on', () => {

@@ -1,15 +1,15 @@
 /** The program itself, told to read its configuration again: by SIGHUP, and by files that change under it. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { grpcClient } from '../../support/client.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { Program } from '../../support/program.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 import { until } from '../../support/until.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-reload-'));
+const directory = new TemporaryDirectory('reload');
 const key = Buffer.from('k');
 let etcd: Etcd;
 
@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await etcd?.[Symbol.asyncDispose]();
-  rmSync(directory, { recursive: true, force: true });
+  directory[Symbol.dispose]();
 });
 
 function text(namespace: string, more = ''): string {
@@ -60,7 +60,7 @@ async function isStored(name: string): Promise<boolean> {
 
 describe('a running proxy', () => {
   test('reads its file again on SIGHUP, keeps what it has when that is wrong, and says so', async () => {
-    const file = join(directory, 'hup.yaml');
+    const file = join(directory.path, 'hup.yaml');
     writeFileSync(file, text('one/'));
     const { program, address, page, configz } = await start(file);
     using _ = program;
@@ -95,7 +95,7 @@ describe('a running proxy', () => {
   });
 
   test('notices by itself when its file is swapped the way Kubernetes does it', async () => {
-    const mount = join(directory, 'mount');
+    const mount = join(directory.path, 'mount');
     for (const [version, namespace] of [
       ['v1', 'k1/'],
       ['v2', 'k2/'],

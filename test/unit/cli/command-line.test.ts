@@ -1,14 +1,14 @@
 /** Runs the program as a separate process and checks its exit code and output. Needs no etcd. */
 import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, test } from 'vitest';
 import { runProgram as run } from '../../support/program.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-cli-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const directory = new TemporaryDirectory('cli');
+afterAll(() => directory[Symbol.dispose]());
 
 const main = new URL('../../../src/main.ts', import.meta.url).pathname;
 const elsewhere = '--endpoints=127.0.0.1:1';
@@ -51,14 +51,14 @@ describe('an invalid command line or configuration exits with 64 before a port i
   });
 
   test('all problems at once', async () => {
-    const file = join(directory, 'wrong.yaml');
+    const file = join(directory.path, 'wrong.yaml');
     writeFileSync(
       file,
       'tenants: [{name: a, namespace: g/}, {name: b, namespace: g/1/}]\nlog-levl: info\n',
     );
     const { code, err } = await run([elsewhere, '--hold=5', `--config=${file}`, '--nope']);
     expect(code).toBe(64);
-    expect(err.split('\n').map((line) => line.trim().replace(directory, '…'))).toEqual([
+    expect(err.split('\n').map((line) => line.trim().replace(directory.path, '…'))).toEqual([
       'etcd-bulkhead: invalid configuration, 5 problems:',
       '--nope: unknown flag',
       '…/wrong.yaml:2: unknown key "log-levl"; did you mean "log-level"?',
@@ -95,8 +95,8 @@ test('check-config starts nothing', async () => {
 test('the output of print-config is a file with the same effective values', async () => {
   const tenants = 'tenants: [{name: a, namespace: a/}, {name: b, namespace: "b/", lease-tag: 7}]';
   const listeners = 'listeners: [{address: ":2379", tenant: a}, {address: "unix:///b", tenant: b}]';
-  const first = join(directory, 'first.yaml');
-  const second = join(directory, 'second.yaml');
+  const first = join(directory.path, 'first.yaml');
+  const second = join(directory.path, 'second.yaml');
   writeFileSync(first, `${tenants}\n${listeners}\nhold: 1s\n`);
   const printed = await run(['print-config', elsewhere, `--config=${first}`], {
     ETCD_BULKHEAD_LOG_KEYS: 'true',

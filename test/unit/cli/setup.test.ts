@@ -4,22 +4,23 @@ import {
   copyFileSync,
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   rmSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const script = new URL('../../../scripts/setup.mjs', import.meta.url).pathname;
 
+let directory: TemporaryDirectory;
 let root = '';
 beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), 'bulkhead-setup-'));
+  directory = new TemporaryDirectory('setup');
+  root = directory.path;
   for (const folder of ['scripts', 'bin']) mkdirSync(join(root, folder));
   copyFileSync(script, join(root, 'scripts', 'setup.mjs'));
   symlinkSync(process.execPath, join(root, 'bin', 'node'));
@@ -32,7 +33,7 @@ beforeEach(() => {
   program('etcd', '');
   program('etcdctl', '');
 });
-afterEach(() => rmSync(root, { recursive: true, force: true }));
+afterEach(() => directory[Symbol.dispose]());
 
 const lock = (content: string) => writeFileSync(join(root, 'package-lock.json'), content);
 

@@ -1,14 +1,14 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { type Environment, type LoadResult, loadConfig } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/config/problem.ts';
 import type { SettingName } from '../../../src/config/schema.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 import { listenerConfig, tenantConfig } from '../../support/tenancy.ts';
 
-const directory = mkdtempSync(join(tmpdir(), 'bulkhead-config-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const directory = new TemporaryDirectory('config');
+afterAll(() => directory[Symbol.dispose]());
 
 interface Input {
   readonly flags?: Partial<Record<SettingName, string | readonly string[]>>;
@@ -146,13 +146,13 @@ test('a repeated flag equals a flag with comma-separated values', () => {
 });
 
 test('the problems of all sources are reported at once, with their lines', () => {
-  writeFileSync(join(directory, 'no.pem'), 'nothing of the kind');
+  writeFileSync(join(directory.path, 'no.pem'), 'nothing of the kind');
   const found = problems({
     flags: {
       ...elsewhere,
       hold: '5',
-      cacert: join(directory, 'missing.pem'),
-      'trusted-ca-file': join(directory, 'no.pem'),
+      cacert: join(directory.path, 'missing.pem'),
+      'trusted-ca-file': join(directory.path, 'no.pem'),
       key: 'only.key',
       'max-drain': '1s',
     },
