@@ -4,12 +4,17 @@ import { mutations } from './mutations/list.ts';
 import { runMutation } from './mutations/run.ts';
 
 /** Most breaks are caught within 100 scenarios. */
-const scenarios = 4_000;
+const scenariosMax = 4_000;
 const seed = 1;
+const timeoutMs = 120_000;
 
 describe('the simulation catches that', () => {
-  test.each(mutations)('$what', async (mutation) => {
-    const { isCaught, output } = await runMutation(mutation, scenarios, seed);
-    expect(isCaught, output).toBe(true);
-  });
+  test.each(mutations)(
+    '$what',
+    async (mutation) => {
+      const { outcome, output } = await runMutation(mutation, { scenariosMax, seed, timeoutMs });
+      expect(outcome, output).toBe('caught');
+    },
+    timeoutMs + 30_000,
+  );
 });

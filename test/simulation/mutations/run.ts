@@ -1,48 +1,57 @@
 /** Runs the simulation against a copy of the source with a deliberate break. */
 import { spawn } from 'node:child_process';
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { cpSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 import type { Mutation } from './list.ts';
 
 const root = new URL('../../..', import.meta.url).pathname;
-/** A break may also make the hub loop. */
-const timeoutMs = 120_000;
+
+/**
+ * - caught: a scenario violated an invariant.
+ * - missed: no scenario did.
+ * - timed out: the run was ended early. The break may have made the hub loop, but the machine may just be slow.
+ * - crashed: the run ended without a verdict, for example because the copy does not load.
+ */
+export type MutationOutcome = 'caught' | 'missed' | 'timed out' | 'crashed';
 
 export interface MutationResult {
-  readonly isCaught: boolean;
+  readonly outcome: MutationOutcome;
   readonly output: string;
 }
 
-/** Runs up to `scenarios` scenarios. The break is caught if one of them violates an invariant. */
-export async function runMutation(
-  mutation: Mutation,
-  scenarios: number,
-  seed: number,
-): Promise<MutationResult> {
-  const copy = mkdtempSync(join(tmpdir(), 'simulation-'));
-  try {
-    for (const path of ['src', 'test/simulation', 'test/support/seeded.ts', 'package.json']) {
-      cpSync(join(root, path), join(copy, path), { recursive: true });
-    }
-    for (const { file, from, to } of mutation.replacements) {
-      const path = join(copy, 'src/watch', file);
-      const source = readFileSync(path, 'utf8');
-      if (source.split(from).length !== 2) throw new Error(`${file} must have once: ${from}`);
-      writeFileSync(
-        path,
-        source.replace(from, () => to),
-      );
-    }
-    return await simulate(copy, scenarios, seed);
-  } finally {
-    rmSync(copy, { recursive: true, force: true });
-  }
+export interface MutationOptions {
+  readonly scenariosMax: number;
+  readonly seed: number;
+  readonly timeoutMs: number;
 }
 
-function simulate(directory: string, scenarios: number, seed: number): Promise<MutationResult> {
+export async function runMutation(
+  mutation: Mutation,
+  options: MutationOptions,
+): Promise<MutationResult> {
+  using copy = new TemporaryDirectory('simulation');
+  for (const path of ['src', 'test/simulation', 'test/support/seeded.ts', 'package.json']) {
+    cpSync(join(root, path), join(copy.path, path), { recursive: true });
+  }
+  for (const { file, from, to } of mutation.replacements) {
+    const path = join(copy.path, 'src/watch', file);
+    const source = readFileSync(path, 'utf8');
+    if (source.split(from).length !== 2) throw new Error(`${file} must have once: ${from}`);
+    writeFileSync(
+      path,
+      source.replace(from, () => to),
+    );
+  }
+  return await simulate(copy.path, options);
+}
+
+function simulate(
+  directory: string,
+  { scenariosMax, seed, timeoutMs }: MutationOptions,
+): Promise<MutationResult> {
   return new Promise((resolve, reject) => {
-    const args = ['test/simulation/main.ts', `${scenarios}`, `${seed}`];
+    const args = ['test/simulation/main.ts', `${scenariosMax}`, `${seed}`];
     const child = spawn(process.execPath, args, { cwd: directory, timeout: timeoutMs });
     let output = '';
     child.stdout.on('data', (data) => {
@@ -52,9 +61,12 @@ function simulate(directory: string, scenarios: number, seed: number): Promise<M
       output += data;
     });
     child.on('error', reject);
-    child.on('close', (code, signal) => {
-      const isCaught = signal !== null || (code === 1 && output.includes(' violates:'));
-      resolve({ isCaught, output });
+    child.on('close', (code) => {
+      // Only the timeout kills this process.
+      if (child.killed) resolve({ outcome: 'timed out', output });
+      else if (code === 0) resolve({ outcome: 'missed', output });
+      else if (code === 1 && output.includes(' violates:')) resolve({ outcome: 'caught', output });
+      else resolve({ outcome: 'crashed', output });
     });
   });
 }
