@@ -72,8 +72,6 @@ export class ObservedStream {
   /** Watches whose create has no response yet. */
   readonly creating: ObservedWatch[] = [];
   readonly byId = new Map<number, ObservedWatch>();
-  /** The watches with an event response, by the index of the response. */
-  readonly watchOf = new Map<number, ObservedWatch>();
   status: Status | null = null;
   isCancelled = false;
 
@@ -101,7 +99,6 @@ export class ObservedStream {
       return `a response for watch ID ${response.watchId}, which is not in use`;
     if (watch.end !== 'open' && !response.isCanceled)
       return 'a response after the end of the watch';
-    this.watchOf.set(response.index, watch);
     if (response.isCanceled) this.#onCanceled(watch, response);
     else if (response.events.length > 0) watch.events.push(response);
     else watch.notifications.push(response);

@@ -16,6 +16,11 @@ export interface SendLoopHost {
   readonly faults: Faults;
 }
 
+interface Surroundings {
+  readonly time: SimulatedTime;
+  readonly random: Seeded;
+}
+
 interface Server {
   readonly isOver: boolean;
   end(ended: Status): void;
@@ -28,7 +33,7 @@ export function networkDelay({ networkMsMax }: Faults, random: Seeded): number {
 export class SendLoop {
   readonly #server: Server;
   readonly #host: SendLoopHost;
-  readonly #member: { readonly time: SimulatedTime; readonly random: Seeded };
+  readonly #member: Surroundings;
   readonly #responses: Responses<'tenant'>;
   readonly #control: WatchResponseFields[] = [];
   readonly #events: WatchResponseFields[] = [];
@@ -42,7 +47,7 @@ export class SendLoop {
   constructor(
     server: Server,
     host: SendLoopHost,
-    member: { readonly time: SimulatedTime; readonly random: Seeded },
+    member: Surroundings,
     responses: Responses<'tenant'>,
   ) {
     this.#server = server;

@@ -46,17 +46,13 @@ export class SimulatedTime {
       if (action === null) continue;
       next.action = null;
       this.#nowMs = next.atMs;
-      this.#runTurn(action);
+      this.runNow(action);
     }
     this.#nowMs = untilMs;
   }
 
   /** Runs `action` as a turn of its own, now. */
   runNow(action: () => void): void {
-    this.#runTurn(action);
-  }
-
-  #runTurn(action: () => void): void {
     this.turn += 1;
     action();
     while (this.#deferred.length > 0) {

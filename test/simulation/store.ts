@@ -39,6 +39,11 @@ export interface Range {
   readonly end: string;
 }
 
+/** No key can be in the range. etcd rejects a watch of it. */
+export function isEmpty({ key, end }: Range): boolean {
+  return end !== '' && end !== '\0' && end <= key;
+}
+
 export function contains({ key, end }: Range, candidate: string): boolean {
   const first = key === '' ? '\0' : key;
   if (end === '') return candidate === first;

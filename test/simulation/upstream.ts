@@ -17,6 +17,7 @@ import { Writer } from '../../src/protobuf/writer.ts';
 import type { Seeded } from '../support/seeded.ts';
 import { type Faults, noFaults } from './faults.ts';
 import type { Member } from './member.ts';
+import { lost } from './send-loop.ts';
 import type { SimulatedTime } from './simulated-time.ts';
 import type { Store } from './store.ts';
 import { WatchServer, type WatchServerHost } from './watch-server.ts';
@@ -24,7 +25,6 @@ import { headerField } from './wire.ts';
 
 const notSent = status(Code.UNAVAILABLE, 'no endpoint is available', 'unsent');
 const timedOut = status(Code.UNAVAILABLE, 'etcdserver: request timed out', 'peer');
-const cutOff = status(Code.UNAVAILABLE, 'connection lost', 'lost');
 const noLeader = status(Code.UNAVAILABLE, 'etcdserver: no leader', 'peer');
 
 export interface UpstreamOptions {
@@ -40,8 +40,6 @@ export class Upstream implements Etcd<'tenant'>, WatchServerHost {
   faults: Faults;
   /** Turns in which a fence failed. */
   readonly failedFences: number[] = [];
-  /** Whether anything was lost, refused or rejected. */
-  hasFailed = false;
   readonly streams = new Set<WatchServer>();
   readonly #options: UpstreamOptions;
 
@@ -64,19 +62,15 @@ export class Upstream implements Etcd<'tenant'>, WatchServerHost {
     this.faults = { ...this.faults, ...noFaults, notifyMs };
   }
 
-  /** Ends the streams that require a leader, or one stream. */
+  /** Ends the streams that require a leader. */
   loseLeader(): void {
-    this.hasFailed = true;
     for (const stream of this.streams) if (stream.requiresLeader) stream.end(noLeader);
   }
 
   /** Ends one of the open streams. */
   cut(which: number): void {
     const open = [...this.streams].filter((stream) => !stream.isOver);
-    const stream = open[which % Math.max(1, open.length)];
-    if (stream === undefined) return;
-    this.hasFailed = true;
-    stream.end(cutOff);
+    open[which % Math.max(1, open.length)]?.end(lost);
   }
 
   /** A linearizable read: the header has at least the revision that was committed when the request arrived. */
@@ -86,10 +80,7 @@ export class Upstream implements Etcd<'tenant'>, WatchServerHost {
     const end = (ended: Status) => {
       if (isOver) return;
       isOver = true;
-      if (ended.code !== Code.OK) {
-        this.failedFences.push(time.turn);
-        this.hasFailed = true;
-      }
+      if (ended.code !== Code.OK) this.failedFences.push(time.turn);
       responses.end(ended);
     };
     if (random.chance(this.faults.failFence)) {
@@ -120,22 +111,16 @@ export class Upstream implements Etcd<'tenant'>, WatchServerHost {
 
   stream(call: Call, responses: Responses<'tenant'>): Requests<'tenant'> {
     const { random, time, members } = this.#options;
-    if (random.chance(this.faults.refuse)) {
-      this.hasFailed = true;
-      if (random.chance(0.5)) {
-        responses.end(notSent);
-        return endedCall as Requests<'tenant'>;
-      }
+    if (random.chance(this.faults.refuse) && random.chance(0.5)) {
+      responses.end(notSent);
+      return endedCall as Requests<'tenant'>;
     }
     const isRefused = random.chance(this.faults.refuse);
     const requiresLeader = metadataValue(call.metadata, 'hasleader') === 'true';
     const { name } = tenantOf(call);
     const stream = new WatchServer(this, random.pick(members), name, requiresLeader, responses);
     this.streams.add(stream);
-    if (isRefused) {
-      this.hasFailed = true;
-      time.after(random.below(20), () => stream.end(notSent));
-    }
+    if (isRefused) time.after(random.below(20), () => stream.end(notSent));
     return stream;
   }
 }

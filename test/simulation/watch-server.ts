@@ -6,12 +6,11 @@ import type { Requests, Responses } from '../../src/call/call.ts';
 import type { Status } from '../../src/grpc/status.ts';
 import type { Member } from './member.ts';
 import { lost, networkDelay, SendLoop, type SendLoopHost } from './send-loop.ts';
-import { contains, encodeEvent, type StoreEvent } from './store.ts';
+import { contains, encodeEvent, isEmpty, type StoreEvent } from './store.ts';
 import { type CreateSpec, decodeRequest, headerField } from './wire.ts';
 
-export const staleTokenReason =
-  'rpc error: code = Unauthenticated desc = etcdserver: invalid auth token';
-export const compactedReason = 'etcdserver: mvcc: required revision has been compacted';
+const staleTokenReason = 'rpc error: code = Unauthenticated desc = etcdserver: invalid auth token';
+const compactedReason = 'etcdserver: mvcc: required revision has been compacted';
 
 interface ServedWatch {
   readonly id: number;
@@ -56,10 +55,6 @@ export class WatchServer implements Requests<'tenant'> {
     this.#responses = responses;
     this.#sendLoop = new SendLoop(this, host, member, responses);
     member.streams.add(this);
-  }
-
-  get watches(): number {
-    return this.#watches.size;
   }
 
   // ---- Requests ----
@@ -138,10 +133,9 @@ export class WatchServer implements Requests<'tenant'> {
 
   #create(create: CreateSpec): void {
     const member = this.#member;
-    const { key, end, startRevision, watchId } = create;
-    const isEmpty = end !== '' && end !== '\0' && end <= key;
+    const { startRevision, watchId } = create;
     if (member.random.chance(this.#host.faults.staleToken)) this.#reject(staleTokenReason);
-    else if (isEmpty) this.#reject('mvcc: watcher range is empty');
+    else if (isEmpty(create)) this.#reject('mvcc: watcher range is empty');
     else if (startRevision < 0 && !member.isOld) this.#reject(compactedReason);
     else if (this.#watches.has(watchId)) this.#host.onViolation('a duplicate upstream watch ID');
     else {

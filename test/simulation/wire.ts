@@ -119,7 +119,6 @@ export interface DecodedEvent extends DecodedKeyValue {
 
 export interface DecodedResponse {
   readonly headerRevision: number;
-  readonly hasHeader: boolean;
   readonly watchId: number;
   readonly isCreated: boolean;
   readonly isCanceled: boolean;
@@ -132,7 +131,6 @@ export interface DecodedResponse {
 export function decodeResponse(message: Uint8Array): DecodedResponse {
   const reader = new Reader(message);
   let headerRevision = 0;
-  let hasHeader = false;
   let watchId = 0;
   let isCreated = false;
   let isCanceled = false;
@@ -142,7 +140,6 @@ export function decodeResponse(message: Uint8Array): DecodedResponse {
   const events: DecodedEvent[] = [];
   while (reader.next()) {
     if (reader.field === 1) {
-      hasHeader = true;
       const header = reader.message();
       while (header.next()) if (header.field === 3) headerRevision = header.number();
     } else if (reader.field === 2) watchId = reader.number();
@@ -156,7 +153,6 @@ export function decodeResponse(message: Uint8Array): DecodedResponse {
   if (reader.malformed) throw new Error('a malformed watch response');
   return {
     headerRevision,
-    hasHeader,
     watchId,
     isCreated,
     isCanceled,

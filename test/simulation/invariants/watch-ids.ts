@@ -3,6 +3,7 @@
  * A create with a negative revision may cost the proxy an ID, so what follows one is not checked here.
  */
 import type { ObservedResponse, ObservedStream, ObservedWatch } from '../observation.ts';
+import { isEmpty } from '../store.ts';
 import type { History, Invariant, Report } from './invariant.ts';
 
 const duplicate = 'mvcc: duplicate watch ID provided on the WatchStream';
@@ -63,14 +64,14 @@ class Replay {
   }
 
   #create({ create, created }: ObservedWatch): void {
-    const { watchId, startRevision, key, end } = create;
-    const isEmpty = end !== '' && end !== '\0' && end <= key;
+    const { watchId, startRevision } = create;
+    const hasNoKeys = isEmpty(create);
     const isNegative = startRevision < 0;
     if (isNegative) this.#isLoose = true;
     const reasons: string[] = [];
-    if (isEmpty) reasons.push(empty);
-    if (isNegative && !isEmpty) reasons.push(negative);
-    if (watchId !== 0 && this.#held.has(watchId) && !isEmpty) reasons.push(duplicate);
+    if (hasNoKeys) reasons.push(empty);
+    if (isNegative && !hasNoKeys) reasons.push(negative);
+    if (watchId !== 0 && this.#held.has(watchId) && !hasNoKeys) reasons.push(duplicate);
     const mayAccept = reasons.length === 0 || (isNegative && this.#history.acceptsNegative);
     const id = this.#take(watchId, reasons.length > 0);
     if (created === null) return;
