@@ -23,17 +23,6 @@ import { until } from '../../support/until.ts';
 
 const peer = { listener: 'local', remote: '', certificate: null };
 
-/** A caller whose end can be awaited. */
-class Answer extends Caller {
-  readonly #end = Promise.withResolvers<Status>();
-  readonly whenEnded = this.#end.promise;
-
-  override end(status: Status): void {
-    super.end(status);
-    this.#end.resolve(status);
-  }
-}
-
 /** An upstream that closes itself, with the calls that the tests make. */
 class Line implements Disposable {
   readonly upstream: Upstream;
@@ -59,17 +48,17 @@ class Line implements Disposable {
   }
   put(key: string, timeoutMs = 5_000): Promise<Status> {
     const bytes = { key: Buffer.from(key), value: Buffer.from('v') };
-    const answer = new Answer();
+    const caller = new Caller();
     const call = this.#call('etcdserverpb.KV/Put', timeoutMs);
-    this.upstream.unary(call, message(encodeRequest('etcdserverpb.KV/Put', bytes)), answer);
-    return answer.whenEnded;
+    this.upstream.unary(call, message(encodeRequest('etcdserverpb.KV/Put', bytes)), caller);
+    return caller.ended();
   }
-  watch(key: string): Answer {
-    const answer = new Answer();
-    const requests = this.upstream.stream(this.#call('etcdserverpb.Watch/Watch', Infinity), answer);
+  watch(key: string): Caller {
+    const caller = new Caller();
+    const requests = this.upstream.stream(this.#call('etcdserverpb.Watch/Watch', Infinity), caller);
     const create = { create_request: { key: Buffer.from(key) } };
     requests.send(message(encodeRequest('etcdserverpb.Watch/Watch', create)));
-    return answer;
+    return caller;
   }
   states(): string[] {
     return this.upstream.snapshot().map(({ state }) => state);
@@ -144,10 +133,9 @@ describe('three endpoints', () => {
     const leader = await cluster.leader();
     const victim = cluster.members.find((member) => member !== leader);
     await victim?.kill();
-    const lost: Status[] = [];
-    for (const { whenEnded } of watches) void whenEnded.then((status) => lost.push(status));
-    await line.until('the losses', () => lost.length === 2);
-    expect(lost).toMatchObject([
+    const lost = () => watches.flatMap(({ status }) => status ?? []);
+    await line.until('the losses', () => lost().length === 2);
+    expect(lost()).toMatchObject([
       { code: Code.UNAVAILABLE, origin: 'lost' },
       { code: Code.UNAVAILABLE, origin: 'lost' },
     ]);
