@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
 import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
 import { definitions } from '../support/codec.ts';
+import { metric } from '../support/exposition.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 
 const header = { cluster_id: 1, member_id: 2, revision: 3, raft_term: 4 };
@@ -74,9 +75,7 @@ afterAll(async () => {
 });
 
 async function violations(): Promise<number> {
-  const answer = await fetch(`http://${proxy.adminAddress}/metrics`);
-  const found = /^etcd_bulkhead_namespace_violation_total (\d+)$/m.exec(await answer.text());
-  return Number(found?.[1]);
+  return (await metric(proxy, 'etcd_bulkhead_namespace_violation_total')) ?? Number.NaN;
 }
 
 const key = Buffer.from('own');

@@ -9,6 +9,7 @@ import { type GrpcClient, grpcClient, refusal } from '../support/client.ts';
 import { logIn } from '../support/configured.ts';
 import { type Etcd, startEtcd } from '../support/etcd.ts';
 import { etcdctl } from '../support/etcdctl.ts';
+import { Exposition } from '../support/exposition.ts';
 import { Program, runProgram } from '../support/program.ts';
 import { Sidecar } from '../support/sidecar.ts';
 import { TemporaryDirectory } from '../support/temporary-directory.ts';
@@ -52,12 +53,8 @@ async function workersOf(sidecar: Sidecar): Promise<readonly WorkerState[]> {
 
 /** The values of a metric, by worker if it has that label. */
 async function metric(sidecar: Sidecar, name: string): Promise<Record<string, number>> {
-  const lines = (await sidecar.page('/metrics')).split('\n');
-  return Object.fromEntries(
-    lines
-      .filter((line) => line.startsWith(name) && /^[ {]/.test(line.slice(name.length)))
-      .map((line) => [/worker="(.*?)"/.exec(line)?.[1] ?? '', Number(line.split(' ').at(-1))]),
-  );
+  const metrics = new Exposition(await sidecar.page('/metrics'));
+  return Object.fromEntries(metrics.byLabel(name, 'worker'));
 }
 
 function isAlive(pid: number): boolean {

@@ -3,6 +3,7 @@
  * whether the proxy has left anything open there.
  */
 import { fileURLToPath } from 'node:url';
+import { Exposition } from '../support/exposition.ts';
 import type { Sidecar } from '../support/sidecar.ts';
 import { until } from '../support/until.ts';
 import { collectedEvent, type Left, leftEvent } from './collect.ts';
@@ -30,36 +31,6 @@ export interface Observation {
   readonly watchStreams: number;
 }
 
-/** Sums of all samples of each name, and of each name with its labels. */
-class Exposition {
-  readonly #samples: (readonly [name: string, labels: string, value: number])[] = [];
-
-  constructor(text: string) {
-    for (const line of text.split('\n')) {
-      const [, name = '', labels = '', value] =
-        /^([a-zA-Z_:]+)(?:\{(.*)\})? (\S+)$/.exec(line) ?? [];
-      if (name !== '') this.#samples.push([name, labels, Number(value)]);
-    }
-  }
-
-  sum(name: string, label = ''): number {
-    let sum = 0;
-    for (const [each, labels, value] of this.#samples) {
-      if (each === name && labels.includes(label)) sum += value;
-    }
-    return sum;
-  }
-
-  byType(name: string): ReadonlyMap<string, number> {
-    const found = new Map<string, number>();
-    for (const [each, labels, value] of this.#samples) {
-      const type = /type="([^"]*)"/.exec(labels)?.[1];
-      if (each === name && type !== undefined) found.set(type, value);
-    }
-    return found;
-  }
-}
-
 export async function observe(sidecar: Sidecar): Promise<Observation> {
   await told(sidecar, 'SIGUSR2', collectedEvent);
   const metrics = new Exposition(await sidecar.page('/metrics'));
@@ -70,7 +41,7 @@ export async function observe(sidecar: Sidecar): Promise<Observation> {
     heapMib: metrics.sum('nodejs_heap_size_used_bytes') / mib,
     heapCommittedMib: metrics.sum('nodejs_heap_size_total_bytes') / mib,
     externalMib: metrics.sum('nodejs_external_memory_bytes') / mib,
-    resources: metrics.byType('nodejs_active_resources'),
+    resources: metrics.byLabel('nodejs_active_resources', 'type'),
     callsStarted: started,
     callsOpen: started - metrics.sum('grpc_server_handled_total'),
     watchStreams: metrics.sum('etcd_bulkhead_watch_streams'),

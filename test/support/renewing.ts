@@ -1,4 +1,4 @@
-/** Leases that are renewed at intervals through a proxy, and the proxy's metrics. */
+/** Leases that are renewed at intervals through a proxy. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { GrpcClient } from './client.ts';
 import { startTestProxy, type TestProxy, type TestProxyOptions } from './proxy.ts';
@@ -19,12 +19,6 @@ export function startProxyTo(
 
 export async function grant(client: GrpcClient, TTL: number): Promise<string> {
   return (await client.call('etcdserverpb.Lease/LeaseGrant', { TTL })).ID;
-}
-
-export async function metric(proxy: TestProxy, name: string): Promise<number> {
-  const response = await fetch(`http://${proxy.adminAddress}/metrics`);
-  const line = (await response.text()).split('\n').find((each) => each.startsWith(`${name} `));
-  return Number(line?.split(' ')[1]);
 }
 
 /** A lease with a stream of its own, which renews it at intervals until it is stopped. */

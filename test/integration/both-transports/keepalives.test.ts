@@ -5,10 +5,10 @@ import { Code } from '../../../src/grpc/status.ts';
 import { grpcClient } from '../../support/client.ts';
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { metric } from '../../support/exposition.ts';
 import {
   grant,
   keepAliveMethod,
-  metric,
   startProxyTo,
   startRenewing,
   stopAll,

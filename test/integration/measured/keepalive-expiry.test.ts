@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { grpcClient } from '../../support/client.ts';
 import { startEtcd } from '../../support/etcd.ts';
+import { metric } from '../../support/exposition.ts';
 import {
   grant,
   keepAliveMethod,
-  metric,
   startProxyTo,
   startRenewing,
   stopAll,
