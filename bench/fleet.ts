@@ -117,13 +117,7 @@ export async function fleet(args: readonly string[]): Promise<number> {
   }
   const { options, names, isSaved } = read;
   await using processes = new Processes();
-  const stop = (code: number) => () => {
-    processes.killAllNow();
-    process.exit(code);
-  };
-  process.once('SIGINT', stop(130));
-  process.once('SIGTERM', stop(143));
-  process.once('exit', () => processes.killAllNow());
+  processes.killAtExit();
   await processes.run('npm', ['run', 'build'], repository);
   const environment = await describeEnvironment(processes);
   const results: FleetResult[] = [];

@@ -166,13 +166,7 @@ async function main(): Promise<number> {
   }
 
   await using processes = new Processes();
-  const stop = (code: number) => () => {
-    processes.killAllNow();
-    process.exit(code);
-  };
-  process.once('SIGINT', stop(130));
-  process.once('SIGTERM', stop(143));
-  process.once('exit', () => processes.killAllNow());
+  processes.killAtExit();
 
   if (names.some((name) => name.startsWith('bulkhead'))) {
     await processes.run('npm', ['run', 'build'], repository);

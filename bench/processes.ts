@@ -136,6 +136,14 @@ export class Processes {
     }
   }
 
+  /** Kills all when the benchmark ends without disposing of them, also by Ctrl-C or SIGTERM. */
+  killAtExit(): void {
+    process.once('exit', () => this.killAllNow());
+    // The exit codes that shells report for the two signals.
+    process.once('SIGINT', () => process.exit(130));
+    process.once('SIGTERM', () => process.exit(143));
+  }
+
   /** Does not wait; for use when the benchmark itself is about to end. */
   killAllNow(): void {
     for (const nested of this.#nested) {

@@ -1,10 +1,12 @@
 /** That nothing which the bench starts outlives it. With real processes, since that is all there is to it. */
 
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { Processes } from '../../../bench/processes.ts';
 import { freePort } from '../../../src/cli/free-port.ts';
+import { until } from '../../support/until.ts';
 
 const listening = 'require("node:net").createServer().listen(Number(process.argv[1]), "127.0.0.1")';
 
@@ -41,6 +43,28 @@ describe('processes of the bench', () => {
     await exit;
     expect(isAlive(started.pid)).toBe(false);
     expect(existsSync(processes.directory)).toBe(false);
+  });
+
+  test.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('are gone when %s ends it, and its exit code is %i', async (signal, code) => {
+    const program = `
+      import { Processes } from './bench/processes.ts';
+      const processes = new Processes();
+      processes.killAtExit();
+      const sleeping = processes.spawnTalking(process.execPath, ['-e', 'setInterval(() => {}, 1e6)']);
+      console.log(JSON.stringify({ pid: sleeping.pid, directory: processes.directory }));
+    `;
+    const bench = spawn(process.execPath, ['--input-type=module', '-e', program]);
+    const [line] = await once(bench.stdout, 'data');
+    const { pid, directory } = JSON.parse(line);
+    expect([isAlive(pid), existsSync(directory)]).toEqual([true, true]);
+    const end = once(bench, 'exit');
+    bench.kill(signal);
+    expect(await end).toEqual([code, null]);
+    await until('end of the process', () => !isAlive(pid));
+    expect(existsSync(directory)).toBe(false);
   });
 
   test('that end before they listen say why', async () => {
