@@ -1,4 +1,5 @@
 /** Measures work without I/O: the median of many short rounds, each long enough for the clock's resolution. */
+import { median } from '../statistics.ts';
 
 const rounds = 31;
 const roundMs = 20;
@@ -18,8 +19,6 @@ export function measure(name: string, bytes: number, run: () => void): void {
     if (ms < roundMs / 2) perRound *= 2;
     else nanoseconds.push((ms * 1e6) / perRound);
   }
-  const median = nanoseconds.toSorted((a, b) => a - b)[rounds >> 1] ?? Number.NaN;
-  console.log(
-    `${name.padEnd(48)} ${String(bytes).padStart(9)} B ${median.toFixed(0).padStart(10)} ns`,
-  );
+  const time = median(nanoseconds).toFixed(0);
+  console.log(`${name.padEnd(48)} ${String(bytes).padStart(9)} B ${time.padStart(10)} ns`);
 }

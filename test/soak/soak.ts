@@ -3,6 +3,7 @@
  * memory are back where they began, and memory has not grown on the way. See `verdict` for what exactly that means.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { median } from '../../bench/statistics.ts';
 import { grpcClient } from '../support/client.ts';
 import { startEtcd } from '../support/etcd.ts';
 import { Sidecar } from '../support/sidecar.ts';
@@ -133,11 +134,6 @@ class Compactor {
     this.#revision = header?.revision ?? '0';
     if (revision !== '0') await raw.call('etcdserverpb.KV/Compact', { revision });
   }
-}
-
-function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] ?? Number.NaN;
 }
 
 /**
