@@ -15,7 +15,7 @@ import { Code, type Status, status } from '../../grpc/status.ts';
 import { Writer } from '../../protobuf/writer.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Defer } from '../../runtime/turn.ts';
-import { ProgressInFlight } from './progress-in-flight.ts';
+import { UpstreamProgress } from './upstream-progress.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import { WatchResponse } from './watch-response.ts';
 
@@ -42,7 +42,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   /** Creates that etcd has not responded to, oldest first. */
   #creating: StreamWatch[] = [];
   #nextId = 1;
-  readonly #progress: ProgressInFlight;
+  readonly #progress: UpstreamProgress;
   #isEnded = false;
   /** The upstream applies backpressure: requests wait here. */
   #isPaused = false;
@@ -51,7 +51,7 @@ export class UpstreamStream implements Responses<'tenant'> {
 
   constructor(hooks: UpstreamStreamHooks) {
     this.#hooks = hooks;
-    this.#progress = new ProgressInFlight(hooks.clock);
+    this.#progress = new UpstreamProgress(hooks.clock, () => this.#send(progressRequest));
   }
 
   get size(): number {
@@ -70,7 +70,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   }
 
   watch(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch {
-    const watch = new StreamWatch(this, this.#nextId, owner, this.#progress.count);
+    const watch = new StreamWatch(this, this.#nextId, owner, this.#progress.inFlight);
     this.#nextId += 1;
     this.#watches.set(watch.id, watch);
     this.#creating.push(watch);
@@ -79,8 +79,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   }
 
   requestProgress(): void {
-    this.#progress.add();
-    this.#send(progressRequest);
+    this.#progress.request();
   }
 
   /** A watch that is not created yet is cancelled once it is: etcd ignores the cancel of an unknown ID. */
@@ -161,7 +160,7 @@ export class UpstreamStream implements Responses<'tenant'> {
   }
 
   #onProgress(response: WatchResponse): void {
-    this.#progress.remove();
+    this.#progress.onResponse();
     for (const watch of this.#watches.values()) {
       if (watch.isCoveredBy(response.revision)) watch.owner.onProgress(response);
     }

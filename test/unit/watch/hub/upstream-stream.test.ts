@@ -38,6 +38,7 @@ let unused: number;
 let stream: UpstreamStream;
 let call: FakeCall<Message<'tenant'>>;
 let owner: Owner;
+let clock: ManualClock;
 
 const runDeferred = () => {
   for (const work of deferred.splice(0)) work();
@@ -49,6 +50,7 @@ const respond = (fields: Omit<Parameters<typeof encodeResponse>[0], 'header'>, r
   call.deliver(encodeResponse({ header: header(revision), ...fields }));
 
 beforeEach(() => {
+  clock = new ManualClock();
   deferred = [];
   unused = 0;
   owner = new Owner();
@@ -58,7 +60,7 @@ beforeEach(() => {
       unused += 1;
     },
     defer: (work) => deferred.push(work),
-    clock: new ManualClock(),
+    clock,
   });
 });
 
@@ -117,6 +119,46 @@ describe('a progress response', () => {
     respond({ watchId: 1, created: true });
     respond({ watchId: -1 }, 101);
     expect(owner.received).toEqual(['created 100', 'progress 101']);
+  });
+});
+
+describe('progress requests', () => {
+  beforeEach(open);
+
+  const sent = () => call.requests.filter(([field]) => field === 0x1a).length;
+
+  test('that are made before etcd has responded share the next one', () => {
+    for (let i = 0; i < 100; i++) stream.requestProgress();
+    expect(sent()).toBe(1);
+    respond({ watchId: -1 });
+    expect(sent()).toBe(2);
+    respond({ watchId: -1 });
+    expect(sent()).toBe(2);
+    stream.requestProgress();
+    expect(sent()).toBe(3);
+  });
+
+  test('are repeated less and less often while etcd does not respond', () => {
+    for (let i = 0; i < 100; i++) {
+      stream.requestProgress();
+      clock.advance(100);
+    }
+    expect(sent()).toBeGreaterThan(8);
+    expect(sent()).toBeLessThan(16);
+  });
+
+  test('without responses delay a watch that is created later by few responses', () => {
+    for (let i = 0; i < 100; i++) {
+      stream.requestProgress();
+      clock.advance(100);
+    }
+    stream.watch(spec, owner);
+    respond({ watchId: 1, created: true });
+    for (let i = 0; i < 15; i++) {
+      stream.requestProgress();
+      respond({ watchId: -1 });
+    }
+    expect(owner.received).toContain('progress 100');
   });
 });
 
