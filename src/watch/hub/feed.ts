@@ -116,7 +116,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
     const key = `${filter.noPut} ${filter.noDelete}`;
     let view = this.views.get(key);
     if (view === undefined) {
-      view = new View(filter);
+      view = new View(filter, this.#host.context.defer);
       this.views.set(key, view);
     }
     return view;
@@ -155,8 +155,8 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
    */
   catchUp(watcher: Watcher): boolean {
     const { stats } = this.#host.context;
-    const batches = this.history.between(watcher.next, this.rounded);
-    for (const chunk of watcher.view?.encode(batches) ?? []) {
+    const { next, view } = watcher;
+    for (const chunk of view?.excerpt(this.history, next, this.rounded) ?? []) {
       if (watcher.stream.isPaused) return false;
       watcher.next = chunk.revision + 1;
       stats.deliveredEvents += chunk.count;

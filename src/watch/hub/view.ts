@@ -3,20 +3,33 @@
  * watcher adds its watch ID.
  */
 import { Reader } from '../../protobuf/reader.ts';
+import type { Defer } from '../../runtime/turn.ts';
 import type { EventFilter } from '../stream/messages.ts';
 import { type Batch, type Chunk, chunksOf } from './batch.ts';
+import type { History } from './history.ts';
 import type { Watcher, WatcherView } from './watcher.ts';
 
 /** Event.type, field 1: absent or 0 is PUT, 1 is DELETE. */
 const typeField = 1;
 
+/** A part of the history as the watchers of a view receive it. */
+interface Excerpt {
+  readonly from: number;
+  readonly to: number;
+  readonly chunks: readonly Chunk[];
+}
+
 export class View implements WatcherView {
   readonly filter: EventFilter;
   /** In no particular order: removal moves the last one into the gap. */
   readonly live: Watcher[] = [];
+  readonly #defer: Defer;
+  /** The newest excerpt of this turn: the watchers of a stream that takes responses again mostly need the same. */
+  #excerpt: Excerpt | null = null;
 
-  constructor(filter: EventFilter) {
+  constructor(filter: EventFilter, defer: Defer) {
     this.filter = filter;
+    this.#defer = defer;
   }
 
   /** The watcher's state is the caller's to set. */
@@ -42,6 +55,20 @@ export class View implements WatcherView {
     if (!(noPut || noDelete)) return chunksOf(batches);
     return chunksOf(batches.flatMap((batch) => this.#filtered(batch) ?? []));
   }
+
+  /** What watchers of this view receive of the revisions from `from` up to and including `to`. */
+  excerpt(history: History, from: number, to: number): readonly Chunk[] {
+    const known = this.#excerpt;
+    if (known !== null && known.from === from && known.to === to) return known.chunks;
+    const chunks = this.encode(history.between(from, to));
+    this.#excerpt = { from, to, chunks };
+    if (known === null) this.#defer(this.#forget);
+    return chunks;
+  }
+
+  readonly #forget = (): void => {
+    this.#excerpt = null;
+  };
 
   #filtered(batch: Batch): Batch | null {
     const { noPut, noDelete } = this.filter;

@@ -11,6 +11,7 @@ import type { KeyRange } from '../../etcd/key-range.ts';
 import type { Status } from '../../grpc/status.ts';
 import type { EventFilter } from '../stream/messages.ts';
 import type { Batch, Chunk } from './batch.ts';
+import type { History } from './history.ts';
 import type { HubStats } from './hub-context.ts';
 import type { WatchResponse } from './watch-response.ts';
 
@@ -78,6 +79,8 @@ export interface WatcherFeed {
 export interface WatcherView {
   /** What watchers of this view receive of `batches`. */
   encode(batches: readonly Batch[]): readonly Chunk[];
+  /** What watchers of this view receive of the revisions from `from` up to and including `to`. */
+  excerpt(history: History, from: number, to: number): readonly Chunk[];
   /** The watcher's state is the caller's to set. */
   add(watcher: Watcher): void;
   /** Does nothing if the watcher is not live. */
