@@ -23,31 +23,58 @@ export interface Chunk {
  */
 export const chunkBytesMax = 8 << 20;
 
-/** Merges consecutive batches into as few chunks as the bound allows. A single batch is not copied. */
+/** A response that has as many bytes ends where more events could only be added by a copy. */
+const copiedBytesMax = 32 << 10;
+
+/** Merges consecutive batches into few chunks. Batches that lie one after the other in memory are not copied. */
 export function chunksOf(batches: readonly Batch[]): readonly Chunk[] {
   if (batches.length <= 1) return batches;
   const chunks: Chunk[] = [];
   let first = 0;
   let bytes = 0;
-  for (const [i, batch] of batches.entries()) {
-    if (i > first && bytes + batch.events.length > chunkBytesMax) {
-      chunks.push(merged(batches.slice(first, i)));
+  for (let i = 0; i < batches.length; i++) {
+    const { events } = batches[i] as Batch;
+    const isFull = bytes + events.length > chunkBytesMax;
+    if (i > first && (isFull || (bytes >= copiedBytesMax && !followsIn(batches, i)))) {
+      chunks.push(merged(batches, first, i));
       first = i;
       bytes = 0;
     }
-    bytes += batch.events.length;
+    bytes += events.length;
   }
-  chunks.push(merged(batches.slice(first)));
+  chunks.push(merged(batches, first, batches.length));
   return chunks;
 }
 
-function merged(batches: readonly Batch[]): Chunk {
-  const last = batches.at(-1) as Batch;
-  if (batches.length === 1) return last;
-  return {
-    revision: last.revision,
-    header: last.header,
-    events: Buffer.concat(batches.map(({ events }) => events)),
-    count: batches.reduce((sum, { count }) => sum + count, 0),
-  };
+/** The batches from index `first` up to, but not including, `end`. */
+function merged(batches: readonly Batch[], first: number, end: number): Chunk {
+  const last = batches[end - 1] as Batch;
+  if (end - first === 1) return last;
+  const pieces: Uint8Array[] = [];
+  let start = first;
+  let count = 0;
+  for (let i = first; i < end; i++) {
+    count += (batches[i] as Batch).count;
+    if (i + 1 < end && followsIn(batches, i + 1)) continue;
+    pieces.push(joined(batches[start] as Batch, batches[i] as Batch));
+    start = i + 1;
+  }
+  const [piece] = pieces;
+  const events = pieces.length === 1 && piece !== undefined ? piece : Buffer.concat(pieces);
+  return { revision: last.revision, header: last.header, events, count };
+}
+
+/** Whether the events of the batch at `index` follow in memory on those of the one before. */
+function followsIn(batches: readonly Batch[], index: number): boolean {
+  const { events: before } = batches[index - 1] as Batch;
+  const { events } = batches[index] as Batch;
+  const isAdjacent = before.byteOffset + before.length === events.byteOffset;
+  return isAdjacent && before.buffer === events.buffer;
+}
+
+/** From the first event of `first` to the last one of `last`, which lie in one piece of memory. */
+function joined({ events: first }: Batch, { events: last }: Batch): Uint8Array {
+  if (first === last) return first;
+  const end = last.byteOffset + last.length;
+  return new Uint8Array(first.buffer, first.byteOffset, end - first.byteOffset);
 }

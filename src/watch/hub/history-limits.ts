@@ -10,8 +10,8 @@ export interface HistoryLimits {
 }
 
 export const historyLimits: HistoryLimits = {
-  bytesMax: 2 << 20,
-  batchesMax: 4_096,
+  bytesMax: 8 << 20,
+  batchesMax: 16_384,
   tenantBytesMax: 16 << 20,
   processBytesMax: 32 << 20,
 };

@@ -4,6 +4,7 @@
  * through a private watch.
  */
 import type { Batch } from './batch.ts';
+import { BatchMemory } from './batch-memory.ts';
 import { HeldBatch } from './held-batch.ts';
 import type { HistoryLimits } from './history-limits.ts';
 import type { HistoryShare } from './history-share.ts';
@@ -23,6 +24,7 @@ export class History {
   readonly #owner: HistoryOwner;
   readonly #limits: HistoryLimits;
   readonly #share: HistoryShare;
+  readonly #memory = new BatchMemory();
   /** Begins with nulls in place of evicted batches, which are removed in bulk. */
   #batches: (HeldBatch | null)[] = [];
   #evicted = 0;
@@ -40,9 +42,9 @@ export class History {
 
   /** Appends batches that arrived together. `trim` is to be called afterwards. */
   append(batches: readonly Batch[]): void {
-    const bytes = batches.reduce((sum, { events }) => sum + events.length, 0);
-    for (const batch of batches) {
-      const held = new HeldBatch(this, compact(batch, bytes));
+    const stored = this.#memory.store(batches, this.bytes);
+    for (const batch of stored) {
+      const held = new HeldBatch(this, batch);
       this.#batches.push(held);
       this.bytes += held.bytes;
       this.#share.add(held);
@@ -67,6 +69,7 @@ export class History {
     this.bytes -= oldest.bytes;
     this.start = oldest.revision + 1;
     this.#share.remove(oldest);
+    if (this.length === 0) this.#memory.clear();
     if (this.#evicted >= 256 || this.length === 0) {
       this.#batches = this.#batches.slice(this.#evicted);
       this.#evicted = 0;
@@ -89,6 +92,7 @@ export class History {
     this.#batches = [];
     this.#evicted = 0;
     this.bytes = 0;
+    this.#memory.clear();
   }
 
   get #isFull(): boolean {
@@ -106,21 +110,4 @@ export class History {
     }
     return low;
   }
-}
-
-/**
- * A batch whose bytes keep little more than themselves in memory. The events of a small response lie in a pool of 8 KiB with
- * unrelated bytes, so they are copied. `arrivedBytes` is the size of all batches that arrived together.
- */
-function compact(batch: Batch, arrivedBytes: number): Batch {
-  const { header, events } = batch;
-  if (arrivedBytes * 2 >= events.buffer.byteLength) return batch;
-  const copy = new Uint8Array(header.length + events.length);
-  copy.set(header);
-  copy.set(events, header.length);
-  return {
-    ...batch,
-    header: copy.subarray(0, header.length),
-    events: copy.subarray(header.length),
-  };
 }
