@@ -25,6 +25,7 @@ export function drawLimits(random: Seeded): HubLimits {
       tenantBytesMax: random.pick([500, 3_000, 8_000, 16 << 20]),
       processBytesMax: random.pick([500, 5_000, 10_000, 32 << 20]),
     },
+    excerptBytes: random.pick([1, 200, 256 << 10]),
     lingerMs: random.pick([0, 50, 500, 10_000]),
     backoffMsMax: random.pick([50, 400]),
     joinTimeoutMs: random.pick([500, 10_000]),

@@ -29,8 +29,7 @@ export class BatchMemory {
         source = batch.header;
         header = Uint8Array.from(source);
       }
-      const { revision, events, count } = batch;
-      return { revision, header, events: this.#keep(events, arrivedBytes, historyBytes), count };
+      return this.#keep(batch, header, arrivedBytes, historyBytes);
     });
   }
 
@@ -38,10 +37,13 @@ export class BatchMemory {
     this.#block = null;
   }
 
-  #keep(events: Uint8Array, arrivedBytes: number, historyBytes: number): Uint8Array {
+  #keep(batch: Batch, header: Uint8Array, arrivedBytes: number, historyBytes: number): Batch {
+    const { revision, events, count } = batch;
     const { length } = events;
     if (length > copiedBytesMax) {
-      return arrivedBytes * 2 >= events.buffer.byteLength ? events : Uint8Array.from(events);
+      const isOwn = arrivedBytes * 2 >= events.buffer.byteLength;
+      const kept = isOwn ? events : Uint8Array.from(events);
+      return { revision, header, events: kept, count, block: null, offset: 0 };
     }
     let block = this.#block;
     if (block === null || block.length - this.#end < length) {
@@ -50,9 +52,9 @@ export class BatchMemory {
       this.#block = block;
       this.#end = 0;
     }
-    const start = this.#end;
-    block.set(events, start);
-    this.#end = start + length;
-    return block.subarray(start, this.#end);
+    const offset = this.#end;
+    block.set(events, offset);
+    this.#end = offset + length;
+    return { revision, header, events: block.subarray(offset, this.#end), count, block, offset };
   }
 }

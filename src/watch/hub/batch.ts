@@ -6,6 +6,9 @@ export interface Batch {
   /** The `events` fields of the revision, with their tags, in etcd's order. Shared and immutable. */
   readonly events: Uint8Array;
   readonly count: number;
+  /** The memory that the history has copied the events to, at `offset`. Null if they are elsewhere. */
+  readonly block: Uint8Array | null;
+  readonly offset: number;
 }
 
 /** One or more consecutive revisions, encoded as a single response. */
@@ -66,15 +69,15 @@ function merged(batches: readonly Batch[], first: number, end: number): Chunk {
 
 /** Whether the events of the batch at `index` follow in memory on those of the one before. */
 function followsIn(batches: readonly Batch[], index: number): boolean {
-  const { events: before } = batches[index - 1] as Batch;
-  const { events } = batches[index] as Batch;
-  const isAdjacent = before.byteOffset + before.length === events.byteOffset;
-  return isAdjacent && before.buffer === events.buffer;
+  const before = batches[index - 1] as Batch;
+  const { block, offset } = batches[index] as Batch;
+  return (
+    block !== null && block === before.block && before.offset + before.events.length === offset
+  );
 }
 
-/** From the first event of `first` to the last one of `last`, which lie in one piece of memory. */
-function joined({ events: first }: Batch, { events: last }: Batch): Uint8Array {
-  if (first === last) return first;
-  const end = last.byteOffset + last.length;
-  return new Uint8Array(first.buffer, first.byteOffset, end - first.byteOffset);
+/** From the first event of `first` to the last one of `last`, which lie in one block. */
+function joined(first: Batch, last: Batch): Uint8Array {
+  if (first === last || first.block === null) return first.events;
+  return first.block.subarray(first.offset, last.offset + last.events.length);
 }

@@ -116,7 +116,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
     const key = `${filter.noPut} ${filter.noDelete}`;
     let view = this.views.get(key);
     if (view === undefined) {
-      view = new View(filter, this.#host.context.defer);
+      view = new View(filter, this.#host.context);
       this.views.set(key, view);
     }
     return view;
@@ -155,15 +155,17 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
    */
   catchUp(watcher: Watcher): boolean {
     const { stats } = this.#host.context;
-    const { next, view } = watcher;
-    for (const chunk of view?.excerpt(this.history, next, this.rounded) ?? []) {
-      if (watcher.stream.isPaused) return false;
-      watcher.next = chunk.revision + 1;
-      stats.deliveredEvents += chunk.count;
-      watcher.stream.deliverChunk(watcher, chunk);
-      if (watcher.state === WatcherState.ENDED) return true;
+    while (watcher.view !== null && watcher.next <= this.rounded) {
+      const { to, chunks } = watcher.view.excerpt(this.history, watcher.next, this.rounded);
+      for (const chunk of chunks) {
+        if (watcher.stream.isPaused) return false;
+        watcher.next = chunk.revision + 1;
+        stats.deliveredEvents += chunk.count;
+        watcher.stream.deliverChunk(watcher, chunk);
+        if (watcher.state === WatcherState.ENDED) return true;
+      }
+      watcher.next = to + 1;
     }
-    watcher.next = Math.max(watcher.next, this.rounded + 1);
     return true;
   }
 

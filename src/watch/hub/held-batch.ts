@@ -16,16 +16,20 @@ export class HeldBatch implements Batch {
   readonly header: Uint8Array;
   readonly events: Uint8Array;
   readonly count: number;
+  readonly block: Uint8Array | null;
+  readonly offset: number;
   /** Neighbours in the order of arrival. */
   older: HeldBatch | null = null;
   newer: HeldBatch | null = null;
 
-  constructor(holder: BatchHolder, { revision, header, events, count }: Batch) {
+  constructor(holder: BatchHolder, batch: Batch) {
     this.holder = holder;
-    this.revision = revision;
-    this.header = header;
-    this.events = events;
-    this.count = count;
+    this.revision = batch.revision;
+    this.header = batch.header;
+    this.events = batch.events;
+    this.count = batch.count;
+    this.block = batch.block;
+    this.offset = batch.offset;
   }
 
   /** As counted against the bounds. */

@@ -77,11 +77,17 @@ export class History {
     return true;
   }
 
-  /** The batches from revision `from` on, up to and including `to`. */
-  between(from: number, to: number): readonly Batch[] {
+  /** The batches from revision `from` on, up to and including `to`, and no more than are needed to reach `bytesMin`. */
+  between(from: number, to: number, bytesMin = Number.POSITIVE_INFINITY): readonly Batch[] {
     const first = this.#firstFrom(from);
-    let end = this.#batches.length;
-    while (end > first && (this.#batches[end - 1] as Batch).revision > to) end -= 1;
+    let bytes = 0;
+    let end = first;
+    while (end < this.#batches.length && bytes < bytesMin) {
+      const { revision, events } = this.#batches[end] as HeldBatch;
+      if (revision > to) break;
+      bytes += events.length;
+      end += 1;
+    }
     return this.#batches.slice(first, end) as HeldBatch[];
   }
 

@@ -6,6 +6,8 @@ import { type HistoryLimits, historyLimits } from './history-limits.ts';
 
 export interface HubLimits {
   readonly history: HistoryLimits;
+  /** Bytes of history that are encoded at once: about as much as a stream takes before it applies backpressure. */
+  readonly excerptBytes: number;
   /** A feed without watchers is kept for this long. */
   readonly lingerMs: number;
   readonly progressRetryMs: number;
@@ -54,6 +56,7 @@ export interface HubContext {
 
 export const hubLimits: HubLimits = {
   history: historyLimits,
+  excerptBytes: 256 << 10,
   lingerMs: 10_000,
   progressRetryMs: 100,
   progressGraceMs: 20,

@@ -99,6 +99,8 @@ export class RevisionAssembler {
       header,
       events,
       count: this.#pieceCount,
+      block: null,
+      offset: 0,
     });
     this.#completeBytes += events.length;
     this.#pieces = [];

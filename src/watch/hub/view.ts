@@ -13,22 +13,29 @@ import type { Watcher, WatcherView } from './watcher.ts';
 const typeField = 1;
 
 /** A part of the history as the watchers of a view receive it. */
-interface Excerpt {
-  readonly from: number;
+export interface Excerpt {
+  /** The last revision of it. */
   readonly to: number;
   readonly chunks: readonly Chunk[];
+}
+
+export interface ViewOptions {
+  readonly limits: { readonly excerptBytes: number };
+  readonly defer: Defer;
 }
 
 export class View implements WatcherView {
   readonly filter: EventFilter;
   /** In no particular order: removal moves the last one into the gap. */
   readonly live: Watcher[] = [];
+  readonly #excerptBytes: number;
   readonly #defer: Defer;
-  /** The newest excerpt of this turn: the watchers of a stream that takes responses again mostly need the same. */
-  #excerpt: Excerpt | null = null;
+  /** The excerpts of this turn, by their first revision: the watchers of a stream mostly need the same. */
+  readonly #excerpts = new Map<number, Excerpt>();
 
-  constructor(filter: EventFilter, defer: Defer) {
+  constructor(filter: EventFilter, { limits, defer }: ViewOptions) {
     this.filter = filter;
+    this.#excerptBytes = limits.excerptBytes;
     this.#defer = defer;
   }
 
@@ -56,18 +63,19 @@ export class View implements WatcherView {
     return chunksOf(batches.flatMap((batch) => this.#filtered(batch) ?? []));
   }
 
-  /** What watchers of this view receive of the revisions from `from` up to and including `to`. */
-  excerpt(history: History, from: number, to: number): readonly Chunk[] {
-    const known = this.#excerpt;
-    if (known !== null && known.from === from && known.to === to) return known.chunks;
-    const chunks = this.encode(history.between(from, to));
-    this.#excerpt = { from, to, chunks };
-    if (known === null) this.#defer(this.#forget);
-    return chunks;
+  /** The beginning of what watchers of this view receive of the revisions from `from` up to and including `to`. */
+  excerpt(history: History, from: number, to: number): Excerpt {
+    const known = this.#excerpts.get(from);
+    if (known !== undefined && known.to <= to) return known;
+    const batches = history.between(from, to, this.#excerptBytes);
+    const excerpt = { to: batches.at(-1)?.revision ?? to, chunks: this.encode(batches) };
+    this.#excerpts.set(from, excerpt);
+    if (this.#excerpts.size === 1) this.#defer(this.#forget);
+    return excerpt;
   }
 
   readonly #forget = (): void => {
-    this.#excerpt = null;
+    this.#excerpts.clear();
   };
 
   #filtered(batch: Batch): Batch | null {
@@ -80,7 +88,9 @@ export class View implements WatcherView {
     }
     if (kept.length === 0) return null;
     if (kept.length === batch.count) return batch;
-    return { ...batch, events: Buffer.concat(kept), count: kept.length };
+    const { revision, header } = batch;
+    const events = Buffer.concat(kept);
+    return { revision, header, events, count: kept.length, block: null, offset: 0 };
   }
 }
 

@@ -79,8 +79,12 @@ export interface WatcherFeed {
 export interface WatcherView {
   /** What watchers of this view receive of `batches`. */
   encode(batches: readonly Batch[]): readonly Chunk[];
-  /** What watchers of this view receive of the revisions from `from` up to and including `to`. */
-  excerpt(history: History, from: number, to: number): readonly Chunk[];
+  /** The beginning of what watchers of this view receive of the revisions from `from` up to and including `to`. */
+  excerpt(
+    history: History,
+    from: number,
+    to: number,
+  ): { readonly to: number; readonly chunks: readonly Chunk[] };
   /** The watcher's state is the caller's to set. */
   add(watcher: Watcher): void;
   /** Does nothing if the watcher is not live. */

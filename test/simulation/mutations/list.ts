@@ -206,6 +206,12 @@ const rounds: readonly Mutation[] = [
     'if (false) {',
   ),
   mutation(
+    'a watcher that continues from the history skips what an excerpt does not have',
+    feed,
+    'watcher.next = to + 1;',
+    'watcher.next = this.rounded + 1;',
+  ),
+  mutation(
     'filters are exchanged',
     'hub/view.ts',
     'isDelete ? noDelete : noPut',

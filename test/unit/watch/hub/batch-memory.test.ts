@@ -6,7 +6,7 @@ import { BatchMemory } from '../../../../src/watch/hub/batch-memory.ts';
 const batch = (revision: number, bytes: number, pool?: Uint8Array): Batch => {
   const events = pool === undefined ? new Uint8Array(bytes) : pool.subarray(0, bytes);
   events.fill(revision);
-  return { revision, header: Uint8Array.of(revision), events, count: 1 };
+  return { revision, header: Uint8Array.of(revision), events, count: 1, block: null, offset: 0 };
 };
 
 /** Stores batches that arrived one by one. */

@@ -24,6 +24,8 @@ const batch = (revision: number, bytes = eventBytes): Batch => ({
   header: new Uint8Array(headerBytes).fill(1),
   events: new Uint8Array(bytes).fill(revision),
   count: 1,
+  block: null,
+  offset: 0,
 });
 
 function histories(limits: Partial<HistoryLimits>) {
@@ -96,7 +98,14 @@ describe('a batch', () => {
     const pool = new Uint8Array(8_192).fill(7);
     const history = histories({}).tenant().feed();
     history.append([
-      { revision: 1, header: pool.subarray(0, 10), events: pool.subarray(10, 110), count: 1 },
+      {
+        revision: 1,
+        header: pool.subarray(0, 10),
+        events: pool.subarray(10, 110),
+        count: 1,
+        block: null,
+        offset: 0,
+      },
     ]);
     const [held] = history.between(1, 1);
     pool.fill(8);
@@ -108,8 +117,22 @@ describe('a batch', () => {
     const history = histories({}).tenant().feed();
     const [first, second] = [message.subarray(20, 50_000), message.subarray(50_000)];
     history.append([
-      { revision: 1, header: message.subarray(0, 20), events: first, count: 1 },
-      { revision: 2, header: message.subarray(0, 20), events: second, count: 1 },
+      {
+        revision: 1,
+        header: message.subarray(0, 20),
+        events: first,
+        count: 1,
+        block: null,
+        offset: 0,
+      },
+      {
+        revision: 2,
+        header: message.subarray(0, 20),
+        events: second,
+        count: 1,
+        block: null,
+        offset: 0,
+      },
     ]);
     for (const { events } of history.between(1, 2)) expect(events.buffer).toBe(message.buffer);
   });
