@@ -68,6 +68,7 @@ function planOf(target: Target, keys: number, subject: Partial<WatchPlan>): Watc
     rangeEnd: `${target.keyPrefix}w0`,
     streamsPerConnection: 1,
     watchersPerStream: 1,
+    hasOwnKeys: false,
     keys,
     isChecked: true,
     ...subject,
@@ -120,7 +121,8 @@ async function sampleEvents(
   using watchers = startWatchers();
   using puts = startPuts();
   const { connections, watchersPerConnection, eventsPerSecond, events } = subject;
-  const keys = Math.min(pacedKeys, events);
+  const hasOwnKeys = subject.keys === 'own';
+  const keys = hasOwnKeys ? connections * watchersPerConnection : Math.min(pacedKeys, events);
   const keyPrefix = `${namespace}w/`;
   await puts.call('connect', {
     port: portOf(world.etcd),
@@ -130,7 +132,8 @@ async function sampleEvents(
     valueBytes,
   });
   await watchers.call('connect', { port: portOf(target), connections });
-  await watchers.call('watch', planOf(target, keys, { watchersPerStream: watchersPerConnection }));
+  const plan = { watchersPerStream: watchersPerConnection, hasOwnKeys };
+  await watchers.call('watch', planOf(target, keys, plan));
   const warmUp = warmUpOf(connections * watchersPerConnection, keys, eventsPerSecond);
   const warm = await puts.call('paced', warmUp);
   await watchers.call('settle', { final: warm.final, timeoutMs: deliveryTimeoutMs });

@@ -63,13 +63,15 @@ export interface KeepAliveCase {
   readonly renewalsPerLease: number;
 }
 
-/** Watchers of one prefix, each of which must receive every put of a writer. */
+/** Watchers of one prefix or its keys, each of which must receive every put of a writer to what it watches. */
 export interface WatchEventsCase {
   readonly kind: 'watch-events';
   readonly name: string;
   readonly connections: number;
   /** All on one stream, as clientv3 does. */
   readonly watchersPerConnection: number;
+  /** Whether all watch the prefix, or each of them one key of it. */
+  readonly keys: 'prefix' | 'own';
   /** Puts, written to etcd directly so that they cost the proxy nothing. */
   readonly eventsPerSecond: number;
   readonly events: number;

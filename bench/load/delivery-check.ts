@@ -24,11 +24,14 @@ export class DeliveryTotals {
 export class DeliveryCheck {
   readonly #totals: DeliveryTotals;
   readonly #last: Uint32Array;
+  /** The only key that is observed, or null for all. */
+  readonly #only: number | null;
   #modRevision = 0;
 
-  constructor(totals: DeliveryTotals, keys: number) {
+  constructor(totals: DeliveryTotals, keys: number, only: number | null = null) {
     this.#totals = totals;
     this.#last = new Uint32Array(keys);
+    this.#only = only;
   }
 
   /** How many keys have been seen. */
@@ -59,8 +62,13 @@ export class DeliveryCheck {
 
   /** How many of the final sequence numbers are not reached, in events. */
   lacks(final: ArrayLike<number>): number {
+    if (this.#only !== null) return this.#lacksOf(this.#only, final);
     let events = 0;
-    for (const [key, last] of this.#last.entries()) events += Math.max(0, (final[key] ?? 0) - last);
+    for (const key of this.#last.keys()) events += this.#lacksOf(key, final);
     return events;
+  }
+
+  #lacksOf(key: number, final: ArrayLike<number>): number {
+    return Math.max(0, (final[key] ?? 0) - (this.#last[key] ?? 0));
   }
 }

@@ -3,7 +3,7 @@ import { watchCreateRequest } from '../messages.ts';
 import { DeliveryCheck, DeliveryTotals } from './delivery-check.ts';
 import { type CallHandler, Http2Client } from './http2-client.ts';
 import { serve } from './program.ts';
-import { indexOf, nowUs, sentAtUs, sequenceOf } from './stamped-value.ts';
+import { indexedKey, indexOf, nowUs, sentAtUs, sequenceOf } from './stamped-value.ts';
 import { type EventSink, WatchResponse } from './watch-response.ts';
 
 /** Bounds the request bytes in flight, see http2-client.ts. */
@@ -15,6 +15,8 @@ export interface WatchPlan {
   readonly rangeEnd: string | null;
   readonly streamsPerConnection: number;
   readonly watchersPerStream: number;
+  /** Whether each watcher watches one key, the one of its number, instead of the range. */
+  readonly hasOwnKeys: boolean;
   /** How many keys the writer writes. */
   readonly keys: number;
   /** Whether events are checked one by one. If not, they are only counted. */
@@ -54,12 +56,15 @@ class WatchStream implements CallHandler, EventSink {
   readonly #client: Http2Client;
   readonly #onCreated: () => void;
   readonly #id: number;
+  /** The number of its first watcher. */
+  readonly #first: number;
   #sent = 0;
   #created = 0;
 
-  constructor(client: Http2Client, plan: WatchPlan, onCreated: () => void) {
+  constructor(client: Http2Client, plan: WatchPlan, first: number, onCreated: () => void) {
     this.#client = client;
     this.plan = plan;
+    this.#first = first;
     this.#onCreated = onCreated;
     this.#id = client.open('/etcdserverpb.Watch/Watch', this);
     this.#create();
@@ -71,7 +76,9 @@ class WatchStream implements CallHandler, EventSink {
     if (response.isCanceled) ended += 1;
     if (!response.isCreated) return;
     if (this.plan.isChecked) {
-      this.checks[response.watchId] = new DeliveryCheck(totals, this.plan.keys);
+      const { keys, hasOwnKeys } = this.plan;
+      const only = hasOwnKeys ? this.#first + this.#created : null;
+      this.checks[response.watchId] = new DeliveryCheck(totals, keys, only);
     }
     this.#created += 1;
     this.#create();
@@ -94,13 +101,18 @@ class WatchStream implements CallHandler, EventSink {
   }
 
   #create(): void {
-    const { key, rangeEnd, watchersPerStream } = this.plan;
-    const request = watchCreateRequest(key, rangeEnd ?? undefined);
+    const { watchersPerStream } = this.plan;
     while (this.#sent < watchersPerStream && this.#sent - this.#created < createsInFlightMax) {
+      const request = createOf(this.plan, this.#first + this.#sent);
       this.#sent += 1;
       this.#client.send(this.#id, request, false);
     }
   }
+}
+
+function createOf({ key, rangeEnd, hasOwnKeys }: WatchPlan, watcher: number): Buffer {
+  if (hasOwnKeys) return watchCreateRequest(indexedKey(key, watcher));
+  return watchCreateRequest(key, rangeEnd ?? undefined);
 }
 
 /** Events that are still expected. */
@@ -141,7 +153,8 @@ serve({
       };
       for (const client of clients) {
         for (let i = 0; i < streamsPerConnection; i += 1) {
-          streams.push(new WatchStream(client, plan, onCreated));
+          const first = streams.length * watchersPerStream;
+          streams.push(new WatchStream(client, plan, first, onCreated));
         }
       }
     }),

@@ -7,6 +7,7 @@ import { unary } from './unary.ts';
 import { watchFanout } from './watch-fanout.ts';
 import { watchIdleMemory } from './watch-idle-memory.ts';
 import { watchJoins } from './watch-joins.ts';
+import { watchKeys } from './watch-keys.ts';
 import { watchLocalCost } from './watch-local-cost.ts';
 import { watchOne } from './watch-one.ts';
 import { watchWriteContention } from './watch-write-contention.ts';
@@ -24,6 +25,7 @@ const all: readonly Scenario[] = [
   watchWriteContention,
   watchJoins,
   watchIdleMemory,
+  watchKeys,
   keepalives,
   workers,
 ];

@@ -13,6 +13,7 @@ function watching(
     name: `${watchers} watchers on ${connections} connections, ${eventsPerSecond}/s`,
     connections,
     watchersPerConnection,
+    keys: 'prefix',
     eventsPerSecond,
     events: eventsPerSecond * 10,
   };

@@ -9,6 +9,7 @@ const cases = ([1, 100, 1000] as const).map((watchers): WatchEventsCase => {
     name: `${watchers} local watchers`,
     connections,
     watchersPerConnection: watchers / connections,
+    keys: 'prefix',
     eventsPerSecond: 50,
     events: 500,
   };

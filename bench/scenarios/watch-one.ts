@@ -22,6 +22,7 @@ export const watchOne: Scenario = {
       name,
       connections: 1,
       watchersPerConnection: 1,
+      keys: 'prefix',
       eventsPerSecond: 100,
       events: 1000,
     },
