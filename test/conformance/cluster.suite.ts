@@ -2,11 +2,12 @@
 import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
 import { refusal } from '../support/client.ts';
+import { etcdVersion } from '../support/etcd-release.ts';
 import type { UnaryMethods } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
 import { differs } from './differences.ts';
 import { etcdErrors } from './etcd-errors.ts';
-import { etcdVersion, expectRefusal, revision, useWorld } from './world.ts';
+import { expectRefusal, revision, useWorld } from './world.ts';
 
 export function clusterSuite(kind: TargetKind): void {
   const world = useWorld(kind);

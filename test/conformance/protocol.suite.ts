@@ -3,20 +3,13 @@ import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
 import { grpcClient, refusal } from '../support/client.ts';
 import { encodeRequest } from '../support/codec.ts';
+import { isPatched } from '../support/etcd-release.ts';
 import { FrameClient } from '../support/frame-client.ts';
 import { Seeded, seed } from '../support/seeded.ts';
 import type { TargetKind } from '../support/target.ts';
 import { differing } from './differences.ts';
 import { etcdErrors, messageTooLarge } from './etcd-errors.ts';
-import {
-  bytes,
-  createWatcher,
-  expectRefusal,
-  isPatched,
-  nextEvents,
-  revision,
-  useWorld,
-} from './world.ts';
+import { bytes, createWatcher, expectRefusal, nextEvents, revision, useWorld } from './world.ts';
 
 /**
  * How a stream ends whose deadline passes. Before 3.5 etcd says it as Unknown; the gRPC library of newer releases resets

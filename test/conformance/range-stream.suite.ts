@@ -1,10 +1,11 @@
 /** KV.RangeStream, new in etcd 3.7: one range in several pieces, all of them of one revision. */
 import { expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
+import { isAtLeast } from '../support/etcd-release.ts';
 import type { RangeRequest, RangeResponse } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
 import { type EtcdError, etcdErrors } from './etcd-errors.ts';
-import { bytes, isAtLeast, type Keys, names, revision, useWorld, zero } from './world.ts';
+import { bytes, type Keys, names, revision, useWorld, zero } from './world.ts';
 
 /** Keys of the first piece. The ones after it grow until a piece comes near the largest request. */
 const firstPieceKeys = 10;

@@ -1,10 +1,11 @@
 /** KV.Range: which keys a response holds, in which order, at which revision. */
 import { expect, test } from 'vitest';
 import { encodeRequest } from '../support/codec.ts';
+import { isAtLeast } from '../support/etcd-release.ts';
 import type { RangeRequest } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
 import { etcdErrors } from './etcd-errors.ts';
-import { bytes, expectRefusal, isAtLeast, names, revision, useWorld, zero } from './world.ts';
+import { bytes, expectRefusal, names, revision, useWorld, zero } from './world.ts';
 
 export function rangeSuite(kind: TargetKind): void {
   const world = useWorld(kind);

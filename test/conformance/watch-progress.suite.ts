@@ -3,30 +3,18 @@
  * responses.
  */
 import { expect, test } from 'vitest';
+import { isPatched, progressNotifyFlag } from '../support/etcd-release.ts';
 import type { WatchResponse } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
-import {
-  createWatcher,
-  isAtLeast,
-  isPatched,
-  names,
-  nextEvents,
-  revision,
-  told,
-  useWorld,
-} from './world.ts';
+import { createWatcher, names, nextEvents, revision, told, useWorld } from './world.ts';
 
 const silenceMs = 200;
-
-const notifyInterval = isAtLeast(6)
-  ? '--watch-progress-notify-interval=300ms'
-  : '--experimental-watch-progress-notify-interval=300ms';
 
 /** Before 3.4.25 and 3.5.8 etcd answered at once, past events that were still under way. */
 const ordersProgress = isPatched({ 4: 25, 5: 8 });
 
 export function watchProgressSuite(kind: TargetKind): void {
-  const world = useWorld(kind, { args: [notifyInterval] });
+  const world = useWorld(kind, { args: [progressNotifyFlag('300ms')] });
 
   /** An etcd that does not order progress may send one response where none is expected. */
   function expectWithheld(answers: readonly WatchResponse[]): void {

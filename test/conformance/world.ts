@@ -2,10 +2,9 @@
  * What every case of the suite works with: one target per file, a client on it, and keys that no other case uses. The
  * few cases that read the whole key space empty it first. The cases of one file run one after another.
  */
-import { execFileSync } from 'node:child_process';
 import { afterAll, beforeAll, expect } from 'vitest';
 import { type CallOptions, type GrpcClient, grpcClient, refusal } from '../support/client.ts';
-import { type EtcdOptions, etcdBinary } from '../support/etcd.ts';
+import type { EtcdOptions } from '../support/etcd.ts';
 import type {
   Bytes,
   DeleteRangeRequest,
@@ -53,31 +52,6 @@ export function names(kvs: readonly { readonly key: Buffer }[]): string[] {
     const text = key.toString('latin1');
     return text.slice(text.indexOf('/') + 1);
   });
-}
-
-/** The version of the etcd under test, for example [3, 4, 23]. */
-export function etcdVersion(): readonly number[] {
-  const text = execFileSync(etcdBinary, ['--version'], { encoding: 'utf8' });
-  const found = /etcd Version: (\d+)\.(\d+)\.(\d+)/.exec(text);
-  if (found === null) throw new Error(`no version in: ${text}`);
-  return found.slice(1).map(Number);
-}
-
-/** Whether the etcd under test is of that minor version of v3 or a later one. */
-export function isAtLeast(minor: number): boolean {
-  return (etcdVersion()[1] ?? 0) >= minor;
-}
-
-/**
- * Whether the etcd under test has a change that came to older lines with a patch release: `{ 4: 28, 5: 10 }` for 3.4.28,
- * 3.5.10 and every line after those named.
- */
-export function isPatched(patches: Readonly<Record<number, number>>): boolean {
-  const [, minor = 0, patch = 0] = etcdVersion();
-  const first = patches[minor];
-  return first === undefined
-    ? Object.keys(patches).every((m) => Number(m) < minor)
-    : patch >= first;
 }
 
 export class World {

@@ -1,0 +1,34 @@
+/** The release of the etcd under test, for expectations that depend on it. */
+import { execFileSync } from 'node:child_process';
+import { etcdBinary } from './etcd.ts';
+
+/** The version of the etcd under test, for example [3, 4, 23]. */
+export function etcdVersion(): readonly number[] {
+  const text = execFileSync(etcdBinary, ['--version'], { encoding: 'utf8' });
+  const found = /etcd Version: (\d+)\.(\d+)\.(\d+)/.exec(text);
+  if (found === null) throw new Error(`no version in: ${text}`);
+  return found.slice(1).map(Number);
+}
+
+/** Whether the etcd under test is of that minor version of v3 or a later one. */
+export function isAtLeast(minor: number): boolean {
+  return (etcdVersion()[1] ?? 0) >= minor;
+}
+
+/**
+ * Whether the etcd under test has a change that came to older lines with a patch release: `{ 4: 28, 5: 10 }` for 3.4.28,
+ * 3.5.10 and every line after those named.
+ */
+export function isPatched(patches: Readonly<Record<number, number>>): boolean {
+  const [, minor = 0, patch = 0] = etcdVersion();
+  const first = patches[minor];
+  return first === undefined
+    ? Object.keys(patches).every((m) => Number(m) < minor)
+    : patch >= first;
+}
+
+/** How often etcd notifies idle watches of its progress. */
+export function progressNotifyFlag(interval: string): string {
+  const name = isAtLeast(6) ? 'watch' : 'experimental-watch';
+  return `--${name}-progress-notify-interval=${interval}`;
+}
