@@ -11,7 +11,7 @@ import { type RefusalName, reasonTrailer, refusal } from '../../call/refusals.ts
 import { type Method, method } from '../../etcd/methods.ts';
 import { revisionOf } from '../../etcd/response-header.ts';
 import { metadataValue } from '../../grpc/metadata.ts';
-import type { Status } from '../../grpc/status.ts';
+import { Code, type Status } from '../../grpc/status.ts';
 import type { Peer } from '../../grpc/transport.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
 import { contentOf } from '../stream/messages.ts';
@@ -86,6 +86,10 @@ export class TenantHub implements FeedHost, CatchUpHost {
   /** Begins a join. The watcher's stream is called when it can be created, or when it cannot. */
   join(watcher: Watcher): void {
     this.context.stats.watchers += 1;
+    this.#beginJoin(watcher);
+  }
+
+  #beginJoin(watcher: Watcher): void {
     const { spec } = watcher;
     if (spec.isEmpty || spec.startRevision < 0) {
       watcher.next = spec.startRevision;
@@ -328,12 +332,25 @@ export class TenantHub implements FeedHost, CatchUpHost {
 
   onCatchUpLost({ watcher }: CatchUp, status: Status): void {
     this.#catchUps.delete(watcher);
-    if (!watcher.isCreated || this.endsClientStreams(status)) {
+    const isPermanent = !watcher.isCreated && status.code !== Code.UNAVAILABLE;
+    if (isPermanent || this.endsClientStreams(status)) {
       watcher.stream.onStreamEnded(status);
       return;
     }
-    moveTo(watcher, WatcherState.DETACHED, this.context.stats);
-    this.context.clock.after(this.context.limits.backoffMsMin, () => this.resume(watcher));
+    const { clock, limits, stats } = this.context;
+    if (watcher.isCreated) {
+      moveTo(watcher, WatcherState.DETACHED, stats);
+      clock.after(limits.backoffMsMin, () => this.resume(watcher));
+      return;
+    }
+    moveTo(watcher, WatcherState.JOINING, stats);
+    // With a feed etcd has responded to the create: the watcher continues once its client has the response.
+    if (watcher.feed === null) clock.after(limits.backoffMsMin, () => this.#joinAgain(watcher));
+  }
+
+  /** The other watches of the stream do not end with this one. The stream bounds how long its creates wait. */
+  #joinAgain(watcher: Watcher): void {
+    if (watcher.state === WatcherState.JOINING) this.#beginJoin(watcher);
   }
 
   #openCatchUp(watcher: Watcher): void {

@@ -1,9 +1,11 @@
 /**
- * Failures of the upstream are invisible to clients: a stream ends only with Unavailable, and only while one of its creates
- * has no response, or because it requires a leader. A rejected create never shows a stale token of the proxy's login.
+ * Failures of the upstream are invisible to clients: a stream ends only with Unavailable, and only because one of its creates
+ * has waited too long for a response, or because it requires a leader. A rejected create never shows a stale token of the proxy's login.
  */
 import { Code } from '../../../src/grpc/status.ts';
 import type { Invariant } from './invariant.ts';
+
+const joinTimedOut = 'etcd did not respond to a watch in time';
 
 export const continuous: Invariant = {
   name: 'continuous',
@@ -14,8 +16,8 @@ export const continuous: Invariant = {
       if (status === null) continue;
       const isLeaderLost = requiresLeader && status.text === 'etcdserver: no leader';
       if (status.code !== Code.UNAVAILABLE) report(`${name}: ended with ${status.code}`);
-      else if (!isLeaderLost && creating.length === 0) {
-        report(`${name}: ended with "${status.text}" though it waited for nothing`);
+      else if (!isLeaderLost && (creating.length === 0 || status.text !== joinTimedOut)) {
+        report(`${name}: ended with "${status.text}", ${creating.length} creates were waiting`);
       }
     }
   },
