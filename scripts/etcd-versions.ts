@@ -4,6 +4,8 @@
  * no part. Ends with 1 when a line could not be built or a case failed; the other lines still run.
  *
  *     npm run test:versions -- [LINE …] [arguments of vitest]       for example: 3.7 test/conformance/range.test.ts
+ *
+ * With `--project` another project of vitest runs instead:          3.7 --project integration-measured shared-watches
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync } from 'node:fs';
@@ -77,7 +79,8 @@ function cannot(version: string, why: string): null {
 
 function passes(binary: string, args: readonly string[]): boolean {
   const vitest = join(root, 'node_modules', '.bin', 'vitest');
-  const { status } = spawnSync(vitest, ['run', '--project', 'conformance', ...args], {
+  const project = args.includes('--project') ? [] : ['--project', 'conformance'];
+  const { status } = spawnSync(vitest, ['run', ...project, ...args], {
     cwd: root,
     stdio: 'inherit',
     env: { ...process.env, ETCD_BINARY: binary },

@@ -32,3 +32,11 @@ export function progressNotifyFlag(interval: string): string {
   const name = isAtLeast(6) ? 'watch' : 'experimental-watch';
   return `--${name}-progress-notify-interval=${interval}`;
 }
+
+/**
+ * Whether a compaction keeps the deletions of its own revision. Earlier releases remove them, so that a watch which starts at
+ * that revision does not report them (etcd#18089, etcd#19179).
+ */
+export function keepsDeletionsAtCompaction(): boolean {
+  return isPatched({ 4: 36, 5: 18 });
+}

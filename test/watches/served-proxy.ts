@@ -1,0 +1,79 @@
+/** The proxy as a process of its own, with shared watches and a listener for each of several tenants. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Program } from '../support/program.ts';
+import { TemporaryDirectory } from '../support/temporary-directory.ts';
+
+const transport = process.env['ETCD_BULKHEAD_TRANSPORT'];
+const environment = transport === undefined ? undefined : { ETCD_BULKHEAD_TRANSPORT: transport };
+
+export interface ServedTenant {
+  readonly name: string;
+  readonly namespace: string;
+}
+
+export class ServedProxy implements Disposable {
+  /** Of the tenants, `host:port`, in their order. */
+  readonly addresses: readonly string[];
+  readonly #admin: string;
+  readonly #program: Program;
+  readonly #directory: TemporaryDirectory;
+
+  private constructor(
+    program: Program,
+    directory: TemporaryDirectory,
+    addresses: readonly string[],
+    admin: string,
+  ) {
+    this.#program = program;
+    this.#directory = directory;
+    this.addresses = addresses;
+    this.#admin = admin;
+  }
+
+  static async start(
+    endpoints: readonly string[],
+    tenants: readonly ServedTenant[],
+  ): Promise<ServedProxy> {
+    const directory = new TemporaryDirectory('watches');
+    const file = join(directory.path, 'config.json');
+    const listeners = tenants.map(({ name }, i) => ({
+      address: `127.0.0.${i + 1}:0`,
+      tenant: name,
+    }));
+    const shared = { 'share-watches': true, 'drain-window': '0s' };
+    writeFileSync(file, JSON.stringify({ endpoints, tenants, listeners, ...shared }));
+    const args = ['run', `--config=${file}`, '--admin-addr=127.0.0.1:0'];
+    const program = new Program(args, environment);
+    try {
+      const [line] = await program.printed('out', /^.*"event":"serving".*$/m);
+      const { addresses, admin } = JSON.parse(line) as { addresses: string[]; admin: string };
+      return new ServedProxy(program, directory, addresses, admin);
+    } catch (error) {
+      program[Symbol.dispose]();
+      directory[Symbol.dispose]();
+      throw error;
+    }
+  }
+
+  /** Lines of its log about bugs and about keys outside of a namespace. */
+  get faults(): string[] {
+    const { out, err } = this.#program;
+    return `${out}\n${err}`.split('\n').filter((line) => /"event":"(fault|.*violation)/.test(line));
+  }
+
+  /** Reads a metric by its name and, if it has labels, one of their values. */
+  async metrics(): Promise<(name: string, label?: string) => number> {
+    const page = await (await fetch(`http://${this.#admin}/metrics`)).text();
+    const lines = page.split('\n');
+    return (name, label = '') => {
+      const line = lines.find((each) => each.startsWith(name) && each.includes(label));
+      return Number(line?.split(' ').at(-1) ?? Number.NaN);
+    };
+  }
+
+  [Symbol.dispose](): void {
+    this.#program[Symbol.dispose]();
+    this.#directory[Symbol.dispose]();
+  }
+}
