@@ -23,7 +23,7 @@ import { percentile } from './statistics.ts';
 
 const ttlSeconds = 3;
 const everyMs = (ttlSeconds * 1_000) / 3;
-const opensAtOnceMax = 50;
+const grantsAtOnceMax = 50;
 const sliceMs = 10;
 const responsesWithinMs = 20_000;
 const frameHeadBytes = 9;
@@ -205,17 +205,18 @@ async function open(): Promise<KeepAliveStream> {
   return await KeepAliveStream.open(new URL(origin), ids, latenciesUs);
 }
 
-let renewedMs = performance.now();
+// Leases must not expire while others are being granted, however slow that is.
+const renewing = setInterval(() => {
+  for (const stream of streams) stream.renew();
+}, everyMs);
+const opensAtOnceMax = Math.max(1, Math.floor(grantsAtOnceMax / Number(leases)));
 for (let first = 0; first < Number(connections); first += opensAtOnceMax) {
   const count = Math.min(opensAtOnceMax, Number(connections) - first);
   const opened = await Promise.all(Array.from({ length: count }, open));
   for (const stream of opened) stream.renew();
   streams.push(...opened);
-  if (performance.now() - renewedMs < everyMs) continue;
-  // Leases must not expire while others are being granted.
-  renewedMs = performance.now();
-  for (const stream of streams) stream.renew();
 }
+clearInterval(renewing);
 await renewRounds(streams, 2);
 await allRenewed(streams);
 latenciesUs.length = 0;

@@ -6,7 +6,7 @@
 
 /**
  * What can be measured. `etcd` is etcd without a proxy, `node-gateway` the lower bound for a proxy in Node. The `bulkhead`
- * targets are the same program on its two transports, without shared watches, and with two worker processes.
+ * targets are the same program on its two transports, without shared watches and keepalives, and with two worker processes.
  */
 export const targetNames = [
   'etcd',

@@ -145,6 +145,6 @@ export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>
   // Shared watches are what the watch scenarios compare. They do not touch unary calls.
   'bulkhead-native': bulkhead('native', '--share-watches'),
   'bulkhead-grpc-js': bulkhead('grpc-js'),
-  'bulkhead-unshared': bulkhead('native', '--share-watches=false'),
+  'bulkhead-unshared': bulkhead('native', '--share-watches=false', '--share-keepalives=false'),
   'bulkhead-2-workers': bulkhead('native', '--share-watches', '--workers=2'),
 };

@@ -1,7 +1,10 @@
-/** Lease keepalives of a thousand clients with a connection and a stream each, one renewal per lease and second. */
+/**
+ * Lease keepalives of a thousand clients with a connection and a stream each, one renewal per lease and second: up to
+ * 10,000 keepalives per second.
+ */
 import type { Bar, KeepAliveCase, Scenario } from '../scenario.ts';
 
-const cases = [1, 5].map(
+const cases = [1, 5, 10].map(
   (leasesPerConnection): KeepAliveCase => ({
     kind: 'keep-alives',
     name: `1,000 clients, ${leasesPerConnection} leases each`,

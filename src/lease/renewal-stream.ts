@@ -14,6 +14,7 @@ import { endedCall } from '../grpc/call.ts';
 import { Code, type Status, status } from '../grpc/status.ts';
 import type { KeepAliveLimits } from './limits.ts';
 import type { Renewal } from './renewal.ts';
+import { RenewalQueue } from './renewal-queue.ts';
 
 export interface RenewalStreamOwner {
   onRenewed(stream: RenewalStream, renewal: Renewal, response: OwnedMessage<'store'>): void;
@@ -35,7 +36,8 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
   isRetiring = false;
   readonly #owner: RenewalStreamOwner;
   #requests: Requests<'store'> = endedCall;
-  #sent: Renewal[] = [];
+  /** Renewals without a response. */
+  readonly #sent = new RenewalQueue();
   /** Renewals in flight start with one and grow with the responses, so that a burst is spread over the streams. */
   #responses = 0;
   #isPaused = false;
@@ -54,7 +56,7 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
 
   /** Whether `renewal` is its only one without a response. */
   hasOnly(renewal: Renewal): boolean {
-    return this.#sent.length === 1 && this.#sent[0] === renewal;
+    return this.#sent.length === 1 && this.#sent.first === renewal;
   }
 
   /** It has received a response, so it reaches a member. */
@@ -70,8 +72,8 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
 
   /** For how long its oldest renewal has been in flight. */
   inFlightMs(nowMs: number): number {
-    const oldest = this.#sent[0];
-    return oldest === undefined ? 0 : nowMs - oldest.sentMs;
+    const { first } = this.#sent;
+    return first === null ? 0 : nowMs - first.sentMs;
   }
 
   attach(requests: Requests<'store'>): void {
@@ -99,8 +101,8 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
 
   deliver(message: OwnedMessage<'store'>): void {
     if (this.#isEnded) return;
-    const renewal = this.#sent[0];
-    if (renewal === undefined || !renewal.isRenewedBy(message)) {
+    const renewal = this.#sent.first;
+    if (renewal === null || !renewal.isRenewedBy(message)) {
       this.#fail(mismatched);
       return;
     }
@@ -141,8 +143,7 @@ export class RenewalStream implements Responses<'store'>, FaultHandler {
   }
 
   #takeSent(): readonly Renewal[] {
-    const sent = this.#sent;
-    this.#sent = [];
+    const sent = this.#sent.takeAll();
     for (const renewal of sent) renewal.isInFlight = false;
     return sent;
   }

@@ -23,7 +23,11 @@ export class KeepAliveRequest {
   failure: Status | null = null;
   /** Other requests have the same `response` object, so it is delivered as a shared message. */
   isShared = false;
+  /** Link of the list of the client stream. */
   after: KeepAliveRequest | null = null;
+  /** Links of the list of the renewal. */
+  joinedBefore: KeepAliveRequest | null = null;
+  joinedAfter: KeepAliveRequest | null = null;
 
   constructor(client: RequestOwner, arrivedMs: number) {
     this.client = client;
@@ -34,12 +38,13 @@ export class KeepAliveRequest {
 const requestIdField = 1;
 const responseIdField = 2;
 
+const none: readonly KeepAliveRequest[] = [];
+
 export class Renewal {
-  /** The bytes of the request as a string. Equal requests are one renewal. */
-  readonly key: string;
+  /** Equal requests are one renewal. */
   readonly request: Message<'store'>;
-  /** Empty once every client that wanted it has left. */
-  readonly requests: KeepAliveRequest[] = [];
+  /** `hashOf(request)`. */
+  readonly hash: number;
   /** It was sent, and its stream is open. */
   isInFlight = false;
   /** The next renewal of the same lease, which waits until this one has its response. */
@@ -50,21 +55,62 @@ export class Renewal {
   /** Links of the queue. */
   before: Renewal | null = null;
   after: Renewal | null = null;
+  /** Client requests in the order of their arrival, linked through themselves: an array would cost more than the renewal. */
+  #first: KeepAliveRequest | null = null;
+  #last: KeepAliveRequest | null = null;
 
-  constructor(key: string, request: Message<'store'>) {
-    this.key = key;
+  constructor(request: Message<'store'>, hash: number) {
     this.request = request;
+    this.hash = hash;
   }
 
+  /** Whether a client waits for it. */
+  get isWanted(): boolean {
+    return this.#first !== null;
+  }
+
+  /** Whether several requests wait for it. */
+  get isShared(): boolean {
+    return this.#first !== this.#last;
+  }
+
+  /** `request` must not be part of a renewal. */
   join(request: KeepAliveRequest): void {
     request.renewal = this;
-    this.requests.push(request);
+    request.joinedBefore = this.#last;
+    if (this.#last === null) this.#first = request;
+    else this.#last.joinedAfter = request;
+    this.#last = request;
   }
 
+  /** `request` must be part of this renewal. */
   leave(request: KeepAliveRequest): void {
-    const index = this.requests.indexOf(request);
-    if (index >= 0) this.requests.splice(index, 1);
+    const { joinedBefore, joinedAfter } = request;
+    if (joinedBefore === null) this.#first = joinedAfter;
+    else joinedBefore.joinedAfter = joinedAfter;
+    if (joinedAfter === null) this.#last = joinedBefore;
+    else joinedAfter.joinedBefore = joinedBefore;
+    request.joinedBefore = null;
+    request.joinedAfter = null;
     request.renewal = null;
+  }
+
+  /** Lets the oldest request leave and returns it; null if there is none. */
+  shift(): KeepAliveRequest | null {
+    const first = this.#first;
+    if (first !== null) this.leave(first);
+    return first;
+  }
+
+  /** A snapshot of the requests that have arrived by then. */
+  arrivedBy(ms: number): readonly KeepAliveRequest[] {
+    let request = this.#first;
+    if (request === null || request.arrivedMs > ms) return none;
+    const arrived: KeepAliveRequest[] = [];
+    for (; request !== null; request = request.joinedAfter) {
+      if (request.arrivedMs <= ms) arrived.push(request);
+    }
+    return arrived;
   }
 
   /** Whether `response` is for this lease. etcd echoes the ID. */

@@ -22,6 +22,7 @@ import type { KeepAliveContext } from './context.ts';
 import { type KeepAliveRequest, Renewal } from './renewal.ts';
 import { RenewalQueue } from './renewal-queue.ts';
 import type { RenewalStream } from './renewal-stream.ts';
+import { hashOf, RenewalTable } from './renewal-table.ts';
 import { classifyStreamEnd } from './stream-end.ts';
 import { type OpenStream, StreamPool, type StreamPoolOwner } from './stream-pool.ts';
 
@@ -32,7 +33,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
   readonly #requiresLeader: boolean;
   readonly #clients = new Set<ClientStream>();
   /** The renewal of each lease that is waiting or in flight. */
-  readonly #renewals = new Map<string, Renewal>();
+  readonly #renewals = new RenewalTable();
   readonly #queue = new RenewalQueue();
   readonly #streams: StreamPool;
   #isPumping = false;
@@ -64,24 +65,24 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
       const { renewal } = request;
       if (renewal === null) continue;
       renewal.leave(request);
-      if (renewal.requests.length === 0) this.#drop(renewal);
+      if (!renewal.isWanted) this.#drop(renewal);
     }
   }
 
   renew(message: Message<'store'>, request: KeepAliveRequest): void {
     this.#context.stats.requests += 1;
-    const key = latin1(message);
-    const current = this.#renewals.get(key);
-    if (current === undefined) {
-      const renewal = newRenewal(key, message);
+    const hash = hashOf(message);
+    const current = this.#renewals.find(message, hash);
+    if (current === null) {
+      const renewal = newRenewal(message, hash);
       renewal.join(request);
-      this.#renewals.set(key, renewal);
+      this.#renewals.add(renewal);
       this.#queue.push(renewal);
-      this.#pump();
+      this.#pumpAt(request.arrivedMs);
     } else if (!current.isInFlight) {
       current.join(request);
     } else {
-      current.next ??= newRenewal(key, message);
+      current.next ??= newRenewal(message, hash);
       current.next.join(request);
     }
   }
@@ -99,11 +100,9 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
     this.#streams.progressed(stream);
     this.#lastFailure = null;
     this.#finish(renewal);
-    const { requests } = renewal;
-    const isShared = requests.length > 1;
-    // A copy if there are several: a client that receives its response may leave, which changes the list.
-    for (const request of isShared ? [...requests] : requests) {
-      request.renewal = null;
+    const { isShared } = renewal;
+    // A client that receives its response may leave, and its other requests leave the renewal with it.
+    for (let request = renewal.shift(); request !== null; request = renewal.shift()) {
       request.response = response;
       request.isShared = isShared;
       request.client.onOutcome();
@@ -142,19 +141,20 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
   // ---- Renewals ----
 
   /** `renewal` is over. The next one of its lease may be sent. */
-  #finish({ key, next }: Renewal): void {
+  #finish(renewal: Renewal): void {
+    const { next } = renewal;
     if (next === null) {
-      this.#renewals.delete(key);
+      this.#renewals.remove(renewal);
       return;
     }
-    this.#renewals.set(key, next);
+    this.#renewals.replace(renewal, next);
     this.#queue.push(next);
   }
 
   /** No client waits for `renewal` any longer. */
   #drop(renewal: Renewal): void {
-    const { key, isInFlight } = renewal;
-    const current = this.#renewals.get(key);
+    const { request, hash, isInFlight } = renewal;
+    const current = this.#renewals.find(request, hash);
     if (current !== renewal) {
       if (current?.next === renewal) current.next = null;
     } else if (isInFlight) {
@@ -165,7 +165,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
       this.#finish(renewal);
       this.#pump();
     } else {
-      this.#renewals.delete(key);
+      this.#renewals.remove(renewal);
       this.#queue.remove(renewal);
     }
   }
@@ -175,14 +175,16 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
     this.#repeat(others);
     if (rejected === undefined) return;
     this.#finish(rejected);
-    for (const request of [...rejected.requests]) this.#fail(request, status);
+    for (let request = rejected.shift(); request !== null; request = rejected.shift()) {
+      this.#fail(request, status);
+    }
   }
 
   /** Ends the stream of a client, after the responses to its earlier requests. */
   #fail(request: KeepAliveRequest, status: Status): void {
     const { renewal } = request;
     renewal?.leave(request);
-    if (renewal?.requests.length === 0) this.#drop(renewal);
+    if (renewal?.isWanted === false) this.#drop(renewal);
     request.failure = status;
     request.client.onOutcome();
   }
@@ -190,11 +192,12 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
   /** Puts renewals that were in flight back in front of the queue. Requests that came later for a lease join. */
   #repeat(sent: readonly Renewal[]): void {
     for (const renewal of sent.toReversed()) {
-      if (renewal.requests.length === 0) {
+      if (!renewal.isWanted) {
         this.#finish(renewal);
         continue;
       }
-      for (const request of renewal.next?.requests ?? []) renewal.join(request);
+      const { next } = renewal;
+      for (let request = next?.shift(); request; request = next?.shift()) renewal.join(request);
       renewal.next = null;
       this.#queue.pushFront(renewal);
     }
@@ -202,11 +205,14 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
 
   /** Sends what can be sent. */
   #pump(): void {
+    if (this.#queue.first !== null) this.#pumpAt(this.#context.clock.nowMs());
+  }
+
+  #pumpAt(nowMs: number): void {
     // Sending may end a stream, which leads here again.
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
-      const nowMs = this.#context.clock.nowMs();
       while (this.#queue.first !== null) {
         const stream = this.#streams.take(nowMs);
         if (stream === null) return;
@@ -253,14 +259,14 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
   #failLate(nowMs: number): void {
     const { availability, holdMs, requestTimeoutMs } = this.#context;
     const isAvailable = availability.isAvailable(keepAlive);
-    for (const current of [...this.#renewals.values()]) {
+    for (const current of this.#renewals.values()) {
       const isHeld = !(current.isInFlight || isAvailable);
       const waitMsMax = isHeld ? Math.min(holdMs, requestTimeoutMs) : requestTimeoutMs;
       const status =
         this.#lastFailure ?? refusal(current.wasSent ? 'upstream-timeout' : 'upstream-lost');
       for (const renewal of [current, current.next]) {
-        for (const request of [...(renewal?.requests ?? [])]) {
-          if (nowMs - request.arrivedMs >= waitMsMax) this.#fail(request, status);
+        for (const request of renewal?.arrivedBy(nowMs - waitMsMax) ?? []) {
+          this.#fail(request, status);
         }
       }
     }
@@ -287,12 +293,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
   }
 }
 
-/** A copy of the request, which may lie in a connection's read buffer. */
-function newRenewal(key: string, message: Message<'store'>): Renewal {
-  return new Renewal(key, builtMessage(asOwned(Uint8Array.from(message))));
-}
-
-function latin1(message: Uint8Array): string {
-  const { buffer, byteOffset, length } = message;
-  return Buffer.from(buffer, byteOffset, length).toString('latin1');
+/** Of a copy of the request, which may lie in a connection's read buffer. */
+function newRenewal(message: Message<'store'>, hash: number): Renewal {
+  return new Renewal(builtMessage(asOwned(new Uint8Array(message))), hash);
 }

@@ -181,9 +181,10 @@ export class StreamPool {
 
   #mayOpen(nowMs: number): boolean {
     const { stats, limits } = this.#context;
-    if (!this.#canReachEtcd(nowMs)) return false;
-    if (this.isEmpty) return true;
-    return stats.upstreamStreams < limits.streamsMax && nowMs >= this.#spareAtMs;
+    // The streams first: with all of them open, which is usual, that is the whole test.
+    if (!this.isEmpty && stats.upstreamStreams >= limits.streamsMax) return false;
+    if (!this.isEmpty && nowMs < this.#spareAtMs) return false;
+    return this.#canReachEtcd(nowMs);
   }
 
   #canReachEtcd(nowMs: number): boolean {

@@ -7,6 +7,7 @@ import { builtMessage, type Message, type OwnedMessage, tenantOf } from '../../c
 import { ForwardingResponses } from '../../call/forwarding.ts';
 import { isVisibleId } from '../../etcd/lease-id.ts';
 import { replaceVarintField, varintField } from '../../protobuf/varint-field.ts';
+import { LeaseVarint } from '../../rewrite/lease-varint.ts';
 import type { ToUnary } from '../handler.ts';
 import { rewritten } from '../unary.ts';
 
@@ -14,11 +15,25 @@ import { rewritten } from '../unary.ts';
 const requestIdField = 1;
 /** In their responses. */
 const responseIdField = 2;
+/** The first byte of a request that consists of its ID. */
+const requestIdTag = requestIdField << 3;
+const varint = new LeaseVarint();
 
 /** The ID that a request names if no lease of a tenant can have it; null for all others, malformed ones included. */
 export function impossibleId(request: Message<'tenant'>): bigint | null {
+  if (isPossibleIdAlone(request)) return null;
   const id = varintField(request, requestIdField);
   return typeof id === 'string' || isVisibleId(id) ? null : id;
+}
+
+/** Whether the request consists of an ID that a lease of a tenant can have. True for nearly all, and needs no bigint. */
+function isPossibleIdAlone(request: Uint8Array): boolean {
+  return (
+    request[0] === requestIdTag &&
+    varint.read(request, 1, request.length) &&
+    varint.end === request.length &&
+    varint.isVisible
+  );
 }
 
 /** LeaseTimeToLive. */
