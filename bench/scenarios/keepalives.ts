@@ -4,7 +4,7 @@
  */
 import type { Bar, KeepAliveCase, Scenario } from '../scenario.ts';
 
-const cases = [1, 5, 10].map(
+const cases = [10, 5, 1].map(
   (leasesPerConnection): KeepAliveCase => ({
     kind: 'keep-alives',
     name: `1,000 clients, ${leasesPerConnection} leases each`,

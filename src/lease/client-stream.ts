@@ -1,6 +1,6 @@
 /**
  * One client's LeaseKeepAlive stream. It keeps the order of the client's requests: responses that arrive early wait for those
- * before them. It ends with OK after the last response if the client has half-closed, as etcd does. Backpressure of the
+ * before them. Responses to requests that the client has sent together leave together, if the last one is not late. It ends with OK after the last response if the client has half-closed, as etcd does. Backpressure of the
  * client holds its responses here. What is held is bounded: a client with too many requests is paused, and a request that is
  * too large ends the stream.
  */
@@ -9,6 +9,7 @@ import { refusal } from '../call/refusals.ts';
 import { ok, type Status } from '../grpc/status.ts';
 import { Deadline } from '../runtime/deadlines.ts';
 import type { KeepAliveContext } from './context.ts';
+import type { Gatherer } from './gathering.ts';
 import { KeepAliveRequest, type RequestOwner } from './renewal.ts';
 
 /** Renews leases for client streams. */
@@ -18,11 +19,13 @@ export interface ClientRenewals {
   remove(client: ClientStream, first: KeepAliveRequest | null): void;
   /** `request` waits for a renewal of the lease in `message` that is not sent yet. */
   renew(message: Message<'store'>, request: KeepAliveRequest): void;
+  /** `client` has responses to deliver that wait for others. */
+  gather(client: Gatherer): void;
 }
 
 const noHead = new Uint8Array(0);
 
-export class ClientStream extends Deadline implements Requests<'store'>, RequestOwner {
+export class ClientStream extends Deadline implements Requests<'store'>, RequestOwner, Gatherer {
   readonly #context: KeepAliveContext;
   readonly #renewer: ClientRenewals;
   readonly #call: Call;
@@ -31,6 +34,10 @@ export class ClientStream extends Deadline implements Requests<'store'>, Request
   #first: KeepAliveRequest | null = null;
   #last: KeepAliveRequest | null = null;
   #count = 0;
+  /** Requests without a response or a failure. */
+  #waiting = 0;
+  /** A response waits for others. */
+  #isGathering = false;
   #isEnded = false;
   #isHalfClosed = false;
   /** The client applies backpressure. */
@@ -69,6 +76,7 @@ export class ClientStream extends Deadline implements Requests<'store'>, Request
     else this.#last.after = request;
     this.#last = request;
     this.#count += 1;
+    this.#waiting += 1;
     this.#pauseClient();
     if (!this.#isEnded) this.#renewer.renew(message, request);
   }
@@ -76,7 +84,7 @@ export class ClientStream extends Deadline implements Requests<'store'>, Request
   halfClose(): void {
     if (this.#isEnded) return;
     this.#isHalfClosed = true;
-    this.onOutcome();
+    this.#deliver();
   }
 
   cancel(): void {
@@ -89,25 +97,47 @@ export class ClientStream extends Deadline implements Requests<'store'>, Request
 
   resumeResponses(): void {
     this.#isPaused = false;
-    this.onOutcome();
+    this.#deliver();
   }
 
   override onDeadline(): void {
     this.abort(refusal('deadline-passed'));
   }
 
-  /** Ends the stream now, whatever it waits for. */
+  /** Ends the stream now, whatever it waits for. Responses that have arrived precede the status. */
   abort(status: Status): void {
     if (this.#isEnded) return;
     try {
-      this.#finish(status);
+      this.#flush();
+      if (!this.#isEnded) this.#finish(status);
     } catch (error) {
       this.#call.fault(error);
     }
   }
 
-  /** A request of this stream has its response or has failed. Delivers what is next in order. Throws nothing. */
-  onOutcome(): void {
+  /**
+   * A client renews its leases together, but their responses arrive one by one. A write for each of them would cost more than
+   * all the rest. So they leave together, or after a while if the last one is late.
+   */
+  onOutcome(request: KeepAliveRequest): void {
+    if (this.#isEnded) return;
+    this.#waiting -= 1;
+    // A paused client cannot send the requests that would be worth waiting for.
+    if (this.#waiting === 0 || request.failure !== null || this.#hasPausedClient) {
+      this.#deliver();
+    } else if (!this.#isGathering) {
+      this.#isGathering = true;
+      this.#renewer.gather(this);
+    }
+  }
+
+  onGathered(): void {
+    this.#isGathering = false;
+    this.#deliver();
+  }
+
+  /** Delivers what is next in order. Throws nothing. */
+  #deliver(): void {
     if (this.#isEnded) return;
     try {
       this.#flush();

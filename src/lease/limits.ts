@@ -23,6 +23,8 @@ export interface KeepAliveLimits {
   readonly requestsPerClientMax: number;
   /** A request is kept until its lease is renewed, with unknown fields. A larger one ends its client stream. */
   readonly requestBytesMax: number;
+  /** A response waits up to this long for those to the other requests of its client, so that all leave in one write. */
+  readonly gatherMs: number;
   /** How often stalled streams and late renewals are looked for. */
   readonly tickMs: number;
 }
@@ -42,5 +44,6 @@ export const keepAliveLimits: KeepAliveLimits = {
   lingerMs: 10_000,
   requestsPerClientMax: 64,
   requestBytesMax: 1 << 10,
+  gatherMs: 10,
   tickMs: 250,
 };

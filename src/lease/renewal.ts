@@ -9,8 +9,8 @@ import { varintField } from '../protobuf/varint-field.ts';
 
 /** The client stream of a request. */
 export interface RequestOwner {
-  /** A request of the stream has its response or has failed. Throws nothing. */
-  onOutcome(): void;
+  /** `request` has its response or has failed. Throws nothing. */
+  onOutcome(request: KeepAliveRequest): void;
 }
 
 /** One request on a client stream, a link in the list of its stream. Responses leave in the order of that list. */

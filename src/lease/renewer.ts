@@ -19,6 +19,7 @@ import type { CancelTimer } from '../runtime/clock.ts';
 import { asOwned } from '../runtime/owned-bytes.ts';
 import type { ClientRenewals, ClientStream } from './client-stream.ts';
 import type { KeepAliveContext } from './context.ts';
+import { type Gatherer, Gathering } from './gathering.ts';
 import { type KeepAliveRequest, Renewal } from './renewal.ts';
 import { RenewalQueue } from './renewal-queue.ts';
 import type { RenewalStream } from './renewal-stream.ts';
@@ -36,6 +37,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
   readonly #renewals = new RenewalTable();
   readonly #queue = new RenewalQueue();
   readonly #streams: StreamPool;
+  readonly #gathering: Gathering;
   #isPumping = false;
   #isClosed = false;
   /** How etcd itself ended a stream since the last response, for clients that do not wait any longer. */
@@ -49,6 +51,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
     this.#context = context;
     this.#requiresLeader = requiresLeader;
     this.#streams = new StreamPool(context, this, openStream);
+    this.#gathering = new Gathering(context);
   }
 
   add(client: ClientStream): void {
@@ -87,10 +90,15 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
     }
   }
 
+  gather(client: Gatherer): void {
+    this.#gathering.add(client);
+  }
+
   /** Ends every upstream stream. Clients are ended by the layers above. */
   close(): void {
     this.#isClosed = true;
     this.#cancelTick?.();
+    this.#gathering.close();
     this.#streams.closeAll();
   }
 
@@ -105,7 +113,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
     for (let request = renewal.shift(); request !== null; request = renewal.shift()) {
       request.response = response;
       request.isShared = isShared;
-      request.client.onOutcome();
+      request.client.onOutcome(request);
     }
     this.#streams.closeRetired(stream);
     this.#pump();
@@ -186,7 +194,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
     renewal?.leave(request);
     if (renewal?.isWanted === false) this.#drop(renewal);
     request.failure = status;
-    request.client.onOutcome();
+    request.client.onOutcome(request);
   }
 
   /** Puts renewals that were in flight back in front of the queue. Requests that came later for a lease join. */

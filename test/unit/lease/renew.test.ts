@@ -120,6 +120,59 @@ describe('a client stream', () => {
     expect(client.received).toEqual([`${a}:60`, `${b}:60`]);
   });
 
+  test('gets the responses to requests that it has sent together in one go', () => {
+    const setup = new KeepAliveSetup();
+    const client = setup.client();
+    client.renew(a, b);
+    const [first, second] = setup.open;
+    if (first === undefined || second === undefined) throw new Error('one stream');
+    respond(first, a);
+    expect(client.received).toEqual([]);
+    respond(second, b);
+    expect(client.received).toEqual([`${a}:60`, `${b}:60`]);
+  });
+
+  test('does not wait for a late response before it gets the others', () => {
+    const setup = new KeepAliveSetup();
+    const client = setup.client();
+    client.renew(a, b, c);
+    const [first, second, third] = setup.open;
+    if (first === undefined || second === undefined) throw new Error('one stream');
+    respond(first, a);
+    setup.clock.advance(5);
+    respond(second, b);
+    expect(client.received).toEqual([]);
+    setup.clock.advance(5);
+    expect(client.received).toEqual([`${a}:60`, `${b}:60`]);
+    setup.clock.advance(100);
+    if (third !== undefined) respond(third, c);
+    expect(client.received).toEqual([`${a}:60`, `${b}:60`, `${c}:60`]);
+  });
+
+  test('that reaches its deadline gets the responses that have arrived', () => {
+    const setup = new KeepAliveSetup({ gatherMs: 1_000 });
+    const client = setup.client({ deadlineMs: setup.clock.nowMs() + 100 });
+    client.renew(a, b);
+    const [first] = setup.open;
+    if (first !== undefined) respond(first, a);
+    expect(client.received).toEqual([]);
+    setup.clock.advance(200);
+    expect(client.received).toEqual([`${a}:60`]);
+    expect(client.code).toBe(Code.DEADLINE_EXCEEDED);
+  });
+
+  test('that leaves while a response waits for another one gets none', () => {
+    const setup = new KeepAliveSetup();
+    const client = setup.client();
+    client.renew(a, b);
+    const [first] = setup.open;
+    if (first !== undefined) respond(first, a);
+    client.requests?.cancel();
+    setup.clock.advance(1_000);
+    expect(client.received).toEqual([]);
+    expect(setup.faults).toEqual([]);
+  });
+
   test('gets its remaining responses after it has half-closed, then OK', () => {
     const setup = new KeepAliveSetup();
     const client = setup.client();
