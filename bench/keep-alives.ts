@@ -84,6 +84,7 @@ class KeepAliveStream {
   readonly #latenciesUs: number[];
   #received: Buffer = Buffer.alloc(0);
   #data: Buffer = Buffer.alloc(0);
+  renewedMs = 0;
   /** When each renewal without a response was sent, oldest first. */
   readonly #sentMs: number[] = [];
 
@@ -117,6 +118,7 @@ class KeepAliveStream {
 
   renew(): void {
     const nowMs = performance.now();
+    this.renewedMs = nowMs;
     for (let i = 0; i < this.#leases; i += 1) this.#sentMs.push(nowMs);
     this.#socket.write(this.#requests);
   }
@@ -205,10 +207,11 @@ async function open(): Promise<KeepAliveStream> {
   return await KeepAliveStream.open(new URL(origin), ids, latenciesUs);
 }
 
-// Leases must not expire while others are being granted, however slow that is.
+// Leases must not expire while others are being granted. They are renewed one by one, because etcd needs seconds for all at once.
 const renewing = setInterval(() => {
-  for (const stream of streams) stream.renew();
-}, everyMs);
+  const dueMs = performance.now() - everyMs;
+  for (const stream of streams) if (stream.renewedMs <= dueMs) stream.renew();
+}, sliceMs);
 const opensAtOnceMax = Math.max(1, Math.floor(grantsAtOnceMax / Number(leases)));
 for (let first = 0; first < Number(connections); first += opensAtOnceMax) {
   const count = Math.min(opensAtOnceMax, Number(connections) - first);
