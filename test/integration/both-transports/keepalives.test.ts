@@ -101,29 +101,42 @@ describe('three members', () => {
       renewing.every(({ renewals }, i) => renewals > (before[i] ?? 0) + 1),
     );
     expect(await stopAll(renewing)).toEqual([null]);
-    expect(await metric(proxy, 'etcd_bulkhead_keepalive_upstream_streams')).toBeLessThanOrEqual(3);
+    // Streams that were added while etcd was slow are closed one by one.
+    await until('the usual number of streams', async () => {
+      const streams = await metric(proxy, 'etcd_bulkhead_keepalive_upstream_streams');
+      return streams !== null && streams <= 3;
+    });
   }
 
   test('no lease expires and no stream ends when a follower dies', async () => {
     const leader = await cluster.leader();
     const follower = cluster.members.find((member) => member !== leader);
-    await surviving(async () => follower?.kill(), 6);
-    await follower?.restart();
+    try {
+      await surviving(async () => follower?.kill(), 6);
+    } finally {
+      await follower?.restart();
+    }
   });
 
   test('no lease expires and no stream ends when the leader dies', async () => {
     const leader = await cluster.leader();
-    await surviving(() => leader.kill(), 6);
-    await leader.restart();
+    try {
+      await surviving(() => leader.kill(), 6);
+    } finally {
+      await leader.restart();
+    }
   });
 
   test('no lease expires and no stream ends when a follower hangs', async () => {
     const leader = await cluster.leader();
     const follower = cluster.members.find((member) => member !== leader);
-    await surviving(async () => {
-      follower?.pause();
-      await sleep(6_000);
-    }, 10);
-    follower?.resume();
+    try {
+      await surviving(async () => {
+        follower?.pause();
+        await sleep(6_000);
+      }, 10);
+    } finally {
+      follower?.resume();
+    }
   });
 });
