@@ -38,6 +38,8 @@ export class ClientConnection implements Role {
   readonly traits = traits;
   /** Servers open no streams, because push is disabled. */
   readonly lastPeerStreamId = 0;
+  /** Whether the server has responded to a request. */
+  hasResponded = false;
   readonly #owner: ClientConnectionOwner;
   readonly #waiting = new WaitingStreams();
   #isGoingAway = false;
@@ -140,6 +142,7 @@ export class ClientConnection implements Role {
       return;
     }
     if (isInformational) return;
+    this.hasResponded = true;
     stream.state |= ended
       ? StreamState.HEADERS_SEEN | StreamState.REMOTE_ENDED
       : StreamState.HEADERS_SEEN;

@@ -1,6 +1,6 @@
 /**
- * The client side of the native transport. A channel keeps one connection to one address and reconnects after each loss, with
- * exponential backoff and jitter.
+ * The client side of the native transport. A channel keeps one connection to one address and reconnects after each loss: at
+ * once if the connection has carried a response, otherwise with exponential backoff and jitter.
  */
 import { ClientConnection, type ClientConnectionOwner } from '../../http2/client-connection.ts';
 import { ErrorCode } from '../../http2/frame.ts';
@@ -31,7 +31,7 @@ import { RequestTemplates, timeoutField } from './request-templates.ts';
 
 const reconnectGrowth = 1.6;
 const reconnectJitter = 0.2;
-/** A channel that was ready for this long reconnects without backoff. */
+/** A connection without a response that was ready for this long is reopened without backoff. */
 const stableMs = 3_000;
 
 /** Memory of all incomplete responses: several of the largest that etcd could send. */
@@ -154,7 +154,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
       },
       onFailure: (reason) => {
         this.#attempt = null;
-        this.#onLoss(reason);
+        this.#onLoss(reason, false);
       },
     });
   }
@@ -166,7 +166,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
     const connection = this.#connection;
     this.#connection = null;
     connection?.close(reason);
-    this.#onLoss(reason);
+    this.#onLoss(reason, false);
   }
 
   onReady(connection: ClientConnection): void {
@@ -183,21 +183,23 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
     this.#draining.add(connection);
     // gRPC proposal A8: a client that pinged too often doubles its interval.
     if (code === ErrorCode.ENHANCE_YOUR_CALM) this.#keepaliveMs *= 2;
-    this.#onLoss(text === '' ? 'the server is going away' : `the server is going away: ${text}`);
+    const reason = text === '' ? 'the server is going away' : `the server is going away: ${text}`;
+    this.#onLoss(reason, connection.hasResponded);
   }
 
   onClosed(connection: ClientConnection): void {
     this.#draining.delete(connection);
     if (connection !== this.#connection) return;
     this.#connection = null;
-    this.#onLoss(connection.failure);
+    this.#onLoss(connection.failure, connection.hasResponded);
   }
 
-  #onLoss(reason: string): void {
+  #onLoss(reason: string, hasResponded: boolean): void {
     if (this.state === 'closed') return;
     this.#cancelTimer();
     const { clock, random } = this.#options;
-    const wasStable = this.state === 'ready' && clock.nowMs() - this.#readyAtMs >= stableMs;
+    const wasStable =
+      this.state === 'ready' && (hasResponded || clock.nowMs() - this.#readyAtMs >= stableMs);
     if (wasStable) this.#backoffMs = reconnectMsMin;
     const delayMs = wasStable ? 0 : jittered(random, this.#backoffMs, reconnectJitter);
     if (!wasStable) {

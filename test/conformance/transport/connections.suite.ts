@@ -87,6 +87,35 @@ export function connectionsSuite(kind: PairKind): void {
     channel.close();
   });
 
+  test('a connection that has carried a response is reopened at once, however often it is lost', async () => {
+    await using loop = await Loop.open(kind);
+    await using relay = await Relay.to(loop.listener.address);
+    loop.handler.onCall = (call) => call.echo();
+    const address = { host: '127.0.0.1', port: Number(relay.address.split(':').at(-1)) };
+    const channel = await loop.dial({ address });
+    let losses = 0;
+    let waitedMs = 0;
+    channel.onState = () => {
+      if (channel.state === 'failed') {
+        losses += 1;
+        waitedMs -= performance.now();
+      }
+      if (channel.state === 'connecting') waitedMs += performance.now();
+    };
+    try {
+      for (let loss = 0; loss < 6; loss += 1) {
+        expect(await loop.unary('x', {}, channel).ended()).toMatchObject({ code: Code.OK });
+        relay.cut();
+        await until('loss', () => losses > loss);
+        await ready(channel);
+      }
+      // With a growing delay these would be more than 2 s.
+      expect(waitedMs).toBeLessThan(500);
+    } finally {
+      channel.close();
+    }
+  });
+
   test('closing a channel loses its open calls', async () => {
     await using loop = await Loop.open(kind);
     const caller = loop.stream();
