@@ -15,6 +15,8 @@ export interface HubLimits {
   readonly progressGraceMs: number;
   readonly backoffMsMin: number;
   readonly backoffMsMax: number;
+  /** A fence without a response for this long has failed. Shorter than `joinTimeoutMs`, so that the join continues without it. */
+  readonly fenceTimeoutMs: number;
   /** A join that etcd has not responded to for this long ends its client stream with Unavailable. */
   readonly joinTimeoutMs: number;
   /** A new feed starts at the revision a client asks for if it is at most this far behind; else that client catches up privately. */
@@ -62,6 +64,7 @@ export const hubLimits: HubLimits = {
   progressGraceMs: 20,
   backoffMsMin: 50,
   backoffMsMax: 3_000,
+  fenceTimeoutMs: 3_000,
   joinTimeoutMs: 10_000,
   backlogRevisionsMax: 1_000,
   watchesPerStreamMax: 512,

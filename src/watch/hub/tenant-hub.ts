@@ -66,8 +66,9 @@ export class TenantHub implements FeedHost, CatchUpHost {
     this.history = options.history;
     this.tenant = tenant;
     this.fence = new Fence(options.next, (fenceMethod) => {
-      this.context.stats.fences += 1;
-      return this.#newCall(fenceMethod);
+      const { clock, limits, stats } = this.context;
+      stats.fences += 1;
+      return this.#newCall(fenceMethod, clock.nowMs() + limits.fenceTimeoutMs);
     });
   }
 
@@ -399,9 +400,8 @@ export class TenantHub implements FeedHost, CatchUpHost {
     return stream;
   }
 
-  #newCall(ofMethod: Method): Call {
+  #newCall(ofMethod: Method, deadlineMs = Number.POSITIVE_INFINITY): Call {
     const metadata = this.#options.requiresLeader ? ['hasleader', 'true'] : [];
-    const deadlineMs = Number.POSITIVE_INFINITY;
     const call = new Call({ method: ofMethod, metadata, deadlineMs, peer: ownPeer });
     call.tenant = this.tenant;
     call.faultHandler = this.context;
