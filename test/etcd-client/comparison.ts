@@ -13,7 +13,10 @@ export interface Finding {
   readonly text: string;
 }
 
-/** A test that depends on time can fail on a busy machine, so a failure is repeated. */
+/**
+ * A test that depends on time can fail on a busy machine. The framework skips a test if the process does not become idle within
+ * 10 ms.
+ */
 const attemptsMax = 3;
 
 /** The result for the test itself, or one for each mode that differs. `logs` is a folder for the output of the runs. */
@@ -27,7 +30,7 @@ export async function compare(
 
   const expected = await attempts(
     (attempt) => run(direct, attempt),
-    (outcomes) => outcomes.get(test) !== 'FAIL',
+    (outcomes) => outcomes.get(test) === 'PASS',
   );
   const findings: Finding[] = [];
   for (const mode of proxiedModes(test)) {

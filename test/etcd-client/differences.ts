@@ -21,4 +21,8 @@ export const differencesOfSharedWatches: ReadonlyMap<string, string> = new Map([
   ['TestWatchFragmentEnableWithGRPCLimit', mergedBytes],
   ['TestV3WatchCloseCancelRace', lingering],
   ['TestWatchCancelOnServer', lingering],
+  [
+    'TestWatchWithRequireLeader',
+    "the watch works, but etcd's metric of client versions, which the test reads, does not count the proxy's own streams",
+  ],
 ]);
