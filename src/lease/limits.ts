@@ -13,7 +13,7 @@ export interface KeepAliveLimits {
   readonly stallMsMax: number;
   readonly backoffMsMin: number;
   readonly backoffMsMax: number;
-  /** After a stream was lost, no stream is opened beside a working one for this long. */
+  /** After a stream was lost, no stream is opened beside a working one, or without a renewal, for this long. */
   readonly sparePauseMs: number;
   /** A stream that is this old is replaced, so that a member that was restarted gets its share of streams again. */
   readonly streamAgeMsMax: number;

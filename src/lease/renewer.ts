@@ -7,7 +7,8 @@
  * - A lost stream is replaced, and its renewals are sent again: a renewal is idempotent. Clients notice only if that takes
  *   longer than `requestTimeoutMs`, or `holdMs` while no endpoint takes keepalives.
  * - A renewal that etcd rejects ends the streams of its clients, and no others.
- * - "No leader" ends the streams of all clients that require a leader, unless another member still renews.
+ * - "No leader" ends the streams of all clients that require a leader, unless another member still renews. So that etcd can
+ *   report it, one stream is open while there is such a client.
  *
  *   renewal: waiting ─sent→ in flight ─response→ done;  in flight ─stream lost→ waiting
  */
@@ -42,6 +43,8 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
   #isClosed = false;
   /** How etcd itself ended a stream since the last response, for clients that do not wait any longer. */
   #lastFailure: Status | null = null;
+  /** When a stream was lost. */
+  #lostMs = Number.NEGATIVE_INFINITY;
   #idleSinceMs = 0;
   #tickDueMs = 0;
   #cancelTick: CancelTimer | null = null;
@@ -126,6 +129,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
     else this.#repeat(sent);
     const isFailure = status.origin === 'peer' && status.code !== Code.OK;
     if (end !== 'renewal' && isFailure) this.#lastFailure = status;
+    if (end === 'lost') this.#lostMs = this.#context.clock.nowMs();
     // A rejected renewal says nothing about the member: no backoff, or other leases would wait.
     if (end !== 'renewal' || sent.length === 0) this.#streams.backOff();
     if (end === 'no-leader' && this.#requiresLeader && !this.#streams.hasConfirmed) {
@@ -261,6 +265,16 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
     if (this.#isSlow(nowMs)) this.#streams.addForSlow(nowMs);
     else this.#streams.closeSpare(nowMs, this.#isUnused(nowMs));
     this.#pump();
+    this.#observeLeader(nowMs);
+  }
+
+  /**
+   * A stream that requires a leader reports its loss, also for clients without a renewal. After a lost stream there may be an
+   * election, during which etcd rejects such a stream.
+   */
+  #observeLeader(nowMs: number): void {
+    if (!this.#requiresLeader || this.#clients.size === 0 || !this.#streams.isEmpty) return;
+    if (nowMs - this.#lostMs >= this.#context.limits.sparePauseMs) this.#streams.take(nowMs);
   }
 
   /** Ends the streams of clients that have waited too long. */

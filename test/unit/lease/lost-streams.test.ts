@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { Code, ok, status } from '../../../src/grpc/status.ts';
+import { keepAliveLimits } from '../../../src/lease/limits.ts';
 import { classifyStreamEnd } from '../../../src/lease/stream-end.ts';
 import { holdMs, KeepAliveSetup, lease, requestTimeoutMs, respond, sentOn } from './setup.ts';
 
@@ -242,6 +243,32 @@ describe('an error of etcd', () => {
       expect([client.code, client.text]).toEqual([Code.UNAVAILABLE, 'etcdserver: no leader']);
     }
     expect(other.status).toBeNull();
+  });
+
+  test('"no leader" ends a stream that requires a leader, also before its first request', () => {
+    const setup = new KeepAliveSetup();
+    const [requiring, other] = [setup.client({ metadata: ['hasleader', 'true'] }), setup.client()];
+    setup.clock.advance(keepAliveLimits.tickMs);
+    expect(setup.open).toHaveLength(1);
+    setup.etcd.last.fail(Code.UNAVAILABLE, 'etcdserver: no leader');
+    expect([requiring.code, requiring.text]).toEqual([Code.UNAVAILABLE, 'etcdserver: no leader']);
+    expect(other.status).toBeNull();
+    setup.clock.advance(10_000);
+    expect(setup.open).toHaveLength(0);
+  });
+
+  test('leaves a client that requires a leader alone while the other members elect one', () => {
+    const setup = new KeepAliveSetup();
+    const client = setup.client({ metadata: ['hasleader', 'true'] });
+    client.renew(a);
+    respond(setup.etcd.last, a);
+    setup.etcd.last.end(lost);
+    setup.etcd.onCall = (call) => call.fail(Code.UNAVAILABLE, 'etcdserver: no leader');
+    setup.clock.advance(3_000);
+    expect(client.status).toBeNull();
+    // An etcd that has no leader for longer ends the streams that require one.
+    setup.clock.advance(keepAliveLimits.sparePauseMs);
+    expect(client.text).toBe('etcdserver: no leader');
   });
 
   test('"no leader" ends no stream that does not require one, and is retried', () => {
