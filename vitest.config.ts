@@ -35,10 +35,10 @@ export default defineConfig({
       {
         test: {
           ...withEtcd,
-          // The watch protocol once more, with watches that share feeds.
-          name: 'conformance-shared',
+          // The watch protocol once more, with a watch at etcd for each watch of a client.
+          name: 'conformance-unshared',
           include: ['test/conformance/{watch,watch-progress,compact}.test.ts'],
-          env: { ETCD_BULKHEAD_SHARE_WATCHES: 'true' },
+          env: { ETCD_BULKHEAD_SHARE_WATCHES: 'false' },
           testTimeout: 30_000,
         },
       },
@@ -64,13 +64,14 @@ export default defineConfig({
       {
         test: {
           ...withEtcd,
-          // What watches take part in once more, with watches that share feeds.
-          name: 'integration-shared',
+          // What watches take part in once more, with a watch at etcd for each watch of a client.
+          name: 'integration-unshared',
           include: [
             'test/{isolation,differential}/**/*.test.ts',
             'test/integration/both-transports/failover.test.ts',
+            'test/integration/leak.test.ts',
           ],
-          env: { ETCD_BULKHEAD_SHARE_WATCHES: 'true' },
+          env: { ETCD_BULKHEAD_SHARE_WATCHES: 'false' },
           testTimeout: 120_000,
         },
       },

@@ -142,9 +142,8 @@ export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>
       return ['haproxy', '-db', '-f', placement.configFile];
     },
   },
-  // Shared watches are what the watch scenarios compare. They do not touch unary calls.
-  'bulkhead-native': bulkhead('native', '--share-watches'),
+  'bulkhead-native': bulkhead('native'),
   'bulkhead-grpc-js': bulkhead('grpc-js'),
   'bulkhead-unshared': bulkhead('native', '--share-watches=false', '--share-keepalives=false'),
-  'bulkhead-2-workers': bulkhead('native', '--share-watches', '--workers=2'),
+  'bulkhead-2-workers': bulkhead('native', '--workers=2'),
 };

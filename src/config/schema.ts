@@ -303,7 +303,7 @@ export const schema = {
   },
   'share-watches': {
     kind: 'boolean',
-    default: 'false',
+    default: 'true',
     section: 'namespace',
     reload: 'applied',
     doc: 'Let all watches of a tenant on one range share one watch at etcd. If false, each client watch is a watch at etcd.',

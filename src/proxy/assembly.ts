@@ -78,7 +78,7 @@ export class Assembly {
     this.streams = new OpenStreams(this.clock);
     this.upstream = this.#buildUpstream(config, transport);
     this.hold = new Hold(this.upstream);
-    this.hub = this.#buildHub();
+    this.hub = this.#buildHub(config);
     this.keepAlives = this.#buildKeepAlives(config);
     this.metrics = new Metrics({
       upstream: () => this.upstream.snapshot(),
@@ -110,13 +110,14 @@ export class Assembly {
     });
   }
 
-  #buildHub(): WatchHub {
+  #buildHub({ holdMs }: Config): WatchHub {
     const { clock, random, upstream } = this;
     return new WatchHub({
       clock,
       random,
       defer: deferToTurn,
       limits: hubLimits,
+      holdMs,
       stats: new HubStats(),
       ordersProgress: () => upstream.everyVersion(ordersProgress),
       onFault: this.#onFault,

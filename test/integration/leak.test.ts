@@ -14,11 +14,18 @@ const header = { cluster_id: 1, member_id: 2, revision: 3, raft_term: 4 };
 const secret = { key: Buffer.from('t2/secret'), value: Buffer.from('s3cret'), mod_revision: 3 };
 const own = { key: Buffer.from('t1/own'), value: Buffer.from('mine'), mod_revision: 2 };
 
+/** How many of these responses were sent. */
+let sent = 0;
+
 type Answer = grpc.sendUnaryData<object>;
 type Stream = grpc.ServerDuplexStream<object, object>;
 
 const answerWith = (answer: object) => (_call: unknown, reply: Answer) =>
   reply(null, { header, ...answer });
+const leak = (answer: object) => (_call: unknown, reply: Answer) => {
+  sent += 1;
+  reply(null, { header, ...answer });
+};
 
 const upstream = new grpc.Server();
 const service = (name: string) => definitions[name] as grpc.ServiceDefinition;
@@ -26,25 +33,29 @@ upstream.addService(service('etcdserverpb.Maintenance'), {
   Status: answerWith({ version: '3.5.0', leader: 2 }),
 });
 upstream.addService(service('etcdserverpb.KV'), {
-  Range: answerWith({ kvs: [own, secret], count: 2 }),
-  Put: answerWith({ prev_kv: secret }),
-  DeleteRange: answerWith({ prev_kvs: [own, secret] }),
-  Txn: answerWith({
+  Range: leak({ kvs: [own, secret], count: 2 }),
+  Put: leak({ prev_kv: secret }),
+  DeleteRange: leak({ prev_kvs: [own, secret] }),
+  Txn: leak({
     responses: [
       { response_range: { kvs: [own] } },
       { response_txn: { responses: [{ response_range: { kvs: [secret] } }] } },
     ],
   }),
 });
-upstream.addService(service('v3lockpb.Lock'), { Lock: answerWith({ key: secret.key }) });
+upstream.addService(service('v3lockpb.Lock'), { Lock: leak({ key: secret.key }) });
 upstream.addService(service('v3electionpb.Election'), {
-  Campaign: answerWith({ leader: { name: own.key, key: secret.key, rev: 3 } }),
-  Leader: answerWith({ kv: secret }),
-  Observe: (stream: Stream) => stream.write({ header, kv: secret }),
+  Campaign: leak({ leader: { name: own.key, key: secret.key, rev: 3 } }),
+  Leader: leak({ kv: secret }),
+  Observe(stream: Stream) {
+    sent += 1;
+    stream.write({ header, kv: secret });
+  },
 });
 upstream.addService(service('etcdserverpb.Watch'), {
   Watch(stream: Stream) {
     stream.once('data', () => {
+      sent += 1;
       stream.write({ header, watch_id: 0, created: true });
       stream.write({ header, watch_id: 0, events: [{ kv: own, prev_kv: secret }] });
     });
@@ -98,7 +109,7 @@ test.each(unaries)('%s delivers nothing of it, and is counted', async (name, req
 });
 
 test('a watch and an observer deliver nothing of it, end so that clients resume, and are counted', async () => {
-  const before = await violations();
+  const before = (await violations()) - sent;
   using watch = client.stream('etcdserverpb.Watch/Watch');
   watch.send({ create_request: { key } });
   await expect(watch.next()).resolves.toMatchObject({ created: true });
@@ -109,5 +120,6 @@ test('a watch and an observer deliver nothing of it, end so that clients resume,
   observer.end();
   expect((await observer.ended()).code).toBe(Code.UNAVAILABLE);
   expect(await observer.drain(0)).toEqual([]);
-  expect(await violations()).toBe(before + 2);
+  // A shared watch begins with a read, and is opened again for its client.
+  expect(await violations()).toBe(before + sent);
 });

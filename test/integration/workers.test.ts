@@ -38,13 +38,7 @@ interface WorkerState {
 }
 
 function start(...args: string[]): Promise<Sidecar> {
-  return Sidecar.start(
-    `--endpoints=${etcd.address}`,
-    '--workers=2',
-    '--share-watches',
-    ...quick,
-    ...args,
-  );
+  return Sidecar.start(`--endpoints=${etcd.address}`, '--workers=2', ...quick, ...args);
 }
 
 async function workersOf(sidecar: Sidecar): Promise<readonly WorkerState[]> {

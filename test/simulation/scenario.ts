@@ -103,6 +103,7 @@ class Scenario {
       random: { integer: (min, max) => min + hubRandom.below(max - min) },
       defer: this.#time.defer,
       limits: this.#limits,
+      holdMs: Number.POSITIVE_INFINITY,
       stats: new HubStats(),
       ordersProgress: () => orders,
       onFault: (error) => {

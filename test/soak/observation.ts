@@ -19,10 +19,11 @@ const mib = 2 ** 20;
 export interface Observation {
   readonly atMs: number;
   readonly rssMib: number;
-  /** JavaScript objects in use, and memory outside of the heap that they hold: read buffers, above all. */
+  /** JavaScript objects in use, without the histories of shared watches: these grow up to bounds of their own. */
   readonly heapMib: number;
   /** What the heap has of the system, used or not. It gives back in its own time. */
   readonly heapCommittedMib: number;
+  /** Memory outside of the heap that objects hold: read buffers, above all. */
   readonly externalMib: number;
   /** Resources that keep the event loop alive, by type. */
   readonly resources: ReadonlyMap<string, number>;
@@ -34,11 +35,12 @@ export interface Observation {
 export async function observe(sidecar: Sidecar): Promise<Observation> {
   await told(sidecar, 'SIGUSR2', collectedEvent);
   const metrics = new Exposition(await sidecar.page('/metrics'));
+  const historyBytes = metrics.sum('etcd_bulkhead_watch_history_bytes');
   const started = metrics.sum('grpc_server_started_total');
   return {
     atMs: performance.now(),
     rssMib: metrics.sum('process_resident_memory_bytes') / mib,
-    heapMib: metrics.sum('nodejs_heap_size_used_bytes') / mib,
+    heapMib: (metrics.sum('nodejs_heap_size_used_bytes') - historyBytes) / mib,
     heapCommittedMib: metrics.sum('nodejs_heap_size_total_bytes') / mib,
     externalMib: metrics.sum('nodejs_external_memory_bytes') / mib,
     resources: metrics.byLabel('nodejs_active_resources', 'type'),

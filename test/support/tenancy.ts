@@ -16,7 +16,7 @@ export function tenantConfig(
     leaseTag: null,
     allowUndelimited: false,
     access: 'read-write',
-    shareWatches: false,
+    shareWatches: true,
     owns: [],
     identities: [`user:${name}`, `claim:${name}`],
     ...more,

@@ -6,12 +6,13 @@ import { type WatchLimits, watchLimits } from '../../src/watch/stream/watch-limi
 import { watch } from '../../src/watch/watch.ts';
 import { ManualClock } from './manual-clock.ts';
 
-export function testHub(clock = new ManualClock()): WatchHub {
+export function testHub(clock = new ManualClock(), holdMs = 20_000): WatchHub {
   return new WatchHub({
     clock,
     random: systemRandom,
     defer: (work) => work(),
     limits: hubLimits,
+    holdMs,
     stats: new HubStats(),
     ordersProgress: () => true,
     onFault: (error) => {

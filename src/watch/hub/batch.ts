@@ -26,7 +26,7 @@ export interface Chunk {
  */
 export const chunkBytesMax = 8 << 20;
 
-/** A response that has as many bytes ends where more events could only be added by a copy. */
+/** A response from the history that has as many bytes ends with its block, because more events could only be added by a copy. */
 const copiedBytesMax = 32 << 10;
 
 /** Merges consecutive batches into few chunks. Batches that lie one after the other in memory are not copied. */
@@ -38,7 +38,7 @@ export function chunksOf(batches: readonly Batch[]): readonly Chunk[] {
   for (let i = 0; i < batches.length; i++) {
     const { events } = batches[i] as Batch;
     const isFull = bytes + events.length > chunkBytesMax;
-    if (i > first && (isFull || (bytes >= copiedBytesMax && !followsIn(batches, i)))) {
+    if (i > first && (isFull || (bytes >= copiedBytesMax && isBetweenBlocks(batches, i)))) {
       chunks.push(merged(batches, first, i));
       first = i;
       bytes = 0;
@@ -74,6 +74,12 @@ function followsIn(batches: readonly Batch[], index: number): boolean {
   return (
     block !== null && block === before.block && before.offset + before.events.length === offset
   );
+}
+
+function isBetweenBlocks(batches: readonly Batch[], index: number): boolean {
+  const { block: before } = batches[index - 1] as Batch;
+  const { block } = batches[index] as Batch;
+  return before !== null && block !== null && block !== before;
 }
 
 /** From the first event of `first` to the last one of `last`, which lie in one block. */

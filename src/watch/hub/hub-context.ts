@@ -46,6 +46,8 @@ export interface HubContext {
   readonly random: Random;
   readonly defer: Defer;
   readonly limits: HubLimits;
+  /** For how long a join is repeated whose fence and whose own watch were lost, as after a failure of all connections. */
+  readonly holdMs: number;
   readonly stats: HubStats;
   /**
    * Whether progress responses of a whole stream come after all events up to their revision. Before 3.4.25 and 3.5.8 etcd

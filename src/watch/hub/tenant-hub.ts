@@ -333,8 +333,8 @@ export class TenantHub implements FeedHost, CatchUpHost {
 
   onCatchUpLost({ watcher }: CatchUp, status: Status): void {
     this.#catchUps.delete(watcher);
-    const isPermanent = !watcher.isCreated && status.code !== Code.UNAVAILABLE;
-    if (isPermanent || this.endsClientStreams(status)) {
+    const isFinal = !watcher.isCreated && !this.#mayJoinAgain(watcher, status);
+    if (isFinal || this.endsClientStreams(status)) {
       watcher.stream.onStreamEnded(status);
       return;
     }
@@ -347,6 +347,11 @@ export class TenantHub implements FeedHost, CatchUpHost {
     moveTo(watcher, WatcherState.JOINING, stats);
     // With a feed etcd has responded to the create: the watcher continues once its client has the response.
     if (watcher.feed === null) clock.after(limits.backoffMsMin, () => this.#joinAgain(watcher));
+  }
+
+  #mayJoinAgain({ joinedMs }: Watcher, { code }: Status): boolean {
+    const { clock, holdMs } = this.context;
+    return code === Code.UNAVAILABLE && clock.nowMs() - joinedMs < holdMs;
   }
 
   /** The other watches of the stream do not end with this one. The stream bounds how long its creates wait. */

@@ -131,6 +131,8 @@ export class Watcher {
   state: number = WatcherState.JOINING;
   /** The client has the response to its create. */
   isCreated = false;
+  /** When its create arrived. */
+  readonly joinedMs: number;
   /** The next revision to deliver. For a live watcher the feed's cursor counts if it is higher. */
   next = 0;
   feed: WatcherFeed | null = null;
@@ -140,7 +142,8 @@ export class Watcher {
   /** A response has been delivered since the last progress notification. */
   isActive = false;
 
-  constructor(spec: WatcherSpec, stream: WatcherStream, idField: Uint8Array) {
+  constructor(spec: WatcherSpec, stream: WatcherStream, idField: Uint8Array, joinedMs: number) {
+    this.joinedMs = joinedMs;
     this.spec = spec;
     this.stream = stream;
     this.idField = idField;

@@ -215,7 +215,12 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   /** `watchId` is null if etcd is certain to reject the create. */
   #join(create: CreateRequest, watchId: WatchId | null): void {
     const id = watchId?.id ?? 0n;
-    const watcher = new Watcher(specOf(create), this, idFieldOf(id));
+    const watcher = new Watcher(
+      specOf(create),
+      this,
+      idFieldOf(id),
+      this.#hub.context.clock.nowMs(),
+    );
     this.watchers.set(watcher, watchId ?? rejectedId);
     if (watchId !== null) this.#byId.set(id, watcher);
     this.#pending.push(watcher, watchId);

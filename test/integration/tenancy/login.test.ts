@@ -80,8 +80,22 @@ describe('an etcd with authentication on', () => {
     expect(await watch.next()).toMatchObject({ created: true, canceled: false });
   });
 
-  test('reopens watch streams whose token was replaced', async () => {
+  test('does not end shared watches whose token was replaced', async () => {
     await using proxy = await startConfigured(config());
+    using client = grpcClient(proxy.addresses[0] ?? '');
+    using watch = client.stream('etcdserverpb.Watch/Watch');
+    watch.send({ create_request: { key } });
+    await watch.next();
+    await new Promise((resolve) => setTimeout(resolve, 4_500));
+    const { header } = await client.call('etcdserverpb.KV/Put', { key, value: key });
+    expect(await watch.next()).toMatchObject({
+      canceled: false,
+      events: [{ kv: { key, mod_revision: header?.revision } }],
+    });
+  });
+
+  test('reopens watch streams of a client whose token was replaced', async () => {
+    await using proxy = await startConfigured(config({ 'share-watches': false }));
     using client = grpcClient(proxy.addresses[0] ?? '');
     const watch = client.stream('etcdserverpb.Watch/Watch');
     watch.send({ create_request: { key } });

@@ -52,16 +52,18 @@ const loseJoin = (code: number, text: string) => {
   etcd.last.fail(code, text);
 };
 
-beforeEach(() => {
+function start(holdMs: number): () => void {
   clock = new ManualClock();
   etcd = new FakeEtcd<'tenant'>();
   client = new Caller();
-  const hub = testHub(clock);
+  const hub = testHub(clock, holdMs);
   const layer = onBytes(watch({ limits: watchLimits, hub, isShared: () => true })(etcd));
   const stream = layer.stream(callOf(watchMethod, { tenant: testTenant() }), client);
   send = (key) => stream.send(encodeRequest({ kind: 'create', create: { ...create, key } }));
   return () => stream.cancel();
-});
+}
+
+beforeEach(() => start(20_000));
 
 describe('a create whose fence and whose own watch are lost', () => {
   test('joins again, and its client stream goes on', () => {
@@ -86,6 +88,15 @@ describe('a create whose fence and whose own watch are lost', () => {
       text: 'etcd did not respond to a watch in time',
     });
     expect(clock.nowMs()).toBe(giveUpAt);
+  });
+
+  test('ends its client stream after the time for which calls are held without an endpoint', () => {
+    start(500);
+    send('a');
+    etcd.last.fail(...unavailable);
+    clock.advance(500);
+    etcd.last.fail(...unavailable);
+    expect(client.status).toMatchObject({ code: Code.UNAVAILABLE, text: unavailable[1] });
   });
 
   test('ends its client stream with a status that joining again would not change', () => {
