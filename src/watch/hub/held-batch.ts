@@ -1,8 +1,11 @@
 /** A batch in a history, and its place among all batches of the tenant. */
 import type { Batch } from './batch.ts';
 
-/** Memory of a batch without its bytes, as counted against the bounds: its objects. */
-export const batchOverheadBytes = 256;
+/**
+ * Memory of a batch without its bytes, as counted against the bounds: its objects on the heap. Measured with 16,000 batches of
+ * 156 bytes in one history: 460 bytes each, of which 24 are those of the header.
+ */
+export const batchOverheadBytes = 440;
 
 /** The history that holds a batch. */
 export interface BatchHolder {
