@@ -27,7 +27,7 @@ export class Http1Connections {
     });
   }
 
-  /** `peer` is the second argument of the server's `connection` event. `owner` stands for the listener. */
+  /** `peer` is the second argument of the server's `connection` event. `owner` identifies the listener. */
   add(socket: Socket, peer: Peer, owner: object): void {
     this.#connections.set(socket, new Http1Connection(owner));
     socket.once('close', () => this.#connections.delete(socket));

@@ -26,6 +26,7 @@ import {
   moveTo,
   type Watcher,
   type WatcherFeed,
+  type WatcherSpec,
   WatcherState,
 } from './watcher.ts';
 
@@ -309,7 +310,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
       let responses = 0;
       for (const view of this.views.values()) {
         responses += view.live.length;
-        writes += this.#deliver(view, batches, from);
+        writes += view.deliver(batches, from);
       }
       this.#pace.onRound(this.#host.context.clock.nowMs(), writes, responses, batches.length);
     }
@@ -319,40 +320,6 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
     this.#positionWaiters.notify();
   }
 
-  /**
-   * Backwards, so that watchers which end during the round do not make it skip or repeat another one. Returns to how
-   * many streams it delivers, if the watchers of a stream are neighbours.
-   */
-  #deliver(view: View, batches: Parameters<View['encode']>[0], from: number): number {
-    if (view.live.length === 0) return 0;
-    const chunks = view.encode(batches);
-    if (chunks.length === 0) return 0;
-    const { stats } = this.#host.context;
-    const { live } = view;
-    let writes = 0;
-    let previous: Watcher['stream'] | null = null;
-    for (let i = live.length - 1; i >= 0; i--) {
-      const watcher = live[i];
-      if (watcher === undefined) continue;
-      if (watcher.stream !== previous) writes += 1;
-      previous = watcher.stream;
-      for (const chunk of chunks) {
-        if (chunk.revision < watcher.next) continue;
-        if (watcher.stream.isPaused) {
-          watcher.next = Math.max(watcher.next, from);
-          view.remove(watcher);
-          detach(watcher, stats);
-          break;
-        }
-        watcher.next = chunk.revision + 1;
-        stats.deliveredEvents += chunk.count;
-        watcher.stream.deliverChunk(watcher, chunk);
-        if (watcher.state !== WatcherState.LIVE) break;
-      }
-    }
-    return writes;
-  }
-
   /** A watcher that started in the future has been reached. */
   #promote(watcher: Watcher): void {
     this.#future.delete(watcher);
@@ -360,19 +327,8 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
     else if (watcher.state !== WatcherState.ENDED) this.#makeLive(watcher);
   }
 
-  /** Reports the position to live watchers that asked for it and had no events since the last time. */
   notifyPosition(): void {
-    const { header } = this;
-    for (const view of this.views.values()) {
-      for (const watcher of [...view.live]) {
-        if (!watcher.spec.hasProgressNotify || watcher.state !== WatcherState.LIVE) continue;
-        if (!(watcher.isActive || watcher.stream.isPaused)) {
-          watcher.next = Math.max(watcher.next, this.rounded + 1);
-          watcher.stream.deliverPosition(watcher, header);
-        }
-        watcher.isActive = false;
-      }
-    }
+    for (const view of this.views.values()) view.notifyPosition(this.rounded, this.header);
   }
 
   requestRound(): void {
@@ -418,4 +374,11 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
   #onLinger(): void {
     if (this.watchers === 0) this.close();
   }
+}
+
+/** Watchers with equal keys share a feed of their tenant. */
+export function feedKey({ range, prevKv }: Pick<WatcherSpec, 'range' | 'prevKv'>): string {
+  const key = Buffer.from(range.key).toString('latin1');
+  const end = Buffer.from(range.end).toString('latin1');
+  return `${prevKv ? 'p' : '-'}${key.length}:${key}${end}`;
 }

@@ -16,11 +16,13 @@ import type { Peer } from '../../grpc/transport.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
 import { contentOf } from '../stream/messages.ts';
 import { CatchUp, type CatchUpHost } from './catch-up.ts';
-import { Feed, type FeedEnd, type FeedHost } from './feed.ts';
+import { Feed, type FeedEnd, type FeedHost, feedKey } from './feed.ts';
 import { Fence, type FencePoint } from './fence.ts';
 import type { HistoryShare } from './history-share.ts';
 import type { HubContext } from './hub-context.ts';
-import { UpstreamStream } from './upstream-stream.ts';
+import { NewestHeader } from './newest-header.ts';
+import type { OpenCall } from './upstream-stream.ts';
+import { UpstreamStreams } from './upstream-streams.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import type { WatchResponse } from './watch-response.ts';
 import { detach, moveTo, type Watcher, type WatcherSpec, WatcherState } from './watcher.ts';
@@ -28,7 +30,6 @@ import { detach, moveTo, type Watcher, type WatcherSpec, WatcherState } from './
 const watchMethod = method('etcdserverpb.Watch/Watch');
 /** Feeds run under the proxy's own identity at etcd: no listener passes credentials for them. */
 const ownPeer: Peer = { listener: '', remote: '', certificate: null };
-const noBytes: Uint8Array = new Uint8Array(0);
 const noLeaderText = 'etcdserver: no leader';
 /** A key outside the namespace came back. The clients must see it, as on a stream that is not shared. */
 const violation: RefusalName = 'stream-violation';
@@ -51,14 +52,13 @@ export class TenantHub implements FeedHost, CatchUpHost {
   tenant: Tenant;
   readonly #options: TenantHubOptions;
   readonly #feeds = new Map<string, Feed>();
-  #feedStreams: UpstreamStream[] = [];
-  #catchUpStreams: UpstreamStream[] = [];
+  readonly #feedStreams: UpstreamStreams;
+  readonly #catchUpStreams: UpstreamStreams;
   readonly #catchUps = new Map<Watcher, CatchUp>();
   /** Fence points of watchers that wait for their feed. */
   readonly #points = new Map<Watcher, FencePoint>();
   /** The newest header of a fence or a private create. */
-  #header: Uint8Array = noBytes;
-  #headerRevision = 0;
+  readonly #header = new NewestHeader();
 
   constructor(options: TenantHubOptions, tenant: Tenant) {
     this.#options = options;
@@ -70,14 +70,20 @@ export class TenantHub implements FeedHost, CatchUpHost {
       stats.fences += 1;
       return this.#newCall(fenceMethod, clock.nowMs() + limits.fenceTimeoutMs);
     });
+    const openCall: OpenCall = (responses) =>
+      options.next.stream(this.#newCall(watchMethod), responses);
+    const onChange = () => this.#noteUse();
+    this.#feedStreams = new UpstreamStreams(this.context, openCall, onChange);
+    this.#catchUpStreams = new UpstreamStreams(this.context, openCall, onChange);
   }
 
   /** The content of a ResponseHeader with the newest revision known for `watcher` and its tenant. Empty if none is known. */
   headerFor(watcher: Watcher | null): Uint8Array {
-    const field = watcher?.feed?.header ?? noBytes;
-    if (field.length === 0) return this.#header;
+    const newest = this.#header;
+    const field = watcher?.feed?.header;
+    if (field === undefined || field.length === 0) return newest.content;
     const header = contentOf(field);
-    return revisionOf(header) >= this.#headerRevision ? header : this.#header;
+    return revisionOf(header) >= newest.revision ? header : newest.content;
   }
 
   get feeds(): Iterable<Feed> {
@@ -124,7 +130,8 @@ export class TenantHub implements FeedHost, CatchUpHost {
   close(): void {
     const end = { why: 'ended', status: refusal('draining') } as const;
     for (const feed of [...this.#feeds.values()]) feed.close(end);
-    for (const stream of [...this.#feedStreams, ...this.#catchUpStreams]) stream.close();
+    this.#feedStreams.close();
+    this.#catchUpStreams.close();
   }
 
   // ---- Joining ----
@@ -141,18 +148,8 @@ export class TenantHub implements FeedHost, CatchUpHost {
     });
   }
 
-  #noteHeader(header: Uint8Array): Uint8Array {
-    const copy = Uint8Array.from(header);
-    const revision = revisionOf(copy);
-    if (revision >= this.#headerRevision) {
-      this.#header = copy;
-      this.#headerRevision = revision;
-    }
-    return copy;
-  }
-
   #onFence(watcher: Watcher, point: FencePoint): void {
-    this.#noteHeader(point.header);
+    this.#header.note(point.header);
     const { startRevision } = watcher.spec;
     watcher.next = startRevision > 0 ? startRevision : point.revision + 1;
     this.#points.set(watcher, point);
@@ -184,7 +181,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
     const isBehindFeed = spec.startRevision === 0 && !feed.hasHistoryFor(watcher);
     if (isBehindFeed && revisionOf(header) === feed.rounded) {
       watcher.next = feed.rounded + 1;
-      watcher.stream.onReady(watcher, this.#noteHeader(header));
+      watcher.stream.onReady(watcher, this.#header.note(header));
     } else watcher.stream.onReady(watcher, point.header);
   }
 
@@ -229,7 +226,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
     // A watcher whose create etcd judged has no feed, and none of its range exists.
     if (watcher.spec.isEmpty || watcher.spec.startRevision < 0) this.#openCatchUp(watcher);
     else {
-      const current = Math.max(this.#headerRevision, compacted);
+      const current = Math.max(this.#header.revision, compacted);
       this.#attach(watcher, watcher.next <= current ? watcher.next : 0);
     }
   }
@@ -242,7 +239,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
   }
 
   watchUpstream(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch {
-    return this.#streamFrom(this.#feedStreams).watch(spec, owner);
+    return this.#feedStreams.watch(spec, owner);
   }
 
   onFeedLive(feed: Feed): void {
@@ -297,7 +294,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
   // ---- CatchUpHost ----
 
   watchPrivately(spec: UpstreamWatchSpec, owner: UpstreamWatchOwner): UpstreamWatch {
-    return this.#streamFrom(this.#catchUpStreams).watch(spec, owner);
+    return this.#catchUpStreams.watch(spec, owner);
   }
 
   onCatchUpCreated(catchUp: CatchUp, response: WatchResponse): void {
@@ -318,7 +315,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
       if (watcher.isCreated) this.#place(watcher, false);
     }
     if (!watcher.isCreated)
-      watcher.stream.onReady(watcher, this.#noteHeader(contentOf(response.header)));
+      watcher.stream.onReady(watcher, this.#header.note(contentOf(response.header)));
   }
 
   onCaughtUp({ watcher }: CatchUp): void {
@@ -371,38 +368,12 @@ export class TenantHub implements FeedHost, CatchUpHost {
     this.#catchUps.delete(watcher);
   }
 
-  // ---- Upstream streams ----
+  // ---- Calls to etcd ----
 
   #noteUse(): void {
-    const isInUse = this.#feeds.size + this.#feedStreams.length + this.#catchUpStreams.length > 0;
-    this.#options.onUse(this, isInUse);
-  }
-
-  #streamFrom(streams: UpstreamStream[]): UpstreamStream {
-    const { watchesPerStreamMax } = this.context.limits;
-    const known = streams.find((stream) => !stream.isEnded && stream.size < watchesPerStreamMax);
-    if (known !== undefined) return known;
-    const remove = (ended: UpstreamStream) => {
-      const index = streams.indexOf(ended);
-      if (index >= 0) streams.splice(index, 1);
-      this.#noteUse();
-    };
-    const { clock, defer, limits } = this.context;
-    const stream: UpstreamStream = new UpstreamStream({
-      defer,
-      clock,
-      onEnded: remove,
-      onUnused: () =>
-        clock.after(limits.lingerMs, () => {
-          if (stream.size > 0) return;
-          remove(stream);
-          stream.close();
-        }),
-    });
-    streams.push(stream);
-    this.#noteUse();
-    stream.open((responses) => this.#options.next.stream(this.#newCall(watchMethod), responses));
-    return stream;
+    const isIdle =
+      this.#feeds.size === 0 && this.#feedStreams.isEmpty && this.#catchUpStreams.isEmpty;
+    this.#options.onUse(this, !isIdle);
   }
 
   #newCall(ofMethod: Method, deadlineMs = Number.POSITIVE_INFINITY): Call {
@@ -422,10 +393,4 @@ function canWaitInFeed(watcher: Watcher): boolean {
   const { feed } = watcher;
   if (feed === null) return false;
   return feed.state === 'opening' || feed.state === 'closed' || feed.hasHistoryFor(watcher);
-}
-
-function feedKey({ range, prevKv }: Pick<WatcherSpec, 'range' | 'prevKv'>): string {
-  const key = Buffer.from(range.key).toString('latin1');
-  const end = Buffer.from(range.end).toString('latin1');
-  return `${prevKv ? 'p' : '-'}${key.length}:${key}${end}`;
 }

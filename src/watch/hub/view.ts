@@ -3,11 +3,11 @@
  * watcher adds its watch ID.
  */
 import { Reader } from '../../protobuf/reader.ts';
-import type { Defer } from '../../runtime/turn.ts';
 import type { EventFilter } from '../stream/messages.ts';
 import { type Batch, type Chunk, chunksOf } from './batch.ts';
 import type { History } from './history.ts';
-import type { Watcher, WatcherView } from './watcher.ts';
+import type { HubContext } from './hub-context.ts';
+import { detach, type Watcher, WatcherState, type WatcherView } from './watcher.ts';
 
 /** Event.type, field 1: absent or 0 is PUT, 1 is DELETE. */
 const typeField = 1;
@@ -19,24 +19,17 @@ export interface Excerpt {
   readonly chunks: readonly Chunk[];
 }
 
-export interface ViewOptions {
-  readonly limits: { readonly excerptBytes: number };
-  readonly defer: Defer;
-}
-
 export class View implements WatcherView {
   readonly filter: EventFilter;
   /** In no particular order: removal moves the last one into the gap. */
   readonly live: Watcher[] = [];
-  readonly #excerptBytes: number;
-  readonly #defer: Defer;
+  readonly #context: HubContext;
   /** The excerpts of this turn, by their first revision: the watchers of a stream mostly need the same. */
   readonly #excerpts = new Map<number, Excerpt>();
 
-  constructor(filter: EventFilter, { limits, defer }: ViewOptions) {
+  constructor(filter: EventFilter, context: HubContext) {
     this.filter = filter;
-    this.#excerptBytes = limits.excerptBytes;
-    this.#defer = defer;
+    this.#context = context;
   }
 
   /** The watcher's state is the caller's to set. */
@@ -67,11 +60,66 @@ export class View implements WatcherView {
   excerpt(history: History, from: number, to: number): Excerpt {
     const known = this.#excerpts.get(from);
     if (known !== undefined && known.to <= to) return known;
-    const batches = history.between(from, to, this.#excerptBytes);
+    const { limits, defer } = this.#context;
+    const batches = history.between(from, to, limits.excerptBytes);
     const excerpt = { to: batches.at(-1)?.revision ?? to, chunks: this.encode(batches) };
     this.#excerpts.set(from, excerpt);
-    if (this.#excerpts.size === 1) this.#defer(this.#forget);
+    if (this.#excerpts.size === 1) defer(this.#forget);
     return excerpt;
+  }
+
+  /**
+   * Delivers `batches`, which begin at the revision `from`, to every live watcher. Backwards, so that watchers which end
+   * meanwhile do not make it skip or repeat another one. Returns to how many streams it delivers, if the watchers of a stream
+   * are neighbours.
+   */
+  deliver(batches: readonly Batch[], from: number): number {
+    const { live } = this;
+    if (live.length === 0) return 0;
+    const chunks = this.encode(batches);
+    if (chunks.length === 0) return 0;
+    let writes = 0;
+    let previous: Watcher['stream'] | null = null;
+    for (let i = live.length - 1; i >= 0; i--) {
+      const watcher = live[i];
+      if (watcher === undefined) continue;
+      if (watcher.stream !== previous) writes += 1;
+      previous = watcher.stream;
+      this.#deliverTo(watcher, chunks, from);
+    }
+    return writes;
+  }
+
+  #deliverTo(watcher: Watcher, chunks: readonly Chunk[], from: number): void {
+    const { stats } = this.#context;
+    for (const chunk of chunks) {
+      if (chunk.revision < watcher.next) continue;
+      if (watcher.stream.isPaused) {
+        watcher.next = Math.max(watcher.next, from);
+        this.remove(watcher);
+        detach(watcher, stats);
+        return;
+      }
+      watcher.next = chunk.revision + 1;
+      stats.deliveredEvents += chunk.count;
+      watcher.stream.deliverChunk(watcher, chunk);
+      if (watcher.state !== WatcherState.LIVE) return;
+    }
+  }
+
+  /**
+   * Reports the position, `revision`, to live watchers that asked for it and had no events since the last time. `header` is the
+   * `header` field with its tag.
+   */
+  notifyPosition(revision: number, header: Uint8Array): void {
+    for (const watcher of [...this.live]) {
+      if (!watcher.spec.hasProgressNotify || watcher.state !== WatcherState.LIVE) continue;
+      if (!(watcher.isActive || watcher.stream.isPaused)) {
+        watcher.next = Math.max(watcher.next, revision + 1);
+        watcher.stream.deliverPosition(watcher, header);
+      }
+      watcher.isActive = false;
+    }
   }
 
   readonly #forget = (): void => {

@@ -4,12 +4,10 @@
  */
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { Watcher } from '../hub/watcher.ts';
-import type { WatchId } from './watch-ids.ts';
 
 export interface PendingCreate {
   /** Null for a response without a watcher: the proxy rejected the create, or it follows another response. */
   readonly watcher: Watcher | null;
-  readonly watchId: WatchId | null;
   /** Null until the watch can be created. */
   response: OwnedBytes | null;
   /** Whether the watcher may receive events after the response: not if etcd rejected or the client cancelled the watch. */
@@ -32,15 +30,14 @@ export class PendingCreates {
     return this.#byWatcher.get(watcher) ?? null;
   }
 
-  /** `watchId` is null if etcd is certain to reject the create. */
-  push(watcher: Watcher, watchId: WatchId | null): void {
-    const pending = { watcher, watchId, response: null, mustStart: true, next: null };
+  push(watcher: Watcher): void {
+    const pending = { watcher, response: null, mustStart: true, next: null };
     this.#byWatcher.set(watcher, pending);
     this.#append(pending);
   }
 
   pushResponse(response: OwnedBytes): void {
-    this.#append({ watcher: null, watchId: null, response, mustStart: false, next: null });
+    this.#append({ watcher: null, response, mustStart: false, next: null });
   }
 
   /** Removes the first one. */

@@ -223,7 +223,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     );
     this.watchers.set(watcher, watchId ?? rejectedId);
     if (watchId !== null) this.#byId.set(id, watcher);
-    this.#pending.push(watcher, watchId);
+    this.#pending.push(watcher);
     this.#cancelJoinTimer ??= this.#startJoinTimer();
     this.#hub.join(watcher);
   }

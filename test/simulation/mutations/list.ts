@@ -17,6 +17,7 @@ function mutation(what: string, file: string, from: string, to: string): Mutatio
 }
 
 const feed = 'hub/feed.ts';
+const view = 'hub/view.ts';
 const history = 'hub/history.ts';
 const share = 'hub/history-share.ts';
 const tenantHub = 'hub/tenant-hub.ts';
@@ -147,24 +148,24 @@ const joins: readonly Mutation[] = [
 const rounds: readonly Mutation[] = [
   mutation(
     'a round does not check what a watcher needs next',
-    feed,
+    view,
     'if (chunk.revision < watcher.next) continue;',
     '',
   ),
   mutation(
     'a round drops the events of a paused stream',
-    feed,
-    `view.remove(watcher);
-          detach(watcher, stats);
-          break;`,
+    view,
+    `this.remove(watcher);
+        detach(watcher, stats);
+        return;`,
     `watcher.next = chunk.revision + 1;
-          continue;`,
+        continue;`,
   ),
   mutation(
     'a paused watcher continues after the round that it missed',
-    feed,
+    view,
     'watcher.next = Math.max(watcher.next, from);',
-    'watcher.next = this.rounded + 1;',
+    'watcher.next = (chunks.at(-1) as Chunk).revision + 1;',
   ),
   {
     what: 'the history is trimmed before future watchers are served from it',
@@ -213,7 +214,7 @@ const rounds: readonly Mutation[] = [
   ),
   mutation(
     'filters are exchanged',
-    'hub/view.ts',
+    view,
     'isDelete ? noDelete : noPut',
     'isDelete ? noPut : noDelete',
   ),
@@ -236,7 +237,7 @@ const progressMutations: readonly Mutation[] = [
   ),
   mutation(
     'every watcher receives progress notifications',
-    feed,
+    view,
     '!watcher.spec.hasProgressNotify || ',
     '',
   ),
