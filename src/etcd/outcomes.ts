@@ -1,7 +1,8 @@
 /**
  * What the end of a call means for a breaker, for an endpoint, for the proxy's own token and for the renewals of a shared
- * keepalive stream. Two tables hold the facts: etcd's error texts, and the gRPC codes for texts without a row. A text takes precedence, because etcd sends several errors as
- * Unknown or Unavailable although their text is more exact. Pure: how long a call waited is a parameter.
+ * keepalive stream. Two tables hold the facts: etcd's error texts, and the gRPC codes for texts without a row. A text takes
+ * precedence, because etcd sends several errors as Unknown or Unavailable although their text is more exact. Pure: how long a
+ * call waited is a parameter.
  */
 import { Code, type Origin, type Status } from '../grpc/status.ts';
 

@@ -1,8 +1,9 @@
 /**
  * One client's LeaseKeepAlive stream. It keeps the order of the client's requests: responses that arrive early wait for those
- * before them. Responses to requests that the client has sent together leave together, if the last one is not late. It ends with OK after the last response if the client has half-closed, as etcd does. Backpressure of the
- * client holds its responses here. What is held is bounded: a client with too many requests is paused, and a request that is
- * too large ends the stream.
+ * before them. Responses to requests that the client has sent together leave together, if the last one is not late. The stream
+ * ends with OK after the last response if the client has half-closed, as etcd does. Backpressure of the client holds its
+ * responses here. What is held is bounded: a client with too many requests is paused, and a request that is too large ends the
+ * stream.
  */
 import type { Call, Message, Requests, Responses } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
@@ -68,7 +69,7 @@ export class ClientStream extends Deadline implements Requests<'store'>, Request
   send(message: Message<'store'>): void {
     if (this.#isEnded) return;
     if (message.length > this.#context.limits.requestBytesMax) {
-      this.#finish(refusal('renewal-limit'));
+      this.abort(refusal('renewal-limit'));
       return;
     }
     const request = new KeepAliveRequest(this, this.#context.clock.nowMs());

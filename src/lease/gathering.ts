@@ -14,7 +14,6 @@ export interface Gatherer {
 export class Gathering {
   readonly #context: KeepAliveContext;
   #waiting: Gatherer[] = [];
-  #delivering: Gatherer[] = [];
   #cancelTimer: CancelTimer = () => {};
   readonly #onTimer = (): void => this.#deliver();
 
@@ -35,9 +34,7 @@ export class Gathering {
 
   #deliver(): void {
     const batch = this.#waiting;
-    this.#waiting = this.#delivering;
-    this.#delivering = batch;
+    this.#waiting = [];
     for (const gatherer of batch) gatherer.onGathered();
-    batch.length = 0;
   }
 }

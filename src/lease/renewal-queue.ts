@@ -1,6 +1,6 @@
 /**
- * Renewals in order: those that wait to be sent, or those that one stream has sent. Any of them can leave at any time: a list that
- * is linked through its elements.
+ * Renewals in order: those that wait to be sent, or those that one stream has sent. Any of them can leave at any time: a list
+ * that is linked through its elements.
  */
 import type { Renewal } from './renewal.ts';
 

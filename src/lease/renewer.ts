@@ -43,8 +43,6 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
   #isClosed = false;
   /** How etcd itself ended a stream since the last response, for clients that do not wait any longer. */
   #lastFailure: Status | null = null;
-  /** When a stream was lost. */
-  #lostMs = Number.NEGATIVE_INFINITY;
   #idleSinceMs = 0;
   #tickDueMs = 0;
   #cancelTick: CancelTimer | null = null;
@@ -129,9 +127,8 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
     else this.#repeat(sent);
     const isFailure = status.origin === 'peer' && status.code !== Code.OK;
     if (end !== 'renewal' && isFailure) this.#lastFailure = status;
-    if (end === 'lost') this.#lostMs = this.#context.clock.nowMs();
     // A rejected renewal says nothing about the member: no backoff, or other leases would wait.
-    if (end !== 'renewal' || sent.length === 0) this.#streams.backOff();
+    if (end !== 'renewal' || sent.length === 0) this.#streams.backOff(end === 'lost');
     if (end === 'no-leader' && this.#requiresLeader && !this.#streams.hasConfirmed) {
       for (const client of [...this.#clients]) client.abort(status);
     }
@@ -273,8 +270,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
    * election, during which etcd rejects such a stream.
    */
   #observeLeader(nowMs: number): void {
-    if (!this.#requiresLeader || this.#clients.size === 0 || !this.#streams.isEmpty) return;
-    if (nowMs - this.#lostMs >= this.#context.limits.sparePauseMs) this.#streams.take(nowMs);
+    if (this.#requiresLeader && this.#clients.size > 0) this.#streams.openIdle(nowMs);
   }
 
   /** Ends the streams of clients that have waited too long. */

@@ -31,6 +31,8 @@ export class StreamPool {
   #openAtMs = 0;
   /** No stream is opened beside a working one before: it may reach the member that has just failed. */
   #spareAtMs = 0;
+  /** No stream is opened without a renewal before: an election rejects streams that require a leader. */
+  #idleAtMs = 0;
   #stallMs: number;
   #cancelBackoff: CancelTimer = () => {};
 
@@ -98,11 +100,17 @@ export class StreamPool {
     this.#stallMs = this.#context.limits.stallMsMin;
   }
 
-  /** A stream was lost. */
-  backOff(): void {
+  /** Opens a stream without a renewal for it, so that etcd can report the loss of its leader. */
+  openIdle(nowMs: number): void {
+    if (this.isEmpty && nowMs >= this.#idleAtMs && this.#mayOpen(nowMs)) this.#open(nowMs);
+  }
+
+  /** A stream has ended. `isLost`: not by etcd itself. */
+  backOff(isLost: boolean): void {
     const { clock, limits } = this.#context;
     const delayMs = this.#backoff.nextMs();
     const nowMs = clock.nowMs();
+    if (isLost) this.#idleAtMs = nowMs + limits.sparePauseMs;
     this.#openAtMs = nowMs + delayMs;
     this.#spareAtMs = nowMs + limits.sparePauseMs;
     this.#cancelBackoff();
@@ -117,7 +125,7 @@ export class StreamPool {
     if (stalled.length === 0) return [];
     const sent = stalled.flatMap((stream) => this.close(stream));
     this.#stallMs = Math.min(this.#context.limits.stallMsMax, this.#stallMs * 2);
-    this.backOff();
+    this.backOff(true);
     return sent;
   }
 

@@ -271,6 +271,20 @@ describe('an error of etcd', () => {
     expect(client.text).toBe('etcdserver: no leader');
   });
 
+  test('leaves an idle client that requires a leader alone when a stream has stalled in an election', () => {
+    const setup = new KeepAliveSetup();
+    const metadata = ['hasleader', 'true'];
+    const [renewing, idle] = [setup.client({ metadata }), setup.client({ metadata })];
+    renewing.renew(a);
+    respond(setup.etcd.last, a);
+    renewing.renew(a);
+    renewing.requests?.cancel();
+    setup.etcd.onCall = (call) => call.fail(Code.UNAVAILABLE, 'etcdserver: no leader');
+    setup.clock.advance(keepAliveLimits.stallMsMin + 3_000);
+    expect(setup.open).toHaveLength(0);
+    expect(idle.status).toBeNull();
+  });
+
   test('"no leader" ends no stream that does not require one, and is retried', () => {
     const setup = new KeepAliveSetup();
     const [waiting, idle] = [setup.client(), setup.client()];

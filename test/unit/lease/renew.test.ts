@@ -224,6 +224,17 @@ describe('a client stream', () => {
     expect(setup.stats.clientStreams).toBe(1);
   });
 
+  test('gets the responses that have arrived before it ends with a request that is too large', () => {
+    const setup = new KeepAliveSetup();
+    const client = setup.client();
+    client.renew(a, b);
+    const [first] = setup.open;
+    if (first !== undefined) respond(first, a);
+    client.requests?.send(Buffer.alloc(2_000));
+    expect(client.received).toEqual([`${a}:60`]);
+    expect(client.status?.trailers).toContain('renewal-limit');
+  });
+
   test('that applies backpressure gets its responses later, and counts them as outstanding', () => {
     const setup = new KeepAliveSetup({ requestsPerClientMax: 2 });
     const client = setup.client();
