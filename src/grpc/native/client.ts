@@ -1,6 +1,6 @@
 /**
  * The client side of the native transport. A channel keeps one connection to one address and reconnects after each loss: at
- * once if the connection has carried a response, otherwise with exponential backoff and jitter.
+ * once if the connection has carried a response, but at most every 50 ms, otherwise with exponential backoff and jitter.
  */
 import { ClientConnection, type ClientConnectionOwner } from '../../http2/client-connection.ts';
 import { ErrorCode } from '../../http2/frame.ts';
@@ -33,6 +33,9 @@ const reconnectGrowth = 1.6;
 const reconnectJitter = 0.2;
 /** A connection without a response that was ready for this long is reopened without backoff. */
 const stableMs = 3_000;
+
+/** The least time between two attempts, for a server that closes each connection after one response. */
+const reopenPauseMs = 50;
 
 /** Memory of all incomplete responses: several of the largest that etcd could send. */
 const assemblyBytesMax = 8_589_934_592;
@@ -74,6 +77,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
   readonly #draining = new Set<ClientConnection>();
   #cancelTimer: CancelTimer = () => {};
   #backoffMs = reconnectMsMin;
+  #dialedAtMs = Number.NEGATIVE_INFINITY;
   #readyAtMs = 0;
   #keepaliveMs: number;
 
@@ -131,6 +135,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
   }
 
   #connect(): void {
+    this.#dialedAtMs = this.#options.clock.nowMs();
     this.#cancelTimer = this.#options.clock.after(handshakeMsMax, () => {
       this.#abandonConnection(handshakeTimeoutText);
     });
@@ -201,7 +206,8 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
     const wasStable =
       this.state === 'ready' && (hasResponded || clock.nowMs() - this.#readyAtMs >= stableMs);
     if (wasStable) this.#backoffMs = reconnectMsMin;
-    const delayMs = wasStable ? 0 : jittered(random, this.#backoffMs, reconnectJitter);
+    const reopenMs = Math.max(0, this.#dialedAtMs + reopenPauseMs - clock.nowMs());
+    const delayMs = wasStable ? reopenMs : jittered(random, this.#backoffMs, reconnectJitter);
     if (!wasStable) {
       this.#backoffMs = Math.min(reconnectMsMax, Math.ceil(this.#backoffMs * reconnectGrowth));
     }

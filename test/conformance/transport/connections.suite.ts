@@ -1,4 +1,5 @@
 /** Channels and listeners: their states, lost connections, addresses, limits. */
+
 import { statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
@@ -115,6 +116,36 @@ export function connectionsSuite(kind: PairKind): void {
       channel.close();
     }
   });
+
+  const limited = test.skipIf(kind.deviations.reopensWithoutPause);
+  limited(
+    'a server that closes each connection after one response is not dialed without a pause',
+    async () => {
+      await using loop = await Loop.open(kind);
+      await using relay = await Relay.to(loop.listener.address);
+      loop.handler.onCall = (call) => call.echo();
+      const address = { host: '127.0.0.1', port: Number(relay.address.split(':').at(-1)) };
+      const channel = await loop.dial({ address });
+      let losses = 0;
+      channel.onState = () => {
+        if (channel.state === 'failed') losses += 1;
+        // As the probe of an endpoint does that has become ready.
+        if (channel.state === 'ready')
+          void loop
+            .unary('x', {}, channel)
+            .ended()
+            .then(() => relay.cut());
+      };
+      void loop
+        .unary('x', {}, channel)
+        .ended()
+        .then(() => relay.cut());
+      await sleep(500);
+      channel.close();
+      expect(losses).toBeGreaterThan(0);
+      expect(losses).toBeLessThan(15);
+    },
+  );
 
   test('closing a channel loses its open calls', async () => {
     await using loop = await Loop.open(kind);

@@ -25,6 +25,8 @@ export interface Deviations {
   readonly resetsStreamsOverLimit?: true;
   /** The server enforces deadlines as well, possibly before the client does. */
   readonly serverEnforcesDeadlines?: true;
+  /** A connection that has carried a response is reopened without a pause, however often. The library has no setting for it. */
+  readonly reopensWithoutPause?: true;
 }
 
 export interface PairKind {
@@ -62,11 +64,12 @@ export const grpcJs = pairOf('grpc-js', 'grpc-js', {
   dropsMessagesBeforeFailure: true,
   resetsStreamsOverLimit: true,
   serverEnforcesDeadlines: true,
+  reopensWithoutPause: true,
 });
 
 export const transportPairs: readonly PairKind[] = [
   native,
   grpcJs,
-  pairOf('native', 'grpc-js', { dropsMessagesBeforeFailure: true }),
+  pairOf('native', 'grpc-js', { dropsMessagesBeforeFailure: true, reopensWithoutPause: true }),
   pairOf('grpc-js', 'native', { resetsStreamsOverLimit: true, serverEnforcesDeadlines: true }),
 ];
