@@ -3,7 +3,7 @@
  * print-config and /configz.
  */
 import type { Config, EffectiveSetting } from './config.ts';
-import type { ConfigFile } from './file.ts';
+import { type ConfigFile, listenerFileKeys } from './file.ts';
 import type { ListenerConfig } from './sections/listeners.ts';
 import type { TenantConfig } from './sections/tenants.ts';
 
@@ -28,7 +28,7 @@ export function effectiveSettings(
     replaced.add('listen-addr');
     // ListenerConfig has the contents of these files, but not their names.
     const values = (file.listeners ?? []).map(({ fields }, index) => {
-      const files = (['cert-file', 'key-file', 'trusted-ca-file'] as const).flatMap((key) => {
+      const files = listenerFileKeys.flatMap((key) => {
         const text = fields.get(key)?.texts.at(-1);
         return text === undefined ? [] : [[key, text] as const];
       });

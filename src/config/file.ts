@@ -34,9 +34,11 @@ const tenantKeys = [
 ] as const;
 export type TenantKey = (typeof tenantKeys)[number];
 
+/** The keys of a listener that name a file. */
+export const listenerFileKeys = ['cert-file', 'key-file', 'trusted-ca-file'] as const;
 const listenerKeys = [
   ...['address', 'tenant', 'identify', 'pass-credentials'],
-  ...['cert-file', 'key-file', 'trusted-ca-file'],
+  ...listenerFileKeys,
 ] as const;
 export type ListenerKey = (typeof listenerKeys)[number];
 

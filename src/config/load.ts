@@ -6,7 +6,13 @@
 import type { ParsedAddress } from './address.ts';
 import type { Config, EffectiveSetting } from './config.ts';
 import { effectiveSettings } from './effective.ts';
-import { type ConfigFile, type FileText, type RawValue, readConfigFile } from './file.ts';
+import {
+  type ConfigFile,
+  type FileText,
+  listenerFileKeys,
+  type RawValue,
+  readConfigFile,
+} from './file.ts';
 import { type Problem, type ProblemReporter, suggestion } from './problem.ts';
 import { readFile } from './read-file.ts';
 import { resolve } from './resolve.ts';
@@ -87,7 +93,7 @@ function filesOf(settings: Settings, file: ConfigFile | null): readonly string[]
     .filter((name) => settingOf(name).kind === 'file')
     .map((name) => String(settings[name]));
   for (const { fields } of file?.listeners ?? []) {
-    for (const key of ['cert-file', 'key-file', 'trusted-ca-file'] as const) {
+    for (const key of listenerFileKeys) {
       paths.push(fields.get(key)?.texts.at(-1) ?? '');
     }
   }
