@@ -71,6 +71,8 @@ export default defineConfig({
             'test/integration/both-transports/failover.test.ts',
             'test/integration/leak.test.ts',
           ],
+          // It sets the option itself.
+          exclude: ['test/isolation/shared-feeds.test.ts'],
           env: { ETCD_BULKHEAD_SHARE_WATCHES: 'false' },
           testTimeout: 120_000,
         },

@@ -207,7 +207,8 @@ async function open(): Promise<KeepAliveStream> {
   return await KeepAliveStream.open(new URL(origin), ids, latenciesUs);
 }
 
-// Leases must not expire while others are being granted. They are renewed one by one, because etcd needs seconds for all at once.
+// Leases must not expire while others are being granted. They are renewed one by one, because etcd needs seconds for all at
+// once.
 const renewing = setInterval(() => {
   const dueMs = performance.now() - everyMs;
   for (const stream of streams) if (stream.renewedMs <= dueMs) stream.renew();

@@ -49,7 +49,7 @@ export async function measureKeepAlives(
 }
 
 /**
- * If the machine has other load, leases may expire for want of CPU, at etcd itself too. Such a sample says nothing and is
+ * If the machine has other load, leases may expire because CPU is short, at etcd itself too. Such a sample says nothing and is
  * repeated. A target that loses leases each time is rejected.
  */
 async function settledSample(contender: Contender, subject: KeepAliveCase): Promise<Sample> {

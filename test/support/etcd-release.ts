@@ -27,6 +27,11 @@ export function isPatched(patches: Readonly<Record<number, number>>): boolean {
     : patch >= first;
 }
 
+/** Whether progress responses come after the events up to their revision. Earlier releases respond at once. */
+export function ordersProgress(): boolean {
+  return isPatched({ 4: 25, 5: 8 });
+}
+
 /** How often etcd notifies idle watches of its progress. */
 export function progressNotifyFlag(interval: string): string {
   const name = isAtLeast(6) ? 'watch' : 'experimental-watch';

@@ -4,11 +4,10 @@
  * with the history of the store. The direct watches prove the checks: etcd itself must pass them.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ordersProgress } from '../../src/etcd/releases.ts';
 import { type GrpcClient, grpcClient } from '../support/client.ts';
 import { type Cluster, startCluster } from '../support/cluster.ts';
 import type { Etcd } from '../support/etcd.ts';
-import { etcdVersion, progressNotifyFlag } from '../support/etcd-release.ts';
+import { ordersProgress, progressNotifyFlag } from '../support/etcd-release.ts';
 import { Relay } from '../support/relay.ts';
 import { Seeded } from '../support/seeded.ts';
 import { until } from '../support/until.ts';
@@ -16,6 +15,7 @@ import { Compactions } from './compactions.ts';
 import { type Disturbance, Disturbances } from './disturbances.ts';
 import { type Figures, proxyFigures, watchFigures } from './figures.ts';
 import { History } from './history.ts';
+import type { ObservedStream } from './observed-stream.ts';
 import { Reference } from './reference.ts';
 import { ServedProxy, type ServedTenant } from './served-proxy.ts';
 import { TenantWatches } from './tenant-watches.ts';
@@ -88,7 +88,8 @@ async function steadyMember(cluster: Cluster, chance: Seeded): Promise<Etcd> {
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 
 /** etcd ends a stream that requires a leader while its member has none. */
-const isLeaderLost = (loss: string) => loss.includes('etcdserver: no leader');
+const isLeaderLost = ({ options }: ObservedStream, loss: string) =>
+  options.requiresLeader && loss.includes('etcdserver: no leader');
 
 interface Parts {
   readonly options: ComparisonOptions;
@@ -140,7 +141,7 @@ class Comparison implements AsyncDisposable {
           directAddress: steady.address,
           chance,
           store: this.#store,
-          ordersProgress: ordersProgress(etcdVersion().join('.')),
+          ordersProgress: ordersProgress(),
           knownRevision: () => this.#knownRevision,
           notifiesOften,
           wasDisturbed: (from, to) => this.#disturbances.overlaps(from, to),
@@ -180,10 +181,12 @@ class Comparison implements AsyncDisposable {
 
   async result(): Promise<ComparisonResult> {
     const streams = this.#watches.flatMap((each) => each.streams);
-    const losses = streams.flatMap((stream) => stream.losses);
+    const losses = streams.flatMap((stream) =>
+      stream.losses.map((text) => ({ text, isExpected: isLeaderLost(stream, text) })),
+    );
     return {
       problems: [...this.#problems, ...this.#proxy.faults],
-      losses: losses.filter((loss) => !isLeaderLost(loss)),
+      losses: losses.flatMap(({ text, isExpected }) => (isExpected ? [] : [text])),
       disturbances: this.#disturbances.log,
       figures: {
         ...watchFigures(this.#watches),
@@ -191,7 +194,7 @@ class Comparison implements AsyncDisposable {
         revisions: this.#history.position,
         compactions: this.#store.count,
         'cut connections': this.#disturbances.cuts,
-        'streams without a leader': losses.filter(isLeaderLost).length,
+        'streams without a leader': losses.filter(({ isExpected }) => isExpected).length,
         'notifies often': Number(this.#notifiesOften),
         'complete after ms': Math.round(this.#completeAfterMs),
       },

@@ -30,12 +30,12 @@ export function watchFigures(watches: readonly TenantWatches[]): Figures {
 }
 
 export async function proxyFigures(proxy: ServedProxy): Promise<Figures> {
-  const metric = await proxy.metrics();
-  const joins = (kind: string) => metric('etcd_bulkhead_watch_joins_total', kind);
+  const metrics = await proxy.metrics();
+  const joins = (kind: string) => metrics.sum('etcd_bulkhead_watch_joins_total', `kind="${kind}"`);
   return {
     'joins now': joins('now'),
     'joins from history': joins('history'),
     'joins by a private watch': joins('private'),
-    feeds: metric('etcd_bulkhead_watch_feeds'),
+    feeds: metrics.sum('etcd_bulkhead_watch_feeds'),
   };
 }

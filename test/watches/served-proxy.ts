@@ -1,6 +1,7 @@
 /** The proxy as a process of its own, with shared watches and a listener for each of several tenants. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Exposition } from '../support/exposition.ts';
 import { Program } from '../support/program.ts';
 import { TemporaryDirectory } from '../support/temporary-directory.ts';
 
@@ -46,9 +47,8 @@ export class ServedProxy implements Disposable {
     const args = ['run', `--config=${file}`, '--admin-addr=127.0.0.1:0'];
     const program = new Program(args, environment);
     try {
-      const [line] = await program.printed('out', /^.*"event":"serving".*$/m);
-      const { addresses, admin } = JSON.parse(line) as { addresses: string[]; admin: string };
-      return new ServedProxy(program, directory, addresses, admin);
+      const { addresses, admin } = await program.serving();
+      return new ServedProxy(program, directory, addresses, admin ?? '');
     } catch (error) {
       program[Symbol.dispose]();
       directory[Symbol.dispose]();
@@ -62,14 +62,8 @@ export class ServedProxy implements Disposable {
     return `${out}\n${err}`.split('\n').filter((line) => /"event":"(fault|.*violation)/.test(line));
   }
 
-  /** Reads a metric by its name and, if it has labels, one of their values. */
-  async metrics(): Promise<(name: string, label?: string) => number> {
-    const page = await (await fetch(`http://${this.#admin}/metrics`)).text();
-    const lines = page.split('\n');
-    return (name, label = '') => {
-      const line = lines.find((each) => each.startsWith(name) && each.includes(label));
-      return Number(line?.split(' ').at(-1) ?? Number.NaN);
-    };
+  async metrics(): Promise<Exposition> {
+    return new Exposition(await (await fetch(`http://${this.#admin}/metrics`)).text());
   }
 
   [Symbol.dispose](): void {

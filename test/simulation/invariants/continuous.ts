@@ -1,6 +1,7 @@
 /**
  * Failures of the upstream are invisible to clients: a stream ends only with Unavailable, and only because one of its creates
- * has waited too long for a response, or because it requires a leader. A rejected create never shows a stale token of the proxy's login.
+ * has waited too long for a response, or because it requires a leader. A rejected create never shows a stale token of the
+ * proxy's login.
  */
 import { Code } from '../../../src/grpc/status.ts';
 import type { Invariant } from './invariant.ts';

@@ -176,7 +176,7 @@ describe('a client that waits too long', () => {
 });
 
 describe('an end with OK', () => {
-  test('is no status for a client that waits too long', () => {
+  test('is not reported to a client that waits too long', () => {
     const setup = new KeepAliveSetup();
     setup.etcd.onCall = (call) => call.end(ok);
     const client = setup.client();
