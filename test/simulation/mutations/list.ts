@@ -127,7 +127,7 @@ const joins: readonly Mutation[] = [
   },
   mutation(
     'a feed with previous values is shared with watchers that did not ask for them',
-    tenantHub,
+    feed,
     '$' + "{prevKv ? 'p' : '-'}",
     '',
   ),
