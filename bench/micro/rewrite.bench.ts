@@ -47,10 +47,18 @@ const keyValue = new Writer()
   .bytes(5, value)
   .finish();
 
-function range(keys: number): Uint8Array {
+function range(keys: number, of = keyValue): Uint8Array {
   const response = new Writer().message(1, header);
-  for (let i = 0; i < keys; i++) response.message(2, keyValue);
+  for (let i = 0; i < keys; i++) response.message(2, of);
   return response.varint(4, keys).finish();
+}
+
+const leased = new Writer().raw(keyValue).raw(leaseField(6)).finish();
+
+function leaseField(field: number): Uint8Array {
+  const bytes = Buffer.alloc(10);
+  bytes[0] = field << 3;
+  return bytes.subarray(0, space.leases.write(bytes, 1, 12_345));
 }
 
 const put = new Writer().bytes(1, key).bytes(2, value).finish();
@@ -83,6 +91,11 @@ responseCase(
   'range response, 10,000 keys of 256 B',
   responseMessageRewriter('RangeResponse'),
   range(10_000),
+);
+responseCase(
+  'range response, 10,000 keys of 256 B with a lease',
+  responseMessageRewriter('RangeResponse'),
+  range(10_000, leased),
 );
 responseCase('watch response, 1 event of 256 B', responseMessageRewriter('WatchResponse'), watched);
 responseCase(

@@ -74,6 +74,16 @@ export const refusals = {
     text: 'etcd-bulkhead: a field with a key, a range or a lease ID occurs more than once in one message',
     when: 'A singular field that the proxy rewrites occurs more than once. Parsers differ in which occurrence counts; client libraries do not send such messages.',
   },
+  'field-unknown': {
+    code: Code.INVALID_ARGUMENT,
+    text: 'etcd-bulkhead: the request contains a field that this version does not know',
+    when: 'A request of a tenant with a namespace contains a field that is not in the API of etcd 3.4 to 3.7. A later etcd may read it as a key. The text ends with the message and the field number. `--pass-unknown-fields` passes such fields.',
+  },
+  'lease-order': {
+    code: Code.INVALID_ARGUMENT,
+    text: 'etcd-bulkhead: lease IDs can be compared for equality, with "greater than 0" and with "less than 1"',
+    when: 'A transaction compares the lease of a key by order. Stored lease IDs have another order than visible ones.',
+  },
   malformed: {
     code: Code.INTERNAL,
     text: 'grpc: error unmarshalling request: malformed protobuf message',
@@ -157,7 +167,7 @@ export const refusals = {
   'renewal-limit': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',
-    when: 'A keepalive stream has more than 1024 renewals in flight for lease IDs that cannot exist, or sends a request of more than 1 KiB on a shared stream.',
+    when: 'A keepalive stream has more than 1024 renewals in flight for lease IDs that cannot exist, as many that wait until the keys of their leases have been read, or sends a request of more than 1 KiB on a shared stream.',
   },
   'namespace-violation': {
     code: Code.INTERNAL,

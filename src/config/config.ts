@@ -25,6 +25,8 @@ export interface EffectiveSetting {
 
 export interface Config {
   readonly tenants: readonly TenantConfig[];
+  /** Key of stored lease IDs beside the namespace. Empty: there is none. */
+  readonly leaseSecret: Uint8Array;
   readonly listeners: readonly ListenerConfig[];
   /** Password hashes of tenants' users, by user. */
   readonly users: ReadonlyMap<string, PasswordHash>;

@@ -4,6 +4,7 @@
  */
 import type { Config, EffectiveSetting } from './config.ts';
 import { type ConfigFile, listenerFileKeys } from './file.ts';
+import type { SettingName } from './schema.ts';
 import type { ListenerConfig } from './sections/listeners.ts';
 import type { TenantConfig } from './sections/tenants.ts';
 
@@ -17,10 +18,11 @@ export function effectiveSettings(
   const replaced = new Set<string>();
   if (file?.tenants != null) {
     replaced.add('namespace').add('allow-undelimited');
-    const shareWatches = settings.find(({ name }) => name === 'share-watches')?.value;
+    const defaults = new Map(settings.map(({ name, value }) => [name, value]));
     const values = tenants.map((tenant) => ({
       ...tenantValue(tenant),
-      ...(tenant.shareWatches === shareWatches ? {} : { 'share-watches': tenant.shareWatches }),
+      ...unlessDefault('share-watches', tenant.shareWatches, defaults),
+      ...unlessDefault('pass-unknown-fields', tenant.passesUnknownFields, defaults),
     }));
     lists.push({ name: 'tenants', value: values, origin: 'file' });
   }
@@ -42,12 +44,11 @@ export function effectiveSettings(
 type FileValue = Readonly<Record<string, unknown>>;
 
 function tenantValue(tenant: TenantConfig): FileValue {
-  const { name, namespace, leaseTag, allowUndelimited, access, owns, identities } = tenant;
+  const { name, namespace, allowUndelimited, access, owns, identities } = tenant;
   const isDefault = identities.join() === `user:${name},claim:${name}`;
   return {
     name,
     namespace,
-    ...(leaseTag === null ? {} : { 'lease-tag': leaseTag }),
     ...(allowUndelimited ? { 'allow-undelimited': true } : {}),
     ...(access === 'read-write' ? {} : { access }),
     ...(owns.length === 0
@@ -55,6 +56,15 @@ function tenantValue(tenant: TenantConfig): FileValue {
       : { role: 'owner', 'owner-methods': owns.map((each) => each.slice(each.indexOf('/') + 1)) }),
     ...(isDefault ? {} : { identities }),
   };
+}
+
+/** A key of a tenant whose default is the setting with the same name. */
+function unlessDefault(
+  name: SettingName,
+  value: boolean,
+  defaults: ReadonlyMap<string, unknown>,
+): FileValue {
+  return value === defaults.get(name) ? {} : { [name]: value };
 }
 
 function listenerValue(listener: ListenerConfig | undefined): FileValue {

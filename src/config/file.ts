@@ -29,7 +29,7 @@ export interface ConfigFile {
 }
 
 const tenantKeys = [
-  ...['name', 'namespace', 'lease-tag', 'allow-undelimited', 'share-watches'],
+  ...['name', 'namespace', 'allow-undelimited', 'share-watches', 'pass-unknown-fields'],
   ...['access', 'role', 'owner-methods', 'identities'],
 ] as const;
 export type TenantKey = (typeof tenantKeys)[number];

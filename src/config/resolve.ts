@@ -7,6 +7,7 @@ import { readBearer } from './sections/bearer.ts';
 import { resolveBreaker } from './sections/breaker.ts';
 import { resolveDrain } from './sections/drain.ts';
 import { type EndpointConfig, resolveEndpoints } from './sections/endpoints.ts';
+import { readLeaseSecret } from './sections/lease-secret.ts';
 import { resolveLimits } from './sections/limits.ts';
 import { type ListenerConfig, resolveListeners } from './sections/listeners.ts';
 import { resolveLogin } from './sections/login.ts';
@@ -42,6 +43,7 @@ export function resolve(
   if (!invalid.has('listen-addr')) rejectOwnAddresses(endpoints, listeners, report);
   return {
     tenants,
+    leaseSecret: readLeaseSecret(settings, report),
     listeners,
     users: readUsers(settings, report),
     bearer: readBearer(settings, report),

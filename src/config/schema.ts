@@ -308,6 +308,20 @@ export const schema = {
     reload: 'applied',
     doc: 'Let all watches of a tenant on one range share one watch at etcd. If false, each client watch is a watch at etcd.',
   },
+  'pass-unknown-fields': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'Pass request fields that this version does not know to etcd. They are not namespaced: a later etcd may read one as a key.',
+  },
+  'lease-secret-file': {
+    kind: 'file',
+    default: '',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'File with a secret of at least 16 bytes that stored lease IDs are encrypted with, beside the namespace. The same for all proxies of a cluster. After a change all existing leases are unknown to their clients.',
+  },
   'share-keepalives': {
     kind: 'boolean',
     default: 'true',

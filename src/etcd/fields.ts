@@ -1,6 +1,6 @@
 /**
- * The fields of the API that contain keys, range ends and lease IDs, by message and field number. rewrite/ compiles these
- * tables into rewriters once, at start-up. All other fields pass through unchanged.
+ * The fields of the API that contain keys, range ends and lease IDs, by message and field number, and the other fields that
+ * requests may have. rewrite/ compiles these tables into rewriters once, at start-up.
  * Numbers: etcd api/etcdserverpb/rpc.proto, api/mvccpb/kv.proto,
  * server/etcdserver/api/v3lock/v3lockpb/v3lock.proto, server/etcdserver/api/v3election/v3electionpb/v3election.proto.
  */
@@ -8,20 +8,22 @@ import type { RequestTable, ResponseTable } from '../rewrite/field-table.ts';
 
 /** Visible → stored. */
 export const requests = {
-  /** Any message without rewritten fields. It is not scanned. */
+  /** Requests of methods that only the owner of the cluster may call, or that the proxy handles alone. They are not rewritten. */
   Plain: { fields: {} },
 
   RangeRequest: {
     // 5 and 6 are sort_order and sort_target. A member of etcd up to 3.5 crashes on an unknown target.
     fields: { 1: 'key', 2: 'rangeEnd', 5: { enumMax: 2 }, 6: { enumMax: 4 } },
+    plain: [3, 4, 7, 8, 9, 10, 11, 12, 13],
   },
-  PutRequest: { fields: { 1: 'key', 3: 'lease' } },
-  DeleteRangeRequest: { fields: { 1: 'key', 2: 'rangeEnd' } },
+  PutRequest: { fields: { 1: 'key', 3: 'lease' }, plain: [2, 4, 5, 6] },
+  DeleteRangeRequest: { fields: { 1: 'key', 2: 'rangeEnd' }, plain: [3] },
   TxnRequest: {
     fields: { 1: { each: 'Compare' }, 2: { each: 'RequestOp' }, 3: { each: 'RequestOp' } },
   },
   Compare: {
-    fields: { 3: 'key', 8: 'leaseOperand', 64: 'rangeEnd' },
+    fields: { 3: 'key', 8: { operandOf: 1 }, 64: 'rangeEnd' },
+    plain: [1, 2, 4, 5, 6, 7],
     // version, create_revision, mod_revision, value, lease
     oneof: [4, 5, 6, 7, 8],
   },
@@ -37,28 +39,42 @@ export const requests = {
   },
 
   WatchRequest: {
-    fields: { 1: { one: 'WatchCreateRequest' } },
+    fields: {
+      1: { one: 'WatchCreateRequest' },
+      2: { one: 'WatchCancelRequest' },
+      3: { one: 'WatchProgressRequest' },
+    },
     // create_request, cancel_request, progress_request
     oneof: [1, 2, 3],
   },
-  WatchCreateRequest: { fields: { 1: 'keyOrFirst', 2: 'rangeEnd' } },
+  WatchCreateRequest: { fields: { 1: 'keyOrFirst', 2: 'rangeEnd' }, plain: [3, 4, 5, 6, 7, 8] },
+  WatchCancelRequest: { fields: {}, plain: [1] },
+  WatchProgressRequest: { fields: {} },
 
   // namespace/leases/grant.ts sets the ID, because it depends on more than the message: the proxy draws an ID for 0.
-  LeaseGrantRequest: { fields: {} },
+  LeaseGrantRequest: { fields: {}, plain: [1, 2] },
   LeaseRevokeRequest: { fields: { 1: 'leaseName' } },
   LeaseKeepAliveRequest: { fields: { 1: 'leaseName' } },
-  LeaseTimeToLiveRequest: { fields: { 1: 'leaseName' } },
+  LeaseTimeToLiveRequest: { fields: { 1: 'leaseName' }, plain: [2] },
+  LeaseLeasesRequest: { fields: {} },
 
-  // For a lease of 0 etcd would grant one without a tag, so namespace/leases/session.ts grants a lease first.
+  // For a lease of 0 etcd would grant one outside the namespace, so namespace/leases/session.ts grants a lease first.
   LockRequest: { fields: { 1: 'name', 2: 'lease' } },
   UnlockRequest: { fields: { 1: 'key' } },
-  CampaignRequest: { fields: { 1: 'name', 2: 'lease' } },
-  ProclaimRequest: { fields: { 1: { one: 'LeaderKey' } } },
-  LeaderKey: { fields: { 1: 'name', 2: 'key', 4: 'lease' } },
+  CampaignRequest: { fields: { 1: 'name', 2: 'lease' }, plain: [3] },
+  ProclaimRequest: { fields: { 1: { one: 'LeaderKey' } }, plain: [2] },
+  LeaderKey: { fields: { 1: 'name', 2: 'key', 4: 'lease' }, plain: [3] },
   LeaderRequest: { fields: { 1: 'name' } },
   ResignRequest: { fields: { 1: { one: 'ResignedKey' } } },
   // A LeaderKey of a lease that is not needed. With the ID of a lease that cannot exist, etcd does not grant one.
-  ResignedKey: { fields: { 1: 'name', 2: 'key', 4: 'leaseName' } },
+  ResignedKey: { fields: { 1: 'name', 2: 'key', 4: 'leaseName' }, plain: [3] },
+
+  CompactionRequest: { fields: {}, plain: [1, 2] },
+  MemberListRequest: { fields: {}, plain: [1] },
+  StatusRequest: { fields: {} },
+  AlarmRequest: { fields: {}, plain: [1, 2, 3] },
+  AuthStatusRequest: { fields: {} },
+  AuthenticateRequest: { fields: {}, plain: [1, 2] },
 } as const satisfies RequestTable;
 
 /** Stored → visible. */

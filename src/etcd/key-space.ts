@@ -1,5 +1,6 @@
-/** The part of the cluster that belongs to a tenant: the prefix of its keys and the tag of its lease IDs. */
-import { createHash } from 'node:crypto';
+/** The part of the cluster that belongs to a tenant: the prefix of its keys, and the permutation of its lease IDs. */
+import { createHmac } from 'node:crypto';
+import { LeaseSeal } from '../rewrite/lease-seal.ts';
 import type { Mapping } from '../rewrite/mapping.ts';
 
 /**
@@ -8,37 +9,30 @@ import type { Mapping } from '../rewrite/mapping.ts';
  */
 export type KeySpace = Mapping;
 
-/**
- * Two tags are never used: 0 would collide with small IDs of clients that bypass the proxy, and above 2^32−1 there is no ID
- * that a comparison could saturate to.
- */
-export const leaseTagMin = 1;
-export const leaseTagMax = 0xffff_fffe;
-
-/** The namespace or the lease tag cannot be used. config/ reports it with the name of the tenant. */
+/** The namespace cannot be used. config/ reports it with the name of the tenant. */
 export class KeySpaceError extends Error {
   override readonly name = 'KeySpaceError';
 }
 
+export interface KeySpaceOptions {
+  /** Key of the lease IDs beside the namespace. Empty: the namespace alone determines them. */
+  readonly leaseSecret?: Uint8Array;
+  readonly passesUnknownFields?: boolean;
+}
+
 /**
- * The key space of `namespace`. An empty namespace is the whole cluster; `leaseTag` must then be absent. Throws KeySpaceError
- * for a namespace of 0xff bytes only, which has no end, and for a tag out of range.
+ * The key space of `namespace`. An empty namespace is the whole cluster. Throws KeySpaceError for a namespace of 0xff bytes only,
+ * which has no end.
  */
-export function keySpace(namespace: Uint8Array, leaseTag?: number): KeySpace {
+export function keySpace(namespace: Uint8Array, options: KeySpaceOptions = {}): KeySpace {
+  const { leaseSecret = noSecret, passesUnknownFields = false } = options;
   const prefix = Uint8Array.from(namespace);
-  if (prefix.length === 0) {
-    if (leaseTag !== undefined) throw new KeySpaceError('an empty namespace has no lease tag');
-    return { prefix, prefixEnd: Uint8Array.of(0), leaseTag: 0 };
-  }
-  const end = prefixEnd(prefix);
+  const end = prefix.length === 0 ? Uint8Array.of(0) : prefixEnd(prefix);
   if (end === null) {
     throw new KeySpaceError('a namespace must contain a byte other than 0xff');
   }
-  const tag = leaseTag ?? derivedLeaseTag(prefix);
-  if (!Number.isInteger(tag) || tag < leaseTagMin || tag > leaseTagMax) {
-    throw new KeySpaceError(`a lease tag must be between ${leaseTagMin} and ${leaseTagMax}`);
-  }
-  return { prefix, prefixEnd: end, leaseTag: tag };
+  const leases = new LeaseSeal(leaseKey(prefix, leaseSecret));
+  return { prefix, prefixEnd: end, leases, passesUnknownFields };
 }
 
 /**
@@ -56,16 +50,13 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array | null {
   return end;
 }
 
-/**
- * The tag of a namespace: the first four bytes, big-endian, of SHA-256 of its bytes. If these are a tag that is never used,
- * of SHA-256 of that digest, and so on. This is an on-disk format: stored lease IDs contain the tag, so it must not change.
- */
-export function derivedLeaseTag(namespace: Uint8Array): number {
-  let digest = createHash('sha256').update(namespace).digest();
-  while (!isLeaseTag(digest.readUInt32BE(0))) digest = createHash('sha256').update(digest).digest();
-  return digest.readUInt32BE(0);
-}
+const noSecret = new Uint8Array(0);
+const leaseKeyBytes = 16;
 
-function isLeaseTag(tag: number): boolean {
-  return tag >= leaseTagMin && tag <= leaseTagMax;
+/**
+ * The key of a namespace's lease IDs: the first 16 bytes of HMAC-SHA-256 of the namespace, keyed by the secret. This is an on-disk
+ * format: etcd holds IDs that were encrypted with it, so it must not change.
+ */
+function leaseKey(namespace: Uint8Array, secret: Uint8Array): Uint8Array {
+  return createHmac('sha256', secret).update(namespace).digest().subarray(0, leaseKeyBytes);
 }

@@ -1,22 +1,14 @@
-/**
- * Lease IDs are namespaced as keys are: stored = tag × 2^31 + visible. The mapping has no state, so it survives restarts and
- * is the same on every replica, and a tenant cannot name a lease of another tenant. This is the definition in bigint, for code
- * off the hot path. The rewriters do the same on varints and are tested against it.
- */
+/** Lease IDs of a namespace in bigint, for code off the hot path. The mapping itself is rewrite/lease-seal.ts. */
+import { foreignLease, type LeaseSeal } from '../rewrite/lease-seal.ts';
 
 /** Visible IDs are between 1 and this. */
 export const visibleIdMax = 0x7fff_ffff;
 
-const shift = 31n;
-
-/** The stored ID of a visible one, which is from 1 to `visibleIdMax`. */
-export function storedId(tag: number, visible: number): bigint {
-  return (BigInt(tag) << shift) | BigInt(visible);
-}
-
-/** The visible ID of a stored one; 0 for the ID that is never granted. Returns null if the ID has another tag. */
-export function visibleId(tag: number, stored: bigint): number | null {
-  return stored >> shift === BigInt(tag) ? Number(stored & BigInt(visibleIdMax)) : null;
+/** The visible ID of a stored one; 0 for the ID that is never granted. Returns null for an ID of another namespace. */
+export function visibleId(leases: LeaseSeal, stored: bigint): number | null {
+  const bits = BigInt.asUintN(64, stored);
+  const visible = leases.open(Number(bits >> 32n), Number(bits & 0xffff_ffffn));
+  return visible === foreignLease ? null : visible;
 }
 
 /** Whether `id` is a valid visible ID. */

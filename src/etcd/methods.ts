@@ -65,7 +65,7 @@ export const rows = {
   'etcdserverpb.KV/DeleteRange': { request: 'DeleteRangeRequest', response: 'DeleteRangeResponse', ...namespaced, ...write },
   'etcdserverpb.KV/Txn': { request: 'TxnRequest', response: 'TxnResponse', ...namespaced, ...write, effect: 'either' },
   // Virtual: raises the tenant's compaction floor, see namespace/compaction/compact.ts. The owner's compacts the store, and can wait for it.
-  'etcdserverpb.KV/Compact': { ...plain, ...local, ...write, waits: true, owner: true },
+  'etcdserverpb.KV/Compact': { request: 'CompactionRequest', response: 'Plain', ...local, ...write, waits: true, owner: true },
 
   'etcdserverpb.Watch/Watch': { request: 'WatchRequest', response: 'WatchResponse', streams: 'both', ...namespaced, effect: 'reads', breaker: 'watch', retry: 'never' },
 
@@ -74,18 +74,18 @@ export const rows = {
   'etcdserverpb.Lease/LeaseRevoke': { request: 'LeaseRevokeRequest', response: 'Plain', ...namespaced, ...lease, effect: 'writes' },
   'etcdserverpb.Lease/LeaseKeepAlive': { request: 'LeaseKeepAliveRequest', response: 'LeaseKeepAliveResponse', streams: 'both', ...namespaced, ...lease, effect: 'writes' },
   'etcdserverpb.Lease/LeaseTimeToLive': { request: 'LeaseTimeToLiveRequest', response: 'LeaseTimeToLiveResponse', ...namespaced, ...lease, effect: 'reads', retry: 'safe' },
-  'etcdserverpb.Lease/LeaseLeases': { request: 'Plain', response: 'LeaseLeasesResponse', ...namespaced, ...lease, effect: 'reads', retry: 'safe' },
+  'etcdserverpb.Lease/LeaseLeases': { request: 'LeaseLeasesRequest', response: 'LeaseLeasesResponse', ...namespaced, ...lease, effect: 'reads', retry: 'safe' },
 
   // Forwarded for its header. The proxy replaces the members with itself, see namespace/cluster/member-list.ts.
-  'etcdserverpb.Cluster/MemberList': { ...plain, ...local, ...read, owner: true },
+  'etcdserverpb.Cluster/MemberList': { request: 'MemberListRequest', response: 'Plain', ...local, ...read, owner: true },
   'etcdserverpb.Cluster/MemberAdd': { ...plain, ...forOwner, hint: membersHint },
   'etcdserverpb.Cluster/MemberRemove': { ...plain, ...forOwner, hint: membersHint },
   'etcdserverpb.Cluster/MemberUpdate': { ...plain, ...forOwner, hint: membersHint },
   'etcdserverpb.Cluster/MemberPromote': { ...plain, ...forOwner, hint: membersHint },
 
   // Forwarded, without data about other tenants, see namespace/cluster/member-status.ts and namespace/cluster/alarm.ts.
-  'etcdserverpb.Maintenance/Status': { ...plain, ...local, ...read, owner: true },
-  'etcdserverpb.Maintenance/Alarm': { ...plain, ...local, ...admin, effect: 'either', owner: true, hint: 'only the owner of the cluster can raise and disarm alarms; every tenant can list them' },
+  'etcdserverpb.Maintenance/Status': { request: 'StatusRequest', response: 'Plain', ...local, ...read, owner: true },
+  'etcdserverpb.Maintenance/Alarm': { request: 'AlarmRequest', response: 'Plain', ...local, ...admin, effect: 'either', owner: true, hint: 'only the owner of the cluster can raise and disarm alarms; every tenant can list them' },
   'etcdserverpb.Maintenance/Defragment': { ...plain, ...forOwner, waits: true },
   'etcdserverpb.Maintenance/Hash': { ...plain, ...forOwner, effect: 'reads' },
   'etcdserverpb.Maintenance/HashKV': { ...plain, ...forOwner, effect: 'reads' },
@@ -96,8 +96,8 @@ export const rows = {
   'etcdserverpb.Auth/AuthEnable': { ...plain, ...rejected, hint: authHint },
   'etcdserverpb.Auth/AuthDisable': { ...plain, ...rejected, hint: authHint },
   // Handled for the users of the listener, or forwarded if the listener passes credentials on. See identity/authenticate.ts.
-  'etcdserverpb.Auth/AuthStatus': { ...plain, ...local, ...admin, effect: 'reads' },
-  'etcdserverpb.Auth/Authenticate': { ...plain, ...local, ...admin, effect: 'reads' },
+  'etcdserverpb.Auth/AuthStatus': { request: 'AuthStatusRequest', response: 'Plain', ...local, ...admin, effect: 'reads' },
+  'etcdserverpb.Auth/Authenticate': { request: 'AuthenticateRequest', response: 'Plain', ...local, ...admin, effect: 'reads' },
   'etcdserverpb.Auth/UserAdd': { ...plain, ...rejected, hint: authHint },
   'etcdserverpb.Auth/UserGet': { ...plain, ...rejected, hint: authHint },
   'etcdserverpb.Auth/UserList': { ...plain, ...rejected, hint: authHint },

@@ -1,6 +1,6 @@
 /**
- * Between a tenant's keys and the stored ones: adds the prefix and the lease tag to every request and removes them from every
- * response. Layers above never see a stored key, layers below never see a tenant's name. It does not decide which tenant may
+ * Between a tenant's keys and the stored ones: adds the prefix to keys and encrypts lease IDs in every request, and
+ * reverses both in every response. Layers above never see a stored key, layers below never see a tenant's name. It does not decide which tenant may
  * do what. It guarantees that no request names, and no response shows, a key or a lease of another tenant.
  */
 import { type Call, isOwned, type Layer, type Requests } from '../call/call.ts';
@@ -15,20 +15,22 @@ import type { NamespaceOptions, ToStream, ToUnary } from './handler.ts';
 import { leaseGrant } from './leases/grant.ts';
 import { timeToLive } from './leases/id-echo.ts';
 import { keepAlive } from './leases/keep-alive.ts';
+import { leaseRevoke } from './leases/revoke.ts';
 import { leaseOfLeader, leaseOfRequest, withSession } from './leases/session.ts';
 import { rewrittenStream } from './namespaced-call.ts';
-import { asStoredSink, passed, rewritten } from './unary.ts';
+import { asStoredSink, checked, passed, rewritten } from './unary.ts';
 
 /** Methods that need more than the rewriting that the table of fields describes. */
 const unaries: { readonly [name in MethodName]?: ToUnary } = {
   'etcdserverpb.KV/Range': rewritten(isRangeBelow),
   'etcdserverpb.KV/Txn': rewritten(isTxnBelow),
-  'etcdserverpb.KV/Compact': compact,
-  'etcdserverpb.Lease/LeaseGrant': leaseGrant,
+  'etcdserverpb.KV/Compact': checked(compact),
+  'etcdserverpb.Lease/LeaseGrant': checked(leaseGrant),
+  'etcdserverpb.Lease/LeaseRevoke': leaseRevoke,
   'etcdserverpb.Lease/LeaseTimeToLive': timeToLive,
-  'etcdserverpb.Cluster/MemberList': memberList,
-  'etcdserverpb.Maintenance/Status': memberStatus,
-  'etcdserverpb.Maintenance/Alarm': alarm,
+  'etcdserverpb.Cluster/MemberList': checked(memberList),
+  'etcdserverpb.Maintenance/Status': checked(memberStatus),
+  'etcdserverpb.Maintenance/Alarm': checked(alarm),
   // They reach this layer only on listeners that pass the client's credentials to etcd.
   'etcdserverpb.Auth/AuthStatus': rewritten(null),
   'etcdserverpb.Auth/Authenticate': rewritten(null),

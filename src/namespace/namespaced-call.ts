@@ -12,6 +12,7 @@ import {
 } from '../call/call.ts';
 import { CallLayer } from '../call/forwarding.ts';
 import { refusal } from '../call/refusals.ts';
+import { requestFault } from '../call/request-fault.ts';
 import type { RewriteFault } from '../rewrite/fault.ts';
 import type { Tenant } from '../tenant/tenant.ts';
 import type { FloorCheck } from './compaction/floor-check.ts';
@@ -52,7 +53,7 @@ export class NamespacedCall extends CallLayer<'tenant', 'store'> {
     if (this.isEnded) return;
     const { keySpace, state } = this.#tenant;
     const stored = applyNamespace(this.#call.method, message, keySpace);
-    if (typeof stored === 'string') this.abort(refusal(stored));
+    if (typeof stored === 'string') this.abort(requestFault(this.#call.method, stored));
     else if (this.#isBelowFloor?.(stored, state.floor)) this.abort(refusal('compacted'));
     else this.requests.send(stored);
   }

@@ -4,9 +4,9 @@
  */
 import { type Call, type Etcd, type Message, type Responses, tenantOf } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
+import { requestFault } from '../call/request-fault.ts';
 import { type CallHandle, endedCall, type ResponseSink } from '../grpc/call.ts';
 import type { Status } from '../grpc/status.ts';
-import type { RewriteFault } from '../rewrite/fault.ts';
 import type { FloorCheck } from './compaction/floor-check.ts';
 import type { ToUnary } from './handler.ts';
 import type { NamespaceHooks } from './hooks.ts';
@@ -19,10 +19,23 @@ export function rewritten(isBelowFloor: FloorCheck | null): ToUnary {
     (call, request, responses) => {
       const { keySpace, state } = tenantOf(call);
       const stored = applyNamespace(call.method, request, keySpace);
-      if (typeof stored === 'string') return rejected(responses, faultStatus(call, stored));
+      if (typeof stored === 'string') return rejected(responses, requestFault(call.method, stored));
       if (isBelowFloor?.(stored, state.floor)) return rejected(responses, refusal('compacted'));
       return send(next, hooks, call, stored, responses);
     };
+}
+
+/** For a handler that does not rewrite the request itself: rejects one that the rewriters would not pass on. */
+export function checked(handler: ToUnary): ToUnary {
+  return (next, options) => {
+    const handle = handler(next, options);
+    return (call, request, responses) => {
+      const stored = applyNamespace(call.method, request, tenantOf(call).keySpace);
+      return typeof stored === 'string'
+        ? rejected(responses, requestFault(call.method, stored))
+        : handle(call, request, responses);
+    };
+  };
 }
 
 /** For calls on the whole cluster by its owner: neither direction is rewritten. */
@@ -47,12 +60,6 @@ export function send(
 export function rejected(responses: Responses<'tenant'>, status: Status): CallHandle {
   responses.end(status);
   return endedCall;
-}
-
-/** The status for a request that cannot be rewritten. */
-export function faultStatus({ method }: Call, fault: RewriteFault): Status {
-  const isUnknown = fault === 'key-empty' && method.failsAsUnknown;
-  return refusal(isUnknown ? 'lock-key-empty' : fault);
 }
 
 /** A message without keys and leases, which is the same in both spaces. */

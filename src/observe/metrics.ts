@@ -53,6 +53,7 @@ export class Metrics {
   readonly #retries: Counter<'grpc_method'>;
   readonly #foreignLeases: Counter;
   readonly #violations: Counter;
+  readonly #leaseChecks: Counter;
   readonly #authentications: Counter<'outcome'>;
 
   constructor({ upstream, guard, watches, sharing }: MetricSources) {
@@ -82,7 +83,13 @@ export class Metrics {
     });
     this.#violations = new Counter({
       name: 'etcd_bulkhead_namespace_violation_total',
-      help: "Responses of etcd with a key outside the tenant's namespace. They were not delivered.",
+      help: "Responses of etcd with a key outside the tenant's namespace, which were not delivered, and foreign leases that were not revoked or renewed.",
+      registers,
+    });
+    this.#leaseChecks = new Counter({
+      name: 'etcd_bulkhead_lease_checks_total',
+      help: 'Leases whose keys were read before a revoke or a first keepalive, by owner: `own`, `foreign` or `failed`.',
+      labelNames: ['owner'],
       registers,
     });
     this.#authentications = new Counter({
@@ -143,6 +150,10 @@ export class Metrics {
 
   foreignLeasesSeen(count: number): void {
     this.#foreignLeases.inc(count);
+  }
+
+  leaseChecked(owner: 'own' | 'foreign' | 'failed'): void {
+    this.#leaseChecks.inc({ owner });
   }
 
   namespaceViolated(): void {

@@ -9,6 +9,12 @@ export function namespaceHooks(metrics: Metrics, logger: Logger): NamespaceHooks
       metrics.namespaceViolated();
       logger.error('namespace violation', { method: method.name, tenant: tenant?.name, fault });
     },
+    leaseChecked: ({ method, tenant }, owner) => {
+      metrics.leaseChecked(owner);
+      if (owner !== 'foreign') return;
+      metrics.namespaceViolated();
+      logger.error('foreign lease', { method: method.name, tenant: tenant?.name });
+    },
     foreignLeases: (_call, count) => metrics.foreignLeasesSeen(count),
   };
 }

@@ -30,9 +30,11 @@ export const Action = {
   STRIP_LEASE: 12,
   STRIP_LISTED_LEASE: 13,
   CHECK_ENUM: 14,
+  /** A field of a request that the table does not know. */
+  REFUSE: 15,
 } as const;
 
-/** Actions up to this one need a length-delimited field, later ones a varint. */
+/** Actions up to this one need a length-delimited field, later ones a varint, except REFUSE. */
 export const lengthDelimitedMax: number = Action.NESTED_MESSAGE;
 
 /** What the scan does at the end of a message that lacks a required field. */
@@ -45,6 +47,10 @@ export const IfMissing = {
 } as const;
 
 export class CompiledMessage {
+  /** For error messages. */
+  readonly name: string;
+  /** The action of fields with a number above those of `actions`. */
+  readonly otherAction: number;
   /** By field number. */
   readonly actions = new Uint8Array(fieldNumberMax + 1);
   /** By field number: the bit of a field that may occur once. Members of a oneof share a bit. 0: the field may repeat. */
@@ -55,11 +61,19 @@ export class CompiledMessage {
   readonly children: (CompiledMessage | null)[] = new Array(fieldNumberMax + 1).fill(null);
   /** False if messages of this type pass without a scan. */
   hasRules = false;
+  /** The field with the operator of an APPLY_LEASE_OPERAND. */
+  operatorField = 0;
   /** Singular bits of the required fields. */
   requiredBits = 0;
   ifMissing: number = IfMissing.NOTHING;
   /** Numbers of the fields that get a default if absent. The default depends on the action. */
   readonly defaultFields: number[] = [];
+
+  constructor(name: string, otherAction: number) {
+    this.name = name;
+    this.otherAction = otherAction;
+    this.actions.fill(otherAction);
+  }
 }
 
 interface CompiledRule {
@@ -75,7 +89,6 @@ const requestRules: { readonly [rule in Extract<RequestRule, string>]: CompiledR
   rangeEnd: { action: Action.APPLY_RANGE_END },
   lease: { action: Action.APPLY_LEASE },
   leaseName: { action: Action.APPLY_LEASE_NAME, hasDefault: true },
-  leaseOperand: { action: Action.APPLY_LEASE_OPERAND },
 };
 
 const responseRules: { readonly [rule in Extract<ResponseRule, string>]: CompiledRule } = {
@@ -86,26 +99,29 @@ const responseRules: { readonly [rule in Extract<ResponseRule, string>]: Compile
 };
 
 export function compileRequests(table: RequestTable): ReadonlyMap<string, CompiledMessage> {
-  return compileTable(table, (rule) => requestRules[rule]);
+  return compileTable(table, (rule) => requestRules[rule], Action.REFUSE);
 }
 
 export function compileResponses(table: ResponseTable): ReadonlyMap<string, CompiledMessage> {
-  return compileTable(table, (rule) => responseRules[rule]);
+  return compileTable(table, (rule) => responseRules[rule], Action.PASS);
 }
 
 type Rule<Name extends string> =
   | Name
-  | Extract<RequestRule, { readonly enumMax: number }>
+  | Extract<RequestRule, { readonly enumMax: number } | { readonly operandOf: number }>
   | Exclude<ResponseRule, string>;
 
 function compileTable<Name extends string>(
   table: { readonly [message: string]: MessageFields<Rule<Name>> },
   compileRule: (rule: Name) => CompiledRule,
+  otherAction: number,
 ): ReadonlyMap<string, CompiledMessage> {
   const names = Object.keys(table);
-  const compiled = new Map(names.map((name) => [name, new CompiledMessage()]));
-  for (const [name, { fields, oneof = [], oneofRequired }] of Object.entries(table)) {
+  const compiled = new Map(names.map((name) => [name, new CompiledMessage(name, otherAction)]));
+  for (const [name, { fields, plain = [], oneof = [], oneofRequired }] of Object.entries(table)) {
     const message = messageNamed(compiled, name);
+    for (const number of plain) message.actions[fieldNumber(number)] = Action.PASS;
+    message.hasRules = otherAction === Action.REFUSE;
     let nextBit = 1;
     const takeBit = (): number => {
       const bit = nextBit;
@@ -127,6 +143,11 @@ function compileTable<Name extends string>(
       }
       const repeats = rule === 'listedKey' || (typeof rule === 'object' && 'each' in rule);
       if (!repeats && message.singularBits[number] === 0) message.singularBits[number] = takeBit();
+      if (typeof rule === 'object' && 'operandOf' in rule) {
+        message.actions[number] = Action.APPLY_LEASE_OPERAND;
+        message.operatorField = fieldNumber(rule.operandOf);
+        continue;
+      }
       if (typeof rule === 'object') {
         const child = 'one' in rule ? rule.one : 'each' in rule ? rule.each : rule.nested;
         message.actions[number] = 'nested' in rule ? Action.NESTED_MESSAGE : Action.MESSAGE;

@@ -11,7 +11,8 @@
  * `rangeEnd`     gets the prefix; an empty one is removed, the single byte `\0` becomes the end of the namespace;
  * `lease`        visible lease ID → stored; 0 means no lease and is unchanged;
  * `leaseName`    as `lease`, but 0 or an absent field names a lease that does not exist;
- * `leaseOperand` as `lease`, but saturating, so that comparisons keep their results;
+ * `operandOf`    the lease ID that a comparison has as its operand. The number is that of the field with the operator: 1 is
+ *                greater, 2 is less. Stored IDs have no order, so only comparisons with the same result for all leases pass;
  * `enumMax`      an enum with the values 0 to this (at most 255); other values are the fault `sort-option`.
  */
 export type RequestRule =
@@ -21,8 +22,8 @@ export type RequestRule =
   | 'rangeEnd'
   | 'lease'
   | 'leaseName'
-  | 'leaseOperand'
   | { readonly enumMax: number }
+  | { readonly operandOf: number }
   | MessageRule;
 
 /**
@@ -41,8 +42,13 @@ export type MessageRule =
   | { readonly nested: string };
 
 export interface MessageFields<Rule> {
-  /** By field number, 1 to `fieldNumberMax`. Other fields pass through unchanged. */
+  /** By field number, 1 to `fieldNumberMax`. Other fields pass through unchanged, if they may pass at all. */
   readonly fields: { readonly [number: number]: Rule };
+  /**
+   * The other fields that etcd knows. In a request, a field that is neither here nor in `fields` is the fault `field-unknown`:
+   * a later etcd may read it as a key. In a response, every other field passes.
+   */
+  readonly plain?: readonly number[];
   /** All members of the oneof that contains rewritten fields. At most one of them may occur. */
   readonly oneof?: readonly number[];
   /** If set, a request without a member of `oneof` is the fault `operation-empty`. */

@@ -1,9 +1,13 @@
 /** The key space that a rewriter maps to and from. */
+import type { LeaseSeal } from './lease-seal.ts';
+
 export interface Mapping {
   /** Prefix of every stored key. If empty, messages are checked and not changed. */
   readonly prefix: Uint8Array;
   /** The first key after all keys with the prefix. Replaces the range end `\0`. */
   readonly prefixEnd: Uint8Array;
-  /** The upper 32 bits of stored lease IDs: stored = tag × 2^31 + visible. From 1 to 2^32−2, or 0 if the prefix is empty. */
-  readonly leaseTag: number;
+  /** Between visible and stored lease IDs. Not used if the prefix is empty. */
+  readonly leases: LeaseSeal;
+  /** Whether requests may contain fields that the tables do not know. If false, they are the fault `field-unknown`. */
+  readonly passesUnknownFields: boolean;
 }

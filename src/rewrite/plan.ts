@@ -7,7 +7,7 @@
  *   output   ….[ literal ]……………[ literal ]…
  */
 import { varintBytes, writeVarint } from '../protobuf/varint.ts';
-import { storedLeaseBytes, writeStoredLease } from './lease-varint.ts';
+import { sealedLeaseBytes } from './lease-seal.ts';
 import type { Mapping } from './mapping.ts';
 
 /** What replaces the removed bytes. `value` is the fourth integer of the change. */
@@ -28,8 +28,8 @@ export const Literal = {
   PREFIX_FIELD: 6,
   /** The stored ID of the visible lease ID `value`. */
   LEASE: 7,
-  /** The first ID after all stored IDs of the namespace. */
-  LEASE_BEYOND: 8,
+  /** The highest int64, which no stored ID of a lease exceeds. */
+  LEASE_MAX: 8,
   /** The stored ID of a lease that cannot exist, as a new field with the number `value`. */
   NO_LEASE_FIELD: 9,
 } as const;
@@ -87,7 +87,7 @@ export class Plan {
 
   /** Returns the changed message, a new buffer of `source.length + growth` bytes. */
   write(source: Uint8Array, growth: number, mapping: Mapping): Uint8Array {
-    const { prefix, prefixEnd, leaseTag } = mapping;
+    const { prefix, prefixEnd, leases } = mapping;
     const target = Buffer.allocUnsafe(source.length + growth);
     const entries = this.#entries;
     const used = this.#used;
@@ -123,14 +123,16 @@ export class Plan {
           to = writeFirstKey(target, to, prefix);
           break;
         case Literal.LEASE:
-          to = writeStoredLease(target, to, leaseTag, value);
+          to = leases.write(target, to, value);
           break;
-        case Literal.LEASE_BEYOND:
-          to = writeStoredLease(target, to, leaseTag + 1, 0);
+        case Literal.LEASE_MAX:
+          target.fill(0xff, to, to + sealedLeaseBytes - 1);
+          to += sealedLeaseBytes;
+          target[to - 1] = 0x7f;
           break;
         case Literal.NO_LEASE_FIELD:
           to = writeVarint(target, to, value << 3);
-          to = writeStoredLease(target, to, leaseTag, 0);
+          to = leases.write(target, to, 0);
           break;
       }
     }
@@ -183,11 +185,10 @@ export function literalBytes(literal: number, value: number, mapping: Mapping): 
     case Literal.PREFIX_FIELD:
       return varintBytes(value << 3) + varintBytes(prefixBytes) + prefixBytes;
     case Literal.LEASE:
-      return storedLeaseBytes(mapping.leaseTag);
-    case Literal.LEASE_BEYOND:
-      return storedLeaseBytes(mapping.leaseTag + 1);
+    case Literal.LEASE_MAX:
+      return sealedLeaseBytes;
     case Literal.NO_LEASE_FIELD:
-      return varintBytes(value << 3) + storedLeaseBytes(mapping.leaseTag);
+      return varintBytes(value << 3) + sealedLeaseBytes;
     default:
       return 0;
   }

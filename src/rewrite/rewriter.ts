@@ -1,6 +1,6 @@
 /**
  * Rewriters of whole messages: requests from visible to stored keys and lease IDs, responses from stored to visible ones.
- * They work on bytes: no message is decoded into objects, unknown fields keep their place, int64 stays exact, and enclosing
+ * They work on bytes: no message is decoded into objects, fields without a rule keep their place, int64 stays exact, and enclosing
  * lengths are recomputed. One rewriter per message type, compiled from the table at start-up. It retains no message bytes.
  */
 import { asOwned, type OwnedBytes } from '../runtime/owned-bytes.ts';
@@ -12,6 +12,8 @@ import { Scan } from './scan.ts';
 
 /** Visible → stored. */
 export class RequestRewriter {
+  /** After the fault `field-unknown`: the message and the number of the field. */
+  unknownField = '';
   readonly #message: CompiledMessage;
 
   constructor(message: CompiledMessage) {
@@ -24,7 +26,11 @@ export class RequestRewriter {
    */
   rewrite(source: Uint8Array, mapping: Mapping): Uint8Array | RewriteFault {
     if (!this.#message.hasRules) return source;
-    return scan.rewrite(source, this.#message, mapping, false);
+    const result = scan.rewrite(source, this.#message, mapping, false);
+    if (result === 'field-unknown') {
+      this.unknownField = `${scan.unknownMessage} ${scan.unknownField}`;
+    }
+    return result;
   }
 }
 

@@ -23,9 +23,11 @@
  * Oracle: test/support/slow-rewriter.ts.
  */
 import { varintBytes, varintEnd } from '../protobuf/varint.ts';
+import { varintField } from '../protobuf/varint-field.ts';
 import { Action, type CompiledMessage, IfMissing, lengthDelimitedMax } from './compiled.ts';
 import type { RewriteFault } from './fault.ts';
 import { nestingMax } from './field-table.ts';
+import { foreignLease, LeaseSeal } from './lease-seal.ts';
 import { LeaseVarint } from './lease-varint.ts';
 import type { Mapping } from './mapping.ts';
 import { Literal, literalBytes, Plan } from './plan.ts';
@@ -41,17 +43,30 @@ const checkFaults: readonly RewriteFault[] = [
 ];
 
 const nothing = new Uint8Array(0);
-const noMapping: Mapping = { prefix: nothing, prefixEnd: nothing, leaseTag: 0 };
+const noMapping: Mapping = {
+  prefix: nothing,
+  prefixEnd: nothing,
+  leases: new LeaseSeal(new Uint8Array(16)),
+  passesUnknownFields: false,
+};
+
+/** Operators of a comparison. The others of etcd compare for equality. */
+const greater = 1n;
+const less = 2n;
 
 /** One object per process is enough: a scan is synchronous and does not call other code. */
 export class Scan {
   /** Foreign lease IDs in the last message, except listed ones. */
   foreignLeases = 0;
+  /** After the fault `field-unknown`: the message type and the number of the first such field. */
+  unknownMessage = '';
+  unknownField = 0;
   readonly #plan = new Plan();
   #source: Uint8Array = nothing;
   #mapping: Mapping = noMapping;
   #isResponse = false;
   #isIdentity = false;
+  #refusesUnknownFields = false;
   #depth = 0;
   #isChanged = false;
 
@@ -64,6 +79,8 @@ export class Scan {
   /** The offset after the last #uint32. */
   #cursor = 0;
   readonly #varint = new LeaseVarint();
+  /** The visible ID of the last lease of a response; 0 for a foreign one. */
+  #visibleLease = 0;
 
   rewrite(
     source: Uint8Array,
@@ -76,6 +93,7 @@ export class Scan {
     this.#mapping = mapping;
     this.#isResponse = isResponse;
     this.#isIdentity = mapping.prefix.length === 0;
+    this.#refusesUnknownFields = !this.#isIdentity && !mapping.passesUnknownFields;
     this.#depth = 0;
     this.#isChanged = false;
     this.#isMalformed = false;
@@ -115,7 +133,11 @@ export class Scan {
       }
       const field = tag >>> 3;
       if (tag < 0 || field === 0) return this.#malformed();
-      const action = field < actions.length ? (actions[field] as number) : Action.PASS;
+      let action = field < actions.length ? (actions[field] as number) : compiled.otherAction;
+      if (action === Action.REFUSE) {
+        action = Action.PASS;
+        if (this.#refusesUnknownFields) this.#onUnknownField(compiled, field);
+      }
       const bit = field < singularBits.length ? (singularBits[field] as number) : 0;
       if (bit !== 0) {
         if ((seen & bit) !== 0) {
@@ -141,17 +163,22 @@ export class Scan {
           if (action <= lengthDelimitedMax || !this.#varint.read(source, at, end))
             return this.#malformed();
           const valueStart = at;
-          const { end: past, low, high, isNegative } = this.#varint;
+          const { end: past, low, high } = this.#varint;
           at = past;
           if (action === Action.CHECK_ENUM) {
-            const max = compiled.enumMaxes[field] as number;
-            if (isNegative || high > 0 || low > max) hasInvalidEnum = true;
-          } else if (!this.#isIdentity) {
-            growth += this.#lease(action, valueStart);
-            if (action === Action.STRIP_LISTED_LEASE && this.#isOwnLease && low > 0) {
-              satisfied |= bit;
-            }
-          }
+            if (high > 0 || low > (compiled.enumMaxes[field] as number)) hasInvalidEnum = true;
+          } else if (this.#isIdentity) break;
+          else if (action === Action.STRIP_LEASE) growth += this.#stripLease(valueStart, true);
+          else if (action === Action.STRIP_LISTED_LEASE) {
+            // A foreign listed ID is removed with its message. It is not counted: etcd lists all leases of the cluster.
+            growth += this.#stripLease(valueStart, false);
+            if (this.#visibleLease > 0) satisfied |= bit;
+          } else if (action === Action.APPLY_LEASE_OPERAND) {
+            const operator = varintField(source.subarray(start, end), compiled.operatorField);
+            if (operator === 'malformed') return this.#malformed();
+            if (operator === 'field-duplicate') this.#proxyFault = operator;
+            else growth += this.#leaseOperand(valueStart, operator);
+          } else growth += this.#applyLease(action, valueStart);
           break;
         }
         case 2: {
@@ -318,36 +345,46 @@ export class Scan {
     return true;
   }
 
-  /** Changes the lease ID that #varint has read at `start`. */
-  #lease(action: number, start: number): number {
+  /** Changes the lease ID of a request that #varint has read at `start`. */
+  #applyLease(action: number, start: number): number {
     const id = this.#varint;
-    const length = id.end - start;
-    const visible = id.isVisible ? id.low : 0;
-    switch (action) {
-      case Action.APPLY_LEASE:
-        if (id.isZero) return 0;
-        return this.#change(start, length, Literal.LEASE, visible);
-      case Action.APPLY_LEASE_NAME:
-        return this.#change(start, length, Literal.LEASE, visible);
-      case Action.APPLY_LEASE_OPERAND:
-        if (id.isNegative || id.isZero) return 0;
-        return this.#change(
-          start,
-          length,
-          visible > 0 ? Literal.LEASE : Literal.LEASE_BEYOND,
-          visible,
-        );
-      default:
-        if (id.isZero) return 0;
-        if (this.#isOwnLease) return this.#change(start, length, Literal.VARINT, id.low);
-        // A foreign listed ID is removed with its message. It is not counted, because etcd lists all leases of the cluster.
-        if (action === Action.STRIP_LEASE) this.foreignLeases += 1;
-        return this.#change(start, length, Literal.VARINT, 0);
-    }
+    if (action === Action.APPLY_LEASE && id.isZero) return 0;
+    return this.#change(start, id.end - start, Literal.LEASE, id.isVisible ? id.low : 0);
   }
 
-  get #isOwnLease(): boolean {
-    return this.#varint.isStoredWith(this.#mapping.leaseTag);
+  /**
+   * Changes the operand of a comparison of lease IDs. The stored ID of a key is 0 without a lease, and otherwise above every other
+   * visible operand. So "greater than 0" and "less than 1" keep their meaning: the key has a lease, and has none.
+   */
+  #leaseOperand(start: number, operator: bigint): number {
+    const id = this.#varint;
+    const length = id.end - start;
+    if (id.isZero) return 0;
+    if (operator !== greater && operator !== less) {
+      return this.#change(start, length, Literal.LEASE, id.isVisible ? id.low : 0);
+    }
+    if (id.isNegative || (operator === less && id.isVisible && id.low === 1)) return 0;
+    if (!id.isVisible) return this.#change(start, length, Literal.LEASE_MAX, 0);
+    this.#proxyFault ??= 'lease-order';
+    return 0;
+  }
+
+  /** Changes the lease ID of a response that #varint has read at `start`, and sets #visibleLease. */
+  #stripLease(start: number, isCounted: boolean): number {
+    const id = this.#varint;
+    this.#visibleLease = 0;
+    if (id.isZero) return 0;
+    const visible = this.#mapping.leases.open(id.high, id.low);
+    if (visible !== foreignLease) this.#visibleLease = visible;
+    else if (isCounted) this.foreignLeases += 1;
+    return this.#change(start, id.end - start, Literal.VARINT, this.#visibleLease);
+  }
+
+  #onUnknownField(compiled: CompiledMessage, field: number): void {
+    if (this.#proxyFault !== null) return;
+    this.#proxyFault = 'field-unknown';
+    this.unknownMessage = compiled.name;
+    this.unknownField = field;
   }
 
   #malformed(): number {

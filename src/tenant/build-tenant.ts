@@ -13,9 +13,13 @@ import type { Tenant } from './tenant.ts';
 const delimiter = '/';
 
 /** Returns null after it has added at least one problem. */
-export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant | null {
+export function buildTenant(
+  config: TenantConfig,
+  leaseSecret: Uint8Array,
+  problems: Problem[],
+): Tenant | null {
   const where = tenantWhere(config.name);
-  const { namespace, leaseTag } = config;
+  const { namespace, passesUnknownFields } = config;
   const isDelimited = namespace === '' || namespace.endsWith(delimiter) || config.allowUndelimited;
   if (!isDelimited) {
     problems.push({
@@ -25,7 +29,7 @@ export function buildTenant(config: TenantConfig, problems: Problem[]): Tenant |
     });
   }
   try {
-    const space = keySpace(Buffer.from(namespace, 'utf8'), leaseTag ?? undefined);
+    const space = keySpace(Buffer.from(namespace, 'utf8'), { leaseSecret, passesUnknownFields });
     return isDelimited
       ? {
           name: config.name,

@@ -30,7 +30,7 @@ export interface ListenerIdentity {
 
 export type DirectoryConfig = Pick<
   Config,
-  'tenants' | 'listeners' | 'users' | 'bearer' | 'uriPatterns'
+  'tenants' | 'leaseSecret' | 'listeners' | 'users' | 'bearer' | 'uriPatterns'
 >;
 
 export class Directory {
@@ -109,10 +109,12 @@ export interface CurrentDirectory {
   readonly current: Directory;
 }
 
+const noSecret = new Uint8Array(0);
+
 /** Returns the problems of the tenants, also of those that are only wrong in combination. */
 export function checkTenants(tenants: readonly TenantConfig[]): readonly Problem[] {
   const problems: Problem[] = [];
-  checkSeparation([...buildTenants(tenants, problems).values()], problems);
+  checkSeparation([...buildTenants(tenants, noSecret, problems).values()], problems);
   return problems;
 }
 
@@ -122,7 +124,7 @@ export function buildDirectory(
   previous: Directory | null = null,
 ): Directory | readonly Problem[] {
   const problems: Problem[] = [];
-  const built = buildTenants(config.tenants, problems);
+  const built = buildTenants(config.tenants, config.leaseSecret, problems);
   checkSeparation([...built.values()], problems);
   if (problems.length > 0) return problems;
   const tenants = previous === null ? built : carriedOver(built, config, previous);
@@ -130,10 +132,14 @@ export function buildDirectory(
   return problems.length > 0 ? problems : new Directory(config, tenants, listeners);
 }
 
-function buildTenants(configs: readonly TenantConfig[], problems: Problem[]): Map<string, Tenant> {
+function buildTenants(
+  configs: readonly TenantConfig[],
+  leaseSecret: Uint8Array,
+  problems: Problem[],
+): Map<string, Tenant> {
   const tenants = new Map<string, Tenant>();
   for (const config of configs) {
-    const tenant = buildTenant(config, problems);
+    const tenant = buildTenant(config, leaseSecret, problems);
     if (tenant !== null) tenants.set(tenant.name, tenant);
   }
   return tenants;
@@ -164,7 +170,7 @@ function carriedOver(
 }
 
 function isSameKeySpace(one: KeySpace, other: KeySpace): boolean {
-  return one.leaseTag === other.leaseTag && Buffer.compare(one.prefix, other.prefix) === 0;
+  return one.leases.hasKeyOf(other.leases) && Buffer.compare(one.prefix, other.prefix) === 0;
 }
 
 /** Includes the tenant's passwords: one may have been changed because it had become known. */

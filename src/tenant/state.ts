@@ -2,7 +2,7 @@
  * What the process remembers about a tenant beyond its configuration: one object per tenant.
  *
  * One rule decides what survives a configuration reload: state belongs to the tenant's stored keys. A tenant that keeps its
- * name, prefix and lease tag keeps its whole state, whatever else changes. Any other tenant starts with empty state.
+ * name, prefix and lease key keeps its whole state, whatever else changes. Any other tenant starts with empty state.
  */
 import { CompactionFloor } from './compaction-floor.ts';
 

@@ -30,7 +30,8 @@ export function watch({ limits, hub, isShared }: WatchOptions): Layer<'tenant'> 
         const { floor } = tenant.state;
         if (isShared(call)) {
           const requiresLeader = metadataValue(call.metadata, 'hasleader') === 'true';
-          const stream = new SharedStream(responses, hub.of(tenant, requiresLeader), floor, limits);
+          const tenantHub = hub.of(tenant, requiresLeader);
+          const stream = new SharedStream(responses, tenantHub, tenant, limits);
           stream.limitTo(call.deadlineMs);
           return stream;
         }

@@ -4,7 +4,8 @@
  */
 import { expect } from 'vitest';
 import { keySpace } from '../../src/etcd/key-space.ts';
-import { storedId } from '../../src/etcd/lease-id.ts';
+import { visibleId } from '../../src/etcd/lease-id.ts';
+import type { LeaseSeal } from '../../src/rewrite/lease-seal.ts';
 import { type GrpcClient, refusal } from '../support/client.ts';
 import type { CampaignResponse, Header } from '../support/messages.ts';
 import type { Seeded } from '../support/seeded.ts';
@@ -22,14 +23,14 @@ export class Sessions {
   readonly #client: GrpcClient;
   readonly #chance: Seeded;
   readonly #model: Model;
-  readonly #leaseTag: number;
+  readonly #leases: LeaseSeal;
   #office: Office | null = null;
 
   constructor(client: GrpcClient, chance: Seeded, model: Model, namespace: string) {
     this.#client = client;
     this.#chance = chance;
     this.#model = model;
-    this.#leaseTag = keySpace(Buffer.from(namespace)).leaseTag;
+    this.#leases = keySpace(Buffer.from(namespace)).leases;
   }
 
   /** Takes the lock, or gives it back. */
@@ -40,8 +41,8 @@ export class Sessions {
     const locked = await this.#client.call('v3lockpb.Lock/Lock', { name: lockName, lease });
     const key = latin1(locked.key);
     const stored = BigInt(`0x${key.slice('L/'.length)}`);
-    const visible = Number(stored & 0x7fff_ffffn);
-    expect(stored).toBe(storedId(this.#leaseTag, lease === 0 ? visible : lease));
+    const visible = visibleId(this.#leases, stored) ?? 0;
+    expect(lease === 0 ? visible > 0 : visible === lease).toBe(true);
     if (lease === 0) this.#model.grant(visible);
     this.#model.put({ key: locked.key, lease: visible }, revisionOf(locked));
     if (lease !== 0) return;

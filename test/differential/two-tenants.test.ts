@@ -3,7 +3,6 @@
  */
 import { describe, expect, test } from 'vitest';
 import { keySpace } from '../../src/etcd/key-space.ts';
-import { storedId } from '../../src/etcd/lease-id.ts';
 import { grpcClient } from '../support/client.ts';
 import { startEtcd } from '../support/etcd.ts';
 import type { KeyValue, WatchResponse } from '../support/messages.ts';
@@ -37,11 +36,11 @@ async function eventsOf(
 
 /** What the store must hold of a tenant: name, value and lease as etcd itself sees them. */
 function rawView(namespace: string, model: Model): string[][] {
-  const { leaseTag } = keySpace(Buffer.from(namespace));
+  const { leases } = keySpace(Buffer.from(namespace));
   return [...model.stored.values()].map(({ key, value, lease }) => [
     namespace + key,
     value,
-    lease === '0' ? '0' : String(storedId(leaseTag, Number(lease))),
+    lease === '0' ? '0' : String(leases.sealed(Number(lease))),
   ]);
 }
 
@@ -89,8 +88,8 @@ describe('two tenants on one cluster', () => {
 
       const { leases } = await raw.call('etcdserverpb.Lease/LeaseLeases', {});
       const granted = tenants.flatMap(({ namespace, program }) => {
-        const { leaseTag } = keySpace(Buffer.from(namespace));
-        return [...program.model.leases.keys()].map((id) => String(storedId(leaseTag, id)));
+        const { leases } = keySpace(Buffer.from(namespace));
+        return [...program.model.leases.keys()].map((id) => String(leases.sealed(id)));
       });
       expect(leases.map(({ ID }) => ID).sort()).toEqual(granted.sort());
 

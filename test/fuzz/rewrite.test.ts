@@ -56,8 +56,8 @@ test('responses with random changes', () => {
   const corpus = Array.from({ length: corpusSize }, () => {
     const name = random.pick(responseNames);
     const space = random.pick(spaces);
-    const tags = [space.leaseTag];
-    const generator = new RandomMessage(random, responses, oddity, [space.prefix], tags);
+    const seals = [space.leases];
+    const generator = new RandomMessage(random, responses, oddity, [space.prefix], seals);
     return { name, space, message: generator.message(name) };
   });
   for (let i = 0; i < 100_000; i++) {

@@ -4,7 +4,6 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { keySpace } from '../../src/etcd/key-space.ts';
-import { storedId } from '../../src/etcd/lease-id.ts';
 import type { MethodName } from '../../src/etcd/methods.ts';
 import { Code } from '../../src/grpc/status.ts';
 import { slowMessage as message } from '../support/slow-rewriter.ts';
@@ -33,8 +32,8 @@ describe.each<[string, WorldOptions]>([
     Promise.all(requests.map((request) => world.intruder.ask(name, request)));
 
   test('CVE-2023-32082: a lease does not tell which keys of others hang on it', async () => {
-    const { leaseTag } = keySpace(latin1(world.prefix));
-    const lease = String(storedId(leaseTag, sharedLease));
+    const { leases } = keySpace(latin1(world.prefix));
+    const lease = String(leases.sealed(sharedLease));
     // A client that bypasses the proxy has attached a foreign key to a lease of the intruder's own.
     const key = latin1(`${world.victim}${world.known.readNames[0]}-beside`);
     await world.direct.call('etcdserverpb.KV/Put', { key, value: latin1('x'), lease });

@@ -7,7 +7,7 @@
 import { randomBytes, randomInt } from 'node:crypto';
 import { expect } from 'vitest';
 import { keySpace } from '../../src/etcd/key-space.ts';
-import { storedId } from '../../src/etcd/lease-id.ts';
+import { visibleId } from '../../src/etcd/lease-id.ts';
 import { type GrpcClient, grpcClient } from '../support/client.ts';
 import { type Etcd, startEtcd } from '../support/etcd.ts';
 import type { KeyValue, LeaderKey, WatchResponse } from '../support/messages.ts';
@@ -130,8 +130,8 @@ export class World implements AsyncDisposable {
 
   /** What the intruder may have: some keys at the edges of its namespace, one on a lease of a number that the victim has too. */
   async replant(): Promise<void> {
-    const { leaseTag } = keySpace(latin1(this.prefix));
-    const lease = String(storedId(leaseTag, sharedLease));
+    const { leases } = keySpace(latin1(this.prefix));
+    const lease = String(leases.sealed(sharedLease));
     const granted = { TTL: leaseSeconds, ID: lease };
     await this.direct.call('etcdserverpb.Lease/LeaseGrant', granted).catch(() => {});
     for (const name of ['\0', 'own', 'own-leased', this.victim, '\xff']) {
@@ -251,7 +251,7 @@ export class World implements AsyncDisposable {
   }
 
   #isOwnLease(id: string): boolean {
-    return id === '0' || BigInt(id) >> 31n === BigInt(keySpace(latin1(this.prefix)).leaseTag);
+    return id === '0' || visibleId(keySpace(latin1(this.prefix)).leases, BigInt(id)) !== null;
   }
 
   async #stored(): Promise<readonly KeyValue[]> {
@@ -348,7 +348,7 @@ async function plant({ options, etcd, direct, victimClient }: Parts): Promise<Pl
   );
   await direct.bytes('/etcdserverpb.Auth/RoleAdd', Buffer.from(slowMessage([1, secret('role-')])));
 
-  const tag = keySpace(latin1(options.victim)).leaseTag;
+  const seal = keySpace(latin1(options.victim)).leases;
   const { members } = await direct.call('etcdserverpb.Cluster/MemberList', {});
   const { header } = await direct.call('etcdserverpb.KV/Range', { key: latin1('x') });
   const visible = [shared, drawn].map(Number);
@@ -360,7 +360,7 @@ async function plant({ options, etcd, direct, victimClient }: Parts): Promise<Pl
       rawReadNames,
       value,
       leases: [
-        ...visible.flatMap((id) => [BigInt(id), storedId(tag, id)]),
+        ...visible.flatMap((id) => [BigInt(id), seal.sealed(id)]),
         ...[raw, rawDrawn].map(BigInt),
       ],
       lockKey: textOf(locked.key),
@@ -372,7 +372,7 @@ async function plant({ options, etcd, direct, victimClient }: Parts): Promise<Pl
       ...secrets.map(latin1),
       ...[etcd.address, etcd.peerUrl].map(latin1),
       ...hidden.flatMap((id) => [latin1(id), slowVarint(BigInt(id)) as Buffer]),
-      Buffer.from(slowVarint(storedId(tag, Number(hidden[0])))),
+      Buffer.from(slowVarint(seal.sealed(Number(hidden[0])))),
     ].map((bytes) => Buffer.from(bytes)),
   };
 }

@@ -2,9 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { isEmptyRange, type KeyRange, startsWith } from '../../src/etcd/key-range.ts';
 import { type KeySpace, keySpace } from '../../src/etcd/key-space.ts';
-import { storedId, visibleId, visibleIdMax } from '../../src/etcd/lease-id.ts';
 import { contains, covers, toStored, visibleKey } from '../support/key-range-oracle.ts';
-import { comparedId } from '../support/lease-id-oracle.ts';
 
 // Few distinct bytes, so that prefixes, neighbours and the edges 0x00 and 0xff meet often.
 const byte = fc.constantFrom(0x00, 0x2f, 0x30, 0x61, 0x62, 0xfe, 0xff);
@@ -83,36 +81,4 @@ test('one range covers another exactly when it contains all of its keys', () => 
     }),
     { numRuns: 1_000 },
   );
-});
-
-describe('mapping lease IDs', () => {
-  const tag = fc.integer({ min: 1, max: 2 ** 32 - 2 });
-  const id = fc.integer({ min: 1, max: visibleIdMax });
-
-  test('is a bijection within a namespace, and namespaces share none', () => {
-    fc.assert(
-      fc.property(tag, tag, id, id, (a, b, one, other) => {
-        expect(visibleId(a, storedId(a, one))).toBe(one);
-        expect(storedId(a, one) === storedId(b, other)).toBe(a === b && one === other);
-      }),
-    );
-  });
-
-  test('compares as the visible ones do', () => {
-    // A key has no lease or one of the namespace's; the operand may be any int64.
-    const leased = fc.oneof(fc.constant(0), id);
-    const operand = fc.oneof(
-      fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
-      fc.bigInt({ min: -3n, max: 3n }),
-      fc.bigInt({ min: 2n ** 31n - 3n, max: 2n ** 31n + 3n }),
-      id.map(BigInt),
-    );
-    const sign = (a: bigint, b: bigint): number => (a < b ? -1 : a > b ? 1 : 0);
-    fc.assert(
-      fc.property(tag, leased, operand, (of, lease, wanted) => {
-        const stored = lease === 0 ? 0n : storedId(of, lease);
-        expect(sign(stored, comparedId(of, wanted))).toBe(sign(BigInt(lease), wanted));
-      }),
-    );
-  });
 });

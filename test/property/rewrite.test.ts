@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type RequestName, type ResponseName, requests, responses } from '../../src/etcd/fields.ts';
+import { keySpace } from '../../src/etcd/key-space.ts';
 import { requestMessageRewriter, responseMessageRewriter } from '../../src/etcd/rewriters.ts';
 import type { MessageFields, ResponseRule } from '../../src/rewrite/field-table.ts';
 import { responseRewriters } from '../../src/rewrite/rewriter.ts';
@@ -59,8 +60,8 @@ describe('the rewriters agree with the oracle', () => {
         isOwn,
         (to, name, odd, random, own) => {
           const prefixes = own ? [to.prefix] : [to.prefix, spaces[0].prefix];
-          const tags = [to.leaseTag, to.leaseTag + 1];
-          const message = new RandomMessage(random, responses, odd, prefixes, tags).message(name);
+          const seals = [to.leases, keySpace(Buffer.from('other/')).leases];
+          const message = new RandomMessage(random, responses, odd, prefixes, seals).message(name);
           const slow = new SlowRewriter(responses, 'strip', to);
           const rewriter = responseMessageRewriter(name);
           // A copy, because responses are rewritten in place. After a fault they are unchanged.
@@ -77,7 +78,7 @@ describe('the rewriters agree with the oracle', () => {
 });
 
 describe('applying and then stripping', () => {
-  // Tables of responses for request messages, so that keys lose the prefix and leases the tag. Without range ends, which
+  // Tables of responses for request messages, so that keys lose the prefix and lease IDs are decrypted. Without range ends, which
   // responses do not have, and without fields with a default.
   const names = ['PutRequest', 'TxnRequest', 'RequestOp'] as const;
   const mirrored: { [message: string]: MessageFields<ResponseRule> } = {
@@ -103,9 +104,9 @@ describe('applying and then stripping', () => {
     let stripped = 0;
     fc.assert(
       fc.property(space, fc.constantFrom(...names), chance, (to, name, random) => {
-        const visible = new RandomMessage(random, table, { wrong: 0, padded: 0 }, [], [0]).message(
-          name,
-        );
+        const seals = [{ sealed: BigInt }];
+        const generator = new RandomMessage(random, table, { wrong: 0, padded: 0 }, [], seals);
+        const visible = generator.message(name);
         const stored = requestMessageRewriter(name).rewrite(visible, to);
         if (typeof stored === 'string') return;
         const again = mirror.get(name)?.rewrite(asOwned(stored), to) ?? 'no such message';

@@ -16,8 +16,7 @@ const namespaces = fc.uniqueArray(
 
 function tenantOf(namespace: string, index: number): Tenant {
   const name = `t${index}`;
-  // Tags of their own, so that only the namespaces can collide.
-  const space = keySpace(Buffer.from(namespace), namespace === '' ? undefined : index + 1);
+  const space = keySpace(Buffer.from(namespace));
   const state = new TenantState(name);
   return {
     name,

@@ -3,23 +3,27 @@
  * fields, and non-minimal lengths and varints. `mutated` makes copies of them that are often malformed.
  */
 import { keySpace } from '../../src/etcd/key-space.ts';
-import { storedId } from '../../src/etcd/lease-id.ts';
 import type { MessageFields, RequestRule, ResponseRule } from '../../src/rewrite/field-table.ts';
+import type { LeaseSeal } from '../../src/rewrite/lease-seal.ts';
 import type { Seeded } from './seeded.ts';
 import { slowVarint } from './slow-rewriter.ts';
 
+type Sealing = Pick<LeaseSeal, 'sealed'>;
 type Rule = RequestRule | ResponseRule;
 export type Table = { readonly [message: string]: MessageFields<Rule> };
 
 const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
-/** Edge cases of namespaces, including the empty one. */
+const passing = { passesUnknownFields: true };
+
+/** Edge cases of namespaces, including the empty one. The last one refuses unknown fields. */
 export const spaces = [
-  keySpace(latin1('t1/')),
+  keySpace(latin1('t1/'), passing),
   keySpace(latin1('')),
-  keySpace(latin1('a\xff')),
-  keySpace(latin1('\0'), 1),
-  keySpace(latin1('n'.repeat(126)), 0xffff_fffe),
+  keySpace(latin1('a\xff'), passing),
+  keySpace(latin1('\0'), passing),
+  keySpace(latin1('n'.repeat(126)), passing),
+  keySpace(latin1('strict/')),
 ] as const;
 
 const keys = ['a', 'b', '\0', '\xff', 't1/', 't10', 'k'.repeat(125), 'k'.repeat(300)].map(latin1);
@@ -50,21 +54,21 @@ export class RandomMessage {
   readonly #table: Table;
   readonly #oddity: Oddity;
   readonly #prefixes: readonly Uint8Array[];
-  readonly #tags: readonly number[];
+  readonly #seals: readonly Sealing[];
 
-  /** `prefixes` of keys and `tags` of lease IDs: empty for requests. */
+  /** `prefixes` of keys and `seals` of lease IDs: empty for requests. */
   constructor(
     random: Seeded,
     table: Table,
     oddity: Oddity,
     prefixes: readonly Uint8Array[] = [],
-    tags: readonly number[] = [],
+    seals: readonly Sealing[] = [],
   ) {
     this.#random = random;
     this.#table = table;
     this.#oddity = oddity;
     this.#prefixes = prefixes;
-    this.#tags = tags;
+    this.#seals = seals;
   }
 
   message(name: string, depth = 0): Uint8Array {
@@ -99,6 +103,12 @@ export class RandomMessage {
 
   #field(number: number, rule: Rule, depth: number): Uint8Array {
     if (this.#isWrong() && this.#random.chance(0.2)) return this.#unknown(number);
+    if (typeof rule === 'object' && 'operandOf' in rule) {
+      const operand = this.#varint(number, this.#random.pick(int64s));
+      if (this.#random.chance(0.2)) return operand;
+      const operator = BigInt(this.#random.below(4));
+      return Buffer.concat([this.#varint(rule.operandOf, operator), operand]);
+    }
     if (typeof rule === 'object' && !('enumMax' in rule)) {
       const child = 'one' in rule ? rule.one : 'each' in rule ? rule.each : rule.nested;
       return this.#bytes(number, this.message(child, depth + ('nested' in rule ? 1 : 0)));
@@ -121,9 +131,9 @@ export class RandomMessage {
   }
 
   #lease(): bigint {
-    if (this.#tags.length === 0 || this.#isWrong()) return this.#random.pick(int64s);
+    if (this.#seals.length === 0 || this.#isWrong()) return this.#random.pick(int64s);
     const visible = this.#random.pick([1, 127, 128, 2 ** 31 - 1]);
-    return this.#random.chance(0.3) ? 0n : storedId(this.#random.pick(this.#tags), visible);
+    return this.#random.chance(0.3) ? 0n : this.#random.pick(this.#seals).sealed(visible);
   }
 
   #unknownNumber(fields: object, oneof: readonly number[]): number {
@@ -176,7 +186,7 @@ export class RandomMessage {
 }
 
 function isNumber(rule: Rule): boolean {
-  if (typeof rule === 'object') return 'enumMax' in rule;
+  if (typeof rule === 'object') return 'enumMax' in rule || 'operandOf' in rule;
   return rule.startsWith('lease') || rule === 'listedLease';
 }
 

@@ -5,7 +5,7 @@
  */
 import { isOpenEnd, startsWith } from '../../src/etcd/key-range.ts';
 import type { KeySpace } from '../../src/etcd/key-space.ts';
-import { isVisibleId, storedId, visibleId } from '../../src/etcd/lease-id.ts';
+import { visibleId } from '../../src/etcd/lease-id.ts';
 import type { RewriteFault } from '../../src/rewrite/fault.ts';
 import {
   type MessageFields,
@@ -126,18 +126,35 @@ export class SlowRewriter {
   }
 
   rewrite(name: string, source: Uint8Array): Uint8Array | RewriteFault {
-    const isIdentity = this.#space.prefix.length === 0;
     this.#refusal = null;
     this.foreignLeases = 0;
-    if (Object.keys(this.#rules(name).fields).length === 0) return source;
-    if (isIdentity && this.#direction === 'strip') return source;
+    const hasFields = Object.keys(this.#rules(name).fields).length > 0;
+    if (this.#direction === 'strip' && !hasFields) return source;
+    if (this.#isIdentity && this.#direction === 'strip') return source;
     try {
       const { bytes, check } = this.#message(name, source, 0);
-      return this.#refusal ?? check ?? (isIdentity ? source : bytes);
+      return this.#refusal ?? check ?? (this.#isIdentity ? source : bytes);
     } catch (error) {
       if (error instanceof Malformed) return 'malformed';
       throw error;
     }
+  }
+
+  get #isIdentity(): boolean {
+    return this.#space.prefix.length === 0;
+  }
+
+  get #refusesUnknown(): boolean {
+    const isRequest = this.#direction === 'apply';
+    return isRequest && !this.#isIdentity && !this.#space.passesUnknownFields;
+  }
+
+  /** The operator of a comparison; 0 if it is absent. */
+  #operator(fields: readonly SlowField[], number: number): bigint {
+    const found = fields.filter((field) => field.number === number);
+    if (found.some(({ wireType }) => wireType !== 0)) throw new Malformed('operator');
+    if (found.length > 1 && !this.#isIdentity) this.#duplicate();
+    return found[0] === undefined ? 0n : expectVarint(found[0]);
   }
 
   #rules(name: string): MessageFields<Rule> {
@@ -147,7 +164,7 @@ export class SlowRewriter {
   }
 
   #message(name: string, source: Uint8Array, depth: number): Outcome {
-    const { fields: rules, oneof = [], oneofRequired } = this.#rules(name);
+    const { fields: rules, plain = [], oneof = [], oneofRequired } = this.#rules(name);
     const fields = slowFields(source);
     const out: Uint8Array[] = [];
     const checks: { readonly number: number; readonly check: RewriteFault }[] = [];
@@ -164,8 +181,21 @@ export class SlowRewriter {
         .slice(0, index)
         .some((f) => f.number === field.number || (isMember && oneof.includes(f.number)));
       if (isSingular && isDuplicate) this.#duplicate();
+      if (this.#refusesUnknown && rule === undefined && !plain.includes(field.number)) {
+        this.#refusal ??= 'field-unknown';
+      }
       if (rule === undefined) {
         out.push(encode(field, field.value));
+        continue;
+      }
+      if (typeof rule === 'object' && 'operandOf' in rule) {
+        const operand = expectVarint(field);
+        const operator = this.#operator(fields, rule.operandOf);
+        const mapped = comparedId(this.#space.leases, operator, operand);
+        if (mapped === null && !this.#isIdentity) this.#refusal ??= 'lease-order';
+        // A mapped ID is encoded again, even if the number is the same.
+        const isKept = mapped === null || mapped <= 1n;
+        out.push(Buffer.concat([field.tag, isKept ? field.head : slowVarint(mapped)]));
         continue;
       }
       if (typeof rule === 'object' && !('enumMax' in rule)) {
@@ -229,7 +259,6 @@ export class SlowRewriter {
         }
         case 'lease':
         case 'leaseName':
-        case 'leaseOperand':
         case 'listedLease': {
           const value = expectVarint(field);
           const mapped = this.#lease(rule, value);
@@ -251,7 +280,7 @@ export class SlowRewriter {
       if (rule === 'name' && this.#space.prefix.length > 0) {
         out.push(slowField(number, this.#space.prefix));
       }
-      if (rule === 'leaseName') out.push(slowField(number, namedId(this.#space.leaseTag, 0n)));
+      if (rule === 'leaseName') out.push(slowField(number, namedId(this.#space.leases, 0n)));
     }
 
     const kinds = Object.values(rules);
@@ -291,19 +320,17 @@ export class SlowRewriter {
   }
 
   #keeps(rule: Rule, value: bigint): boolean {
-    if (rule === 'leaseName') return false;
-    return rule === 'leaseOperand' ? value <= 0n : value === 0n;
+    return rule !== 'leaseName' && value === 0n;
   }
 
   #lease(rule: Rule, value: bigint): bigint {
-    const tag = this.#space.leaseTag;
-    if (rule === 'leaseName') return namedId(tag, value);
-    if (rule === 'leaseOperand') return comparedId(tag, value);
+    const { leases } = this.#space;
+    if (rule === 'leaseName') return namedId(leases, value);
     if (value === 0n) return 0n;
     if (this.#direction === 'apply') {
-      return isVisibleId(value) ? storedId(tag, Number(value)) : storedId(tag, 0);
+      return namedId(leases, value);
     }
-    const visible = visibleId(tag, value);
+    const visible = visibleId(leases, value);
     if (visible === null && rule !== 'listedLease') this.foreignLeases += 1;
     return BigInt(visible ?? 0);
   }

@@ -13,10 +13,10 @@ export function tenantConfig(
   return {
     name,
     namespace,
-    leaseTag: null,
     allowUndelimited: false,
     access: 'read-write',
     shareWatches: true,
+    passesUnknownFields: false,
     owns: [],
     identities: [`user:${name}`, `claim:${name}`],
     ...more,
@@ -40,6 +40,7 @@ export function listenerConfig(name: string, more: Partial<ListenerConfig> = {})
 export function directoryConfig(config: Partial<DirectoryConfig> = {}): DirectoryConfig {
   return {
     tenants: [],
+    leaseSecret: new Uint8Array(0),
     listeners: [],
     users: new Map(),
     bearer: null,

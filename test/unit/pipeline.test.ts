@@ -100,7 +100,7 @@ function setUp() {
     },
     namespace: {
       random: systemRandom,
-      hooks: { violation: () => {}, foreignLeases: () => {} },
+      hooks: { violation: () => {}, foreignLeases: () => {}, leaseChecked: () => {} },
       self: { name: 'bulkhead', memberId: 1n, clientUrls: () => [] },
     },
     renew: {

@@ -5,6 +5,7 @@
 import { crc32 } from 'node:zlib';
 import { keySpace } from '../../src/etcd/key-space.ts';
 import { visibleId } from '../../src/etcd/lease-id.ts';
+import type { LeaseSeal } from '../../src/rewrite/lease-seal.ts';
 import type { Event, KeyValue } from '../support/messages.ts';
 
 const shortBytesMax = 48;
@@ -33,12 +34,12 @@ function kvLine(kv: KeyValue, key: string, lease: string): string {
 
 export class Sight {
   readonly #prefix: string;
-  readonly #leaseTag: number;
+  readonly #leases: LeaseSeal;
 
   /** `namespace` is the tenant's. */
   constructor(namespace: string) {
     this.#prefix = namespace;
-    this.#leaseTag = keySpace(Buffer.from(namespace)).leaseTag;
+    this.#leases = keySpace(Buffer.from(namespace)).leases;
   }
 
   /** An event as etcd itself reports it. Null if the key is not the tenant's. */
@@ -57,7 +58,7 @@ export class Sight {
 
   /** A lease of another tag is shown as none. */
   #visibleLease(stored: string): string {
-    return String(visibleId(this.#leaseTag, BigInt(stored)) ?? 0);
+    return String(visibleId(this.#leases, BigInt(stored)) ?? 0);
   }
 }
 

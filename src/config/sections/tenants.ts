@@ -2,7 +2,6 @@
  * The tenants: from `tenants` in the file, or a single one from --namespace. Checks the keys of each tenant, and that no
  * two tenants share a name or an identity. tenant/ checks that their namespaces do not overlap.
  */
-import { leaseTagMax, leaseTagMin } from '../../etcd/key-space.ts';
 import { type MethodName, ownerMethods } from '../../etcd/methods.ts';
 import type { ListEntry, TenantKey } from '../file.ts';
 import { ListEntryReader } from '../list-entry.ts';
@@ -18,13 +17,13 @@ export interface TenantConfig {
   readonly name: string;
   /** Key prefix, as UTF-8 text. Empty: the whole cluster. */
   readonly namespace: string;
-  /** The upper 32 bits of the tenant's stored lease IDs. Null: derived from the namespace. */
-  readonly leaseTag: number | null;
   /** Allows a namespace without a trailing delimiter. Its owner ensures that no other keys begin with it. */
   readonly allowUndelimited: boolean;
   readonly access: Access;
   /** Whether the tenant's watches on one range share one watch at etcd. */
   readonly shareWatches: boolean;
+  /** Whether requests may contain fields that the proxy does not know. */
+  readonly passesUnknownFields: boolean;
   /** Cluster-wide methods that the tenant may call as the owner of the cluster. */
   readonly owns: readonly MethodName[];
   /**
@@ -78,10 +77,10 @@ function singleTenant(settings: Settings): TenantConfig {
   return {
     name: defaultTenantName,
     namespace: settings.namespace,
-    leaseTag: null,
     allowUndelimited: settings['allow-undelimited'],
     access: settings['read-only'] ? 'read-only' : 'read-write',
     shareWatches: settings['share-watches'],
+    passesUnknownFields: settings['pass-unknown-fields'],
     owns: [],
     identities: defaultIdentities(defaultTenantName),
   };
@@ -105,21 +104,13 @@ function readTenant(
   }
   const namespace = reader.text('namespace');
   if (namespace === undefined) reader.report('namespace', 'is required');
-
-  let leaseTag: number | null = null;
-  const tagText = reader.text('lease-tag');
-  if (tagText !== undefined) {
-    const tag = /^\d{1,10}$/.test(tagText) ? Number(tagText) : 0;
-    if (tag >= leaseTagMin && tag <= leaseTagMax) leaseTag = tag;
-    else reader.report('lease-tag', `must be a number from ${leaseTagMin} to ${leaseTagMax}`);
-  }
   return {
     name,
     namespace: namespace ?? '',
-    leaseTag,
     allowUndelimited: reader.boolean('allow-undelimited'),
     access: reader.choice('access', ['read-write', 'read-only']),
     shareWatches: reader.boolean('share-watches', settings['share-watches']),
+    passesUnknownFields: reader.boolean('pass-unknown-fields', settings['pass-unknown-fields']),
     owns: readOwnerMethods(reader),
     identities: readIdentities(reader) ?? defaultIdentities(name),
   };

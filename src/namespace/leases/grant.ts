@@ -8,24 +8,31 @@ import {
   type Call,
   type Etcd,
   type Message,
+  type OwnedMessage,
   type Responses,
   tenantOf,
 } from '../../call/call.ts';
 import { ForwardingCall } from '../../call/forwarding.ts';
 import { leaseExistsText, refusal } from '../../call/refusals.ts';
-import { isVisibleId, storedId, visibleIdMax } from '../../etcd/lease-id.ts';
+import { isVisibleId, visibleId, visibleIdMax } from '../../etcd/lease-id.ts';
 import { Code, type Status } from '../../grpc/status.ts';
 import { type FieldFault, replaceVarintField, varintField } from '../../protobuf/varint-field.ts';
+import type { LeaseSeal } from '../../rewrite/lease-seal.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { Random } from '../../runtime/random.ts';
+import type { Tenant } from '../../tenant/tenant.ts';
 import type { ToUnary } from '../handler.ts';
+import type { NamespaceHooks } from '../hooks.ts';
 import { NamespacedCall } from '../namespaced-call.ts';
 import { rejected, rewritten } from '../unary.ts';
+import { knownLeases } from './known-leases.ts';
 
 /** With half of all IDs of a namespace taken, this many draws all fail once in 65,536 grants. */
 export const grantDrawsMax = 16;
 
 const idField = 2;
+/** In the response. */
+export const grantedIdField = 2;
 
 export const leaseGrant: ToUnary = (next, options) => {
   const rewrite = rewritten(null)(next, options);
@@ -38,14 +45,14 @@ export const leaseGrant: ToUnary = (next, options) => {
     if (chosen !== 0n && !isVisibleId(chosen)) {
       return rejected(responses, refusal('lease-id-range'));
     }
-    const namespaced = new NamespacedCall(call, responses, options.hooks);
+    const namespaced = new GrantCall(call, responses, options.hooks);
     if (chosen === 0n) {
-      const drawing = { next, random: options.random, leaseTag: keySpace.leaseTag };
+      const drawing = { next, random: options.random, leases: keySpace.leases };
       const grant = new DrawnGrant(drawing, call, request, namespaced);
       grant.draw();
       namespaced.attach(grant);
     } else {
-      const stored = withStoredId(request, keySpace.leaseTag, Number(chosen));
+      const stored = withStoredId(request, keySpace.leases, Number(chosen));
       if (typeof stored === 'string') return rejected(responses, refusal(stored));
       namespaced.attach(next.unary(call, builtMessage(stored), namespaced));
     }
@@ -53,19 +60,42 @@ export const leaseGrant: ToUnary = (next, options) => {
   };
 };
 
+/** A grant through the namespace. The lease becomes known as the tenant's. */
+class GrantCall extends NamespacedCall {
+  readonly #tenant: Tenant;
+
+  constructor(call: Call, above: Responses<'tenant'>, hooks: NamespaceHooks) {
+    super(call, above, hooks);
+    this.#tenant = tenantOf(call);
+  }
+
+  override deliver(message: OwnedMessage<'store'>): void {
+    becomeKnown(this.#tenant, varintField(message, grantedIdField));
+    super.deliver(message);
+  }
+}
+
+/** Records the lease of a response to a grant. Returns false if the ID is not one of the tenant's. */
+export function becomeKnown({ keySpace, state }: Tenant, stored: bigint | FieldFault): boolean {
+  const visible = typeof stored === 'string' ? null : visibleId(keySpace.leases, stored);
+  if (visible === null || visible === 0) return false;
+  state.get(knownLeases).add(visible);
+  return true;
+}
+
 /** A LeaseGrantRequest with the stored ID of `visible`. */
 function withStoredId(
   request: Uint8Array,
-  leaseTag: number,
+  leases: LeaseSeal,
   visible: number,
 ): OwnedBytes | FieldFault {
-  return replaceVarintField(request, idField, storedId(leaseTag, visible));
+  return replaceVarintField(request, idField, leases.sealed(visible));
 }
 
 export interface DrawOptions {
   readonly next: Etcd<'store'>;
   readonly random: Random;
-  readonly leaseTag: number;
+  readonly leases: LeaseSeal;
 }
 
 /** A grant whose ID the proxy draws. To its caller it is one call, however many attempts it makes. */
@@ -90,8 +120,8 @@ export class DrawnGrant extends ForwardingCall<'store'> {
 
   /** Sends the request with a newly drawn ID. */
   draw(): void {
-    const { next, random, leaseTag } = this.#options;
-    const drawn = withStoredId(this.#request, leaseTag, random.integer(1, visibleIdMax + 1));
+    const { next, random, leases } = this.#options;
+    const drawn = withStoredId(this.#request, leases, random.integer(1, visibleIdMax + 1));
     if (typeof drawn === 'string') {
       this.end(refusal(drawn));
       return;

@@ -12,7 +12,7 @@ import type { ToUnary } from '../handler.ts';
 import { rewritten } from '../unary.ts';
 
 /** In LeaseKeepAliveRequest and LeaseTimeToLiveRequest. */
-const requestIdField = 1;
+export const requestIdField = 1;
 /** In their responses. */
 const responseIdField = 2;
 /** The first byte of a request that consists of its ID. */
@@ -20,20 +20,20 @@ const requestIdTag = requestIdField << 3;
 const varint = new LeaseVarint();
 
 /** The ID that a request names if no lease of a tenant can have it; null for all others, malformed ones included. */
-export function impossibleId(request: Message<'tenant'>): bigint | null {
-  if (isPossibleIdAlone(request)) return null;
+function impossibleId(request: Message<'tenant'>): bigint | null {
+  if (possibleIdAlone(request) > 0) return null;
   const id = varintField(request, requestIdField);
   return typeof id === 'string' || isVisibleId(id) ? null : id;
 }
 
-/** Whether the request consists of an ID that a lease of a tenant can have. True for nearly all, and needs no bigint. */
-function isPossibleIdAlone(request: Uint8Array): boolean {
-  return (
+/** The ID of a request that consists of one that a lease of a tenant can have. 0 for other requests. Needs no bigint. */
+export function possibleIdAlone(request: Uint8Array): number {
+  const isAlone =
     request[0] === requestIdTag &&
     varint.read(request, 1, request.length) &&
     varint.end === request.length &&
-    varint.isVisible
-  );
+    varint.isVisible;
+  return isAlone ? varint.low : 0;
 }
 
 /** LeaseTimeToLive. */

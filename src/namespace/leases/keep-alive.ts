@@ -1,19 +1,36 @@
 /**
- * A LeaseKeepAlive stream through the namespace. It records the IDs that no lease of the tenant can have, so that their
- * responses can echo them.
+ * A LeaseKeepAlive stream through the namespace. The keys of a lease that this process does not know are read before its first renewal.
+ * Renewals of leases that are not the tenant's, and of IDs that no lease can have, go to etcd with the ID that is never granted,
+ * so that etcd responds as to any lease that does not exist. Their responses get the requested IDs back.
  */
-import { type Call, type Message, tenantOf } from '../../call/call.ts';
+import {
+  builtMessage,
+  type Call,
+  type Etcd,
+  type Message,
+  ownedCopy,
+  tenantOf,
+} from '../../call/call.ts';
 import { refusal } from '../../call/refusals.ts';
+import { isVisibleId } from '../../etcd/lease-id.ts';
+import type { Status } from '../../grpc/status.ts';
+import { varintField } from '../../protobuf/varint-field.ts';
+import { Writer } from '../../protobuf/writer.ts';
 import type { ToStream } from '../handler.ts';
-import type { NamespaceHooks } from '../hooks.ts';
+import type { LeaseOwner, NamespaceHooks } from '../hooks.ts';
 import { NamespacedCall } from '../namespaced-call.ts';
-import { IdEchoResponses, impossibleId } from './id-echo.ts';
+import { IdEchoResponses, possibleIdAlone, requestIdField } from './id-echo.ts';
+import { type KnownLeases, knownLeases } from './known-leases.ts';
+import { LeaseCheck } from './lease-check.ts';
 
 /**
- * Renewals in flight, per stream, of leases that cannot exist; one more ends the stream. Client libraries send them one at a
- * time.
+ * Renewals per stream that wait for a check, and as many in flight for leases that cannot exist; one more ends the stream. Client
+ * libraries send them one at a time.
  */
-export const impossibleRenewalsMax = 1024;
+export const unusualRenewalsMax = 1024;
+
+const noHead = new Uint8Array(0);
+const noLease: Message<'tenant'> = builtMessage(new Writer().varint(requestIdField, 0).finish());
 
 export const keepAlive: ToStream =
   (next, { hooks }) =>
@@ -22,28 +39,115 @@ export const keepAlive: ToStream =
     const isIdentity = tenantOf(call).keySpace.prefix.length === 0;
     const stream = isIdentity
       ? new NamespacedCall(call, responses, hooks)
-      : new KeepAliveCall(call, new IdEchoResponses(responses), hooks);
+      : new KeepAliveCall(next, call, new IdEchoResponses(responses), hooks);
     stream.attachStream(next.stream(call, stream));
     return stream;
   };
 
-class KeepAliveCall extends NamespacedCall {
-  readonly #echo: IdEchoResponses;
+interface PendingCheck {
+  readonly check: LeaseCheck;
+  readonly waiting: Message<'tenant'>[];
+}
 
-  constructor(call: Call, echo: IdEchoResponses, hooks: NamespaceHooks) {
+class KeepAliveCall extends NamespacedCall {
+  readonly #next: Etcd<'store'>;
+  readonly #call: Call;
+  readonly #echo: IdEchoResponses;
+  readonly #hooks: NamespaceHooks;
+  readonly #known: KnownLeases;
+  readonly #checks = new Map<number, PendingCheck>();
+  #waiting = 0;
+  #isHalfClosed = false;
+
+  constructor(next: Etcd<'store'>, call: Call, echo: IdEchoResponses, hooks: NamespaceHooks) {
     super(call, echo, hooks);
+    this.#next = next;
+    this.#call = call;
     this.#echo = echo;
+    this.#hooks = hooks;
+    this.#known = tenantOf(call).state.get(knownLeases);
   }
 
   override send(message: Message<'tenant'>): void {
-    const id = this.isEnded ? null : impossibleId(message);
-    if (id !== null) {
-      if (this.#echo.expected >= impossibleRenewalsMax) {
-        this.abort(refusal('renewal-limit'));
+    if (this.isEnded) return;
+    let visible = possibleIdAlone(message);
+    if (visible === 0) {
+      const id = varintField(message, requestIdField);
+      if (typeof id === 'bigint' && !isVisibleId(id)) {
+        this.#sendUnknown(id, message);
         return;
       }
-      this.#echo.expect(id);
+      if (typeof id === 'bigint') visible = Number(id);
     }
+    // A malformed request has the ID 0 here, and ends the stream.
+    if (visible === 0 || this.#known.has(visible)) super.send(message);
+    else this.#check(visible, message);
+  }
+
+  override halfClose(): void {
+    this.#isHalfClosed = true;
+    if (this.#checks.size === 0) super.halfClose();
+  }
+
+  override abort(status: Status): void {
+    this.#cancelChecks();
+    super.abort(status);
+  }
+
+  override cancel(): void {
+    this.#cancelChecks();
+    super.cancel();
+  }
+
+  override end(status: Status): void {
+    this.#cancelChecks();
+    super.end(status);
+  }
+
+  /** Sends a renewal of a lease that does not exist for this tenant. */
+  #sendUnknown(id: bigint, message: Message<'tenant'>): void {
+    if (this.#echo.expected >= unusualRenewalsMax) {
+      this.abort(refusal('renewal-limit'));
+      return;
+    }
+    this.#echo.expect(id);
     super.send(message);
+  }
+
+  #check(visible: number, message: Message<'tenant'>): void {
+    if (this.#waiting >= unusualRenewalsMax) {
+      this.abort(refusal('renewal-limit'));
+      return;
+    }
+    this.#waiting += 1;
+    const copy = ownedCopy(noHead, message);
+    const pending = this.#checks.get(visible);
+    if (pending !== undefined) {
+      pending.waiting.push(copy);
+      return;
+    }
+    const check = new LeaseCheck(this.#call, visible, this.#hooks, (owner) =>
+      this.#onChecked(visible, owner),
+    );
+    this.#checks.set(visible, { check, waiting: [copy] });
+    check.start(this.#next);
+  }
+
+  /** If etcd did not respond, the lease is renewed all the same: a lease must not expire because of the check. */
+  #onChecked(visible: number, owner: LeaseOwner): void {
+    const waiting = this.#checks.get(visible)?.waiting ?? [];
+    this.#checks.delete(visible);
+    this.#waiting -= waiting.length;
+    for (const message of waiting) {
+      if (this.isEnded) return;
+      if (owner === 'foreign') this.#sendUnknown(BigInt(visible), noLease);
+      else super.send(message);
+    }
+    if (this.#isHalfClosed && this.#checks.size === 0) super.halfClose();
+  }
+
+  #cancelChecks(): void {
+    for (const { check } of this.#checks.values()) check.cancel();
+    this.#checks.clear();
   }
 }

@@ -1,7 +1,7 @@
 /**
- * Locks and elections whose request names no lease. etcd would grant a lease of 60 seconds itself, but without the tenant's
- * tag, so the tenant's key would hang on a lease that no tenant can name. The proxy grants a tagged lease first and names it
- * in the request.
+ * Locks and elections whose request names no lease. etcd would grant a lease of 60 seconds itself, but outside the tenant's
+ * namespace, so the tenant's key would hang on a lease that no tenant can name. The proxy grants a lease of the namespace first
+ * and names it in the request.
  *
  * If the call then fails or its client disconnects, that lease stays until it expires, like the one that etcd grants
  * (v3lock/lock.go and v3election/election.go orphan their session). Revoking it would be wrong if only the response was lost:
@@ -18,7 +18,7 @@ import {
 } from '../../call/call.ts';
 import { UnaryLayer } from '../../call/forwarding.ts';
 import { refusal } from '../../call/refusals.ts';
-import { visibleId } from '../../etcd/lease-id.ts';
+import { requestFault } from '../../call/request-fault.ts';
 import { method } from '../../etcd/methods.ts';
 import { Code, type Status, status } from '../../grpc/status.ts';
 import { Reader } from '../../protobuf/reader.ts';
@@ -27,8 +27,8 @@ import { Writer } from '../../protobuf/writer.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { NamespaceOptions, ToUnary } from '../handler.ts';
 import { applyNamespace } from '../key-rewriting.ts';
-import { faultStatus, rejected, send } from '../unary.ts';
-import { DrawnGrant } from './grant.ts';
+import { rejected, send } from '../unary.ts';
+import { becomeKnown, DrawnGrant, grantedIdField } from './grant.ts';
 
 /** As etcd: defaultSessionTTL in client/v3/concurrency/session.go. */
 export const sessionTtlSeconds = 60;
@@ -37,7 +37,6 @@ const leaseGrant = method('etcdserverpb.Lease/LeaseGrant');
 const grantRequest: Message<'tenant'> = builtMessage(
   new Writer().varint(1, sessionTtlSeconds).finish(),
 );
-const grantedIdField = 2;
 
 /** Where a request names the lease of its session. */
 interface LeasePlace {
@@ -86,9 +85,9 @@ export function withSession(place: LeasePlace): ToUnary {
     const { keySpace } = tenantOf(call);
     // Before the grant: a rejected request must have no effect.
     const stored = applyNamespace(call.method, request, keySpace);
-    if (typeof stored === 'string') return rejected(responses, faultStatus(call, stored));
+    if (typeof stored === 'string') return rejected(responses, requestFault(call.method, stored));
     const named = place.read(stored);
-    // A tenant with an empty namespace needs no tag.
+    // The lease that etcd grants belongs to a tenant with an empty namespace.
     if (named !== 0n || keySpace.prefix.length === 0) {
       return send(next, options.hooks, call, stored, responses);
     }
@@ -124,8 +123,8 @@ class GrantedSession extends UnaryLayer<'store', 'tenant'> {
   }
 
   grant(): void {
-    const { leaseTag } = tenantOf(this.#call).keySpace;
-    const drawing = { next: this.#next, random: this.#options.random, leaseTag };
+    const { leases } = tenantOf(this.#call).keySpace;
+    const drawing = { next: this.#next, random: this.#options.random, leases };
     const grant = new DrawnGrant(drawing, this.#call.derive(leaseGrant), grantRequest, this);
     this.attach(grant);
     grant.draw();
@@ -144,8 +143,7 @@ class GrantedSession extends UnaryLayer<'store', 'tenant'> {
   #proceed(): void {
     const { hooks } = this.#options;
     const lease = this.#lease;
-    const { leaseTag } = tenantOf(this.#call).keySpace;
-    if (typeof lease === 'string' || !(visibleId(leaseTag, lease) ?? 0)) {
+    if (typeof lease === 'string' || !becomeKnown(tenantOf(this.#call), lease)) {
       hooks.violation(this.#call, 'namespace-violation');
       super.end(refusal('namespace-violation'));
       return;

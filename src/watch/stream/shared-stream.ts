@@ -4,13 +4,16 @@
  */
 import { builtMessage, type Message, type Requests, type Responses } from '../../call/call.ts';
 import { refusal } from '../../call/refusals.ts';
+import { requestFault } from '../../call/request-fault.ts';
+import { method } from '../../etcd/methods.ts';
+import { requestRewriter } from '../../etcd/rewriters.ts';
 import { Code, type Status, status } from '../../grpc/status.ts';
 import { Reader } from '../../protobuf/reader.ts';
 import { varintField } from '../../protobuf/varint-field.ts';
 import { Writer } from '../../protobuf/writer.ts';
 import type { CancelTimer } from '../../runtime/clock.ts';
 import { asOwned } from '../../runtime/owned-bytes.ts';
-import type { CompactionFloor } from '../../tenant/compaction-floor.ts';
+import type { Tenant } from '../../tenant/tenant.ts';
 import type { Chunk } from '../hub/batch.ts';
 import { ProgressRequests } from '../hub/progress-requests.ts';
 import type { TenantHub } from '../hub/tenant-hub.ts';
@@ -35,6 +38,7 @@ import { PendingCreates } from './pending-creates.ts';
 import { type WatchId, WatchIds } from './watch-ids.ts';
 import type { WatchLimits } from './watch-limits.ts';
 
+const watchMethod = method('etcdserverpb.Watch/Watch');
 const joinTimedOut = status(Code.UNAVAILABLE, 'etcd did not respond to a watch in time', 'lost');
 
 export class SharedStream implements Requests<'tenant'>, WatcherStream {
@@ -42,7 +46,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   readonly watchers = new Map<Watcher, WatchId>();
   readonly #above: Responses<'tenant'>;
   readonly #hub: TenantHub;
-  readonly #floor: CompactionFloor;
+  readonly #tenant: Tenant;
   readonly #limits: WatchLimits;
   readonly #ids = new WatchIds();
   readonly #byId = new Map<bigint, Watcher>();
@@ -55,15 +59,10 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   #cancelDeadline: CancelTimer = () => {};
   #isEnded = false;
 
-  constructor(
-    above: Responses<'tenant'>,
-    hub: TenantHub,
-    floor: CompactionFloor,
-    limits: WatchLimits,
-  ) {
+  constructor(above: Responses<'tenant'>, hub: TenantHub, tenant: Tenant, limits: WatchLimits) {
     this.#above = above;
     this.#hub = hub;
-    this.#floor = floor;
+    this.#tenant = tenant;
     this.#limits = limits;
     this.#progress = new ProgressRequests(hub, this);
   }
@@ -80,9 +79,14 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
 
   // ---- From the client ----
 
-  /** Other request types, which a later etcd may add, are ignored as etcd ignores those that it does not know. */
+  /** Makes the checks of the namespace, which only sees the requests of streams that are not shared. */
   send(message: Message<'tenant'>): void {
     if (this.#isEnded) return;
+    const checked = requestRewriter(watchMethod).rewrite(message, this.#tenant.keySpace);
+    if (typeof checked === 'string') {
+      this.onStreamEnded(requestFault(watchMethod, checked));
+      return;
+    }
     const reader = new Reader(message);
     while (reader.next()) {
       if (reader.field === createField) this.#create(readCreate(reader.message()));
@@ -205,9 +209,9 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     else if (create.isEmpty) this.#join(create, null);
     else if (isUsed) this.#respond(duplicateId);
     else if (this.#ids.size >= watchersMax) this.#rejectOverLimit();
-    else if (this.#floor.isAbove(create.startRevision)) {
+    else if (this.#tenant.state.floor.isAbove(create.startRevision)) {
       const { id } = this.#ids.take(create.watchId, true);
-      const { revision } = this.#floor;
+      const { revision } = this.#tenant.state.floor;
       this.#respond({ kind: 'created', id }, { kind: 'compacted', id, revision });
     } else this.#join(create, this.#ids.take(create.watchId, false));
   }
@@ -272,7 +276,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
 
   #headerFor(watcher: Watcher | null): Uint8Array {
     const header = this.#hub.headerFor(watcher);
-    return header.length > 0 ? header : this.#floor.header;
+    return header.length > 0 ? header : this.#tenant.state.floor.header;
   }
 
   /** Responds to creates in order, as far as their responses are known. */

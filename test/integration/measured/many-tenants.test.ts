@@ -23,7 +23,7 @@ async function startWith(count: number): Promise<Started> {
   const file = join(directory.path, `${count}.yaml`);
   const tenants = Array.from(
     { length: count },
-    (_, i) => `  - { name: game-${i}, namespace: games/${i}/, lease-tag: ${i + 1} }`,
+    (_, i) => `  - { name: game-${i}, namespace: games/${i}/ }`,
   );
   writeFileSync(
     file,

@@ -93,7 +93,8 @@ test('check-config starts nothing', async () => {
 });
 
 test('the output of print-config is a file with the same effective values', async () => {
-  const tenants = 'tenants: [{name: a, namespace: a/}, {name: b, namespace: "b/", lease-tag: 7}]';
+  const tenants =
+    'tenants: [{name: a, namespace: a/}, {name: b, namespace: "b/", share-watches: false}]';
   const listeners = 'listeners: [{address: ":2379", tenant: a}, {address: "unix:///b", tenant: b}]';
   const first = join(directory.path, 'first.yaml');
   const second = join(directory.path, 'second.yaml');

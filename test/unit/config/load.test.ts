@@ -45,6 +45,7 @@ const problems = (given: Input) => load(given).problems.map(formatProblem);
 /** The configuration without any settings except an endpoint. */
 const defaults = {
   tenants: [tenantConfig('default', '')],
+  leaseSecret: Buffer.alloc(0),
   listeners: [
     listenerConfig('127.0.0.1:2379', {
       address: { host: '127.0.0.1', port: 2379 },
@@ -165,7 +166,7 @@ test('the problems of all sources are reported at once, with their lines', () =>
       '    namepsace: game-1/',
       '  - name: game-2',
       '    namespace: game-2/',
-      '    lease-tag: 0',
+      '    access: none',
       'listeners:',
       '  - address: nowhere',
       '    tenant: game-3',
@@ -180,7 +181,7 @@ test('the problems of all sources are reported at once, with their lines', () =>
     'ETCD_BULKHEAD_BREAKER: must be true or false, not "maybe"',
     'c.yaml:4: "name" must be 1 to 63 letters, digits, dots, dashes or underscores, beginning with a letter or digit',
     'c.yaml:4: "namespace" is required',
-    'c.yaml:8: "lease-tag" must be a number from 1 to 4294967294',
+    'c.yaml:8: "access" must be read-write or read-only, not "none"',
     expect.stringContaining('--trusted-ca-file: must contain a certificate in PEM format'),
     '--cert-file: is required with "trusted-ca-file": client certificates require TLS',
     'c.yaml:10: "address" must be an address such as 127.0.0.1:2379 or unix:///path',
@@ -250,13 +251,14 @@ test('variables of Kubernetes for a Service named etcd-bulkhead are not settings
 });
 
 describe('tenants', () => {
-  const two = 'tenants: [{name: a, namespace: a/}, {name: b, namespace: b/, lease-tag: 7}]';
+  const two =
+    'tenants: [{name: a, namespace: a/}, {name: b, namespace: b/, pass-unknown-fields: true}]';
 
   test('come from the file, each with its listener', () => {
     const listeners = 'listeners: [{address: ":1", tenant: a}, {address: "unix:///b", tenant: b}]';
     expect(config({ file: `${two}\n${listeners}` })).toEqual({
       ...defaults,
-      tenants: [tenantConfig('a', 'a/'), tenantConfig('b', 'b/', { leaseTag: 7 })],
+      tenants: [tenantConfig('a', 'a/'), tenantConfig('b', 'b/', { passesUnknownFields: true })],
       listeners: [
         listenerConfig(':1', { address: { host: '::', port: 1 }, tenant: 'a' }),
         listenerConfig('unix:///b', { address: { path: '/b' }, tenant: 'b' }),

@@ -9,7 +9,8 @@ test('a reload applies exactly these settings', () => {
     ...['allow-common-name', 'allow-undelimited', 'cacert', 'cert', 'cert-file'],
     ...['client-cert-auth', 'config', 'drain-window', 'endpoints', 'insecure-skip-tls-verify'],
     ...['jwks-file', 'jwt-algorithms', 'jwt-audience', 'jwt-claim', 'jwt-issuer', 'key'],
-    ...['key-file', 'listen-addr', 'max-drain', 'min-drain', 'namespace', 'password-file'],
+    ...['key-file', 'lease-secret-file', 'listen-addr', 'max-drain', 'min-drain', 'namespace'],
+    ...['pass-unknown-fields', 'password-file'],
     ...[
       'read-only',
       'server-name',

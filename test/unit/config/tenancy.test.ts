@@ -95,18 +95,6 @@ describe('a tenant', () => {
     expect(config(one, listener).tenants[0]?.owns).toEqual([]);
   });
 
-  test.each([
-    ['1', 1],
-    ['4294967294', 0xffff_fffe],
-    ['0', null],
-    ['4294967295', null],
-    ['1.5', null],
-  ])('with the lease tag %s has the tag %s', (text, leaseTag) => {
-    const lines = [`tenants: [{ name: a, namespace: a/, lease-tag: ${text} }]`, listener];
-    if (leaseTag !== null) expect(config(...lines).tenants[0]?.leaseTag).toBe(leaseTag);
-    else expect(problems(...lines)).toEqual([expect.stringContaining('from 1 to 4294967294')]);
-  });
-
   test('has all its problems reported, with their lines', () => {
     expect(
       problems(

@@ -1,13 +1,6 @@
-import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import {
-  derivedLeaseTag,
-  KeySpaceError,
-  keySpace,
-  leaseTagMax,
-  leaseTagMin,
-  prefixEnd,
-} from '../../../src/etcd/key-space.ts';
+import { KeySpaceError, keySpace, prefixEnd } from '../../../src/etcd/key-space.ts';
+import { visibleId } from '../../../src/etcd/lease-id.ts';
 
 const latin1 = (text: string): Buffer => Buffer.from(text, 'latin1');
 
@@ -37,11 +30,8 @@ test('computing the end of a prefix does not change the prefix', () => {
 
 describe('a key space', () => {
   test('of an empty namespace is the whole cluster', () => {
-    expect(keySpace(latin1(''))).toEqual({
-      prefix: new Uint8Array(0),
-      prefixEnd: Uint8Array.of(0),
-      leaseTag: 0,
-    });
+    const { prefix, prefixEnd: end } = keySpace(latin1(''));
+    expect([prefix, end]).toEqual([new Uint8Array(0), Uint8Array.of(0)]);
   });
 
   test('does not share memory with the namespace', () => {
@@ -54,33 +44,32 @@ describe('a key space', () => {
   test('is rejected for a namespace of 0xff bytes', () => {
     expect(() => keySpace(latin1('\xff'))).toThrow(KeySpaceError);
   });
-
-  test.each([0, -1, 1.5, 2 ** 32 - 1, 2 ** 32])('is rejected for the lease tag %d', (tag) => {
-    expect(() => keySpace(latin1('t1/'), tag)).toThrow(KeySpaceError);
-  });
-
-  test('is rejected for a lease tag without a namespace', () => {
-    expect(() => keySpace(latin1(''), 5)).toThrow(KeySpaceError);
-  });
-
-  test.each([leaseTagMin, leaseTagMax])('accepts the lease tag %d', (tag) => {
-    expect(keySpace(latin1('t1/'), tag).leaseTag).toBe(tag);
-  });
 });
 
-describe('the lease tag of a namespace', () => {
-  // Stored lease IDs contain the tag. If one of these changed, all existing leases would become foreign.
+describe('the lease IDs of a namespace', () => {
+  // etcd holds them. If one of these changed, all existing leases would become foreign. Computed with another implementation.
   test.each([
-    ['t1/', 0x61c0_d512],
-    ['game-1/', 0xdaa9_77d7],
-    ['game-2/', 0x74c3_b1ef],
-  ])('of %j never changes', (namespace, tag) => {
-    expect(derivedLeaseTag(latin1(namespace))).toBe(tag);
-    expect(keySpace(latin1(namespace)).leaseTag).toBe(tag);
+    ['t1/', '', 0x402f_6f72_9236_1d43n],
+    ['game-1/', '', 0x3545_fccd_9777_b182n],
+    ['game-1/', 'a secret of more than sixteen bytes', 0x7649_48da_3472_f5c2n],
+  ])('of %j with the secret %j never change', (namespace, secret, stored) => {
+    const { leases } = keySpace(latin1(namespace), { leaseSecret: latin1(secret) });
+    expect(leases.sealed(7)).toBe(stored);
   });
 
-  test('is the first four bytes of the SHA-256 of the namespace', () => {
-    const digest = createHash('sha256').update('any namespace').digest();
-    expect(derivedLeaseTag(latin1('any namespace'))).toBe(digest.readUInt32BE(0));
+  test('differ for two names that the hash of an earlier release could not tell apart', () => {
+    const [one, other] = ['game-855/', 'pod-u8sabaaa/'].map(
+      (name) => keySpace(latin1(name)).leases,
+    );
+    for (let visible = 1; visible < 1_000; visible++) {
+      expect(visibleId(one!, other!.sealed(visible))).toBeNull();
+      expect(visibleId(other!, one!.sealed(visible))).toBeNull();
+    }
+  });
+
+  test('of a proxy with a secret are foreign to one without', () => {
+    const secret = latin1('a secret of more than sixteen bytes');
+    const sealed = keySpace(latin1('t1/'), { leaseSecret: secret }).leases.sealed(7);
+    expect(visibleId(keySpace(latin1('t1/')).leases, sealed)).toBeNull();
   });
 });

@@ -1,16 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import type { ResponseName } from '../../../src/etcd/fields.ts';
 import { keySpace } from '../../../src/etcd/key-space.ts';
-import { storedId } from '../../../src/etcd/lease-id.ts';
 import { method } from '../../../src/etcd/methods.ts';
 import { responseMessageRewriter, responseRewriter } from '../../../src/etcd/rewriters.ts';
 import { asOwned, type OwnedBytes } from '../../../src/runtime/owned-bytes.ts';
 import { slowMessage as message, type Value } from '../../support/slow-rewriter.ts';
 
-const space = keySpace(Buffer.from('t1/'), 0xfedc_ba98);
+const space = keySpace(Buffer.from('t1/'));
 const identity = keySpace(Buffer.from(''));
-const own = (visible: number): bigint => storedId(space.leaseTag, visible);
-const foreign = storedId(space.leaseTag - 1, 5);
+const own = (visible: number): bigint => space.leases.sealed(visible);
+const foreign = keySpace(Buffer.from('t2/')).leases.sealed(5);
 
 type Fields = readonly (readonly [number, Value | string])[];
 

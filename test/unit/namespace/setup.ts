@@ -2,6 +2,8 @@
 import type { Call } from '../../../src/call/call.ts';
 import type { MethodName } from '../../../src/etcd/methods.ts';
 import type { Metadata } from '../../../src/grpc/metadata.ts';
+import type { LeaseOwner } from '../../../src/namespace/hooks.ts';
+import { knownLeases } from '../../../src/namespace/leases/known-leases.ts';
 import { namespace } from '../../../src/namespace/namespace.ts';
 import type { RewriteFault } from '../../../src/rewrite/fault.ts';
 import type { Tenant } from '../../../src/tenant/tenant.ts';
@@ -25,6 +27,8 @@ export class Setup {
   readonly tenant: Tenant;
   readonly violations: { call: Call; fault: RewriteFault }[] = [];
   foreignLeases = 0;
+  /** Results of the checks of leases. */
+  readonly leaseChecks: LeaseOwner[] = [];
   /** What the next draws of lease IDs give; 1 when nothing is left. */
   readonly drawn: number[] = [];
   readonly layer;
@@ -38,6 +42,7 @@ export class Setup {
       random: { integer: (min) => this.drawn.shift() ?? min },
       hooks: {
         violation: (call, fault) => this.violations.push({ call, fault }),
+        leaseChecked: (_call, owner) => this.leaseChecks.push(owner),
         foreignLeases: (_call, count) => {
           this.foreignLeases += count;
         },
@@ -49,6 +54,11 @@ export class Setup {
       },
     });
     this.layer = onBytes(layer(this.etcd));
+  }
+
+  /** Makes leases known as the tenant's, as if this process had granted them. */
+  know(...visible: readonly number[]): void {
+    for (const id of visible) this.tenant.state.get(knownLeases).add(id);
   }
 
   unary<Name extends CodedMethod>(

@@ -1,19 +1,25 @@
 import { expect, test } from 'vitest';
-import { storedId } from '../../../src/etcd/lease-id.ts';
-import { storedLeaseBytes, writeStoredLease } from '../../../src/rewrite/lease-varint.ts';
+import { LeaseVarint } from '../../../src/rewrite/lease-varint.ts';
 import { slowVarint } from '../../support/slow-rewriter.ts';
 
-const edges = [0, 1, 2, 31].flatMap((bits) => [2 ** bits - 1, 2 ** bits]);
-const tags = Array.from({ length: 32 }, (_, bit) => [2 ** bit, 2 ** (bit + 1) - 1]).flat();
-
-test('the varint of two halves equals the varint of the stored ID', () => {
-  for (const tag of tags) {
-    for (const visible of edges.filter((edge) => edge < 2 ** 31)) {
-      const target = new Uint8Array(12).fill(0xee);
-      const end = writeStoredLease(target, 1, tag, visible);
-      expect(target.subarray(1, end)).toEqual(slowVarint(storedId(tag, visible)));
-      expect(end - 1).toBe(storedLeaseBytes(tag));
-      expect(target[end]).toBe(0xee);
+test('the halves of a varint are those of its number', () => {
+  const varint = new LeaseVarint();
+  for (let bit = 0n; bit < 64n; bit++) {
+    for (const value of [2n ** bit, 2n ** (bit + 1n) - 1n, 2n ** 64n - 2n ** bit]) {
+      const bytes = slowVarint(value);
+      expect(varint.read(bytes, 0, bytes.length)).toBe(true);
+      expect((BigInt(varint.high) << 32n) | BigInt(varint.low)).toBe(value);
+      expect(varint.end).toBe(bytes.length);
+      expect(varint.isNegative).toBe(value >= 2n ** 63n);
+      expect(varint.isVisible).toBe(value > 0n && value < 2n ** 31n);
     }
   }
+});
+
+test.each([
+  ['that is cut off', [0x80]],
+  ['of more than 64 bits', [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 2]],
+  ['of eleven bytes', [...Array.from({ length: 10 }, () => 0x80), 0]],
+])('a varint %s is not read', (_what, bytes) => {
+  expect(new LeaseVarint().read(Uint8Array.from(bytes), 0, bytes.length)).toBe(false);
 });

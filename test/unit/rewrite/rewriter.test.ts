@@ -69,7 +69,7 @@ describe('a name', () => {
       message([1, message([2, 'k'])]),
       space,
     );
-    const never = BigInt(space.leaseTag) << 31n;
+    const never = space.leases.sealed(0);
     const leader = message([2, 't1/k'], [1, 't1/'], [4, never]);
     expect(rewritten).toEqual(message([1, leader]));
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { ListenerConfig } from '../../../src/config/sections/listeners.ts';
 import type { TenantConfig } from '../../../src/config/sections/tenants.ts';
 import { parsePasswordHash } from '../../../src/config/sections/users.ts';
-import { derivedLeaseTag } from '../../../src/etcd/key-space.ts';
+import { keySpace } from '../../../src/etcd/key-space.ts';
 import { buildDirectory, checkTenants, type Directory } from '../../../src/tenant/directory.ts';
 import {
   directoryConfig,
@@ -38,7 +38,7 @@ describe('a directory', () => {
     expect(built.byName('c')).toBeNull();
     const a = built.byName('a');
     expect(Buffer.from(a?.keySpace.prefix ?? []).toString()).toBe('game-a/');
-    expect(a?.keySpace.leaseTag).toBe(derivedLeaseTag(Buffer.from('game-a/')));
+    expect(a?.keySpace.leases.sealed(1)).toBe(keySpace(Buffer.from('game-a/')).leases.sealed(1));
   });
 
   test('adjacent namespaces that do not overlap are accepted', () => {
@@ -93,26 +93,16 @@ describe('a directory', () => {
     ).toHaveLength(1);
   });
 
-  test('lease tags must differ, also if one is derived', () => {
-    const derived = derivedLeaseTag(Buffer.from('a/'));
-    expect(problems(tenant('a', 'a/'), tenant('b', 'b/', { leaseTag: derived }))).toEqual([
-      `tenant "b": its lease tag ${derived} is also that of tenant "a"; set another "lease-tag"`,
-    ]);
-    expect(
-      problems(tenant('a', 'a/', { leaseTag: 7 }), tenant('b', 'b/', { leaseTag: 8 })),
-    ).toEqual([]);
-  });
-
   test('all problems are reported at once', () => {
     const found = problems(
       tenant('a', 'a'),
-      tenant('b', 'b/', { leaseTag: 0xffff_ffff }),
-      tenant('c', 'c/', { leaseTag: 5 }),
-      tenant('d', 'c/d/', { leaseTag: 5 }),
-      tenant('e', '', { leaseTag: 5 }),
+      tenant('b', 'b/'),
+      tenant('c', 'c/'),
+      tenant('d', 'c/d/'),
+      tenant('e', 'e'),
     );
     const named = (name: string) => found.filter((text) => text.startsWith(`tenant "${name}"`));
-    expect([...'abcde'].map((name) => named(name).length)).toEqual([1, 1, 0, 2, 1]);
+    expect([...'abcde'].map((name) => named(name).length)).toEqual([1, 0, 0, 1, 1]);
   });
 
   test('a listener of an unknown tenant is a problem', () => {
@@ -165,7 +155,6 @@ describe('a directory', () => {
     test.each<[string, TenantConfig]>([
       ['name', tenant('b', 'a/')],
       ['prefix', tenant('a', 'b/')],
-      ['lease tag', tenant('a', 'a/', { leaseTag: 7 })],
     ])('a tenant with another %s starts with empty state', (_what, changed) => {
       const before = compacted([tenant('a', 'a/')]);
       const after = directory([changed], [], before);
@@ -185,9 +174,7 @@ describe('a directory', () => {
   });
 
   test('ten thousand tenants are checked within two seconds', () => {
-    const many = Array.from({ length: 10_000 }, (_, i) =>
-      tenant(`t${i}`, `games/t${i}/`, { leaseTag: i + 1 }),
-    );
+    const many = Array.from({ length: 10_000 }, (_, i) => tenant(`t${i}`, `games/t${i}/`));
     const startMs = performance.now();
     directory(many);
     expect(performance.now() - startMs).toBeLessThan(2_000);

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest';
-import { storedId } from '../../../../src/etcd/lease-id.ts';
 import { Code } from '../../../../src/grpc/status.ts';
 import { grantDrawsMax } from '../../../../src/namespace/leases/grant.ts';
 import type { EtcdCall } from '../../../support/fake-etcd.ts';
@@ -9,7 +8,7 @@ const name = 'etcdserverpb.Lease/LeaseGrant';
 const max = 2 ** 31 - 1;
 
 const stored = (setup: Setup, visible: number) =>
-  String(storedId(setup.tenant.keySpace.leaseTag, visible));
+  String(setup.tenant.keySpace.leases.sealed(visible));
 const taken = (call: EtcdCall<'store'>) =>
   call.fail(Code.FAILED_PRECONDITION, 'etcdserver: lease already exists');
 

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest';
-import { storedId } from '../../../../src/etcd/lease-id.ts';
 import { Code } from '../../../../src/grpc/status.ts';
-import { impossibleRenewalsMax } from '../../../../src/namespace/leases/keep-alive.ts';
+import { unusualRenewalsMax } from '../../../../src/namespace/leases/keep-alive.ts';
 import { decodeRequest, decodeResponse } from '../../../support/codec.ts';
 import { encodeRequest, encodeResponse, header, Setup } from '../setup.ts';
 
 const name = 'etcdserverpb.Lease/LeaseKeepAlive';
 
 function open(setup = new Setup()) {
+  setup.know(5, 6, 7);
   const { heard, requests, below } = setup.stream(name);
   return {
     heard,
@@ -22,12 +22,12 @@ function open(setup = new Setup()) {
         const { ID, TTL } = decodeResponse(name, bytes);
         return `${ID}: ${TTL}`;
       }),
-    id: (visible: number) => String(storedId(setup.tenant.keySpace.leaseTag, visible)),
+    id: (visible: number) => String(setup.tenant.keySpace.leases.sealed(visible)),
   };
 }
 
 describe('renewing leases on one stream', () => {
-  test('own leases are sent with the tag and returned without it', () => {
+  test('own leases are sent with their stored IDs and returned with the visible ones', () => {
     const stream = open();
     stream.renew('5');
     stream.renew('6');
@@ -68,7 +68,7 @@ describe('renewing leases on one stream', () => {
 
   test('pending renewals of leases that cannot exist are bounded; the stream ends with a text of etcd', () => {
     const stream = open();
-    for (let i = 0; i < impossibleRenewalsMax; i++) stream.renew('0');
+    for (let i = 0; i < unusualRenewalsMax; i++) stream.renew('0');
     expect(stream.heard.status).toBeNull();
     stream.renew('0');
     expect(stream.heard.status).toMatchObject({
@@ -76,7 +76,7 @@ describe('renewing leases on one stream', () => {
       text: 'etcdserver: too many requests',
     });
     expect(stream.below.isCancelled).toBe(true);
-    expect(stream.below.requests).toHaveLength(impossibleRenewalsMax);
+    expect(stream.below.requests).toHaveLength(unusualRenewalsMax);
   });
 
   test('bytes that are not a message end the stream', () => {
