@@ -148,6 +148,13 @@ export function classifyForEndpoint(
   return findRow(status, 'endpoint')?.endpoint ?? withoutText(status).endpoint;
 }
 
+const learnerText = 'etcdserver: rpc not supported for learner';
+
+/** Whether a learner has rejected the call, which it then has not processed. Unavailable up to etcd 3.5, then FailedPrecondition. */
+export function isRejectedByLearner({ origin, text }: Status): boolean {
+  return origin === 'peer' && text === learnerText;
+}
+
 export function classifyForToken(status: Status): TokenVerdict {
   return findRow(status, 'token')?.token ?? 'valid';
 }

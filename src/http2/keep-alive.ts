@@ -1,6 +1,7 @@
 /**
- * Detects a dead connection. After an interval without a byte from the peer it sends a PING; without a byte within the timeout
- * the connection is closed. One timer per connection, none per call.
+ * Detects a dead connection. Exactly one interval after the last byte from the peer it sends a PING; without a byte within the
+ * timeout the connection is closed. So a dead peer is detected at most an interval and a timeout after its last byte. One timer per
+ * connection, none per call.
  */
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 
@@ -24,7 +25,10 @@ export class KeepAlive {
   readonly #owner: KeepAliveOwner;
   #cancel: CancelTimer | null = null;
   #isPinging = false;
+  /** The peer has sent something since the last ping. */
   #hasBytes = false;
+  /** When the peer last sent something. */
+  #bytesMs = 0;
 
   constructor(clock: Clock, options: KeepAliveOptions, owner: KeepAliveOwner) {
     this.#clock = clock;
@@ -32,15 +36,17 @@ export class KeepAlive {
     this.#owner = owner;
   }
 
-  /** The peer sent something. Called for every read, so it only sets a flag. */
+  /** The peer sent something. Called for every read, so it does not touch the timer. */
   onBytes(): void {
     this.#hasBytes = true;
+    this.#bytesMs = this.#clock.nowMs();
   }
 
   /** Called when the connection is established, and whenever a client opens a stream. */
   begin(): void {
     if (this.#cancel !== null) return;
-    this.#hasBytes = false;
+    this.#isPinging = false;
+    this.#bytesMs = this.#clock.nowMs();
     this.#arm(this.#options.intervalMs);
   }
 
@@ -55,20 +61,21 @@ export class KeepAlive {
 
   readonly #tick = (): void => {
     this.#cancel = null;
-    const hadBytes = this.#hasBytes;
-    this.#hasBytes = false;
-    if (!hadBytes && this.#isPinging) {
+    const { intervalMs, timeoutMs, whenIdle } = this.#options;
+    const silentMs = this.#clock.nowMs() - this.#bytesMs;
+    if (this.#isPinging && !this.#hasBytes) {
       this.#owner.onKeepAliveTimeout();
       return;
     }
     this.#isPinging = false;
-    if (!this.#options.whenIdle && this.#owner.openStreams === 0) return;
-    if (hadBytes) {
-      this.#arm(this.#options.intervalMs);
+    if (!whenIdle && this.#owner.openStreams === 0) return;
+    if (silentMs < intervalMs) {
+      this.#arm(intervalMs - silentMs);
       return;
     }
     this.#isPinging = true;
+    this.#hasBytes = false;
     this.#owner.sendKeepAlive();
-    this.#arm(this.#options.timeoutMs);
+    this.#arm(timeoutMs);
   };
 }

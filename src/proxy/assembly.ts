@@ -102,6 +102,10 @@ export class Assembly {
       passesCredentials: (listener) => this.#passesCredentials(listener),
       login: config.login,
       onLoginFailure: (reason) => logger.error('cannot log in to etcd', { reason }),
+      onClusterReplaced: () => {
+        logger.warn('cluster replaced');
+        this.configuration.forgetCluster();
+      },
       transport: transport.makeClient({ clock, random, onFault: this.#onFault }),
       clock,
       random,

@@ -79,20 +79,33 @@ export class ConfigurationApplier {
     }
   }
 
+  /** etcd is another cluster than before: every tenant begins with empty state, and its streams end. */
+  forgetCluster(): void {
+    const config = this.#config;
+    const directory = buildDirectory(config);
+    if (directory instanceof Directory) this.#replaceDirectory(directory, 0);
+  }
+
   /** Synchronous and cannot fail, so calls never see a part of the new configuration. */
   #commit(config: Config, directory: Directory): void {
-    const { directory: current, listeners, upstream, streams, breakers, metrics } = this.#parts;
+    const { listeners, upstream } = this.#parts;
     const { windowMs, maxMs } = config.drain;
-    const before = current.current;
     this.#config = config;
-    current.current = directory;
     upstream.update(config, config.requestTimeoutMs);
     const needRebind = listeners.commit(config, maxMs);
+    this.#replaceDirectory(directory, windowMs);
+    this.#active.apply(config, needRebind);
+  }
+
+  /** Ends the streams of tenants that are different in `directory`, spread over `windowMs`, and what belongs to their state. */
+  #replaceDirectory(directory: Directory, windowMs: number): void {
+    const { directory: current, streams, breakers, metrics } = this.#parts;
+    const before = current.current;
+    current.current = directory;
     void streams.endWhere(streamsToEnd(before, directory), windowMs);
     for (const state of before.statesMissingIn(directory)) {
       breakers.retire(state);
       metrics.breakersRetired(state.tenantName);
     }
-    this.#active.apply(config, needRebind);
   }
 }

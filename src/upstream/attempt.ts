@@ -8,13 +8,14 @@ import type { Metadata } from '../grpc/metadata.ts';
 import type { Status } from '../grpc/status.ts';
 import type { RequestHead } from '../grpc/transport.ts';
 import type { ChannelClass, Endpoint } from './endpoint.ts';
+import { forwardedStatus } from './forwarded-status.ts';
 import type { Login } from './login.ts';
 
 /**
  * Also the head of the request, so that a call allocates one instance of a class here. After a while V8 allocates object
  * literals that live as long as a call in the old space, where each keeps its call alive until the next full collection.
  */
-export class UnaryAttempt extends ForwardingCall<'store'> implements RequestHead {
+abstract class Attempt extends ForwardingCall<'store'> implements RequestHead {
   readonly path: string;
   readonly metadata: Metadata;
   readonly timeoutMs: number;
@@ -40,16 +41,38 @@ export class UnaryAttempt extends ForwardingCall<'store'> implements RequestHead
     this.login = login;
   }
 
-  override end(status: Status): void {
+  override end(ended: Status): void {
+    const status = forwardedStatus(ended);
     // First, so that a retry already selects another endpoint.
-    this.endpoint.recordEnd(status, this.timeoutMs, this.call.deadlineMs);
+    const recorded = this.endpoint.recordEnd(status, this.timeoutMs, this.call.deadlineMs);
     const { login, call, metadata } = this;
-    super.end(login === null ? status : login.checkEnd(call, metadata, status));
+    super.end(login === null ? recorded : login.checkEnd(call, metadata, recorded));
+  }
+}
+
+/** A method that waits for other clients has no response for as long as they wish, which is not the silence of the member. */
+export class UnaryAttempt extends Attempt {
+  /** Called before the call is sent. */
+  begin(): void {
+    if (!this.call.method.waits) this.endpoint.silence.onSent();
+  }
+
+  override end(status: Status): void {
+    if (!this.call.method.waits) {
+      if (status.origin === 'peer') this.endpoint.silence.onResponse();
+      else this.endpoint.silence.onAbandoned(status.origin !== 'proxy');
+    }
+    super.end(status);
+  }
+
+  override cancel(): void {
+    if (!(this.isEnded || this.call.method.waits)) this.endpoint.silence.onAbandoned(false);
+    super.cancel();
   }
 }
 
 /** An open stream of its endpoint, from `open` until it ends or is cancelled. */
-export class StreamAttempt extends UnaryAttempt {
+export class StreamAttempt extends Attempt {
   #channelClass: ChannelClass = 'unary';
   #isOpen = false;
   #hasResponse = false;

@@ -3,12 +3,17 @@
  * picker selects endpoints. Guarantee: `onChange` is called after every change that the picker depends on.
  */
 import type { EndpointConfig } from '../config/sections/endpoints.ts';
-import { classifyForEndpoint, type EndpointVerdict } from '../etcd/outcomes.ts';
-import type { Status } from '../grpc/status.ts';
+import {
+  classifyForEndpoint,
+  type EndpointVerdict,
+  isRejectedByLearner,
+} from '../etcd/outcomes.ts';
+import { Code, type Status, status } from '../grpc/status.ts';
 import type { Channel, ClientTls, ClientTransport, DialOptions } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 import { Ejection } from './ejection.ts';
+import { Silence } from './silence.ts';
 
 /**
  * Traffic that must not share a connection: large ranges delay watches, and many watch events delay keepalives until leases
@@ -23,9 +28,22 @@ export interface Health {
   readonly version: string;
   /** False if the member has reported that it knows no leader. */
   readonly hasLeader: boolean;
+  /** A learner rejects most calls. */
+  readonly isLearner: boolean;
+  /** 0n if unknown. */
+  readonly clusterId: bigint;
   /** Why the last probe failed; empty if it succeeded. */
   readonly failure: string;
 }
+
+/** Before the first probe. */
+const unknownHealth: Health = {
+  version: '',
+  hasLeader: true,
+  isLearner: false,
+  clusterId: 0n,
+  failure: '',
+};
 
 export interface EndpointParts {
   readonly transport: ClientTransport;
@@ -53,10 +71,13 @@ class SharedDialOptions implements DialOptions {
 export class Endpoint {
   readonly name: string;
   readonly ejection: Ejection;
+  readonly silence: Silence;
   /** One listener: the upstream that owns the endpoint. */
   onChange: (() => void) | null = null;
+  /** Whether another endpoint would get a call that this one has not processed. Set by the upstream. */
+  isReplaceable: () => boolean = () => false;
   readonly #clock: Clock;
-  #health: Health = { version: '', hasLeader: true, failure: '' };
+  #health: Health = unknownHealth;
   readonly #dialOptions: SharedDialOptions;
   readonly #channels: Readonly<Record<ChannelClass, Channel>>;
   readonly #openStreams: Record<ChannelClass, number> = { unary: 0, watch: 0, lease: 0 };
@@ -66,6 +87,7 @@ export class Endpoint {
     this.name = config.name;
     this.#clock = parts.clock;
     this.ejection = new Ejection(parts.clock, parts.random);
+    this.silence = new Silence(parts.clock, () => this.onChange?.());
     this.#dialOptions = new SharedDialOptions(config, parts);
     const dial = (): Channel => {
       const channel = parts.transport.dial(this.#dialOptions);
@@ -93,6 +115,11 @@ export class Endpoint {
     return isSame;
   }
 
+  /** False if the member does not respond: to calls, or to the last probe. */
+  get isResponsive(): boolean {
+    return this.#health.failure === '' && !this.silence.isSilent;
+  }
+
   channel(channelClass: ChannelClass): Channel {
     return this.#channels[channelClass];
   }
@@ -113,9 +140,18 @@ export class Endpoint {
     this.#openStreams[channelClass] -= 1;
   }
 
-  /** Counts an ended call. `timeoutMs` is how long it was allowed to take, `deadlineMs` when that time expired. */
-  recordEnd(status: Status, timeoutMs: number, deadlineMs: number): void {
-    this.#record(classifyForEndpoint(status, timeoutMs, this.#clock.nowMs() >= deadlineMs));
+  /**
+   * Counts an ended call. `timeoutMs` is how long it was allowed to take, `deadlineMs` when that time expired. Returns its status,
+   * as unsent if a learner has rejected the call and another endpoint can take it.
+   */
+  recordEnd(ended: Status, timeoutMs: number, deadlineMs: number): Status {
+    this.#record(classifyForEndpoint(ended, timeoutMs, this.#clock.nowMs() >= deadlineMs));
+    if (ended.code === Code.OK || !isRejectedByLearner(ended)) return ended;
+    if (!this.#health.isLearner) {
+      this.#health = { ...this.#health, isLearner: true };
+      this.onChange?.();
+    }
+    return this.isReplaceable() ? status(Code.UNAVAILABLE, ended.text, 'unsent') : ended;
   }
 
   /** Counts the first response of a stream as a success: the stream may stay open indefinitely. */
@@ -124,14 +160,20 @@ export class Endpoint {
   }
 
   recordProbe(health: Health): void {
-    const { hasLeader } = this.#health;
+    const before = this.#health;
     this.#health = health;
-    const hasChanged = this.ejection.onProbe(health.failure === '');
-    if (hasChanged || hasLeader !== health.hasLeader) this.onChange?.();
+    this.silence.reset();
+    const isChanged =
+      before.hasLeader !== health.hasLeader ||
+      before.isLearner !== health.isLearner ||
+      before.clusterId !== health.clusterId ||
+      (before.failure === '') !== (health.failure === '');
+    if (this.ejection.onProbe(health.failure === '') || isChanged) this.onChange?.();
   }
 
   close(): void {
     this.onChange = null;
+    this.silence.close();
     for (const channelClass of channelClasses) this.#channels[channelClass].close();
   }
 

@@ -1,7 +1,8 @@
 /**
  * Selects the endpoint of the next call from an immutable list of candidates. The upstream creates a new picker whenever an
- * endpoint has changed. Candidates are connected endpoints, preferably not ejected, and preferably of members that know a
- * leader. A preference that leaves no endpoint is dropped, so the last connected endpoint is always a candidate.
+ * endpoint has changed. Candidates are connected endpoints of members of the cluster, preferably voters, not ejected, that
+ * respond, and that know a leader. A preference that leaves no endpoint is dropped, so the last connected member is always a
+ * candidate.
  */
 import { type ChannelClass, channelClasses, type Endpoint } from './endpoint.ts';
 
@@ -10,10 +11,17 @@ export class Picker {
   /** Round-robin position. A new picker continues it, or each change would send the next call to the first endpoint. */
   #turn: number;
 
+  /** `endpoints` are those of members of one cluster. */
   constructor(endpoints: readonly Endpoint[], previous: Picker | null = null) {
     const [unary, watch, lease] = channelClasses.map((each) => candidates(endpoints, each));
     this.#candidates = { unary: unary ?? [], watch: watch ?? [], lease: lease ?? [] };
     this.#turn = previous === null ? 0 : previous.#turn;
+  }
+
+  /** Whether a voter other than `endpoint` is a candidate. */
+  hasVoterBeside(endpoint: Endpoint, channelClass: ChannelClass): boolean {
+    const among = this.#candidates[channelClass];
+    return among.some((each) => each !== endpoint && !each.health.isLearner);
   }
 
   hasAny(channelClass: ChannelClass): boolean {
@@ -41,8 +49,10 @@ export class Picker {
 
 function candidates(endpoints: readonly Endpoint[], channelClass: ChannelClass): Endpoint[] {
   const ready = endpoints.filter((endpoint) => endpoint.isReady(channelClass));
-  const inUse = preferred(ready, (endpoint) => !endpoint.ejection.isEjected);
-  return preferred(inUse, (endpoint) => endpoint.health.hasLeader);
+  const voters = preferred(ready, (endpoint) => !endpoint.health.isLearner);
+  const inUse = preferred(voters, (endpoint) => !endpoint.ejection.isEjected);
+  const responsive = preferred(inUse, (endpoint) => endpoint.isResponsive);
+  return preferred(responsive, (endpoint) => endpoint.health.hasLeader);
 }
 
 function preferred(endpoints: Endpoint[], isBetter: (endpoint: Endpoint) => boolean): Endpoint[] {

@@ -1,6 +1,6 @@
 /**
  * Probes one endpoint: a Status call every few seconds, on the `unary` channel, because that is the connection that must
- * work. A probe reports the member's version and whether it knows a leader, and ends an ejection.
+ * work. A probe reports the member's version and cluster, whether it is a learner and whether it knows a leader, and ends an ejection.
  */
 import { method } from '../etcd/methods.ts';
 import { CollectedResponse } from '../grpc/collected-response.ts';
@@ -18,11 +18,11 @@ const timeoutMs = 2_000;
 const { path } = method('etcdserverpb.Maintenance/Status');
 const request = new Uint8Array(0);
 
+/** Field numbers of StatusResponse. The leader is 0 if the member knows none. */
+const StatusField = { HEADER: 1, VERSION: 2, LEADER: 4, IS_LEARNER: 10 } as const;
+
 /** The fields of StatusResponse that a probe reads. */
-interface MemberStatus {
-  readonly version: string;
-  readonly hasLeader: boolean;
-}
+type MemberStatus = Omit<Health, 'failure'>;
 
 export class Prober {
   readonly #endpoint: Endpoint;
@@ -33,6 +33,7 @@ export class Prober {
   #cancelTimer: CancelTimer = () => {};
   #wasReady = false;
   #wasEjected = false;
+  #wasSilent = false;
   #isInFlight = false;
   #isClosed = false;
 
@@ -48,14 +49,19 @@ export class Prober {
     this.#schedule(jittered(random, everyMs, spread));
   }
 
-  /** Call after each change of the endpoint. It is probed immediately after it has connected, and after a penalty. */
+  /**
+   * Call after each change of the endpoint. It is probed immediately after it has connected and when it does not respond to calls,
+   * and after a penalty.
+   */
   onChange(): void {
     const isReady = this.#endpoint.isReady('unary');
     const { isEjected, penaltyMs } = this.#endpoint.ejection;
-    if (isReady && !this.#wasReady) this.#schedule(0);
+    const { isSilent } = this.#endpoint.silence;
+    if (isReady && (!this.#wasReady || (isSilent && !this.#wasSilent))) this.#schedule(0);
     else if (isEjected && !this.#wasEjected) this.#schedule(penaltyMs);
     this.#wasReady = isReady;
     this.#wasEjected = isEjected;
+    this.#wasSilent = isSilent;
   }
 
   close(): void {
@@ -97,14 +103,34 @@ function healthFrom(ended: Status, response: Uint8Array | null, before: Health):
   return { ...before, failure: isAlive ? '' : ended.text };
 }
 
-/** StatusResponse: field 2 is the version, field 4 the ID of the leader or 0. Returns null if the bytes are malformed. */
+/** Returns null if the bytes are malformed. */
 function readStatus(response: Uint8Array): MemberStatus | null {
   const reader = new Reader(response);
   let version = '';
   let hasLeader = false;
+  let isLearner = false;
+  let clusterId = 0n;
   while (reader.next()) {
-    if (reader.field === 2) version = Buffer.from(reader.bytes()).toString('utf8');
-    else if (reader.field === 4) hasLeader = reader.int64() !== 0n;
+    switch (reader.field) {
+      case StatusField.HEADER:
+        clusterId = readClusterId(reader.message());
+        break;
+      case StatusField.VERSION:
+        version = Buffer.from(reader.bytes()).toString('utf8');
+        break;
+      case StatusField.LEADER:
+        hasLeader = reader.int64() !== 0n;
+        break;
+      case StatusField.IS_LEARNER:
+        isLearner = reader.bool();
+        break;
+    }
   }
-  return reader.malformed ? null : { version, hasLeader };
+  return reader.malformed ? null : { version, hasLeader, isLearner, clusterId };
+}
+
+function readClusterId(header: Reader): bigint {
+  let id = 0n;
+  while (header.next()) if (header.field === 1) id = BigInt.asUintN(64, header.int64());
+  return id;
 }

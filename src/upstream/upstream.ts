@@ -12,6 +12,7 @@ import { type CallHandle, endedCall } from '../grpc/call.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import { Code, status } from '../grpc/status.ts';
 import { StreamAttempt, UnaryAttempt } from './attempt.ts';
+import { ClusterIdentity } from './cluster-identity.ts';
 import { type ChannelClass, channelClasses, Endpoint, type EndpointParts } from './endpoint.ts';
 import { forwarded } from './forwarded-metadata.ts';
 import { Login } from './login.ts';
@@ -26,12 +27,17 @@ export interface UpstreamOptions extends EndpointParts {
   readonly login: LoginConfig | null;
   /** Called for the log if the proxy cannot log in to etcd. */
   readonly onLoginFailure: ((why: string) => void) | null;
+  /** Called when the endpoints have become those of another cluster. What is remembered of the previous one is wrong. */
+  readonly onClusterReplaced: (() => void) | null;
 }
 
 /** The state of one endpoint. /upstreamz, the metrics and the gateway each use a part of it. */
 export interface EndpointSnapshot {
   readonly name: string;
-  /** `ready`, `ejected`, `no leader`, or the state of a channel that is not ready: `connecting`, `failed`, `closed`. */
+  /**
+   * `ready`, `other cluster`, `learner`, `ejected`, `not responding`, `no leader`, or the state of a channel that is not ready:
+   * `connecting`, `failed`, `closed`.
+   */
   readonly state: string;
   /** Whether the `unary` channel is connected. */
   readonly isUp: boolean;
@@ -52,6 +58,7 @@ export class Upstream implements Etcd<'store'> {
   /** Endpoints that a reload has removed. They are closed after a grace period. */
   readonly #removed = new Set<Endpoint>();
   readonly #listeners = new Set<() => void>();
+  readonly #cluster = new ClusterIdentity();
   #picker = new Picker([]);
 
   /** Dials all endpoints immediately. Throws if a certificate, key or CA certificate cannot be parsed. */
@@ -100,7 +107,10 @@ export class Upstream implements Etcd<'store'> {
     const login = this.#loginFor(call);
     const metadata = metadataOf(call, login);
     const attempt = new UnaryAttempt(endpoint, call, login, metadata, timeoutMs, responses);
-    return endpoint.channel('unary').unary(attempt, request, attempt);
+    attempt.begin();
+    const handle = endpoint.channel('unary').unary(attempt, request, attempt);
+    attempt.attach(handle);
+    return attempt;
   }
 
   stream(call: Call, responses: Responses<'store'>): Requests<'store'> {
@@ -122,7 +132,9 @@ export class Upstream implements Etcd<'store'> {
   }
 
   snapshot(): readonly EndpointSnapshot[] {
-    return this.#endpoints.map(snapshotOf);
+    return this.#endpoints.map((endpoint) =>
+      snapshotOf(endpoint, this.#cluster.includes(endpoint)),
+    );
   }
 
   /** Ends every call and closes every connection. */
@@ -149,6 +161,7 @@ export class Upstream implements Etcd<'store'> {
       const known = [...before.keys()].find((endpoint) => endpoint.update(config));
       const endpoint = known ?? new Endpoint(config, this.#options);
       endpoint.onChange = () => this.#onChange();
+      endpoint.isReplaceable = () => this.#picker.hasVoterBeside(endpoint, 'unary');
       const prober =
         before.get(endpoint) ?? new Prober(endpoint, this.#options, () => this.#login.metadata);
       this.#probers.set(endpoint, prober);
@@ -175,9 +188,12 @@ export class Upstream implements Etcd<'store'> {
   }
 
   #onChange(): void {
+    const isReplaced = this.#cluster.update(this.#endpoints);
     const before = this.#picker;
-    const now = new Picker(this.#endpoints, before);
+    const members = this.#endpoints.filter((endpoint) => this.#cluster.includes(endpoint));
+    const now = new Picker(members, before);
     this.#picker = now;
+    if (isReplaced) this.#options.onClusterReplaced?.();
     for (const prober of this.#probers.values()) prober.onChange();
     if (now.hasAny('unary')) this.#login.onEndpoint();
     const hasGained = channelClasses.some((each) => now.hasAny(each) && !before.hasAny(each));
@@ -213,13 +229,13 @@ function classOf(method: Method): ChannelClass {
   return method.breaker === 'lease' ? 'lease' : 'unary';
 }
 
-function snapshotOf(endpoint: Endpoint): EndpointSnapshot {
+function snapshotOf(endpoint: Endpoint, isMember: boolean): EndpointSnapshot {
   const failing = channelClasses.find((each) => !endpoint.isReady(each));
   const channel = endpoint.channel(failing ?? 'unary');
-  const { health, ejection } = endpoint;
+  const { health } = endpoint;
   return {
     name: endpoint.name,
-    state: stateOf(channel.state, ejection.isEjected, health.hasLeader),
+    state: channel.state === 'ready' ? stateOf(endpoint, isMember) : channel.state,
     isUp: endpoint.isReady('unary'),
     lastError: channel.failure === '' ? health.failure : channel.failure,
     version: health.version,
@@ -231,8 +247,11 @@ function snapshotOf(endpoint: Endpoint): EndpointSnapshot {
   };
 }
 
-function stateOf(connection: string, isEjected: boolean, hasLeader: boolean): string {
-  if (connection !== 'ready') return connection;
-  if (isEjected) return 'ejected';
-  return hasLeader ? 'ready' : 'no leader';
+/** Of an endpoint whose channels are ready: the first reason to prefer others. */
+function stateOf({ health, ejection, isResponsive }: Endpoint, isMember: boolean): string {
+  if (!isMember) return 'other cluster';
+  if (health.isLearner) return 'learner';
+  if (ejection.isEjected) return 'ejected';
+  if (!isResponsive) return 'not responding';
+  return health.hasLeader ? 'ready' : 'no leader';
 }

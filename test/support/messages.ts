@@ -193,6 +193,7 @@ export interface Member {
 export type AlarmType = 'NONE' | 'NOSPACE' | 'CORRUPT';
 
 export interface StatusResponse extends Headed {
+  readonly isLearner: boolean;
   readonly version: string;
   readonly dbSize: string;
   readonly leader: string;
@@ -242,7 +243,7 @@ export interface UnaryMethods {
     { linearizable?: boolean },
     Headed & { readonly members: readonly Member[] },
   ];
-  'etcdserverpb.Cluster/MemberAdd': [{ peerURLs?: readonly string[] }, Headed];
+  'etcdserverpb.Cluster/MemberAdd': [{ peerURLs?: readonly string[]; isLearner?: boolean }, Headed];
   'etcdserverpb.Maintenance/Status': [object, StatusResponse];
   'etcdserverpb.Maintenance/Alarm': [
     { action?: 'GET' | 'ACTIVATE' | 'DEACTIVATE'; memberID?: Int64; alarm?: AlarmType },

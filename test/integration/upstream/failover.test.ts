@@ -35,6 +35,7 @@ class Line implements Disposable {
       passesCredentials: () => true,
       login: null,
       onLoginFailure: null,
+      onClusterReplaced: null,
       keepaliveMs: 10_000,
       keepaliveTimeoutMs: 5_000,
       transport: new GrpcJsClientTransport({ clock: systemClock, onFault }),

@@ -183,6 +183,22 @@ describe('keepalive', () => {
     expect(peer.of(FrameType.PING)).toHaveLength(2);
   });
 
+  test('pings exactly one interval after the last byte, so that a dead peer is detected in time', async () => {
+    const { clock, peer, open } = await dial();
+    const call = open();
+    clock.advance(7_000);
+    peer.send(frame(FrameType.PING, 1, 0, Buffer.alloc(8)));
+    await settle();
+    clock.advance(9_999);
+    await settle();
+    expect(peer.of(FrameType.PING)).toHaveLength(0);
+    clock.advance(1);
+    await settle();
+    expect(peer.of(FrameType.PING)).toHaveLength(1);
+    clock.advance(5_000);
+    expect(call.outcome).toBe('lost: keepalive ping was not acknowledged in time');
+  });
+
   test('without acknowledgement ends the streams as lost, not as unsent', async () => {
     const { clock, open, log } = await dial();
     const call = open();

@@ -26,6 +26,7 @@ function start() {
     login: { user: 'proxy', password: 'secret' },
     passesCredentials: (listener) => listener === 'through',
     onLoginFailure: (why) => void failures.push(why),
+    onClusterReplaced: null,
     transport,
     clock,
     random: { integer: (min) => min },

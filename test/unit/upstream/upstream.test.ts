@@ -9,13 +9,20 @@ import { callOf, message } from '../../support/test-call.ts';
 
 const random = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
 const [first, second, third] = [1, 2, 3];
-/** StatusResponse with version "3.6.1" and the given leader. */
-const memberStatus = (leader: number) =>
-  Buffer.from([0x12, 5, ...Buffer.from('3.6.1'), ...(leader === 0 ? [] : [0x20, leader])]);
+/** StatusResponse with version "3.6.1". */
+const memberStatus = (leader: number, { cluster = 1, isLearner = false } = {}) =>
+  Buffer.from([
+    ...[0x0a, 2, 0x08, cluster],
+    ...[0x12, 5, ...Buffer.from('3.6.1')],
+    ...(leader === 0 ? [] : [0x20, leader]),
+    ...(isLearner ? [0x50, 1] : []),
+  ]);
 
 function setUp(endpoints = [first, second, third]) {
   const clock = new ManualClock();
   const transport = new FakeClientTransport();
+  /** When the cluster was replaced. */
+  const replaced: number[] = [];
   const upstream = new Upstream({
     endpoints: endpoints.map((port) => ({
       name: `http://e${port}`,
@@ -25,6 +32,7 @@ function setUp(endpoints = [first, second, third]) {
     passesCredentials: () => true,
     login: null,
     onLoginFailure: null,
+    onClusterReplaced: () => replaced.push(clock.nowMs()),
     keepaliveMs: 10_000,
     keepaliveTimeoutMs: 5_000,
     transport,
@@ -35,6 +43,10 @@ function setUp(endpoints = [first, second, third]) {
     clock,
     transport,
     upstream,
+    replaced,
+    /** Responds to the probe of an endpoint that is in flight. */
+    report: (port: number, response: Uint8Array) =>
+      transport.to(port)[0]?.probes.at(-1)?.respond(Buffer.from(response)),
     connect: (port = first) => {
       for (const channel of transport.to(Number(port))) channel.become('ready');
     },
@@ -106,12 +118,29 @@ describe('unary calls', () => {
     const { connect, unary, transport } = setUp();
     connect(first);
     const above = unary();
-    const refused = status(Code.OUT_OF_RANGE, 'etcdserver: mvcc: required revision', 'peer', [
-      'a',
-      'b',
-    ]);
+    const refused = status(Code.OUT_OF_RANGE, 'etcdserver: mvcc: required revision', 'peer');
     transport.to(1)[0]?.clientCalls[0]?.end(refused);
     expect(above.status).toBe(refused);
+  });
+});
+
+describe('the trailers of a status', () => {
+  const details = ['grpc-status-details-bin', 'CAESAA'];
+
+  test.each<[string, readonly string[], readonly string[]]>([
+    ['details', details, details],
+    ['a reason and a pushback', ['etcd-bulkhead-reason', 'x', 'grpc-retry-pushback-ms', '-1'], []],
+    ['several', ['a', 'b', ...details, 'etcd-bulkhead-hint', 'x'], details],
+  ])('pass only if etcd can send them: %s', (_what, sent, passed) => {
+    const { connect, unary, stream, transport } = setUp();
+    connect(first);
+    const above = [unary(), stream()];
+    for (const channel of transport.to(1)) {
+      for (const call of channel.clientCalls) call.end(status(Code.UNKNOWN, 'x', 'peer', sent));
+    }
+    for (const { status: ended } of above) {
+      expect(ended).toEqual(status(Code.UNKNOWN, 'x', 'peer', passed));
+    }
   });
 });
 
@@ -180,8 +209,7 @@ describe('an endpoint that keeps failing', () => {
     for (let i = 0; i < 6; i += 1) unary();
     expect(shares()[0]).toBe(before);
     clock.advance(1_500);
-    const probe = transport.to(1)[0]?.probes.at(-1);
-    probe?.respond(memberStatus(7));
+    for (const port of [1, 2]) transport.to(port)[0]?.probes.at(-1)?.respond(memberStatus(7));
     expect(upstream.snapshot()[0]?.state).toBe('ready');
     for (let i = 0; i < 6; i += 1) unary();
     expect(shares()[0]).toBe((before ?? 0) + 3);
@@ -194,6 +222,175 @@ describe('an endpoint that keeps failing', () => {
     const [before] = shares();
     unary();
     expect(shares()[0]).toBe((before ?? 0) + 1);
+  });
+});
+
+describe('a member that hangs', () => {
+  const ok = status(Code.OK, '', 'peer');
+  const timedOut = status(Code.DEADLINE_EXCEEDED, 'context deadline exceeded');
+
+  /** Two endpoints that have been probed. The first one does not respond from now on. */
+  function hanging() {
+    const parts = setUp([first, second]);
+    for (const port of [first, second]) {
+      parts.connect(port);
+      parts.clock.advance(0);
+      parts.report(port, memberStatus(7));
+    }
+    const calls = (port: number) => parts.transport.to(port)[0]?.clientCalls ?? [];
+    return {
+      ...parts,
+      calls,
+      /** One call each 100 ms, to which only the second endpoint responds. */
+      load: (forMs: number, onCall: (above: ReturnType<typeof parts.unary>) => void = () => {}) => {
+        for (let ms = 0; ms < forMs; ms += 100) {
+          const above = parts.unary();
+          for (const call of calls(second)) {
+            if (!(call.isEnded || call.isCancelled)) call.respond(Buffer.of());
+          }
+          onCall(above);
+          parts.clock.advance(100);
+        }
+      },
+    };
+  }
+
+  test('is avoided after half a second without a response, and probed', () => {
+    const { load, shares, upstream, transport } = hanging();
+    load(2_000);
+    expect(shares()[first - 1]).toBeLessThanOrEqual(4);
+    expect(upstream.snapshot()[0]?.state).toBe('not responding');
+    expect(transport.to(1)[0]?.probes).toHaveLength(2);
+  });
+
+  test('is avoided also if clients give up after a shorter time', () => {
+    const { load, shares } = hanging();
+    load(2_000, (above) => above.call.cancel());
+    expect(shares()[first - 1]).toBeLessThanOrEqual(4);
+  });
+
+  test('stays avoided while its probes fail, and is used again after one has succeeded', () => {
+    const { load, shares, report, upstream, clock, transport } = hanging();
+    load(1_000);
+    transport.to(1)[0]?.probes.at(-1)?.end(timedOut);
+    const [before] = shares();
+    load(2_000);
+    expect(shares()[0]).toBe(before);
+    clock.advance(4_000);
+    report(first, memberStatus(7));
+    expect(upstream.snapshot()[0]?.state).toBe('ready');
+    load(1_000);
+    expect(shares()[0]).toBeGreaterThan(before ?? 0);
+  });
+
+  test('is used if no other one responds', () => {
+    const { unary, clock, shares, transport } = hanging();
+    transport.to(2)[0]?.become('failed', 'gone');
+    for (let i = 0; i < 3; i++) unary();
+    clock.advance(1_000);
+    unary();
+    expect(shares()).toEqual([4, 0]);
+  });
+
+  test('is not suspected for a call that waits for other clients', () => {
+    const { upstream, clock, calls } = hanging();
+    upstream.unary(callOf('v3lockpb.Lock/Lock'), message('request'), new Caller());
+    upstream.unary(callOf('v3lockpb.Lock/Lock'), message('request'), new Caller());
+    clock.advance(1_000);
+    expect(upstream.snapshot()[0]?.state).toBe('ready');
+    for (const port of [first, second]) for (const call of calls(port)) call.end(ok);
+  });
+});
+
+describe('a learner', () => {
+  const rejected = (code: number) =>
+    status(code, 'etcdserver: rpc not supported for learner', 'peer');
+
+  test('receives no calls while there is a voter, and is noticed when it is promoted', () => {
+    const { connect, report, unary, shares, upstream, clock } = setUp([first, second]);
+    for (const port of [first, second]) connect(port);
+    clock.advance(0);
+    report(first, memberStatus(7, { isLearner: true }));
+    report(second, memberStatus(7));
+    for (let i = 0; i < 4; i++) unary();
+    expect(shares()).toEqual([0, 4]);
+    expect(upstream.snapshot()[0]?.state).toBe('learner');
+    clock.advance(4_000);
+    report(first, memberStatus(7));
+    expect(upstream.snapshot()[0]?.state).toBe('ready');
+  });
+
+  test.each([Code.FAILED_PRECONDITION, Code.UNAVAILABLE])(
+    'that rejects a call with the code %d has not processed it, so another endpoint can',
+    (code) => {
+      const { connect, unary, upstream, transport } = setUp([first, second]);
+      connect(first);
+      const above = unary();
+      connect(second);
+      transport.to(1)[0]?.clientCalls[0]?.end(rejected(code));
+      expect(above.status).toMatchObject({ code: Code.UNAVAILABLE, origin: 'unsent' });
+      expect(upstream.snapshot()[0]?.state).toBe('learner');
+    },
+  );
+
+  test('that is the only endpoint passes its rejection on', () => {
+    const { connect, unary, transport } = setUp([first]);
+    connect(first);
+    const above = unary();
+    const status = rejected(Code.FAILED_PRECONDITION);
+    transport.to(1)[0]?.clientCalls[0]?.end(status);
+    expect(above.status).toBe(status);
+  });
+});
+
+describe('a member of another cluster', () => {
+  const ours = memberStatus(7, { cluster: 1 });
+  const other = memberStatus(7, { cluster: 2 });
+
+  test('receives no calls, also while all others are down', () => {
+    const { connect, report, unary, shares, upstream, transport, clock } = setUp();
+    for (const port of [first, second, third]) connect(port);
+    clock.advance(0);
+    for (const port of [first, second]) report(port, ours);
+    report(third, other);
+    for (let i = 0; i < 6; i++) unary();
+    expect(shares()).toEqual([3, 3, 0]);
+    expect(upstream.snapshot()[2]?.state).toBe('other cluster');
+    for (const port of [1, 2]) {
+      for (const channel of transport.to(port)) channel.become('failed', 'gone');
+    }
+    expect(unary().status).toMatchObject({ origin: 'unsent' });
+    expect(shares()).toEqual([3, 3, 0]);
+  });
+
+  test('is one of the cluster as soon as most endpoints are', () => {
+    const { connect, report, replaced, upstream, unary, shares, clock } = setUp();
+    for (const port of [first, second, third]) connect(port);
+    clock.advance(0);
+    for (const port of [first, second, third]) report(port, ours);
+    clock.advance(4_000);
+    report(first, other);
+    expect(replaced).toEqual([]);
+    report(second, other);
+    expect(replaced).toEqual([4_000]);
+    expect(upstream.snapshot().map(({ state }) => state)).toEqual([
+      'ready',
+      'ready',
+      'other cluster',
+    ]);
+    for (let i = 0; i < 4; i++) unary();
+    expect(shares()).toEqual([2, 2, 0]);
+  });
+
+  test('replaces the cluster of a single endpoint at once', () => {
+    const { connect, report, replaced, clock } = setUp([first]);
+    connect(first);
+    clock.advance(0);
+    report(first, ours);
+    expect(replaced).toEqual([]);
+    clock.advance(4_000);
+    report(first, other);
+    expect(replaced).toEqual([4_000]);
   });
 });
 
