@@ -4,6 +4,8 @@ import type { Method } from '../etcd/methods.ts';
 export interface Availability {
   /** Whether an endpoint takes calls of this method. */
   isAvailable(method: Method): boolean;
+  /** Whether calls of this method only have to wait because the members limit the streams of a connection. */
+  isFull(method: Method): boolean;
   /** Calls `listener` whenever `isAvailable` may have become true for some method, for the life of the process. */
   onAvailable(listener: () => void): void;
 }

@@ -164,6 +164,11 @@ export const refusals = {
     text: 'etcdserver: too many requests',
     when: 'The stream has as many watchers as it may have. The create is rejected; the stream continues.',
   },
+  'stream-limit': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'etcdserver: too many requests',
+    when: 'The members limit the streams of a connection (`--max-concurrent-streams`), and all of up to 16 connections per endpoint are full for a second.',
+  },
   'renewal-limit': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',

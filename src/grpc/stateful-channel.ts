@@ -14,6 +14,8 @@ export abstract class StatefulChannel implements Channel {
     this.#onFault = onFault;
   }
 
+  abstract get hasRoom(): boolean;
+  abstract get openStreams(): number;
   abstract unary(head: RequestHead, message: Uint8Array, responses: ResponseSink): CallHandle;
   abstract stream(head: RequestHead, responses: ResponseSink): RequestSink;
   abstract close(): void;

@@ -145,7 +145,11 @@ export interface Channel {
   readonly state: ChannelState;
   /** Why the channel is `failed`, in general the system's message; empty in other states. */
   readonly failure: string;
-  /** Called after every change of `state`. Set by the endpoint that owns the channel. */
+  /** Whether a call can be sent now: the channel is ready, and below the peer's limit of concurrent streams if it is known. */
+  readonly hasRoom: boolean;
+  /** Calls that have not ended. */
+  readonly openStreams: number;
+  /** Called after every change of `state` or `hasRoom`. Set by the owner of the channel. */
   onState: (() => void) | null;
   unary(head: RequestHead, message: Uint8Array, responses: ResponseSink): CallHandle;
   stream(head: RequestHead, responses: ResponseSink): RequestSink;

@@ -45,6 +45,9 @@ export interface GuardParts {
   readonly onRetry: ((method: Method) => void) | null;
 }
 
+/** A call waits no longer than this for a stream to end: the streams that fill the connections may stay open for good. */
+const fullMsMax = 1_000;
+
 /** How often a call is passed to an upstream that reports that it is available and then cannot send the call. */
 const sendsMax = 3;
 
@@ -263,10 +266,26 @@ export abstract class GuardedCall<Below extends CallHandle>
 
   #wait(nowMs: number): void {
     this.stage = 'waiting';
-    if (this.#holdUntilMs === 0) this.#holdUntilMs = nowMs + this.parts.holdMs;
-    if (nowMs >= this.#holdUntilMs) this.endUnsent('failure');
+    if (this.#holdUntilMs === 0) {
+      const { holdMs } = this.parts;
+      this.#holdUntilMs = nowMs + (this.#isFull ? Math.min(holdMs, fullMsMax) : holdMs);
+    }
+    if (nowMs >= this.#holdUntilMs) this.#endWaiting();
     else if (!this.parts.hold.enqueue(this, this.requestBytes)) this.endUnsent('neutral');
     else this.parts.deadlines.add(this, Math.min(this.#limitMs, this.#holdUntilMs));
+  }
+
+  /** The time in the hold is over. */
+  #endWaiting(): void {
+    if (!this.#isFull) this.endUnsent('failure');
+    else {
+      this.#settle('neutral');
+      this.#endWith(refusal('stream-limit'));
+    }
+  }
+
+  get #isFull(): boolean {
+    return this.#firstFailure === null && this.parts.hold.isFull(this.call.method);
   }
 
   #onDeadline(nowMs: number): void {
@@ -277,7 +296,7 @@ export abstract class GuardedCall<Below extends CallHandle>
       this.#settle(isWaiting ? 'neutral' : breakerVerdictAtDeadline(this.#waitedMs(nowMs)));
       this.#endWith(refusal('deadline-passed'));
     } else if (isWaiting) {
-      this.endUnsent('failure');
+      this.#endWaiting();
     } else {
       this.#settle('failure');
       this.#endWith(refusal('upstream-timeout'));

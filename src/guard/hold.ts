@@ -37,6 +37,11 @@ export class Hold {
     return !this.#availability.isAvailable(method);
   }
 
+  /** Whether they have to wait only for a stream to end. */
+  isFull(method: Method): boolean {
+    return this.#availability.isFull(method);
+  }
+
   get heldCalls(): number {
     return this.#waiting.size;
   }

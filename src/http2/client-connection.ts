@@ -23,6 +23,8 @@ const traits: RoleTraits = {
 export interface ClientConnectionOwner {
   /** The server's first SETTINGS arrived: it speaks HTTP/2. */
   onReady(connection: ClientConnection): void;
+  /** `hasRoom` has changed. */
+  onRoom(connection: ClientConnection): void;
   /** No new streams can be opened. Open ones continue. */
   onGoingAway(connection: ClientConnection, code: number, text: string): void;
   onClosed(connection: ClientConnection): void;
@@ -43,6 +45,8 @@ export class ClientConnection implements Role {
   readonly #owner: ClientConnectionOwner;
   readonly #waiting = new WaitingStreams();
   #isGoingAway = false;
+  /** `hasRoom` when the owner was last notified of it. */
+  #hadRoom = false;
 
   constructor(options: ClientConnectionOptions) {
     this.#owner = options.owner;
@@ -92,12 +96,25 @@ export class ClientConnection implements Role {
 
   /** Opens a stream, now or when the server's limit permits. `tail` holds literals to send after the template's block. */
   open(stream: Stream, template: HeaderTemplate, tail: Uint8Array | null, ended: boolean): void {
-    if (this.#hasRoom) this.#start(stream, template, tail, ended);
+    if (this.#isBelowLimit) this.#start(stream, template, tail, ended);
     else this.#waiting.push(new WaitingStream(stream, template, tail, ended));
+    this.#noteRoom();
   }
 
-  get #hasRoom(): boolean {
+  /** Whether a stream would be opened at once. */
+  get hasRoom(): boolean {
+    return this.canOpen && this.#waiting.size === 0 && this.#isBelowLimit;
+  }
+
+  get #isBelowLimit(): boolean {
     return this.core.streams.size < this.core.peer.streamsMax;
+  }
+
+  #noteRoom(): void {
+    const { hasRoom } = this;
+    if (hasRoom === this.#hadRoom || !this.core.isOpen) return;
+    this.#hadRoom = hasRoom;
+    this.#owner.onRoom(this);
   }
 
   #start(stream: Stream, template: HeaderTemplate, tail: Uint8Array | null, ended: boolean): void {
@@ -114,7 +131,7 @@ export class ClientConnection implements Role {
   }
 
   #startWaiting(): void {
-    while (this.#hasRoom && this.core.isOpen && !this.#isGoingAway) {
+    while (this.#isBelowLimit && this.core.isOpen && !this.#isGoingAway) {
       const next = this.#waiting.shift();
       if (next === undefined) return;
       if (!next.stream.isClosed) this.#start(next.stream, next.template, next.tail, next.ended);
@@ -185,13 +202,18 @@ export class ClientConnection implements Role {
   }
 
   onSettings(isFirst: boolean): void {
-    if (isFirst) this.#owner.onReady(this);
+    if (isFirst) {
+      this.#hadRoom = this.hasRoom;
+      this.#owner.onReady(this);
+    }
     this.#startWaiting();
+    this.#noteRoom();
   }
 
   onStreamClosed(): void {
     this.#startWaiting();
     this.#closeIfDone();
+    this.#noteRoom();
   }
 
   onClosed(): void {

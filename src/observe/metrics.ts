@@ -27,6 +27,8 @@ const breakerStateValue: Readonly<Record<BreakerState, number>> = {
 export interface EndpointUp {
   readonly name: string;
   readonly isUp: boolean;
+  /** Open connections, by channel class. */
+  readonly connections: Readonly<Record<string, number>>;
 }
 
 /** How much of its bounds the guard uses. */
@@ -113,6 +115,20 @@ export class Metrics {
       collect() {
         this.reset();
         for (const { name, isUp } of upstream()) this.set({ endpoint: name }, isUp ? 1 : 0);
+      },
+    });
+    new Gauge({
+      name: 'etcd_bulkhead_upstream_connections',
+      help: 'Connections to the endpoint. More than one per class if it limits the streams of a connection.',
+      labelNames: ['endpoint', 'class'],
+      registers,
+      collect() {
+        this.reset();
+        for (const { name, connections } of upstream()) {
+          for (const [each, count] of Object.entries(connections)) {
+            this.set({ endpoint: name, class: each }, count);
+          }
+        }
       },
     });
     // Starts the measurement of event-loop lag now, not at the first scrape.

@@ -1,5 +1,5 @@
 /**
- * One configured etcd endpoint: its channels, one per channel class, its health as probes report it, and its ejection. The
+ * One configured etcd endpoint: its channels, a group per channel class, its health as probes report it, and its ejection. The
  * picker selects endpoints. Guarantee: `onChange` is called after every change that the picker depends on.
  */
 import type { EndpointConfig } from '../config/sections/endpoints.ts';
@@ -12,6 +12,7 @@ import { Code, type Status, status } from '../grpc/status.ts';
 import type { Channel, ClientTls, ClientTransport, DialOptions } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
+import { ChannelGroup } from './channel-group.ts';
 import { Ejection } from './ejection.ts';
 import { Silence } from './silence.ts';
 
@@ -35,6 +36,9 @@ export interface Health {
   /** Why the last probe failed; empty if it succeeded. */
   readonly failure: string;
 }
+
+/** After so many probes without a response the connection is useless, even if it is open: a peer can stop granting window. */
+const silentProbesMax = 2;
 
 /** Before the first probe. */
 const unknownHealth: Health = {
@@ -79,7 +83,9 @@ export class Endpoint {
   readonly #clock: Clock;
   #health: Health = unknownHealth;
   readonly #dialOptions: SharedDialOptions;
-  readonly #channels: Readonly<Record<ChannelClass, Channel>>;
+  readonly #channels: Readonly<Record<ChannelClass, ChannelGroup>>;
+  /** Consecutive probes without a response. */
+  #silentProbes = 0;
   readonly #openStreams: Record<ChannelClass, number> = { unary: 0, watch: 0, lease: 0 };
 
   /** Dials immediately. Throws if the configured certificate, key or CA certificates cannot be parsed. */
@@ -89,12 +95,13 @@ export class Endpoint {
     this.ejection = new Ejection(parts.clock, parts.random);
     this.silence = new Silence(parts.clock, () => this.onChange?.());
     this.#dialOptions = new SharedDialOptions(config, parts);
-    const dial = (): Channel => {
-      const channel = parts.transport.dial(this.#dialOptions);
-      channel.onState = () => this.onChange?.();
-      return channel;
-    };
-    this.#channels = { unary: dial(), watch: dial(), lease: dial() };
+    const group = (): ChannelGroup =>
+      new ChannelGroup({
+        dial: () => parts.transport.dial(this.#dialOptions),
+        clock: parts.clock,
+        onChange: () => this.onChange?.(),
+      });
+    this.#channels = { unary: group(), watch: group(), lease: group() };
   }
 
   get health(): Health {
@@ -120,8 +127,13 @@ export class Endpoint {
     return this.#health.failure === '' && !this.silence.isSilent;
   }
 
-  channel(channelClass: ChannelClass): Channel {
+  channels(channelClass: ChannelClass): ChannelGroup {
     return this.#channels[channelClass];
+  }
+
+  /** The channel for the next call. */
+  channel(channelClass: ChannelClass): Channel {
+    return this.#channels[channelClass].pick();
   }
 
   isReady(channelClass: ChannelClass): boolean {
@@ -159,7 +171,13 @@ export class Endpoint {
     this.#record('alive');
   }
 
-  recordProbe(health: Health): void {
+  /** `isSilent`: the probe had no response, not even the end of its connection. */
+  recordProbe(health: Health, isSilent: boolean): void {
+    this.#silentProbes = isSilent ? this.#silentProbes + 1 : 0;
+    if (this.#silentProbes === silentProbesMax) {
+      this.#silentProbes = 0;
+      this.#channels.unary.replace();
+    }
     const before = this.#health;
     this.#health = health;
     this.silence.reset();

@@ -48,7 +48,7 @@ export class Picker {
 }
 
 function candidates(endpoints: readonly Endpoint[], channelClass: ChannelClass): Endpoint[] {
-  const ready = endpoints.filter((endpoint) => endpoint.isReady(channelClass));
+  const ready = endpoints.filter((endpoint) => endpoint.channels(channelClass).hasRoom);
   const voters = preferred(ready, (endpoint) => !endpoint.health.isLearner);
   const inUse = preferred(voters, (endpoint) => !endpoint.ejection.isEjected);
   const responsive = preferred(inUse, (endpoint) => endpoint.isResponsive);

@@ -72,7 +72,8 @@ export class Prober {
   #onResponse(ended: Status, response: Uint8Array | null): void {
     this.#isInFlight = false;
     if (this.#isClosed) return;
-    this.#endpoint.recordProbe(healthFrom(ended, response, this.#endpoint.health));
+    const isSilent = ended.origin === 'proxy' && ended.code === Code.DEADLINE_EXCEEDED;
+    this.#endpoint.recordProbe(healthFrom(ended, response, this.#endpoint.health), isSilent);
     const { isEjected, penaltyMs } = this.#endpoint.ejection;
     // An ejected endpoint is probed when its penalty has expired, not earlier.
     this.#schedule(isEjected ? penaltyMs : jittered(this.#random, everyMs, spread));

@@ -47,6 +47,8 @@ export interface EndpointSnapshot {
   readonly version: string;
   /** The load that the picker balances. */
   readonly openStreams: Readonly<Record<ChannelClass, number>>;
+  /** More than one per class while the endpoint limits the streams of a connection. */
+  readonly connections: Readonly<Record<ChannelClass, number>>;
 }
 
 const noEndpoint = status(Code.UNAVAILABLE, 'no endpoint is available', 'unsent');
@@ -92,6 +94,16 @@ export class Upstream implements Etcd<'store'> {
   /** Whether an endpoint can take calls of this method: each channel class has its own connections. */
   isAvailable(method: Method): boolean {
     return this.#login.isReady && this.#picker.hasAny(classOf(method));
+  }
+
+  /** Whether calls of this method are not available only because all connections have as many streams as the members permit. */
+  isFull(method: Method): boolean {
+    const channelClass = classOf(method);
+    const members = this.#endpoints.filter((endpoint) => this.#cluster.includes(endpoint));
+    return (
+      !this.#picker.hasAny(channelClass) &&
+      members.some((endpoint) => endpoint.channels(channelClass).isFull)
+    );
   }
 
   /** Calls `listener` whenever a channel class has an endpoint again, until the returned function is called. */
@@ -231,7 +243,7 @@ function classOf(method: Method): ChannelClass {
 
 function snapshotOf(endpoint: Endpoint, isMember: boolean): EndpointSnapshot {
   const failing = channelClasses.find((each) => !endpoint.isReady(each));
-  const channel = endpoint.channel(failing ?? 'unary');
+  const channel = endpoint.channels(failing ?? 'unary');
   const { health } = endpoint;
   return {
     name: endpoint.name,
@@ -243,6 +255,11 @@ function snapshotOf(endpoint: Endpoint, isMember: boolean): EndpointSnapshot {
       unary: endpoint.openStreams('unary'),
       watch: endpoint.openStreams('watch'),
       lease: endpoint.openStreams('lease'),
+    },
+    connections: {
+      unary: endpoint.channels('unary').connections,
+      watch: endpoint.channels('watch').connections,
+      lease: endpoint.channels('lease').connections,
     },
   };
 }

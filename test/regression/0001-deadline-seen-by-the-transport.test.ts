@@ -37,7 +37,7 @@ test('a deadline that the transport reports first has the usual status, and coun
   const deadlines = new Deadlines(clock);
   const random = { integer: (min: number) => min };
   const breakers = new Breakers({ config, clock, random, deadlines, onState: null });
-  const hold = new Hold({ isAvailable: () => true, onAvailable: () => {} });
+  const hold = new Hold({ isAvailable: () => true, isFull: () => false, onAvailable: () => {} });
   const budget = new RetryBudget(clock);
   const below = new FakeEtcd<'store'>();
   const parts = { clock, deadlines, breakers, budget, hold };

@@ -23,11 +23,21 @@ export class FakeChannel implements Channel {
   state: ChannelState = 'connecting';
   failure = '';
   onState: (() => void) | null = null;
+  /** The peer's limit of concurrent streams. */
+  streamsMax = Number.POSITIVE_INFINITY;
   readonly dialled: DialOptions;
   readonly calls: ChannelCall[] = [];
 
   constructor(dialled: DialOptions) {
     this.dialled = dialled;
+  }
+
+  get hasRoom(): boolean {
+    return this.state === 'ready' && this.openStreams < this.streamsMax;
+  }
+
+  get openStreams(): number {
+    return this.calls.filter(({ isEnded, isCancelled }) => !(isEnded || isCancelled)).length;
   }
 
   become(state: ChannelState, failure = ''): void {

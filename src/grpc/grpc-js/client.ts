@@ -88,6 +88,15 @@ class GrpcJsChannel extends StatefulChannel implements ClientCallContext {
     this.#watchState();
   }
 
+  /** The library does not report the peer's limit. It lets calls over it wait. */
+  override get hasRoom(): boolean {
+    return this.state === 'ready';
+  }
+
+  override get openStreams(): number {
+    return this.#calls.size;
+  }
+
   override unary(head: RequestHead, message: Uint8Array, responses: ResponseSink): CallHandle {
     const call = this.#open(head, responses, true);
     call.send(message);

@@ -93,6 +93,16 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
     this.#connect();
   }
 
+  override get hasRoom(): boolean {
+    return this.state === 'ready' && this.#connection?.hasRoom === true;
+  }
+
+  override get openStreams(): number {
+    let open = this.#connection?.openStreams ?? 0;
+    for (const connection of this.#draining) open += connection.openStreams;
+    return open;
+  }
+
   override unary(head: RequestHead, message: Uint8Array, responses: ResponseSink): CallHandle {
     const call = this.#open(head, responses, true);
     call?.sendOnly(message);
@@ -180,6 +190,10 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
     this.#templates = new RequestTemplates(this.#scheme, this.#authority);
     this.#readyAtMs = this.#options.clock.nowMs();
     this.changeState('ready', '');
+  }
+
+  onRoom(connection: ClientConnection): void {
+    if (connection === this.#connection && this.state === 'ready') this.notifyState();
   }
 
   onGoingAway(connection: ClientConnection, code: number, text: string): void {

@@ -207,6 +207,7 @@ function fuzzClient(random: Seeded): number {
           call.send(Buffer.alloc(random.below(2_000)));
         }
       },
+      onRoom() {},
       onGoingAway() {},
       onClosed() {},
     },

@@ -238,6 +238,7 @@ function dial(pieces: Pieces): Events {
           call.send(Buffer.alloc(i * 100));
         }
       },
+      onRoom: () => {},
       onGoingAway() {},
       onClosed() {},
     },

@@ -35,6 +35,8 @@ const keepAlive = 'etcdserverpb.Lease/LeaseKeepAlive';
 class Switch {
   available = true;
   isAvailable = () => this.available;
+  full = false;
+  isFull = () => this.full;
   readonly #listeners: (() => void)[] = [];
 
   onAvailable(listener: () => void): void {
@@ -333,6 +335,20 @@ describe('while no endpoint is available', () => {
     expect([below.calls.length, hold.heldCalls, hold.heldBytes, deadlines.count]).toEqual([
       0, 0, 0, 0,
     ]);
+  });
+
+  test('a call waits only a second for a stream to end, and then ends with ResourceExhausted', () => {
+    const { unary, stream, upstream, hold, tenant, breakers } = guarded();
+    upstream.available = false;
+    upstream.full = true;
+    const calls = [unary(put), stream('etcdserverpb.Watch/Watch')];
+    vi.advanceTimersByTime(1_200);
+    for (const { above } of calls) {
+      expect(above.status).toMatchObject({ text: 'etcdserver: too many requests' });
+      expect(reasonOf(above)).toBe('stream-limit');
+    }
+    expect(hold.heldCalls).toBe(0);
+    expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
   });
 
   test('a call waits no longer than its own deadline', () => {

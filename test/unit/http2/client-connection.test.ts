@@ -44,6 +44,7 @@ async function dial(...settings: [number, number][]) {
     owner: {
       onReady: () => log.push('ready'),
       onGoingAway: (_, code, text) => log.push(`going away: ${code} ${text}`),
+      onRoom: () => {},
       onClosed: (closed) => log.push(`closed: ${closed.failure}`),
     },
   });

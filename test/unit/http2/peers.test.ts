@@ -258,6 +258,7 @@ async function nodeServer(
       owner: {
         onReady: resolve,
         onGoingAway: (_, code) => log.push(`going away ${code}`),
+        onRoom: () => {},
         onClosed: () => log.push('closed'),
       },
     });

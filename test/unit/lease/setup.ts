@@ -62,6 +62,7 @@ export class KeepAliveSetup {
       limits: { ...keepAliveLimits, ...limits },
       availability: {
         isAvailable: () => this.#isAvailable,
+        isFull: () => false,
         onAvailable: (listener) => void this.#onAvailable.push(listener),
       },
       holdMs,

@@ -67,8 +67,8 @@ describe('metrics of calls have the names of etcd', () => {
 
 test('metrics of the proxy begin with etcd_bulkhead_', async () => {
   const endpoints = [
-    { name: 'a:1', isUp: true },
-    { name: 'b:1', isUp: false },
+    { name: 'a:1', isUp: true, connections: { unary: 1 } },
+    { name: 'b:1', isUp: false, connections: { unary: 0 } },
   ];
   const metrics = new Metrics({
     ...idle,
@@ -109,6 +109,8 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     'etcd_bulkhead_rejected_total{reason="tenant-unknown"} 1',
     'etcd_bulkhead_retries_total{grpc_method="Put"} 1',
     'etcd_bulkhead_tls_cert_expiry_timestamp_seconds{use="server",listener="a:2379"} 1800000000',
+    'etcd_bulkhead_upstream_connections{endpoint="a:1",class="unary"} 1',
+    'etcd_bulkhead_upstream_connections{endpoint="b:1",class="unary"} 0',
     'etcd_bulkhead_upstream_up{endpoint="a:1"} 1',
     'etcd_bulkhead_upstream_up{endpoint="b:1"} 0',
     'etcd_bulkhead_watch_delivered_events_total 0',
@@ -133,7 +135,10 @@ test('an unknown reason adds no label', async () => {
 });
 
 test('every line is valid for Prometheus, and no metric is listed twice', async () => {
-  const metrics = new Metrics({ ...idle, upstream: () => [{ name: 'a:1', isUp: true }] });
+  const metrics = new Metrics({
+    ...idle,
+    upstream: () => [{ name: 'a:1', isUp: true, connections: { unary: 1 } }],
+  });
   metrics.calls.started(put);
   metrics.calls.ended(put, Code.OK, 1);
   const { text, contentType } = await metrics.exposition();

@@ -29,7 +29,7 @@ async function dial(...settings: [number, number][]) {
     clock,
     keepAlive: { intervalMs: 10_000, timeoutMs: 5_000, whenIdle: false },
     onBug: onFault,
-    owner: { onReady() {}, onGoingAway() {}, onClosed() {} },
+    owner: { onReady() {}, onRoom() {}, onGoingAway() {}, onClosed() {} },
   });
   await settle();
   far.read(clientPreface.length);
