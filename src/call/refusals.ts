@@ -164,6 +164,11 @@ export const refusals = {
     text: 'etcdserver: too many requests',
     when: 'The stream has as many watchers as it may have. The create is rejected; the stream continues.',
   },
+  'in-flight-limit': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'etcdserver: too many requests',
+    when: 'As many calls as `--max-in-flight` permits are at etcd, and the call has waited for its turn for 5 s, or too many calls are waiting. Tenants take turns.',
+  },
   'stream-limit': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',

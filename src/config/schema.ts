@@ -344,6 +344,15 @@ export const schema = {
     reload: 'restart',
     doc: 'Maximum time an unsent call waits for an available endpoint. 0 rejects such calls immediately.',
   },
+  'max-in-flight': {
+    kind: 'integer',
+    default: '1000',
+    section: 'resilience',
+    reload: 'restart',
+    min: 1,
+    max: 1_000_000,
+    doc: 'Maximum number of unary calls at etcd at the same time. Further calls wait for up to 5 s; tenants take turns. Locks and elections that wait are not counted.',
+  },
   'request-timeout': {
     kind: 'duration',
     default: '15s',

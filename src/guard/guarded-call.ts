@@ -1,11 +1,11 @@
 /**
- * One call under guard: the common part of unary calls and streams. It takes a ticket from the breaker and waits in the hold
- * while no endpoint is available. It classifies the end of each attempt, and sends again if that is safe. After the first
+ * One call under guard: the common part of unary calls and streams. It takes a ticket from the breaker, waits in the hold while
+ * no endpoint is available, and in the fair queue while too many calls are in flight. It classifies the end of each attempt, and sends again if that is safe. After the first
  * response nothing is sent again. One object is the handle of the layer above and the response sink of each attempt.
  *
- * ready ─breaker admits→ waiting ⇄ sent ─end, time limit, cancel→ ended
- *   ↑                               │
- *   └──────────── retry ────────────┘
+ * ready ─breaker admits→ waiting ⇄ queued → sent ─end, time limit, cancel→ ended
+ *   ↑                       ↑                 │
+ *   └──────── retry ────────┴──── unsent ─────┘
  */
 import {
   type Call,
@@ -28,6 +28,7 @@ import type { Clock } from '../runtime/clock.ts';
 import { Deadline, type Deadlines } from '../runtime/deadlines.ts';
 import { type Breaker, refused, type Ticket } from './breaker/breaker.ts';
 import type { Breakers } from './breaker/breakers.ts';
+import { type FairQueue, type QueuedCall, queuedMsMax } from './fair-queue.ts';
 import type { Hold, WaitingCall } from './hold.ts';
 import type { RetryBudget } from './retry-budget.ts';
 
@@ -37,6 +38,7 @@ export interface GuardParts {
   readonly breakers: Breakers;
   readonly budget: RetryBudget;
   readonly hold: Hold;
+  readonly queue: FairQueue;
   /** How long a call that was never sent may wait in total. 0: it does not wait. */
   readonly holdMs: number;
   /** The time limit of unary calls without a client deadline. Below etcd's own timeout, calls can time out during an election. */
@@ -54,11 +56,11 @@ const sendsMax = 3;
 /** Keepalives have no breaker: rejected keepalives let leases expire, and etcd deletes their keys. */
 const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
 
-type Stage = 'ready' | 'waiting' | 'sent' | 'ended';
+type Stage = 'ready' | 'waiting' | 'queued' | 'sent' | 'ended';
 
 export abstract class GuardedCall<Below extends CallHandle>
   extends Deadline
-  implements Responses<'store'>, WaitingCall
+  implements Responses<'store'>, WaitingCall, QueuedCall
 {
   protected readonly parts: GuardParts;
   protected readonly next: Etcd<'store'>;
@@ -80,6 +82,8 @@ export abstract class GuardedCall<Below extends CallHandle>
   #limitMs = Number.POSITIVE_INFINITY;
   #sentMs = 0;
   #holdUntilMs = 0;
+  /** The call counts as one in flight. */
+  #hasTurn = false;
 
   constructor(parts: GuardParts, next: Etcd<'store'>, call: Call, above: Responses<'store'>) {
     super();
@@ -101,6 +105,8 @@ export abstract class GuardedCall<Below extends CallHandle>
   protected abstract onStarted(below: Below): void;
   /** Whether the request is still complete, from its first byte. */
   protected abstract get canResend(): boolean;
+  /** Whether the call counts in the fair queue. */
+  protected abstract get isQueued(): boolean;
   /** Request bytes that the call keeps in memory while it waits. */
   protected abstract get requestBytes(): number;
 
@@ -163,6 +169,15 @@ export abstract class GuardedCall<Below extends CallHandle>
   resume(): void {
     try {
       this.#sendsLeft = sendsMax;
+      this.#dispatch(this.parts.clock.nowMs());
+    } catch (error) {
+      this.call.fault(error);
+    }
+  }
+
+  onTurn(): void {
+    try {
+      this.#hasTurn = true;
       this.#dispatch(this.parts.clock.nowMs());
     } catch (error) {
       this.call.fault(error);
@@ -245,7 +260,32 @@ export abstract class GuardedCall<Below extends CallHandle>
 
   #dispatch(nowMs: number): void {
     if (this.parts.hold.isNeeded(this.call.method)) this.#wait(nowMs);
-    else this.#send(nowMs);
+    else if (this.#hasTurn || !this.isQueued) this.#send(nowMs);
+    else if (this.parts.queue.enter()) {
+      this.#hasTurn = true;
+      this.#send(nowMs);
+    } else this.#queue(nowMs);
+  }
+
+  #queue(nowMs: number): void {
+    this.stage = 'queued';
+    const { queue, deadlines } = this.parts;
+    if (queue.enqueue(this, tenantOf(this.call).state, this.requestBytes)) {
+      deadlines.add(this, Math.min(this.#limitMs, nowMs + queuedMsMax));
+    } else this.#endQueued();
+  }
+
+  /** The queue is full, or the call has waited too long in it. */
+  #endQueued(): void {
+    this.#settle('neutral');
+    this.#endWith(refusal('in-flight-limit'));
+  }
+
+  /** Lets another call go. */
+  #giveTurn(): void {
+    if (!this.#hasTurn) return;
+    this.#hasTurn = false;
+    this.parts.queue.leave();
   }
 
   #send(nowMs: number): void {
@@ -266,6 +306,7 @@ export abstract class GuardedCall<Below extends CallHandle>
 
   #wait(nowMs: number): void {
     this.stage = 'waiting';
+    this.#giveTurn();
     if (this.#holdUntilMs === 0) {
       const { holdMs } = this.parts;
       this.#holdUntilMs = nowMs + (this.#isFull ? Math.min(holdMs, fullMsMax) : holdMs);
@@ -289,12 +330,15 @@ export abstract class GuardedCall<Below extends CallHandle>
   }
 
   #onDeadline(nowMs: number): void {
-    const isWaiting = this.stage === 'waiting';
+    const isWaiting = this.stage === 'waiting' || this.stage === 'queued';
+    const isQueued = this.stage === 'queued';
     // First, because the layer above may throw when the call ends.
     this.#cancelBelow();
     if (this.#hasClientDeadline && nowMs >= this.#limitMs) {
       this.#settle(isWaiting ? 'neutral' : breakerVerdictAtDeadline(this.#waitedMs(nowMs)));
       this.#endWith(refusal('deadline-passed'));
+    } else if (isQueued) {
+      this.#endQueued();
     } else if (isWaiting) {
       this.#endWaiting();
     } else {
@@ -336,9 +380,12 @@ export abstract class GuardedCall<Below extends CallHandle>
   }
 
   #release(): void {
+    const wasQueued = this.stage === 'queued';
     this.stage = 'ended';
     this.parts.deadlines.remove(this);
     this.parts.hold.remove(this);
+    if (wasQueued) this.parts.queue.remove(this);
+    this.#giveTurn();
   }
 
   #cancelBelow(): void {

@@ -75,6 +75,11 @@ export class GuardedStream extends GuardedCall<Requests<'store'>> implements Req
     return this.#early !== null;
   }
 
+  /** A stream stays open for as long as its client wishes. */
+  protected override get isQueued(): boolean {
+    return false;
+  }
+
   protected override get requestBytes(): number {
     return this.#earlyBytes;
   }

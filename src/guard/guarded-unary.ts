@@ -32,6 +32,10 @@ export class GuardedUnary extends GuardedCall<CallHandle> implements CallHandle 
     return true;
   }
 
+  protected override get isQueued(): boolean {
+    return !this.call.method.waits;
+  }
+
   protected override get requestBytes(): number {
     return this.#request.length;
   }

@@ -35,6 +35,8 @@ export interface EndpointUp {
 export interface GuardUsage {
   readonly heldCalls: number;
   readonly heldBytes: number;
+  readonly inFlightCalls: number;
+  readonly queuedCalls: number;
   readonly liveBreakers: number;
 }
 
@@ -246,6 +248,18 @@ function guardMetrics(guard: () => GuardUsage): Metric[] {
       'gauge',
       'Request bytes of the calls that wait for an endpoint.',
       () => [{ labels: {}, value: guard().heldBytes }],
+    ),
+    scraped(
+      'etcd_bulkhead_in_flight_calls',
+      'gauge',
+      'Unary calls at etcd, of at most --max-in-flight.',
+      () => [{ labels: {}, value: guard().inFlightCalls }],
+    ),
+    scraped(
+      'etcd_bulkhead_queued_calls',
+      'gauge',
+      'Calls that wait because --max-in-flight is reached.',
+      () => [{ labels: {}, value: guard().queuedCalls }],
     ),
     scraped(
       'etcd_bulkhead_live_breakers',

@@ -8,6 +8,7 @@ import { ordersProgress } from '../etcd/releases.ts';
 import { printableKey } from '../etcd/request-key.ts';
 import { gateway } from '../gateway/server.ts';
 import { Breakers } from '../guard/breaker/breakers.ts';
+import { FairQueue, queueBounds } from '../guard/fair-queue.ts';
 import { Hold } from '../guard/hold.ts';
 import { RetryBudget } from '../guard/retry-budget.ts';
 import { Passwords } from '../identity/password.ts';
@@ -57,6 +58,7 @@ export class Assembly {
   readonly streams: OpenStreams;
   readonly upstream: Upstream;
   readonly hold: Hold;
+  readonly queue: FairQueue;
   readonly hub: WatchHub;
   readonly keepAlives: KeepAlives;
   readonly readStats = new ReadStats();
@@ -78,6 +80,7 @@ export class Assembly {
     this.streams = new OpenStreams(this.clock);
     this.upstream = this.#buildUpstream(config, transport);
     this.hold = new Hold(this.upstream);
+    this.queue = new FairQueue({ ...queueBounds, inFlightMax: config.limits.inFlightMax });
     this.hub = this.#buildHub(config);
     this.keepAlives = this.#buildKeepAlives(config);
     this.metrics = new Metrics({
@@ -85,6 +88,8 @@ export class Assembly {
       guard: () => ({
         heldCalls: this.hold.heldCalls,
         heldBytes: this.hold.heldBytes,
+        inFlightCalls: this.queue.inFlight,
+        queuedCalls: this.queue.queuedCalls,
         liveBreakers: this.breakers.liveCount,
       }),
       watches: () => this.hub.stats,
@@ -206,6 +211,7 @@ export class Assembly {
         breakers,
         budget: new RetryBudget(clock),
         hold: this.hold,
+        queue: this.queue,
         holdMs: config.holdMs,
         requestTimeoutMs: config.requestTimeoutMs,
         onRetry: (method) => metrics.retried(method),

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { reasonTrailer } from '../../src/call/refusals.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
 import { Breakers } from '../../src/guard/breaker/breakers.ts';
+import { FairQueue, queueBounds } from '../../src/guard/fair-queue.ts';
 import { Hold } from '../../src/guard/hold.ts';
 import { RetryBudget } from '../../src/guard/retry-budget.ts';
 import { HashingGate } from '../../src/identity/hashing-gate.ts';
@@ -135,6 +136,7 @@ function setUp() {
       }),
       budget: new RetryBudget(clock),
       hold: new Hold({ isAvailable: () => true, isFull: () => false, onAvailable: () => () => {} }),
+      queue: new FairQueue({ ...queueBounds, inFlightMax: 1_000 }),
       holdMs: 5_000,
       requestTimeoutMs: 15_000,
       onRetry: null,

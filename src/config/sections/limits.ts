@@ -1,4 +1,4 @@
-/** Limits on what one client may send. */
+/** Limits on what clients may send. */
 import type { Settings } from '../schema.ts';
 
 export interface LimitsConfig {
@@ -6,6 +6,8 @@ export interface LimitsConfig {
   readonly messageBytesMax: number;
   /** Concurrent streams per client connection. `Infinity` announces no limit, as etcd does. */
   readonly streamsMax: number;
+  /** Unary calls of all tenants that are at etcd at the same time. */
+  readonly inFlightMax: number;
 }
 
 /** etcd's server adds this to --max-request-bytes for its receive limit (server/etcdserver/api/v3rpc/grpc.go). */
@@ -15,6 +17,7 @@ export function resolveLimits(settings: Settings): LimitsConfig {
   return {
     messageBytesMax: settings['max-request-bytes'] + overheadBytes,
     streamsMax: streamsMax(settings['max-concurrent-streams']),
+    inFlightMax: settings['max-in-flight'],
   };
 }
 

@@ -5,6 +5,7 @@ import type { Method, MethodName } from '../../../src/etcd/methods.ts';
 import { metadataValue } from '../../../src/grpc/metadata.ts';
 import { Code, type Origin, type Status, status } from '../../../src/grpc/status.ts';
 import { Breakers } from '../../../src/guard/breaker/breakers.ts';
+import { FairQueue, queueBounds } from '../../../src/guard/fair-queue.ts';
 import { guard } from '../../../src/guard/guard.ts';
 import { Hold } from '../../../src/guard/hold.ts';
 import { RetryBudget } from '../../../src/guard/retry-budget.ts';
@@ -49,11 +50,12 @@ class Switch {
   }
 }
 
-function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }) {
+function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }, inFlightMax = 1_000) {
   const deadlines = new Deadlines(systemClock);
   const breakers = new Breakers({ config, clock: systemClock, random, deadlines, onState: null });
   const upstream = new Switch();
   const hold = new Hold(upstream, bounds);
+  const queue = new FairQueue({ ...queueBounds, inFlightMax });
   const below = new FakeEtcd<'store'>();
   const budget = new RetryBudget(systemClock);
   const retried: string[] = [];
@@ -63,6 +65,7 @@ function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }) {
     breakers,
     budget,
     hold,
+    queue,
     holdMs,
     requestTimeoutMs,
     onRetry: ({ rpc }: Method) => void retried.push(rpc),
@@ -92,6 +95,7 @@ function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }) {
     below,
     upstream,
     hold,
+    queue,
     deadlines,
     breakers,
     budget,
@@ -705,5 +709,69 @@ describe('a call that waits for other clients', () => {
     below.last.end();
     await vi.advanceTimersByTimeAsync(0);
     expect(breakers.of(tenant.state, 'write')?.state).toBe('closed');
+  });
+});
+
+describe('with as many calls in flight as are permitted', () => {
+  const setUp = () => guarded(undefined, 1);
+
+  test('a call waits for its turn, and is sent when another one ends', () => {
+    const { below, unary, queue } = setUp();
+    const first = unary(put);
+    const second = unary(put);
+    expect([below.calls.length, queue.queuedCalls]).toEqual([1, 1]);
+    below.last.end(status(Code.OK, '', 'peer'));
+    expect(first.above.status?.code).toBe(Code.OK);
+    expect([below.calls.length, queue.queuedCalls]).toEqual([2, 0]);
+    below.last.end(status(Code.OK, '', 'peer'));
+    expect(second.above.status?.code).toBe(Code.OK);
+    expect(queue.inFlight).toBe(0);
+  });
+
+  test('a call that ends otherwise gives its place away, too', () => {
+    const { below, unary, queue } = setUp();
+    unary(put).handle.cancel();
+    expect(queue.inFlight).toBe(0);
+    unary(put, 100);
+    vi.advanceTimersByTime(200);
+    expect(queue.inFlight).toBe(0);
+    unary('etcdserverpb.KV/Range');
+    below.last.end(gone('lost'));
+    below.last.end(gone('lost'));
+    expect(queue.inFlight).toBe(0);
+  });
+
+  test('a waiting call ends with its deadline, by cancel, or after five seconds', () => {
+    const { below, unary, queue, deadlines } = setUp();
+    unary(put);
+    const impatient = unary(put, 1_000);
+    const cancelled = unary(put);
+    const patient = unary(put);
+    cancelled.handle.cancel();
+    vi.advanceTimersByTime(1_100);
+    expect(impatient.above.status?.code).toBe(Code.DEADLINE_EXCEEDED);
+    vi.advanceTimersByTime(4_100);
+    expect(reasonOf(patient.above)).toBe('in-flight-limit');
+    expect([below.calls.length, queue.queuedCalls, deadlines.count]).toEqual([1, 0, 1]);
+  });
+
+  test('streams, and calls that wait for other clients, are sent at once', () => {
+    const { below, unary, stream, queue } = setUp();
+    unary(put);
+    unary('v3lockpb.Lock/Lock');
+    stream('etcdserverpb.Watch/Watch');
+    expect(below.calls).toHaveLength(3);
+    expect([queue.inFlight, queue.queuedCalls]).toEqual([1, 0]);
+  });
+
+  test('a call whose endpoint is lost meanwhile waits in the hold and gives its place away', () => {
+    const { unary, upstream, queue, hold, below } = setUp();
+    unary(put);
+    upstream.available = false;
+    below.last.end(gone('unsent'));
+    expect([queue.inFlight, hold.heldCalls]).toEqual([0, 1]);
+    upstream.available = true;
+    upstream.turnOn();
+    expect([queue.inFlight, hold.heldCalls]).toEqual([1, 0]);
   });
 });

@@ -10,7 +10,7 @@ const put = method('etcdserverpb.KV/Put');
 const watch = method('etcdserverpb.Watch/Watch');
 const idle = {
   upstream: () => [],
-  guard: () => ({ heldCalls: 0, heldBytes: 0, liveBreakers: 0 }),
+  guard: () => ({ heldCalls: 0, heldBytes: 0, inFlightCalls: 0, queuedCalls: 0, liveBreakers: 0 }),
   watches: () => new HubStats(),
   sharing: () => ({ keepAlives: new KeepAliveStats(), reads: new ReadStats() }),
 };
@@ -74,7 +74,13 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     ...idle,
     ...idle,
     upstream: () => endpoints,
-    guard: () => ({ heldCalls: 3, heldBytes: 300, liveBreakers: 2 }),
+    guard: () => ({
+      heldCalls: 3,
+      heldBytes: 300,
+      inFlightCalls: 5,
+      queuedCalls: 4,
+      liveBreakers: 2,
+    }),
   });
   metrics.breakerMoved('game-1', 'write', 'open');
   metrics.breakerMoved('game-1', 'write', 'half-open');
@@ -104,8 +110,10 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     'etcd_bulkhead_foreign_lease_total 2',
     'etcd_bulkhead_held_bytes 300',
     'etcd_bulkhead_held_calls 3',
+    'etcd_bulkhead_in_flight_calls 5',
     'etcd_bulkhead_live_breakers 2',
     'etcd_bulkhead_namespace_violation_total 1',
+    'etcd_bulkhead_queued_calls 4',
     'etcd_bulkhead_rejected_total{reason="tenant-unknown"} 1',
     'etcd_bulkhead_retries_total{grpc_method="Put"} 1',
     'etcd_bulkhead_tls_cert_expiry_timestamp_seconds{use="server",listener="a:2379"} 1800000000',
