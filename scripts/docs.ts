@@ -4,7 +4,8 @@
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { refusals } from '../src/call/refusals.ts';
-import { type Setting, schema } from '../src/config/schema.ts';
+import { schema } from '../src/config/schema.ts';
+import type { Setting } from '../src/config/setting.ts';
 import { type Decision, type Method, methods } from '../src/etcd/methods.ts';
 import { Code } from '../src/grpc/status.ts';
 import { importRules } from './import-ranks.ts';

@@ -79,11 +79,6 @@ export const refusals = {
     text: 'etcd-bulkhead: the request contains a field that this version does not know',
     when: 'A request of a tenant with a namespace contains a field that is not in the API of etcd 3.4 to 3.7. A later etcd may read it as a key. The text ends with the message and the field number. `--pass-unknown-fields` passes such fields.',
   },
-  'lease-order': {
-    code: Code.INVALID_ARGUMENT,
-    text: 'etcd-bulkhead: lease IDs can be compared for equality, with "greater than 0" and with "less than 1"',
-    when: 'A transaction compares the lease of a key by order. Stored lease IDs have another order than visible ones.',
-  },
   malformed: {
     code: Code.INTERNAL,
     text: 'grpc: error unmarshalling request: malformed protobuf message',

@@ -1,5 +1,6 @@
 /** Formats --help from the schema and the list of commands. */
-import { type Section, type SettingName, settingOf } from '../config/schema.ts';
+import { type SettingName, settingOf } from '../config/schema.ts';
+import type { Section } from '../config/setting.ts';
 import type { Command } from './command.ts';
 
 const headings: readonly (readonly [Section, string])[] = [

@@ -19,13 +19,13 @@ import { resolve } from './resolve.ts';
 import {
   environmentName,
   environmentPrefix,
-  type Kind,
   type SettingName,
   type Settings,
   settingNames,
   settingOf,
 } from './schema.ts';
 import type { TenantConfig } from './sections/tenants.ts';
+import type { Kind } from './setting.ts';
 import { type RawSettings, settingReporter } from './setting-reporter.ts';
 import { InvalidValue, readValue } from './values.ts';
 

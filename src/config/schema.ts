@@ -5,48 +5,7 @@
  * A secret is always configured as the name of a file, so that a configuration can be printed without redaction.
  */
 import { etcdTimeoutMs } from '../etcd/outcomes.ts';
-import type { ParsedAddress, ParsedEndpoint } from './address.ts';
-
-/** The type of the value of each kind of setting. Durations are in milliseconds. */
-export interface ValueOf {
-  text: string;
-  list: readonly string[];
-  file: string;
-  boolean: boolean;
-  integer: number;
-  duration: number;
-  bytes: number;
-  choice: string;
-  address: ParsedAddress | null;
-  addresses: readonly ParsedAddress[];
-  endpoints: readonly ParsedEndpoint[];
-}
-
-export type Kind = keyof ValueOf;
-
-/** Whether a reload applies a changed value, or only a restart of the process does. */
-export type Reload = 'applied' | 'restart';
-
-/** Groups the settings in --help. */
-export type Section = 'etcd' | 'clients' | 'namespace' | 'resilience' | 'shutdown' | 'operation';
-
-export interface Setting {
-  readonly kind: Kind;
-  /** As text, parsed like a configured value. */
-  readonly default: string;
-  readonly section: Section;
-  readonly reload: Reload;
-  /** One or two sentences, for --help and docs/config.md. */
-  readonly doc: string;
-  readonly choices?: readonly string[];
-  /** Inclusive bounds, in the unit of the value: milliseconds, bytes or a count. */
-  readonly min?: number;
-  readonly max?: number;
-  /** `fixed`: the `dev` command sets the value itself and has no such flag. `only`: only `dev` has this flag. */
-  readonly dev?: 'fixed' | 'only';
-  /** Can only be set by a flag or an environment variable. */
-  readonly notInFile?: true;
-}
+import type { Setting, ValueOf } from './setting.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
@@ -320,7 +279,7 @@ export const schema = {
     default: '',
     section: 'namespace',
     reload: 'applied',
-    doc: 'File with a secret of at least 16 bytes that stored lease IDs are encrypted with, beside the namespace. The same for all proxies of a cluster. After a change all existing leases are unknown to their clients.',
+    doc: 'File with a secret of at least 16 bytes for the check values of stored lease IDs, beside the namespace. The same for all proxies of a cluster. After a change all existing leases are unknown to their clients.',
   },
   'share-keepalives': {
     kind: 'boolean',

@@ -4,7 +4,7 @@
  */
 import { parseAddress, parseEndpoint } from './address.ts';
 import { alternatives } from './problem.ts';
-import type { Kind, Setting, ValueOf } from './schema.ts';
+import type { Kind, Setting, ValueOf } from './setting.ts';
 
 /** Returned in place of a value if the text is not valid. */
 export class InvalidValue {

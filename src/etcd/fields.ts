@@ -22,7 +22,7 @@ export const requests = {
     fields: { 1: { each: 'Compare' }, 2: { each: 'RequestOp' }, 3: { each: 'RequestOp' } },
   },
   Compare: {
-    fields: { 3: 'key', 8: { operandOf: 1 }, 64: 'rangeEnd' },
+    fields: { 3: 'key', 8: 'leaseOperand', 64: 'rangeEnd' },
     plain: [1, 2, 4, 5, 6, 7],
     // version, create_revision, mod_revision, value, lease
     oneof: [4, 5, 6, 7, 8],

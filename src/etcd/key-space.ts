@@ -1,4 +1,4 @@
-/** The part of the cluster that belongs to a tenant: the prefix of its keys, and the permutation of its lease IDs. */
+/** The part of the cluster that belongs to a tenant: the prefix of its keys, and the check values of its lease IDs. */
 import { createHmac } from 'node:crypto';
 import { LeaseSeal } from '../rewrite/lease-seal.ts';
 import type { Mapping } from '../rewrite/mapping.ts';
@@ -55,7 +55,7 @@ const leaseKeyBytes = 16;
 
 /**
  * The key of a namespace's lease IDs: the first 16 bytes of HMAC-SHA-256 of the namespace, keyed by the secret. This is an on-disk
- * format: etcd holds IDs that were encrypted with it, so it must not change.
+ * format: etcd holds IDs that were made with it, so it must not change.
  */
 function leaseKey(namespace: Uint8Array, secret: Uint8Array): Uint8Array {
   return createHmac('sha256', secret).update(namespace).digest().subarray(0, leaseKeyBytes);

@@ -1,6 +1,6 @@
 /**
- * Between a tenant's keys and the stored ones: adds the prefix to keys and encrypts lease IDs in every request, and
- * reverses both in every response. Layers above never see a stored key, layers below never see a tenant's name. It does not decide which tenant may
+ * Between a tenant's keys and the stored ones: adds the prefix to keys and a check value to lease IDs in every request,
+ * and removes both from every response. Layers above never see a stored key, layers below never see a tenant's name. It does not decide which tenant may
  * do what. It guarantees that no request names, and no response shows, a key or a lease of another tenant.
  */
 import { type Call, isOwned, type Layer, type Requests } from '../call/call.ts';

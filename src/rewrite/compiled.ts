@@ -61,8 +61,6 @@ export class CompiledMessage {
   readonly children: (CompiledMessage | null)[] = new Array(fieldNumberMax + 1).fill(null);
   /** False if messages of this type pass without a scan. */
   hasRules = false;
-  /** The field with the operator of an APPLY_LEASE_OPERAND. */
-  operatorField = 0;
   /** Singular bits of the required fields. */
   requiredBits = 0;
   ifMissing: number = IfMissing.NOTHING;
@@ -89,6 +87,7 @@ const requestRules: { readonly [rule in Extract<RequestRule, string>]: CompiledR
   rangeEnd: { action: Action.APPLY_RANGE_END },
   lease: { action: Action.APPLY_LEASE },
   leaseName: { action: Action.APPLY_LEASE_NAME, hasDefault: true },
+  leaseOperand: { action: Action.APPLY_LEASE_OPERAND },
 };
 
 const responseRules: { readonly [rule in Extract<ResponseRule, string>]: CompiledRule } = {
@@ -108,7 +107,7 @@ export function compileResponses(table: ResponseTable): ReadonlyMap<string, Comp
 
 type Rule<Name extends string> =
   | Name
-  | Extract<RequestRule, { readonly enumMax: number } | { readonly operandOf: number }>
+  | Extract<RequestRule, { readonly enumMax: number }>
   | Exclude<ResponseRule, string>;
 
 function compileTable<Name extends string>(
@@ -143,11 +142,6 @@ function compileTable<Name extends string>(
       }
       const repeats = rule === 'listedKey' || (typeof rule === 'object' && 'each' in rule);
       if (!repeats && message.singularBits[number] === 0) message.singularBits[number] = takeBit();
-      if (typeof rule === 'object' && 'operandOf' in rule) {
-        message.actions[number] = Action.APPLY_LEASE_OPERAND;
-        message.operatorField = fieldNumber(rule.operandOf);
-        continue;
-      }
       if (typeof rule === 'object') {
         const child = 'one' in rule ? rule.one : 'each' in rule ? rule.each : rule.nested;
         message.actions[number] = 'nested' in rule ? Action.NESTED_MESSAGE : Action.MESSAGE;

@@ -4,7 +4,6 @@
  * `malformed`           not a protobuf message, or etcd's parsers might read it differently;
  * `field-duplicate`     a singular field that is rewritten occurs twice, or two members of its oneof do;
  * `field-unknown`       a request contains a field that the tables do not know;
- * `lease-order`         a comparison asks whether a lease ID is greater or less than another one;
  * `key-empty`           etcd requires a key here;
  * `operation-empty`     an operation of a transaction has no body;
  * `sort-option`         a sort order or sort target that etcd does not have;
@@ -15,7 +14,6 @@ export type RewriteFault =
   | 'malformed'
   | 'field-duplicate'
   | 'field-unknown'
-  | 'lease-order'
   | 'key-empty'
   | 'operation-empty'
   | 'sort-option'

@@ -11,8 +11,7 @@
  * `rangeEnd`     gets the prefix; an empty one is removed, the single byte `\0` becomes the end of the namespace;
  * `lease`        visible lease ID → stored; 0 means no lease and is unchanged;
  * `leaseName`    as `lease`, but 0 or an absent field names a lease that does not exist;
- * `operandOf`    the lease ID that a comparison has as its operand. The number is that of the field with the operator: 1 is
- *                greater, 2 is less. Stored IDs have no order, so only comparisons with the same result for all leases pass;
+ * `leaseOperand` as `lease`, but saturating, so that comparisons keep their results;
  * `enumMax`      an enum with the values 0 to this (at most 255); other values are the fault `sort-option`.
  */
 export type RequestRule =
@@ -22,8 +21,8 @@ export type RequestRule =
   | 'rangeEnd'
   | 'lease'
   | 'leaseName'
+  | 'leaseOperand'
   | { readonly enumMax: number }
-  | { readonly operandOf: number }
   | MessageRule;
 
 /**

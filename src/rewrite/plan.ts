@@ -7,7 +7,6 @@
  *   output   ….[ literal ]……………[ literal ]…
  */
 import { varintBytes, writeVarint } from '../protobuf/varint.ts';
-import { sealedLeaseBytes } from './lease-seal.ts';
 import type { Mapping } from './mapping.ts';
 
 /** What replaces the removed bytes. `value` is the fourth integer of the change. */
@@ -33,6 +32,9 @@ export const Literal = {
   /** The stored ID of a lease that cannot exist, as a new field with the number `value`. */
   NO_LEASE_FIELD: 9,
 } as const;
+
+/** Length of the varint of the highest int64. */
+const leaseMaxBytes = 9;
 
 const stride = 4;
 const changesStart = 1024;
@@ -126,8 +128,8 @@ export class Plan {
           to = leases.write(target, to, value);
           break;
         case Literal.LEASE_MAX:
-          target.fill(0xff, to, to + sealedLeaseBytes - 1);
-          to += sealedLeaseBytes;
+          target.fill(0xff, to, to + leaseMaxBytes - 1);
+          to += leaseMaxBytes;
           target[to - 1] = 0x7f;
           break;
         case Literal.NO_LEASE_FIELD:
@@ -185,10 +187,11 @@ export function literalBytes(literal: number, value: number, mapping: Mapping): 
     case Literal.PREFIX_FIELD:
       return varintBytes(value << 3) + varintBytes(prefixBytes) + prefixBytes;
     case Literal.LEASE:
+      return mapping.leases.bytes(value);
     case Literal.LEASE_MAX:
-      return sealedLeaseBytes;
+      return leaseMaxBytes;
     case Literal.NO_LEASE_FIELD:
-      return varintBytes(value << 3) + sealedLeaseBytes;
+      return varintBytes(value << 3) + mapping.leases.bytes(0);
     default:
       return 0;
   }

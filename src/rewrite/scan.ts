@@ -23,7 +23,6 @@
  * Oracle: test/support/slow-rewriter.ts.
  */
 import { varintBytes, varintEnd } from '../protobuf/varint.ts';
-import { varintField } from '../protobuf/varint-field.ts';
 import { Action, type CompiledMessage, IfMissing, lengthDelimitedMax } from './compiled.ts';
 import type { RewriteFault } from './fault.ts';
 import { nestingMax } from './field-table.ts';
@@ -49,10 +48,6 @@ const noMapping: Mapping = {
   leases: new LeaseSeal(new Uint8Array(16)),
   passesUnknownFields: false,
 };
-
-/** Operators of a comparison. The others of etcd compare for equality. */
-const greater = 1n;
-const less = 2n;
 
 /** One object per process is enough: a scan is synchronous and does not call other code. */
 export class Scan {
@@ -173,11 +168,6 @@ export class Scan {
             // A foreign listed ID is removed with its message. It is not counted: etcd lists all leases of the cluster.
             growth += this.#stripLease(valueStart, false);
             if (this.#visibleLease > 0) satisfied |= bit;
-          } else if (action === Action.APPLY_LEASE_OPERAND) {
-            const operator = varintField(source.subarray(start, end), compiled.operatorField);
-            if (operator === 'malformed') return this.#malformed();
-            if (operator === 'field-duplicate') this.#proxyFault = operator;
-            else growth += this.#leaseOperand(valueStart, operator);
           } else growth += this.#applyLease(action, valueStart);
           break;
         }
@@ -348,25 +338,13 @@ export class Scan {
   /** Changes the lease ID of a request that #varint has read at `start`. */
   #applyLease(action: number, start: number): number {
     const id = this.#varint;
-    if (action === Action.APPLY_LEASE && id.isZero) return 0;
-    return this.#change(start, id.end - start, Literal.LEASE, id.isVisible ? id.low : 0);
-  }
-
-  /**
-   * Changes the operand of a comparison of lease IDs. The stored ID of a key is 0 without a lease, and otherwise above every other
-   * visible operand. So "greater than 0" and "less than 1" keep their meaning: the key has a lease, and has none.
-   */
-  #leaseOperand(start: number, operator: bigint): number {
-    const id = this.#varint;
     const length = id.end - start;
-    if (id.isZero) return 0;
-    if (operator !== greater && operator !== less) {
-      return this.#change(start, length, Literal.LEASE, id.isVisible ? id.low : 0);
+    const visible = id.isVisible ? id.low : 0;
+    if (action !== Action.APPLY_LEASE_NAME && id.isZero) return 0;
+    if (action === Action.APPLY_LEASE_OPERAND && visible === 0) {
+      return id.isNegative ? 0 : this.#change(start, length, Literal.LEASE_MAX, 0);
     }
-    if (id.isNegative || (operator === less && id.isVisible && id.low === 1)) return 0;
-    if (!id.isVisible) return this.#change(start, length, Literal.LEASE_MAX, 0);
-    this.#proxyFault ??= 'lease-order';
-    return 0;
+    return this.#change(start, length, Literal.LEASE, visible);
   }
 
   /** Changes the lease ID of a response that #varint has read at `start`, and sets #visibleLease. */

@@ -30,20 +30,6 @@ export class Speck {
     this.high = x >>> 0;
     this.low = y >>> 0;
   }
-
-  decrypt(high: number, low: number): void {
-    const keys = this.#roundKeys;
-    let x = high;
-    let y = low;
-    for (let i = rounds - 1; i >= 0; i--) {
-      y ^= x;
-      y = (y >>> 3) | (y << 29);
-      x = ((x ^ (keys[i] as number)) - y) | 0;
-      x = (x << 8) | (x >>> 24);
-    }
-    this.high = x >>> 0;
-    this.low = y >>> 0;
-  }
 }
 
 function expand(key: Uint8Array): Uint32Array {

@@ -14,7 +14,11 @@ interface Difference {
 export const differences = {
   'lease-id-range': {
     where: 'proxy',
-    why: 'A stored lease ID carries 32 bits of the namespace, so clients have 31: larger and negative IDs are refused.',
+    why: 'A stored lease ID carries a check value of 32 bits, so clients have 31: larger and negative IDs are refused.',
+  },
+  'unknown-fields': {
+    where: 'proxy',
+    why: 'The proxy cannot rewrite a field that it does not know, and a later etcd may read it as a key: refused.',
   },
   'from-key-delete-and-put': {
     where: 'proxy',
@@ -42,7 +46,7 @@ export const differences = {
   },
   'request-size': {
     where: 'proxy',
-    why: 'Prefix and tag count against the size of a request as stored, so the largest one is that much smaller.',
+    why: 'Prefix and check value count against the size of a request as stored, so the largest one is that much smaller.',
   },
   'library-texts': {
     where: 'grpc-js',

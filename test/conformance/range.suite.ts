@@ -1,9 +1,12 @@
 /** KV.Range: which keys a response holds, in which order, at which revision. */
 import { expect, test } from 'vitest';
+import { Code } from '../../src/grpc/status.ts';
+import { refusal } from '../support/client.ts';
 import { encodeRequest } from '../support/codec.ts';
 import { isAtLeast } from '../support/etcd-release.ts';
 import type { RangeRequest } from '../support/messages.ts';
 import type { TargetKind } from '../support/target.ts';
+import { differs } from './differences.ts';
 import { etcdErrors } from './etcd-errors.ts';
 import { bytes, expectRefusal, names, revision, useWorld, zero } from './world.ts';
 
@@ -343,17 +346,22 @@ export function rangeSuite(kind: TargetKind): void {
     expect(values).toEqual(asked);
   });
 
-  test('an unknown field is ignored', async () => {
+  test('an unknown field is ignored, or refused with its number', async () => {
     const k = world.keys();
     await world.fill(k, 'a');
     const request = encodeRequest('etcdserverpb.KV/Range', { key: k('a') });
     // Field 1000, length-delimited, three bytes.
     const unknown = Buffer.from([0xc2, 0x3e, 3, 1, 2, 3]);
-    const answer = await world.client.bytes(
-      '/etcdserverpb.KV/Range',
-      Buffer.concat([unknown, request, unknown]),
-    );
-    expect(answer.includes(k('a'))).toBe(true);
+    const asked = () =>
+      world.client.bytes('/etcdserverpb.KV/Range', Buffer.concat([unknown, request, unknown]));
+    await differs(kind, 'unknown-fields', {
+      etcd: async () => expect((await asked()).includes(k('a'))).toBe(true),
+      instead: async () =>
+        expect(await refusal(asked())).toMatchObject({
+          code: Code.INVALID_ARGUMENT,
+          details: expect.stringMatching(/: RangeRequest 1000$/),
+        }),
+    });
   });
 
   // An etcd before 3.6 does not look, sorts by nothing and ends: the proxy has to stand before it.

@@ -290,17 +290,12 @@ export class Program implements Disposable {
       case 3:
         return { ...on, target: 'VALUE', value: bytes(stored?.value ?? this.#key()) };
       default:
-        return { ...on, target: 'LEASE', lease: this.#leaseOperand(result, stored) };
+        return { ...on, target: 'LEASE', lease: this.#leaseOperand(stored) };
     }
   }
 
-  /**
-   * Own leases and their neighbours, none, and numbers that no lease can have. By order only what the proxy accepts: see
-   * "lease-order" in docs/errors.md.
-   */
-  #leaseOperand(result: 'EQUAL' | 'GREATER' | 'LESS' | 'NOT_EQUAL', stored: Stored | undefined) {
-    if (result === 'GREATER') return this.#chance.pick([0, -1, 2 ** 31, 2 ** 40]);
-    if (result === 'LESS') return this.#chance.pick([0, 1, -1, 2 ** 31, 2 ** 40]);
+  /** Own leases and their neighbours, none, and numbers that no lease can have. */
+  #leaseOperand(stored: Stored | undefined): number {
     const own = Number(stored?.lease ?? 0);
     return this.#chance.pick([own, own + 1, Math.max(0, own - 1), 0, -1, 2 ** 31, 2 ** 40]);
   }

@@ -40,7 +40,7 @@ function rawView(namespace: string, model: Model): string[][] {
   return [...model.stored.values()].map(({ key, value, lease }) => [
     namespace + key,
     value,
-    lease === '0' ? '0' : String(leases.sealed(Number(lease))),
+    lease === '0' ? '0' : String(leases.stored(Number(lease))),
   ]);
 }
 
@@ -89,7 +89,7 @@ describe('two tenants on one cluster', () => {
       const { leases } = await raw.call('etcdserverpb.Lease/LeaseLeases', {});
       const granted = tenants.flatMap(({ namespace, program }) => {
         const { leases } = keySpace(Buffer.from(namespace));
-        return [...program.model.leases.keys()].map((id) => String(leases.sealed(id)));
+        return [...program.model.leases.keys()].map((id) => String(leases.stored(id)));
       });
       expect(leases.map(({ ID }) => ID).sort()).toEqual(granted.sort());
 

@@ -33,7 +33,7 @@ describe.each<[string, WorldOptions]>([
 
   test('CVE-2023-32082: a lease does not tell which keys of others hang on it', async () => {
     const { leases } = keySpace(latin1(world.prefix));
-    const lease = String(leases.sealed(sharedLease));
+    const lease = String(leases.stored(sharedLease));
     // A client that bypasses the proxy has attached a foreign key to a lease of the intruder's own.
     const key = latin1(`${world.victim}${world.known.readNames[0]}-beside`);
     await world.direct.call('etcdserverpb.KV/Put', { key, value: latin1('x'), lease });

@@ -58,7 +58,7 @@ test('two namespaces whose hashes once collided share no lease', async () => {
 test('a lease with an ID of the namespace and only foreign keys is neither revoked nor renewed', async () => {
   const { proxy, client } = await sidecar('lucky/');
   const visible = '7';
-  const ID = String(keySpace(Buffer.from('lucky/')).leases.sealed(Number(visible)));
+  const ID = String(keySpace(Buffer.from('lucky/')).leases.stored(Number(visible)));
   await direct.call('etcdserverpb.Lease/LeaseGrant', { ID, TTL: 60 });
   await direct.call('etcdserverpb.KV/Put', { key: Buffer.from('unlucky/k'), lease: ID });
 

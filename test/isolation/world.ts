@@ -131,7 +131,7 @@ export class World implements AsyncDisposable {
   /** What the intruder may have: some keys at the edges of its namespace, one on a lease of a number that the victim has too. */
   async replant(): Promise<void> {
     const { leases } = keySpace(latin1(this.prefix));
-    const lease = String(leases.sealed(sharedLease));
+    const lease = String(leases.stored(sharedLease));
     const granted = { TTL: leaseSeconds, ID: lease };
     await this.direct.call('etcdserverpb.Lease/LeaseGrant', granted).catch(() => {});
     for (const name of ['\0', 'own', 'own-leased', this.victim, '\xff']) {
@@ -158,8 +158,9 @@ export class World implements AsyncDisposable {
   /** The visible numbers of all leases that the intruder has, in order. */
   async ownLeases(): Promise<bigint[]> {
     const { leases } = await this.direct.call('etcdserverpb.Lease/LeaseLeases', {});
-    const own = leases.map(({ ID }) => ID).filter((id) => this.#isOwnLease(id));
-    return own.map((id) => BigInt(id) & 0x7fff_ffffn).sort((a, b) => Number(a - b));
+    const seal = keySpace(latin1(this.prefix)).leases;
+    const own = leases.flatMap(({ ID }) => visibleId(seal, BigInt(ID)) ?? []);
+    return own.map(BigInt).sort((a, b) => Number(a - b));
   }
 
   /** Rejects when the attack touched or heard anything of others. */
@@ -360,7 +361,7 @@ async function plant({ options, etcd, direct, victimClient }: Parts): Promise<Pl
       rawReadNames,
       value,
       leases: [
-        ...visible.flatMap((id) => [BigInt(id), seal.sealed(id)]),
+        ...visible.flatMap((id) => [BigInt(id), seal.stored(id)]),
         ...[raw, rawDrawn].map(BigInt),
       ],
       lockKey: textOf(locked.key),
@@ -372,7 +373,7 @@ async function plant({ options, etcd, direct, victimClient }: Parts): Promise<Pl
       ...secrets.map(latin1),
       ...[etcd.address, etcd.peerUrl].map(latin1),
       ...hidden.flatMap((id) => [latin1(id), slowVarint(BigInt(id)) as Buffer]),
-      Buffer.from(slowVarint(seal.sealed(Number(hidden[0])))),
+      Buffer.from(slowVarint(seal.stored(Number(hidden[0])))),
     ].map((bytes) => Buffer.from(bytes)),
   };
 }

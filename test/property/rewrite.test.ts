@@ -78,7 +78,7 @@ describe('the rewriters agree with the oracle', () => {
 });
 
 describe('applying and then stripping', () => {
-  // Tables of responses for request messages, so that keys lose the prefix and lease IDs are decrypted. Without range ends, which
+  // Tables of responses for request messages, so that keys lose the prefix and lease IDs the check value. Without range ends, which
   // responses do not have, and without fields with a default.
   const names = ['PutRequest', 'TxnRequest', 'RequestOp'] as const;
   const mirrored: { [message: string]: MessageFields<ResponseRule> } = {
@@ -104,7 +104,7 @@ describe('applying and then stripping', () => {
     let stripped = 0;
     fc.assert(
       fc.property(space, fc.constantFrom(...names), chance, (to, name, random) => {
-        const seals = [{ sealed: BigInt }];
+        const seals = [{ stored: BigInt }];
         const generator = new RandomMessage(random, table, { wrong: 0, padded: 0 }, [], seals);
         const visible = generator.message(name);
         const stored = requestMessageRewriter(name).rewrite(visible, to);

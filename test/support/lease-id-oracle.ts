@@ -7,18 +7,14 @@ import type { LeaseSeal } from '../../src/rewrite/lease-seal.ts';
  * granted, so that etcd itself responds that there is no such lease.
  */
 export function namedId(leases: LeaseSeal, requested: bigint): bigint {
-  return leases.sealed(isVisibleId(requested) ? Number(requested) : 0);
+  return leases.stored(isVisibleId(requested) ? Number(requested) : 0);
 }
 
 /**
- * The stored operand of a comparison, for keys with a lease of the tenant and for keys without one. Null if the result depends on
- * the order of visible IDs, which stored ones do not have.
+ * The stored operand of a comparison. Strictly monotone for the visible IDs and 0, and saturating outside, so that EQUAL,
+ * NOT_EQUAL, LESS and GREATER keep their results for keys with a lease of the tenant and for keys without one.
  */
-export function comparedId(leases: LeaseSeal, operator: bigint, operand: bigint): bigint | null {
-  if (operand === 0n) return operand;
-  const isGreater = operator === 1n;
-  const isLess = operator === 2n;
-  if (!(isGreater || isLess)) return namedId(leases, operand);
-  if (operand < 0n || (isLess && operand === 1n)) return operand;
-  return isVisibleId(operand) ? null : 2n ** 63n - 1n;
+export function comparedId(leases: LeaseSeal, operand: bigint): bigint {
+  if (operand <= 0n) return operand;
+  return isVisibleId(operand) ? leases.stored(Number(operand)) : 2n ** 63n - 1n;
 }

@@ -8,7 +8,7 @@ import type { LeaseSeal } from '../../src/rewrite/lease-seal.ts';
 import type { Seeded } from './seeded.ts';
 import { slowVarint } from './slow-rewriter.ts';
 
-type Sealing = Pick<LeaseSeal, 'sealed'>;
+type Sealing = Pick<LeaseSeal, 'stored'>;
 type Rule = RequestRule | ResponseRule;
 export type Table = { readonly [message: string]: MessageFields<Rule> };
 
@@ -103,12 +103,6 @@ export class RandomMessage {
 
   #field(number: number, rule: Rule, depth: number): Uint8Array {
     if (this.#isWrong() && this.#random.chance(0.2)) return this.#unknown(number);
-    if (typeof rule === 'object' && 'operandOf' in rule) {
-      const operand = this.#varint(number, this.#random.pick(int64s));
-      if (this.#random.chance(0.2)) return operand;
-      const operator = BigInt(this.#random.below(4));
-      return Buffer.concat([this.#varint(rule.operandOf, operator), operand]);
-    }
     if (typeof rule === 'object' && !('enumMax' in rule)) {
       const child = 'one' in rule ? rule.one : 'each' in rule ? rule.each : rule.nested;
       return this.#bytes(number, this.message(child, depth + ('nested' in rule ? 1 : 0)));
@@ -133,7 +127,7 @@ export class RandomMessage {
   #lease(): bigint {
     if (this.#seals.length === 0 || this.#isWrong()) return this.#random.pick(int64s);
     const visible = this.#random.pick([1, 127, 128, 2 ** 31 - 1]);
-    return this.#random.chance(0.3) ? 0n : this.#random.pick(this.#seals).sealed(visible);
+    return this.#random.chance(0.3) ? 0n : this.#random.pick(this.#seals).stored(visible);
   }
 
   #unknownNumber(fields: object, oneof: readonly number[]): number {
@@ -186,7 +180,7 @@ export class RandomMessage {
 }
 
 function isNumber(rule: Rule): boolean {
-  if (typeof rule === 'object') return 'enumMax' in rule || 'operandOf' in rule;
+  if (typeof rule === 'object') return 'enumMax' in rule;
   return rule.startsWith('lease') || rule === 'listedLease';
 }
 

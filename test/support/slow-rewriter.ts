@@ -149,14 +149,6 @@ export class SlowRewriter {
     return isRequest && !this.#isIdentity && !this.#space.passesUnknownFields;
   }
 
-  /** The operator of a comparison; 0 if it is absent. */
-  #operator(fields: readonly SlowField[], number: number): bigint {
-    const found = fields.filter((field) => field.number === number);
-    if (found.some(({ wireType }) => wireType !== 0)) throw new Malformed('operator');
-    if (found.length > 1 && !this.#isIdentity) this.#duplicate();
-    return found[0] === undefined ? 0n : expectVarint(found[0]);
-  }
-
   #rules(name: string): MessageFields<Rule> {
     const rules = this.#table[name];
     if (rules === undefined) throw new Error(`no message ${name}`);
@@ -186,16 +178,6 @@ export class SlowRewriter {
       }
       if (rule === undefined) {
         out.push(encode(field, field.value));
-        continue;
-      }
-      if (typeof rule === 'object' && 'operandOf' in rule) {
-        const operand = expectVarint(field);
-        const operator = this.#operator(fields, rule.operandOf);
-        const mapped = comparedId(this.#space.leases, operator, operand);
-        if (mapped === null && !this.#isIdentity) this.#refusal ??= 'lease-order';
-        // A mapped ID is encoded again, even if the number is the same.
-        const isKept = mapped === null || mapped <= 1n;
-        out.push(Buffer.concat([field.tag, isKept ? field.head : slowVarint(mapped)]));
         continue;
       }
       if (typeof rule === 'object' && !('enumMax' in rule)) {
@@ -259,6 +241,7 @@ export class SlowRewriter {
         }
         case 'lease':
         case 'leaseName':
+        case 'leaseOperand':
         case 'listedLease': {
           const value = expectVarint(field);
           const mapped = this.#lease(rule, value);
@@ -320,12 +303,14 @@ export class SlowRewriter {
   }
 
   #keeps(rule: Rule, value: bigint): boolean {
-    return rule !== 'leaseName' && value === 0n;
+    if (rule === 'leaseName') return false;
+    return rule === 'leaseOperand' ? value <= 0n : value === 0n;
   }
 
   #lease(rule: Rule, value: bigint): bigint {
     const { leases } = this.#space;
     if (rule === 'leaseName') return namedId(leases, value);
+    if (rule === 'leaseOperand') return comparedId(leases, value);
     if (value === 0n) return 0n;
     if (this.#direction === 'apply') {
       return namedId(leases, value);

@@ -89,7 +89,7 @@ function withStoredId(
   leases: LeaseSeal,
   visible: number,
 ): OwnedBytes | FieldFault {
-  return replaceVarintField(request, idField, leases.sealed(visible));
+  return replaceVarintField(request, idField, leases.stored(visible));
 }
 
 export interface DrawOptions {

@@ -1,6 +1,6 @@
 /**
- * Reads the keys of a lease, to find out whether it can belong to the tenant. A stored ID that decrypts to a visible one belongs
- * to another namespace with probability 2^-32. If all keys of such a lease lie outside the tenant's namespace, it is not the
+ * Reads the keys of a lease, to find out whether it can belong to the tenant. A lease of another namespace has a check
+ * value that is right here with probability 2^-32. If all keys of such a lease lie outside the tenant's namespace, it is not the
  * tenant's. A lease without keys passes: no key is lost with it.
  */
 import {
@@ -47,7 +47,7 @@ export class LeaseCheck implements Responses<'store'>, CallHandle {
 
   start(next: Etcd<'store'>): void {
     const { leases } = tenantOf(this.#call).keySpace;
-    const request = new Writer().varint(1, leases.sealed(this.#visible)).bool(2, true).finish();
+    const request = new Writer().varint(1, leases.stored(this.#visible)).bool(2, true).finish();
     const handle = next.unary(this.#call.derive(timeToLive), builtMessage(request), this);
     if (!this.#isDone) this.#handle = handle;
   }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type Kind, type Setting, schema, settingNames } from '../../../src/config/schema.ts';
+import { schema, settingNames } from '../../../src/config/schema.ts';
+import type { Kind, Setting } from '../../../src/config/setting.ts';
 import { formatDuration, InvalidValue, readValue } from '../../../src/config/values.ts';
 
 const unbounded = (kind: Kind): Setting => ({

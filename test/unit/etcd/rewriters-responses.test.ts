@@ -8,8 +8,8 @@ import { slowMessage as message, type Value } from '../../support/slow-rewriter.
 
 const space = keySpace(Buffer.from('t1/'));
 const identity = keySpace(Buffer.from(''));
-const own = (visible: number): bigint => space.leases.sealed(visible);
-const foreign = keySpace(Buffer.from('t2/')).leases.sealed(5);
+const own = (visible: number): bigint => space.leases.stored(visible);
+const foreign = keySpace(Buffer.from('t2/')).leases.stored(5);
 
 type Fields = readonly (readonly [number, Value | string])[];
 

@@ -125,7 +125,7 @@ describe('requests of a tenant reach etcd within its namespace', () => {
   test('a list of leases shows those of the tenant, by their visible IDs', () => {
     const setup = new Setup();
     const { heard } = setup.unary('etcdserverpb.Lease/LeaseLeases', {});
-    const own = setup.tenant.keySpace.leases.sealed(5);
+    const own = setup.tenant.keySpace.leases.stored(5);
     const leases = [{ ID: String(own) }, { ID: '123' }];
     setup.etcd.last.respond(encodeResponse('etcdserverpb.Lease/LeaseLeases', { header, leases }));
     expect(answerOf('etcdserverpb.Lease/LeaseLeases', heard).leases).toEqual([{ ID: '5' }]);

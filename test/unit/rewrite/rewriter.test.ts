@@ -69,7 +69,7 @@ describe('a name', () => {
       message([1, message([2, 'k'])]),
       space,
     );
-    const never = space.leases.sealed(0);
+    const never = space.leases.stored(0);
     const leader = message([2, 't1/k'], [1, 't1/'], [4, never]);
     expect(rewritten).toEqual(message([1, leader]));
   });

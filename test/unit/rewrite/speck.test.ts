@@ -12,12 +12,6 @@ test('encrypts the published test vector', () => {
   expect({ high: speck.high, low: speck.low }).toEqual(encrypted);
 });
 
-test('decrypts the published test vector', () => {
-  const speck = new Speck(key);
-  speck.decrypt(encrypted.high, encrypted.low);
-  expect({ high: speck.high, low: speck.low }).toEqual(plain);
-});
-
 test('rejects a key of another length', () => {
   expect(() => new Speck(key.subarray(1))).toThrow('a key has 16 bytes, not 15');
 });

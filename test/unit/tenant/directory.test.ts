@@ -38,7 +38,7 @@ describe('a directory', () => {
     expect(built.byName('c')).toBeNull();
     const a = built.byName('a');
     expect(Buffer.from(a?.keySpace.prefix ?? []).toString()).toBe('game-a/');
-    expect(a?.keySpace.leases.sealed(1)).toBe(keySpace(Buffer.from('game-a/')).leases.sealed(1));
+    expect(a?.keySpace.leases.stored(1)).toBe(keySpace(Buffer.from('game-a/')).leases.stored(1));
   });
 
   test('adjacent namespaces that do not overlap are accepted', () => {

@@ -8,7 +8,7 @@ const name = 'etcdserverpb.Lease/LeaseGrant';
 const max = 2 ** 31 - 1;
 
 const stored = (setup: Setup, visible: number) =>
-  String(setup.tenant.keySpace.leases.sealed(visible));
+  String(setup.tenant.keySpace.leases.stored(visible));
 const taken = (call: EtcdCall<'store'>) =>
   call.fail(Code.FAILED_PRECONDITION, 'etcdserver: lease already exists');
 

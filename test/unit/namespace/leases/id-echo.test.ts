@@ -8,7 +8,7 @@ describe('looking a lease up', () => {
     'one with the ID %s does not exist, and the response has that ID',
     (id) => {
       const setup = new Setup();
-      const never = String(setup.tenant.keySpace.leases.sealed(0));
+      const never = String(setup.tenant.keySpace.leases.stored(0));
       const { heard } = setup.unary(name, { ID: id, keys: true });
       expect(setup.stored(name)).toEqual({ ID: never, keys: true });
       setup.etcd.last.respond(encodeResponse(name, { header, ID: never, TTL: -1 }));
@@ -18,7 +18,7 @@ describe('looking a lease up', () => {
 
   test('one of the tenant shows its keys by their visible names, and no others', () => {
     const setup = new Setup();
-    const stored = String(setup.tenant.keySpace.leases.sealed(9));
+    const stored = String(setup.tenant.keySpace.leases.stored(9));
     const { heard } = setup.unary(name, { ID: 9, keys: true });
     expect(setup.stored(name).ID).toBe(stored);
     const keys = [bytes('t1/a'), bytes('t2/b')];

@@ -22,7 +22,7 @@ function open(setup = new Setup()) {
         const { ID, TTL } = decodeResponse(name, bytes);
         return `${ID}: ${TTL}`;
       }),
-    id: (visible: number) => String(setup.tenant.keySpace.leases.sealed(visible)),
+    id: (visible: number) => String(setup.tenant.keySpace.leases.stored(visible)),
   };
 }
 

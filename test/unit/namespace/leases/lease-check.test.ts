@@ -24,7 +24,7 @@ function respond(setup: Setup, keys: readonly string[]): void {
 }
 
 const stored = (setup: Setup, visible: number) =>
-  String(setup.tenant.keySpace.leases.sealed(visible));
+  String(setup.tenant.keySpace.leases.stored(visible));
 const names = (setup: Setup) => setup.etcd.calls.map(({ call }) => call.method.rpc);
 
 describe('revoking a lease that the process does not know', () => {

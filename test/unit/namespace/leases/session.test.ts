@@ -12,7 +12,7 @@ const proclaim = 'v3electionpb.Election/Proclaim';
 const resign = 'v3electionpb.Election/Resign';
 
 const stored = (setup: Setup, visible: number) =>
-  String(setup.tenant.keySpace.leases.sealed(visible));
+  String(setup.tenant.keySpace.leases.stored(visible));
 
 function granted(setup: Setup, visible: number): void {
   const ID = stored(setup, visible);
@@ -90,7 +90,7 @@ describe('a lock without a lease', () => {
   });
 
   test('goes no further with a lease that is not its own', () => {
-    for (const ID of ['0', '123', String(keySpace(Buffer.from('other/')).leases.sealed(7))]) {
+    for (const ID of ['0', '123', String(keySpace(Buffer.from('other/')).leases.stored(7))]) {
       const setup = new Setup();
       const { heard } = setup.unary(lock, { name: bytes('l') });
       setup.etcd.last.respond(encodeResponse(grantName, { header, ID }));
