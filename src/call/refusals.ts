@@ -1,6 +1,8 @@
 /**
- * The statuses that the proxy originates. Codes and texts are etcd's own wherever etcd has one, because clients compare
- * whole texts (etcd api/v3rpc/rpctypes/error.go). The reason goes into a trailer.
+ * The statuses that the proxy originates. Codes and texts are etcd's own wherever etcd would say the same, because clients compare
+ * whole texts (etcd api/v3rpc/rpctypes/error.go). For what a client of etcd sees as an error of its connection, the text is not in
+ * etcd's table: clientv3 turns texts of the table into errors of its own, from which `status.Code` reads Unknown, and programs that
+ * retry on Unavailable would not. The reason goes into a trailer.
  */
 import { Code, type Status, status } from '../grpc/status.ts';
 
@@ -126,17 +128,17 @@ export const refusals = {
   },
   'upstream-unauthenticated': {
     code: Code.UNAVAILABLE,
-    text: 'etcdserver: unhealthy cluster',
+    text: 'etcd-bulkhead: etcd rejects the credentials of the proxy',
     when: 'etcd rejects the credentials of the proxy.',
   },
   'breaker-open': {
     code: Code.UNAVAILABLE,
-    text: 'etcdserver: unhealthy cluster',
+    text: 'etcd-bulkhead: the circuit breaker is open',
     when: 'The breaker is open: too many calls of this tenant and breaker class failed. The trailer `grpc-retry-pushback-ms` contains the remaining time.',
   },
   'upstream-lost': {
     code: Code.UNAVAILABLE,
-    text: 'etcdserver: unhealthy cluster',
+    text: 'etcd-bulkhead: no connection to etcd, or it was lost',
     when: 'No endpoint could be reached in time, or the connection was lost during the call.',
   },
   'upstream-timeout': {
@@ -181,8 +183,8 @@ export const refusals = {
   },
   'stream-violation': {
     code: Code.UNAVAILABLE,
-    text: 'etcdserver: unhealthy cluster',
-    when: 'As `namespace-violation`, on a stream. The text makes client libraries resume.',
+    text: 'etcd-bulkhead: the stream was interrupted',
+    when: 'As `namespace-violation`, on a stream. The code makes client libraries resume.',
   },
   'proxy-fault': {
     code: Code.INTERNAL,

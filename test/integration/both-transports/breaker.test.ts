@@ -76,7 +76,7 @@ describe('when etcd is gone', () => {
     expect(calls).toBeGreaterThanOrEqual(minCalls);
     expect(last).toMatchObject({
       code: Code.UNAVAILABLE,
-      details: 'etcdserver: unhealthy cluster',
+      details: 'etcd-bulkhead: the circuit breaker is open',
     });
     const pushbackMs = Number(last.trailers.get('grpc-retry-pushback-ms')[0]);
     expect(pushbackMs).toBeGreaterThan(0);
@@ -124,7 +124,9 @@ describe('when etcd is gone', () => {
         // Not connected again yet. What it never is: stopped by the breaker.
         const { trailers } = await stream.ended();
         expect(trailers.get(reasonTrailer)).not.toContain('breaker-open');
-        expect((error as Error).message).toContain('etcdserver: unhealthy cluster');
+        expect((error as Error).message).toContain(
+          'etcd-bulkhead: no connection to etcd, or it was lost',
+        );
         return false;
       }
     });

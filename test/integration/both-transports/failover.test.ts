@@ -221,7 +221,7 @@ describe('no member at all', () => {
     const startedAt = performance.now();
     expect(await refusal(put())).toMatchObject({
       code: Code.UNAVAILABLE,
-      details: 'etcdserver: unhealthy cluster',
+      details: 'etcd-bulkhead: no connection to etcd, or it was lost',
     });
     const tookMs = performance.now() - startedAt;
     expect(tookMs).toBeGreaterThan(holdMs - 100);

@@ -93,7 +93,7 @@ describe('towards etcd', () => {
     using client = grpcClient(proxy.address('game'));
     expect(await refusal(client.call('etcdserverpb.KV/Put', { key }))).toMatchObject({
       code: Code.UNAVAILABLE,
-      details: 'etcdserver: unhealthy cluster',
+      details: 'etcd-bulkhead: no connection to etcd, or it was lost',
     });
     await until('a reason', async () => (await upstreamz(proxy.adminAddress)).lastError !== '');
     expect((await upstreamz(proxy.adminAddress)).lastError).toMatch(reason);

@@ -51,7 +51,9 @@ async function startWith(count: number): Promise<Started> {
     { metadata: { token } },
   );
   // There is no etcd; but there is a tenant.
-  expect(await refusal(call)).toMatchObject({ details: 'etcdserver: unhealthy cluster' });
+  expect(await refusal(call)).toMatchObject({
+    details: 'etcd-bulkhead: no connection to etcd, or it was lost',
+  });
   const [, kilobytes] = /VmRSS:\s*(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
   return { startMs, residentMb: Number(kilobytes) / 1024 };
 }

@@ -119,7 +119,7 @@ describe('an etcd with authentication on', () => {
     using client = grpcClient(proxy.addresses[0] ?? '');
     expect(await refusal(client.call('etcdserverpb.KV/Range', { key }))).toMatchObject({
       code: Code.UNAVAILABLE,
-      details: 'etcdserver: unhealthy cluster',
+      details: 'etcd-bulkhead: no connection to etcd, or it was lost',
     });
     writeFileSync(passwordFile, 's3cret\n');
     await proxy.reload(config({ hold: '300ms' }));

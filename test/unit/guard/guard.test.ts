@@ -256,7 +256,7 @@ describe('a retry', () => {
       below.last.end(gone('lost'));
       expect(first.above.status).toMatchObject({
         code: Code.UNAVAILABLE,
-        text: 'etcdserver: unhealthy cluster',
+        text: 'etcd-bulkhead: no connection to etcd, or it was lost',
       });
       const second = unary(name);
       below.last.end(noLeader);
@@ -414,7 +414,7 @@ describe('an open breaker', () => {
     expect(below.calls).toHaveLength(sent);
     expect(above.status).toMatchObject({
       code: Code.UNAVAILABLE,
-      text: 'etcdserver: unhealthy cluster',
+      text: 'etcd-bulkhead: the circuit breaker is open',
     });
     expect(reasonOf(above)).toBe('breaker-open');
     const pushback = metadataValue(above.status?.trailers ?? [], 'grpc-retry-pushback-ms');

@@ -160,7 +160,10 @@ describe('a client that waits too long', () => {
     setup.clock.advance(holdMs - 500);
     expect(client.status).toBeNull();
     setup.clock.advance(1_000);
-    expect([client.code, client.text]).toEqual([Code.UNAVAILABLE, 'etcdserver: unhealthy cluster']);
+    expect([client.code, client.text]).toEqual([
+      Code.UNAVAILABLE,
+      'etcd-bulkhead: no connection to etcd, or it was lost',
+    ]);
     setup.setAvailable(true);
     expect(setup.etcd.calls).toEqual([]);
   });
@@ -182,7 +185,10 @@ describe('an end with OK', () => {
     const client = setup.client();
     client.renew(a);
     setup.clock.advance(requestTimeoutMs + 500);
-    expect([client.code, client.text]).toEqual([Code.UNAVAILABLE, 'etcdserver: unhealthy cluster']);
+    expect([client.code, client.text]).toEqual([
+      Code.UNAVAILABLE,
+      'etcd-bulkhead: no connection to etcd, or it was lost',
+    ]);
   });
 });
 

@@ -166,7 +166,7 @@ describe('a response from outside of the namespace', () => {
     expect(heard.messages).toEqual([]);
     expect(heard.status).toMatchObject({
       code: Code.UNAVAILABLE,
-      text: 'etcdserver: unhealthy cluster',
+      text: 'etcd-bulkhead: the stream was interrupted',
     });
     expect(below.isCancelled).toBe(true);
     expect(setup.violations).toHaveLength(1);

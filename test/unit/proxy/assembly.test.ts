@@ -79,7 +79,7 @@ test('the breakers of a tenant that a reload removes end, and the tenant returns
   const [earlier, call] = client.channels.flatMap(({ clientCalls }) => clientCalls);
   call?.end(status(Code.UNAVAILABLE, 'connection lost', 'lost'));
   expect(failing.status?.code).toBe(Code.UNAVAILABLE);
-  expect(put().status?.text).toBe('etcdserver: unhealthy cluster');
+  expect(put().status?.text).toBe('etcd-bulkhead: the circuit breaker is open');
   expect(await lines()).toEqual([
     'etcd_bulkhead_breaker_state{tenant="a",breaker="write"} 2',
     'etcd_bulkhead_live_breakers 1',

@@ -98,7 +98,7 @@ describe('the login of the proxy', () => {
     again?.end(refused);
     expect(ended((calls[0] as (typeof calls)[0]).above)).toEqual({
       origin: 'proxy',
-      text: 'etcdserver: unhealthy cluster',
+      text: 'etcd-bulkhead: etcd rejects the credentials of the proxy',
     });
   });
 
