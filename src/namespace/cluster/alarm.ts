@@ -14,6 +14,7 @@ import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { ToUnary } from '../handler.ts';
 import { MappedResponses } from '../mapped-responses.ts';
 import { asStored, asStoredSink, rejected } from '../unary.ts';
+import { proxyHeader } from './proxy-header.ts';
 
 export const alarm: ToUnary =
   (next, { self }) =>
@@ -33,7 +34,7 @@ function visibleAlarms(message: Uint8Array, memberId: bigint): OwnedBytes {
   const kinds = new Set<bigint>();
   const reader = new Reader(message);
   while (reader.next()) {
-    if (reader.field === 1) visible.raw(reader.raw());
+    if (reader.field === 1) visible.message(1, proxyHeader(reader.bytes(), memberId));
     if (reader.field === 2) kinds.add(kindOf(reader.message()));
   }
   for (const kind of kinds) {

@@ -10,13 +10,14 @@ import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { ToUnary } from '../handler.ts';
 import { MappedResponses } from '../mapped-responses.ts';
 import { asStored } from '../unary.ts';
+import { proxyHeader } from './proxy-header.ts';
 import type { ProxyMember } from './proxy-member.ts';
 
 export const memberList: ToUnary =
   (next, { self }) =>
   (call, request, responses) => {
     const member = encodedMember(self, call);
-    const visible = (message: Uint8Array) => onlyMember(message, member);
+    const visible = (message: Uint8Array) => onlyMember(message, member, self.memberId);
     return next.unary(call, asStored(request), new MappedResponses(responses, visible));
   };
 
@@ -26,9 +27,11 @@ function encodedMember(self: ProxyMember, call: Call): Uint8Array {
   return writer.finish();
 }
 
-function onlyMember(message: Uint8Array, member: Uint8Array): OwnedBytes {
+function onlyMember(message: Uint8Array, member: Uint8Array, memberId: bigint): OwnedBytes {
   const visible = new Writer();
   const reader = new Reader(message);
-  while (reader.next()) if (reader.field === 1) visible.raw(reader.raw());
+  while (reader.next()) {
+    if (reader.field === 1) visible.message(1, proxyHeader(reader.bytes(), memberId));
+  }
   return visible.message(2, member).finish();
 }

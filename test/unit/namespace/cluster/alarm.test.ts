@@ -15,7 +15,7 @@ test('active alarms are shown without their members', () => {
   ];
   setup.etcd.last.respond(encodeResponse(name, { header, alarms }));
   expect(answerOf(name, heard)).toMatchObject({
-    header,
+    header: { ...header, member_id: '42' },
     alarms: [
       { memberID: '42', alarm: 'NOSPACE' },
       { memberID: '42', alarm: 'CORRUPT' },

@@ -6,7 +6,7 @@ const name = 'etcdserverpb.Cluster/MemberList';
 // Cluster responses have no revision.
 const header = { cluster_id: '18446744073709551615', member_id: '8', raft_term: '3' };
 
-test("the proxy is the only member, under the cluster's own header", () => {
+test("the proxy is the only member, under the cluster's header", () => {
   const setup = new Setup();
   const { heard } = setup.unary(name, { linearizable: true });
   expect(setup.stored(name)).toEqual({ linearizable: true });
@@ -17,7 +17,7 @@ test("the proxy is the only member, under the cluster's own header", () => {
   }));
   setup.etcd.last.respond(encodeResponse(name, { header, members }));
   const answer = answerOf(name, heard);
-  expect(answer.header).toEqual({ ...header, revision: '0' });
+  expect(answer.header).toEqual({ ...header, member_id: '42', revision: '0' });
   expect(answer.members).toEqual([
     {
       ID: '42',

@@ -16,18 +16,18 @@ const full = {
   isLearner: true,
 };
 
-test('version, header and health are shown, sizes and positions are not', () => {
+test('version, header and health are shown, positions are not, and the size is that of an empty store', () => {
   const setup = new Setup();
   const { heard } = setup.unary(name, {});
   setup.etcd.last.respond(encodeResponse(name, full));
   expect(answerOf(name, heard)).toMatchObject({
-    header,
+    header: { ...header, member_id: '42' },
     version: '3.6.1',
     raftTerm: '3',
     errors: ['etcdserver: no leader'],
     isLearner: true,
-    dbSize: '0',
-    dbSizeInUse: '0',
+    dbSize: '20480',
+    dbSizeInUse: '20480',
     raftIndex: '0',
     raftAppliedIndex: '0',
   });
@@ -48,5 +48,6 @@ test('a field that is not known here is not shown', () => {
   const { heard } = setup.unary(name, {});
   const future = Buffer.from('a00601', 'hex'); // field 100
   setup.etcd.last.respond(Buffer.concat([encodeResponse(name, { version: '4' }), future]));
-  expect(heard.messages).toEqual([encodeResponse(name, { version: '4' })]);
+  const sizes = { dbSize: '20480', dbSizeInUse: '20480' };
+  expect(heard.messages).toEqual([encodeResponse(name, { version: '4', ...sizes })]);
 });
