@@ -85,6 +85,22 @@ export function compactSuite(kind: TargetKind): void {
     });
   });
 
+  test('a watch from the compacted revision has no previous value there, and has those of later events', async () => {
+    const k = world.keys();
+    const [, , last = 0] = await world.fill(k, 'a', 'a', 'a');
+    await compact(last);
+    using stream = world.client.stream('etcdserverpb.Watch/Watch');
+    stream.send({ create_request: { key: k('a'), start_revision: last, prev_kv: true } });
+    expect(await stream.next()).toMatchObject({ created: true, canceled: false });
+    await world.put(k('a'));
+    const events = [];
+    while (events.length < 2) events.push(...(await stream.next()).events);
+    expect(events.map(({ prev_kv }) => prev_kv?.mod_revision ?? null)).toEqual([
+      null,
+      String(last),
+    ]);
+  });
+
   test('a physical compaction', async () => {
     const k = world.keys();
     const [first = 0, last = 0] = await world.fill(k, 'a', 'a');

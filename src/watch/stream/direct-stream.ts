@@ -9,6 +9,7 @@ import { CallLayer } from '../../call/forwarding.ts';
 import { type RefusalName, refusal } from '../../call/refusals.ts';
 import { Reader } from '../../protobuf/reader.ts';
 import { varintField } from '../../protobuf/varint-field.ts';
+import { asOwned } from '../../runtime/owned-bytes.ts';
 import type { CompactionFloor } from '../../tenant/compaction-floor.ts';
 import {
   type CreateRequest,
@@ -21,6 +22,7 @@ import {
   withWatchId,
   writeResponse,
 } from './messages.ts';
+import { withoutPreviousBelow } from './previous-values.ts';
 import { ResponseQueue } from './response-queue.ts';
 import { type WatchId, WatchIds } from './watch-ids.ts';
 import type { WatchLimits } from './watch-limits.ts';
@@ -42,6 +44,8 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
   /** The newest header on this stream. A copy, because it is kept for long. */
   readonly #header = new Uint8Array(headerBytesMax);
   #headerBytes = 0;
+  /** A watch that asked for previous values started at the compacted revision. */
+  #startsAtFloor = false;
 
   constructor(above: Responses<'tenant'>, floor: CompactionFloor, limits: WatchLimits) {
     super(above);
@@ -83,8 +87,13 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
       else if (reader.field === 4) isCanceled = reader.bool();
     }
     if (isCreated) this.#onCreated(message, isCanceled);
-    this.above.deliver(message);
+    this.above.deliver(this.#startsAtFloor ? this.#visible(message) : message);
     if (isCreated) this.#flush();
+  }
+
+  #visible(message: OwnedMessage<'tenant'>): OwnedMessage<'tenant'> {
+    const visible = withoutPreviousBelow(message, this.#floor.revision);
+    return visible === message ? message : builtMessage(asOwned(visible));
   }
 
   #create(message: Message<'tenant'>, reader: Reader): void {
@@ -112,6 +121,8 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
         break;
       }
       case 'watching': {
+        this.#startsAtFloor ||=
+          create.prevKv && create.startRevision > 0 && create.startRevision <= this.#floor.revision;
         const taken = this.#ids.take(create.watchId, false);
         // proto3 cannot carry the ID 0. It is the first ID that etcd allocates, and no other create lets etcd allocate one.
         const hasId = create.watchId !== 0n || taken.id === 0n;

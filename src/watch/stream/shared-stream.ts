@@ -35,6 +35,7 @@ import {
   writeResponse,
 } from './messages.ts';
 import { PendingCreates } from './pending-creates.ts';
+import { withoutPreviousBelow } from './previous-values.ts';
 import { type WatchId, WatchIds } from './watch-ids.ts';
 import type { WatchLimits } from './watch-limits.ts';
 
@@ -133,8 +134,9 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     this.#flush();
   }
 
-  deliverChunk(watcher: Watcher, chunk: Chunk): void {
+  deliverChunk(watcher: Watcher, delivered: Chunk): void {
     watcher.isActive = true;
+    const chunk = this.#visible(watcher, delivered);
     if (watcher.spec.hasFragments && mustFragment(chunk)) {
       const pieces = fragmentsOf(chunk);
       for (const [i, piece] of pieces.entries()) {
@@ -146,6 +148,13 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
       const head = headOf(chunk.header, watcher.idField, false);
       this.#above.deliverShared(head, chunk.events as Message<'tenant'>);
     }
+  }
+
+  /** Only a watcher that starts at the tenant's compacted revision can receive events of it. */
+  #visible({ spec }: Watcher, chunk: Chunk): Chunk {
+    const { revision } = this.#tenant.state.floor;
+    if (!spec.prevKv || spec.startRevision === 0 || spec.startRevision > revision) return chunk;
+    return { ...chunk, events: withoutPreviousBelow(chunk.events, revision) };
   }
 
   deliverPosition(watcher: Watcher, header: Uint8Array): void {
