@@ -15,6 +15,11 @@ export class CompactionFloor {
     this.header = Uint8Array.from(header);
   }
 
+  /** Whether `revision` is the oldest one that can be read. */
+  isAt(revision: number): boolean {
+    return revision > 0 && revision === this.revision;
+  }
+
   /** As in etcd, the floor itself stays readable, and a revision of 0 or less means the current one. */
   isAbove(revision: number): boolean {
     return revision > 0 && revision < this.revision;

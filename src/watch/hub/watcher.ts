@@ -97,6 +97,8 @@ export interface WatcherSpec {
   range: KeyRange;
   /** 0: from the next revision on. */
   readonly startRevision: number;
+  /** It was the tenant's compacted revision when the create arrived. */
+  readonly startsAtFloor: boolean;
   /** The range cannot contain a key: etcd rejects the create. */
   readonly isEmpty: boolean;
   readonly prevKv: boolean;

@@ -29,6 +29,8 @@ import type { WatchLimits } from './watch-limits.ts';
 
 /** The four numbers of a ResponseHeader take at most 11 bytes each. A longer header is not kept. */
 const headerBytesMax = 64;
+/** In WatchResponse. */
+const watchIdField = 2;
 
 type CreateDecision = 'over limit' | 'duplicate' | 'rejected by etcd' | 'compacted' | 'watching';
 
@@ -44,8 +46,8 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
   /** The newest header on this stream. A copy, because it is kept for long. */
   readonly #header = new Uint8Array(headerBytesMax);
   #headerBytes = 0;
-  /** A watch that asked for previous values started at the compacted revision. */
-  #startsAtFloor = false;
+  /** Watches with previous values that started at the revision that was compacted then, with that revision. */
+  readonly #startsAtFloor = new Map<bigint, number>();
 
   constructor(above: Responses<'tenant'>, floor: CompactionFloor, limits: WatchLimits) {
     super(above);
@@ -87,12 +89,14 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
       else if (reader.field === 4) isCanceled = reader.bool();
     }
     if (isCreated) this.#onCreated(message, isCanceled);
-    this.above.deliver(this.#startsAtFloor ? this.#visible(message) : message);
+    this.above.deliver(this.#startsAtFloor.size > 0 ? this.#visible(message) : message);
     if (isCreated) this.#flush();
   }
 
   #visible(message: OwnedMessage<'tenant'>): OwnedMessage<'tenant'> {
-    const visible = withoutPreviousBelow(message, this.#floor.revision);
+    const id = varintField(message, watchIdField);
+    const floor = typeof id === 'bigint' ? (this.#startsAtFloor.get(id) ?? 0) : 0;
+    const visible = withoutPreviousBelow(message, floor);
     return visible === message ? message : builtMessage(asOwned(visible));
   }
 
@@ -121,9 +125,10 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
         break;
       }
       case 'watching': {
-        this.#startsAtFloor ||=
-          create.prevKv && create.startRevision > 0 && create.startRevision <= this.#floor.revision;
         const taken = this.#ids.take(create.watchId, false);
+        if (create.prevKv && this.#floor.isAt(create.startRevision)) {
+          this.#startsAtFloor.set(taken.id, create.startRevision);
+        }
         // proto3 cannot carry the ID 0. It is the first ID that etcd allocates, and no other create lets etcd allocate one.
         const hasId = create.watchId !== 0n || taken.id === 0n;
         this.#sendCreate(hasId ? message : withWatchId(message, reader, taken.id), taken);
@@ -158,6 +163,7 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
     }
     const holder = this.#ids.holder(id);
     this.#ids.release(id);
+    this.#startsAtFloor.delete(id);
     if (holder?.isLocal) this.#respond({ kind: 'canceled', id });
     else this.requests.send(message);
   }
@@ -184,7 +190,7 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
       first = this.#queue.shift();
     }
     if (first === null) return;
-    const id = varintField(created, 2);
+    const id = varintField(created, watchIdField);
     const isHeld = !isRejected && typeof id === 'bigint';
     this.#ids.settle(first.watchId, isHeld ? id : null);
   }

@@ -13,6 +13,7 @@ import { varintField } from '../../protobuf/varint-field.ts';
 import { Writer } from '../../protobuf/writer.ts';
 import type { CancelTimer } from '../../runtime/clock.ts';
 import { asOwned } from '../../runtime/owned-bytes.ts';
+import type { CompactionFloor } from '../../tenant/compaction-floor.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
 import type { Chunk } from '../hub/batch.ts';
 import { ProgressRequests } from '../hub/progress-requests.ts';
@@ -150,11 +151,9 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
     }
   }
 
-  /** Only a watcher that starts at the tenant's compacted revision can receive events of it. */
   #visible({ spec }: Watcher, chunk: Chunk): Chunk {
-    const { revision } = this.#tenant.state.floor;
-    if (!spec.prevKv || spec.startRevision === 0 || spec.startRevision > revision) return chunk;
-    return { ...chunk, events: withoutPreviousBelow(chunk.events, revision) };
+    if (!(spec.prevKv && spec.startsAtFloor)) return chunk;
+    return { ...chunk, events: withoutPreviousBelow(chunk.events, spec.startRevision) };
   }
 
   deliverPosition(watcher: Watcher, header: Uint8Array): void {
@@ -229,7 +228,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   #join(create: CreateRequest, watchId: WatchId | null): void {
     const id = watchId?.id ?? 0n;
     const watcher = new Watcher(
-      specOf(create),
+      specOf(create, this.#tenant.state.floor),
       this,
       idFieldOf(id),
       this.#hub.context.clock.nowMs(),
@@ -349,13 +348,14 @@ function idFieldOf(id: bigint): Uint8Array {
 /** The placeholder for the ID of a create that etcd is certain to reject. */
 const rejectedId: WatchId = { id: -1n, isLocal: false, drawnAt: null };
 
-function specOf(create: CreateRequest): Watcher['spec'] {
+function specOf(create: CreateRequest, floor: CompactionFloor): Watcher['spec'] {
   const { range, startRevision, isEmpty, prevKv, filter, hasFragments, hasProgressNotify } = create;
   // The range is a view of the request, and a watcher lives long.
   const { key, end } = range;
   return {
     range: { key: Uint8Array.from(key), end: Uint8Array.from(end) },
     startRevision,
+    startsAtFloor: floor.isAt(startRevision),
     isEmpty,
     prevKv,
     filter,

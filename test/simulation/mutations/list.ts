@@ -253,7 +253,7 @@ const protocol: readonly Mutation[] = [
   mutation(
     'the floor is not checked',
     stream,
-    'this.#floor.isAbove(create.startRevision)',
+    'this.#tenant.state.floor.isAbove(create.startRevision)',
     'false',
   ),
   mutation('a watch ID may be used twice', stream, 'else if (isUsed) this', 'else if (false) this'),
