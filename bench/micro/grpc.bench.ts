@@ -12,9 +12,9 @@ import {
   type ResponseSink,
 } from '../../src/grpc/call.ts';
 import {
-  AssemblyBudget,
   isOneMessage,
   MessageReader,
+  type MessageSink,
   messagePrefix,
   prefixBytes,
 } from '../../src/grpc/message-framing.ts';
@@ -28,6 +28,7 @@ import type { ServerConnection } from '../../src/http2/server-connection.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { releaseMemory } from '../../src/runtime/large-memory.ts';
 import { asOwned } from '../../src/runtime/owned-bytes.ts';
+import { memoryOf } from '../../test/support/message-memory.ts';
 import { heading, measure } from './measure.ts';
 import { frame, RepeatingClient, servedConnection } from './served-connection.ts';
 
@@ -71,12 +72,14 @@ function framed(bytes: number): Buffer {
   return Buffer.concat([messagePrefix(bytes), Buffer.alloc(bytes, 7)]);
 }
 
+const memory = memoryOf();
 const handler = new ImmediateHandler();
 function connected(): ServerConnection {
   const context: ServedCallContext<ServedMethod> = {
     handler,
     messageBytesMax,
-    assembly: new AssemblyBudget(messageBytesMax),
+    memory,
+    requests: memory.requestAccount(),
     clock: systemClock,
     peer: { listener: 'bench', remote: '', certificate: null },
     responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
@@ -127,10 +130,15 @@ measure('no message was cut before', request.length, neverCut);
 measure('the first message was cut in two', request.length, onceCut);
 
 heading('messages: 256 B');
-const budget = new AssemblyBudget(messageBytesMax);
-const reader = new MessageReader(messageBytesMax, budget);
 let messageBytes = 0;
-const sink = {
+const sink: MessageSink = {
+  keepsMessages: false,
+  isMessageUnused: false,
+  wantsMessages: true,
+  receiveWindow: 16_384,
+  withholdWindow() {},
+  grantWindow() {},
+  onMemoryRefused() {},
   onMessage(bytes: Buffer): boolean {
     messageBytes += bytes.length;
     return true;
@@ -139,37 +147,44 @@ const sink = {
     throw new Error(text);
   },
 };
+const reader = new MessageReader(messageBytesMax, memory.requestAccount(), sink);
 measure('one frame, recognized', request.length, () => {
   if (!isOneMessage(request, 0, request.length, messageBytesMax))
     throw new Error('not one message');
   sink.onMessage(request.subarray(prefixBytes));
 });
 measure('one frame, assembled', request.length, () => {
-  reader.feed(request, 0, request.length, sink);
+  reader.feed(request, 0, request.length);
 });
 measure('cut in two, assembled', request.length, () => {
-  reader.feed(request, 0, 100, sink);
-  reader.feed(request, 100, request.length, sink);
+  reader.feed(request, 0, 100);
+  reader.feed(request, 100, request.length);
 });
 if (messageBytes % 256 !== 0) throw new Error('a message was truncated');
 
 heading('messages: 1 MB in frames of 16 KiB');
 const large = framed(1_000_000);
-const releasing = {
+const releasing: MessageSink = {
+  ...sink,
   onMessage(bytes: Buffer): boolean {
     releaseMemory(bytes);
     return true;
   },
-  onBadMessage: sink.onBadMessage,
 };
-function feedLarge(into: MessageReader, to: typeof sink): void {
+function feedLarge(into: MessageReader): void {
   for (let at = 0; at < large.length; at += limits.frameBytesMax) {
-    into.feed(large, at, Math.min(at + limits.frameBytesMax, large.length), to);
+    into.feed(large, at, Math.min(at + limits.frameBytesMax, large.length));
   }
 }
-const preallocating = new MessageReader(messageBytesMax, budget, messageBytesMax);
+const recycling = new MessageReader(messageBytesMax, memory.requestAccount(), releasing);
+const preallocating = new MessageReader(
+  messageBytesMax,
+  memory.requestAccount(),
+  releasing,
+  messageBytesMax,
+);
 const room = Buffer.alloc(large.length);
-measure('its memory left to garbage collection', large.length, () => feedLarge(reader, sink));
-measure('its memory released', large.length, () => feedLarge(reader, releasing));
-measure('released, its length trusted', large.length, () => feedLarge(preallocating, releasing));
+measure('its memory left to garbage collection', large.length, () => feedLarge(reader));
+measure('its memory released', large.length, () => feedLarge(recycling));
+measure('released, its length trusted', large.length, () => feedLarge(preallocating));
 measure('  for comparison: one copy into existing memory', large.length, () => room.set(large));

@@ -198,7 +198,7 @@ const opened: Stream = new Responding(sending.core);
 opened.id = 1;
 measure('at once', 25, () => opened.sendData(lead, responseBody, false, false));
 measure('through both queues', 25, () => {
-  opened.queue = new SendQueue();
+  opened.queue = new SendQueue(null, opened);
   opened.queue.push(lead, responseBody, false, false);
   sending.core.sender.enqueue(opened);
 });

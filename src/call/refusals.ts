@@ -186,6 +186,11 @@ export const refusals = {
     text: 'etcd-bulkhead: the stream was interrupted',
     when: 'As `namespace-violation`, on a stream. The code makes client libraries resume.',
   },
+  'message-memory': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'etcdserver: too many requests',
+    when: 'There is no memory for the message (`--message-memory`), or its client did not read a large response in time. A response that was sent in part is reset with ENHANCE_YOUR_CALM, which gRPC libraries show as ResourceExhausted, too.',
+  },
   'proxy-fault': {
     code: Code.INTERNAL,
     text: 'etcd-bulkhead: internal error',

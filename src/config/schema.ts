@@ -228,6 +228,13 @@ export const schema = {
     reload: 'restart',
     doc: 'Maximum size of a client request. As in etcd, 512 KiB are added for message overhead.',
   },
+  'message-memory': {
+    kind: 'bytes',
+    default: '0',
+    section: 'clients',
+    reload: 'restart',
+    doc: 'Memory for large messages: one third for requests, two thirds for responses. 0: one third of the memory limit of the container, from 32MiB to 1GiB, or 96MiB without a limit; with several workers, in equal parts. Only the transport native uses it.',
+  },
   'advertise-client-url': {
     kind: 'list',
     default: '',

@@ -4,6 +4,7 @@
  * interface. There are two implementations: `native` (the proxy's own engine in http2/) and `grpc-js`.
  */
 
+import type { ByteAccount } from '../runtime/byte-budget.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { CallHandle, RequestSink, ResponseSink } from './call.ts';
 import type { Metadata } from './metadata.ts';
@@ -135,6 +136,8 @@ export interface RequestHead {
    * origin `proxy`. `Infinity` sends and enforces none.
    */
   readonly timeoutMs: number;
+  /** Where large responses count; without it, in the share of the process. Called when the first part of one arrives. */
+  responseAccount?(): ByteAccount;
 }
 
 /**

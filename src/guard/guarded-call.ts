@@ -107,6 +107,11 @@ export abstract class GuardedCall<Below extends CallHandle>
   protected abstract get canResend(): boolean;
   /** Whether the call counts in the fair queue. */
   protected abstract get isQueued(): boolean;
+  /** Whether the client does not read, so that the cluster may not be the cause of a missing response. */
+  protected get isUnread(): boolean {
+    return false;
+  }
+
   /** Request bytes that the call keeps in memory while it waits. */
   protected abstract get requestBytes(): number;
 
@@ -227,9 +232,9 @@ export abstract class GuardedCall<Below extends CallHandle>
     this.#endWith(this.#statusForClient(this.#firstFailure));
   }
 
-  /** How long the cluster had for its response. 0 if the method waits for other clients: then it is not known. */
+  /** How long the cluster had for its response. 0 if that is not known: the method waits for other clients, or is unread. */
   #waitedMs(nowMs: number): number {
-    return this.call.method.waits ? 0 : nowMs - this.#sentMs;
+    return this.call.method.waits || this.isUnread ? 0 : nowMs - this.#sentMs;
   }
 
   get #hasClientDeadline(): boolean {
@@ -342,8 +347,8 @@ export abstract class GuardedCall<Below extends CallHandle>
     } else if (isWaiting) {
       this.#endWaiting();
     } else {
-      this.#settle('failure');
-      this.#endWith(refusal('upstream-timeout'));
+      this.#settle(this.isUnread ? 'neutral' : 'failure');
+      this.#endWith(refusal(this.isUnread ? 'message-memory' : 'upstream-timeout'));
     }
   }
 

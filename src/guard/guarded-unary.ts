@@ -1,10 +1,14 @@
-/** A unary call under guard. It has one message per direction, so it ignores backpressure. */
+/**
+ * A unary call under guard. Its request is one message, which cannot be paused. A large response is paused below while the
+ * client does not read.
+ */
 import type { Call, Etcd, Message, Responses } from '../call/call.ts';
 import type { CallHandle } from '../grpc/call.ts';
 import { GuardedCall, type GuardParts } from './guarded-call.ts';
 
 export class GuardedUnary extends GuardedCall<CallHandle> implements CallHandle {
   readonly #request: Message<'store'>;
+  #isPaused = false;
 
   constructor(
     parts: GuardParts,
@@ -19,14 +23,28 @@ export class GuardedUnary extends GuardedCall<CallHandle> implements CallHandle 
 
   override pauseRequests(): void {}
   override resumeRequests(): void {}
-  pauseResponses(): void {}
-  resumeResponses(): void {}
+
+  pauseResponses(): void {
+    this.#isPaused = true;
+    this.below?.pauseResponses();
+  }
+
+  resumeResponses(): void {
+    this.#isPaused = false;
+    this.below?.resumeResponses();
+  }
 
   protected override startAttempt(): CallHandle {
     return this.next.unary(this.call, this.#request, this);
   }
 
-  protected override onStarted(): void {}
+  protected override onStarted(below: CallHandle): void {
+    if (this.#isPaused) below.pauseResponses();
+  }
+
+  protected override get isUnread(): boolean {
+    return this.#isPaused;
+  }
 
   protected override get canResend(): boolean {
     return true;

@@ -17,6 +17,7 @@
  * inherited levels; 0.25 µs with one more call between a stream and each part.
  */
 import type { Socket } from 'node:net';
+import type { ByteAccount } from '../runtime/byte-budget.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { ErrorCode, errorName } from './frame.ts';
 import { FrameHandler, type FrameTarget } from './frame-handler.ts';
@@ -30,7 +31,7 @@ import { Receiver } from './receiver.ts';
 import type { Role } from './role.ts';
 import { Sender } from './sender.ts';
 import { PeerSettings } from './settings.ts';
-import type { StreamConnection } from './stream.ts';
+import type { Stream, StreamConnection } from './stream.ts';
 
 const Phase = { OPEN: 0, ENDING: 1, CLOSED: 2 } as const;
 
@@ -40,6 +41,8 @@ export interface ConnectionOptions {
   readonly keepAlive: KeepAliveOptions;
   /** Handling a frame threw, which is a bug. The connection is closed; other connections continue. */
   readonly onBug: (error: unknown) => void;
+  /** Where messages count that wait to be sent. Without it they do not count. */
+  readonly queueAccount?: ByteAccount;
 }
 
 export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner {
@@ -53,6 +56,7 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
   readonly streams: OpenStreams;
   readonly sender: Sender;
   readonly keepAlive: KeepAlive;
+  readonly queueAccount: ByteAccount | null;
   /** Why the connection ended, for logs and statuses. */
   failure = '';
   readonly #role: Role;
@@ -74,6 +78,7 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
     this.streams = new OpenStreams(this.writer, this.receiver, role);
     this.sender = new Sender(this.writer, this.peer, this.streams);
     this.keepAlive = new KeepAlive(clock, options.keepAlive, this);
+    this.queueAccount = options.queueAccount ?? null;
     this.#role = role;
     this.#reader = new FrameReader(
       new FrameHandler(this, role),
@@ -118,6 +123,15 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
 
   onHandshake(): void {
     this.#cancelTimer();
+  }
+
+  shed(stream: Stream): void {
+    if (!stream.isClosed) {
+      this.streams.fail(stream, ErrorCode.ENHANCE_YOUR_CALM);
+      return;
+    }
+    this.close('the peer does not read');
+    this.socket.destroy();
   }
 
   /** Ends the connection with an error code, which the peer gets in GOAWAY. Open streams are lost. */

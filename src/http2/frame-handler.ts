@@ -297,7 +297,7 @@ export class FrameHandler implements FrameSink {
         this.#fail(ErrorCode.FLOW_CONTROL_ERROR, 'window too large');
         return;
       }
-      if (stream.queue !== null) this.#sender.enqueue(stream);
+      if (stream.isBlocked) this.#sender.enqueue(stream);
     }
   }
 
@@ -353,7 +353,7 @@ export class FrameHandler implements FrameSink {
     stream.sendCredit += increment;
     if (this.#peer.initialWindowBytes + stream.sendCredit > maxInt31) {
       this.#streams.fail(stream, ErrorCode.FLOW_CONTROL_ERROR);
-    } else if (stream.queue !== null) {
+    } else if (stream.isBlocked) {
       this.#sender.enqueue(stream);
     }
   }

@@ -17,10 +17,15 @@ export const limits = {
   continuationFramesMax: 16,
   /** HPACK dynamic table, in either direction; the protocol's default. Entries are evicted beyond it. */
   headerTableBytesMax: 4_096,
-  /** Window of a stream that a client opened. Over it the stream is reset: FLOW_CONTROL_ERROR. */
-  serverStreamWindowBytes: 1_048_576,
-  /** Window of a stream to a server. 4 MiB fill 1 Gbit/s at 33 ms. Over it the stream is reset: FLOW_CONTROL_ERROR. */
-  clientStreamWindowBytes: 4_194_304,
+  /**
+   * Window of a stream that a client opened, as in grpc-go. A longer message gets the rest of its length when its memory is
+   * reserved (grpc/message-framing.ts). Over the window the stream is reset: FLOW_CONTROL_ERROR.
+   */
+  serverStreamWindowBytes: 65_536,
+  /** Window of a stream to a server, until it is known to be a stream of messages. A longer message as above. */
+  clientStreamWindowBytes: 131_072,
+  /** Window of a stream of messages from a server. 4 MiB fill 1 Gbit/s at 33 ms. */
+  clientStreamWindowBytesMax: 4_194_304,
   /** Window of a connection, granted again at once. Over it the connection closes: FLOW_CONTROL_ERROR. */
   connectionWindowBytes: 67_108_864,
   /** Bytes per connection that arrived on paused streams. Over it such a stream is reset: ENHANCE_YOUR_CALM. */

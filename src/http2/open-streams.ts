@@ -78,7 +78,7 @@ export class OpenStreams {
   close(stream: Stream, wasReset: boolean): void {
     if (stream.isClosed) return;
     stream.state |= StreamState.CLOSED;
-    stream.queue = null;
+    this.#dropQueue(stream);
     if (stream.pausedBytes > 0) this.#receiver.releasePaused(stream);
     if (stream.id !== 0) this.#table.delete(stream.id);
     this.#role.onStreamClosed(stream.id, wasReset);
@@ -103,7 +103,12 @@ export class OpenStreams {
 
   #release(stream: Stream): void {
     stream.state |= StreamState.CLOSED;
-    stream.queue = null;
+    this.#dropQueue(stream);
     this.#receiver.releasePaused(stream);
+  }
+
+  #dropQueue(stream: Stream): void {
+    stream.queue?.drop(this.#writer.output);
+    stream.queue = null;
   }
 }

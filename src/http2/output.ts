@@ -7,7 +7,6 @@
  * It also reports the socket's backlog. Backpressure is applied by the connection and the sender.
  */
 import type { Socket } from 'node:net';
-import { releaseMemory } from '../runtime/large-memory.ts';
 import { atEndOfTurn, type Flushable } from './end-of-turn.ts';
 import { limits } from './limits.ts';
 
@@ -28,6 +27,11 @@ const freeSmallChunks: Buffer[] = [];
 const chunkMemory = new WeakSet<ArrayBufferLike>();
 const noChunk = Buffer.alloc(0);
 
+/** Where bytes come from that are kept in memory until they are written. */
+export interface WrittenBytes {
+  onWritten(bytes: Uint8Array): void;
+}
+
 export class Output implements Flushable {
   /** Call `reserve`, write at `at`, then advance `at`. */
   chunk: Buffer = noChunk;
@@ -42,8 +46,8 @@ export class Output implements Flushable {
   #partsBytes = 0;
   /** Full chunks, to which `#parts` refers. */
   #full: Buffer[] = [];
-  /** Memory to release when everything appended so far was written. */
-  #owned: Uint8Array[] = [];
+  /** What to report when everything appended so far was written. */
+  #owned: { readonly bytes: Uint8Array; readonly from: WrittenBytes }[] = [];
   #registered = false;
   #closed = false;
 
@@ -80,9 +84,10 @@ export class Output implements Flushable {
     if (this.#partsBytes >= limits.turnOutputBytesMax) this.#write();
   }
 
-  /** Takes over the memory of `bytes` and releases it when the socket has taken everything appended so far. */
-  releaseAfterWrite(bytes: Uint8Array): void {
-    this.#owned.push(bytes);
+  /** Reports `bytes` when the socket has taken everything appended so far, or has closed. */
+  releaseAfterWrite(bytes: Uint8Array, from: WrittenBytes): void {
+    this.#owned.push({ bytes, from });
+    if (this.#closed) this.#releaseAtClose();
   }
 
   flush(): void {
@@ -94,6 +99,15 @@ export class Output implements Flushable {
   close(): void {
     this.#closed = true;
     this.#write();
+    this.#releaseAtClose();
+  }
+
+  /** Until the socket has closed, the system may still read what was written. */
+  #releaseAtClose(): void {
+    const release = this.#onWritten();
+    if (release === undefined) return;
+    if (this.#socket.closed) release();
+    else this.#socket.once('close', release);
   }
 
   #nextChunk(bytes: number): void {
@@ -168,13 +182,13 @@ export class Output implements Flushable {
     socket.uncork();
   }
 
-  /** The callback for the next write: it releases owned memory. Undefined if there is none, which is the usual case. */
+  /** The callback for the next write: it reports owned bytes. Undefined if there is none, which is the usual case. */
   #onWritten(): (() => void) | undefined {
     if (this.#owned.length === 0) return undefined;
     const owned = this.#owned;
     this.#owned = [];
     return () => {
-      for (const bytes of owned) releaseMemory(bytes);
+      for (const { bytes, from } of owned) from.onWritten(bytes);
     };
   }
 }

@@ -12,6 +12,7 @@
  * The interfaces below list what a stream needs of its connection. They are declared here, and implemented by parts of the
  * connection, so that imports run in one direction.
  */
+import type { ByteAccount } from '../runtime/byte-budget.ts';
 import { ErrorCode } from './frame.ts';
 import type { HeaderTemplate } from './hpack/encoder.ts';
 import type { HeaderList } from './hpack/header-list.ts';
@@ -26,8 +27,10 @@ export const StreamState = {
   READING_PAUSED: 16,
   /** The stream is in the sender's queue. */
   ENQUEUED: 32,
-  /** `mustWait` returned true, so `onDrained` is due. */
+  /** `mustWait` or `mustWaitForWindow` returned true, so `onDrained` is due. */
   FULL: 64,
+  /** No window is granted until memory for a message is reserved. */
+  WINDOW_WITHHELD: 128,
 } as const;
 
 export interface StreamSender {
@@ -35,8 +38,10 @@ export interface StreamSender {
   fits(stream: Stream, bytes: number): boolean;
   /** Sends one DATA frame that `fits`. */
   send(stream: Stream, lead: Uint8Array, body: Uint8Array, ended: boolean): void;
-  /** The stream has DATA in its queue, to be sent when the windows allow it. */
+  /** The stream has DATA in its queue, to be sent when the windows allow it, or waits for a window. */
   enqueue(stream: Stream): void;
+  /** Whether the window of the stream or of the connection is closed. */
+  isWindowClosed(stream: Stream): boolean;
 }
 
 export interface StreamReceiver {
@@ -62,6 +67,10 @@ export interface StreamConnection {
     /** Sends RST_STREAM and closes the stream. */
     reset(stream: Stream, code: number): void;
   };
+  /** Where queued messages count; null if they do not. */
+  readonly queueAccount: ByteAccount | null;
+  /** Gives back the memory of a stream's queue: resets the stream, or closes a connection whose peer does not read. */
+  shed(stream: Stream): void;
 }
 
 export abstract class Stream {
@@ -76,9 +85,11 @@ export abstract class Stream {
   sendCredit = 0;
   /** DATA that waits for a window or for the socket; null if there is none. */
   queue: SendQueue | null = null;
+  /** The usual window of the peer. */
+  windowBytes: number;
   /** Bytes that the peer may still send. */
   receiveWindow: number;
-  /** Bytes received since the last WINDOW_UPDATE. */
+  /** Bytes received since the last WINDOW_UPDATE, less what `grantWindow` has granted beyond the usual window. */
   unacknowledged = 0;
   /** The part of `unacknowledged` that arrived while reading was paused. */
   pausedBytes = 0;
@@ -87,6 +98,7 @@ export abstract class Stream {
 
   constructor(connection: StreamConnection) {
     this.connection = connection;
+    this.windowBytes = connection.streamWindowBytes;
     this.receiveWindow = connection.streamWindowBytes;
   }
 
@@ -121,10 +133,24 @@ export abstract class Stream {
     return (this.state & StreamState.REMOTE_ENDED) !== 0;
   }
 
+  /** Whether a larger window has an effect. */
+  get isBlocked(): boolean {
+    return this.queue !== null || (this.state & StreamState.FULL) !== 0;
+  }
+
   /** Whether the producer must pause because the queue is full. If true, `onDrained` follows. */
   mustWait(): boolean {
     if (this.queue === null || this.queue.bytes < limits.streamQueueBytesMax) return false;
     this.state |= StreamState.FULL;
+    return true;
+  }
+
+  /** Whether the peer takes no DATA now. If true, `onDrained` follows when it does, unless the stream was ended before. */
+  mustWaitForWindow(): boolean {
+    const { sender } = this.connection;
+    if (this.isClosed || !sender.isWindowClosed(this)) return false;
+    this.state |= StreamState.FULL;
+    sender.enqueue(this);
     return true;
   }
 
@@ -150,7 +176,7 @@ export abstract class Stream {
         sender.send(this, lead, body, ended);
         return;
       }
-      this.queue = new SendQueue();
+      this.queue = new SendQueue(this.connection.queueAccount, this);
     }
     this.queue.push(lead, body, ended, isOwned);
     sender.enqueue(this);
@@ -169,16 +195,48 @@ export abstract class Stream {
     this.connection.streams.reset(this, code);
   }
 
+  /** The process needs the memory of the queue. */
+  onQueueShed(): void {
+    this.connection.shed(this);
+  }
+
   /** Stops granting window on this stream. Bytes in flight still arrive. */
   pauseReading(): void {
     this.state |= StreamState.READING_PAUSED;
+  }
+
+  /** Like `pauseReading`, and independent of it: until `grantWindow`. */
+  withholdWindow(): void {
+    this.state |= StreamState.WINDOW_WITHHELD;
+  }
+
+  /** Lets the peer send `bytes`, at once and whatever the usual window is. */
+  grantWindow(bytes: number): void {
+    this.state &= ~StreamState.WINDOW_WITHHELD;
+    if ((this.state & (StreamState.REMOTE_ENDED | StreamState.CLOSED)) !== 0) return;
+    const more = bytes - this.receiveWindow;
+    if (more > 0) {
+      this.connection.receiver.grant(this.id, more);
+      this.receiveWindow += more;
+      this.unacknowledged -= more;
+    }
+    if ((this.state & StreamState.READING_PAUSED) === 0) this.#grant();
+  }
+
+  /** Makes the window of this stream larger for good. */
+  widenWindow(bytes: number): void {
+    const more = bytes - this.windowBytes;
+    if (more <= 0 || (this.state & (StreamState.REMOTE_ENDED | StreamState.CLOSED)) !== 0) return;
+    this.windowBytes = bytes;
+    this.receiveWindow += more;
+    this.connection.receiver.grant(this.id, more);
   }
 
   resumeReading(): void {
     if ((this.state & StreamState.READING_PAUSED) === 0) return;
     this.state &= ~StreamState.READING_PAUSED;
     this.connection.receiver.releasePaused(this);
-    this.#grant();
+    if ((this.state & StreamState.WINDOW_WITHHELD) === 0) this.#grant();
   }
 
   /**
@@ -199,7 +257,9 @@ export abstract class Stream {
       return ErrorCode.NO_ERROR;
     }
     this.unacknowledged += frameBytes;
-    if ((this.state & StreamState.READING_PAUSED) === 0) this.#grant();
+    const withheld = this.state & (StreamState.READING_PAUSED | StreamState.WINDOW_WITHHELD);
+    if (withheld === 0) this.#grant();
+    else if ((withheld & StreamState.READING_PAUSED) === 0) return ErrorCode.NO_ERROR;
     else if (!this.connection.receiver.holdPaused(this, frameBytes)) {
       return ErrorCode.ENHANCE_YOUR_CALM;
     }
@@ -208,7 +268,7 @@ export abstract class Stream {
 
   /** Grants what was received, once it is half of the window. */
   #grant(): void {
-    if (this.unacknowledged * 2 < this.connection.streamWindowBytes) return;
+    if (this.unacknowledged * 2 < this.windowBytes) return;
     if ((this.state & (StreamState.REMOTE_ENDED | StreamState.CLOSED)) !== 0) return;
     this.connection.receiver.grant(this.id, this.unacknowledged);
     this.receiveWindow += this.unacknowledged;

@@ -8,6 +8,7 @@ import { Counter, Gauge, type Metric, Registry } from 'prom-client';
 import type { RefusalName } from '../call/refusals.ts';
 import { type BreakerClass, breakerClasses, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
+import { memoryMetrics, type ShareUsage } from './memory-metrics.ts';
 import { processRegistry } from './process-metrics.ts';
 import { ReloadMetrics } from './reload-metrics.ts';
 import { familiesOf, type MetricFamily, type Sample, scraped } from './scraped-metric.ts';
@@ -46,6 +47,7 @@ export interface MetricSources {
   readonly guard: () => GuardUsage;
   readonly watches: () => WatchUsage;
   readonly sharing: () => SharingUsage;
+  readonly memory: () => readonly ShareUsage[];
 }
 
 export class Metrics {
@@ -60,7 +62,7 @@ export class Metrics {
   readonly #leaseChecks: Counter;
   readonly #authentications: Counter<'outcome'>;
 
-  constructor({ upstream, guard, watches, sharing }: MetricSources) {
+  constructor({ upstream, guard, watches, sharing, memory }: MetricSources) {
     const registers = [this.#registry];
     this.#breakerState = new Gauge({
       name: 'etcd_bulkhead_breaker_state',
@@ -140,6 +142,7 @@ export class Metrics {
       ...guardMetrics(guard),
       ...watchMetrics(watches),
       ...sharingMetrics(sharing),
+      ...memoryMetrics(memory),
     ]) {
       this.#registry.registerMetric(scraped);
     }

@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts';
 import { ordersProgress } from '../etcd/releases.ts';
 import { printableKey } from '../etcd/request-key.ts';
 import { gateway } from '../gateway/server.ts';
+import type { MessageMemory } from '../grpc/message-memory.ts';
 import { Breakers } from '../guard/breaker/breakers.ts';
 import { FairQueue, queueBounds } from '../guard/fair-queue.ts';
 import { Hold } from '../guard/hold.ts';
@@ -35,6 +36,7 @@ import { ConfigurationApplier } from './configuration-applier.ts';
 import { identityParts } from './identity-parts.ts';
 import { Listeners } from './listeners.ts';
 import { proxyMember } from './member.ts';
+import { messageMemory } from './message-memory.ts';
 import { namespaceHooks } from './namespace-hooks.ts';
 import type { Transport } from './transports.ts';
 
@@ -54,6 +56,7 @@ export class Assembly {
   readonly lifecycle = new Lifecycle();
   readonly passwords = new Passwords();
   readonly directory: { current: Directory };
+  readonly memory: MessageMemory;
   readonly deadlines: Deadlines;
   readonly streams: OpenStreams;
   readonly upstream: Upstream;
@@ -76,6 +79,7 @@ export class Assembly {
     this.random = dependencies.random ?? systemRandom;
     this.tokenKey = dependencies.tokenKey ?? null;
     this.directory = { current: directoryOf(config) };
+    this.memory = messageMemory(config, this.clock);
     this.deadlines = new Deadlines(this.clock);
     this.streams = new OpenStreams(this.clock);
     this.upstream = this.#buildUpstream(config, transport);
@@ -93,6 +97,7 @@ export class Assembly {
         liveBreakers: this.breakers.liveCount,
       }),
       watches: () => this.hub.stats,
+      memory: () => [this.memory.requests, this.memory.responses],
       sharing: () => ({ keepAlives: this.keepAlives.stats, reads: this.readStats }),
     });
     this.breakers = this.#buildBreakers(config);
@@ -101,8 +106,9 @@ export class Assembly {
   }
 
   #buildUpstream(config: Config, transport: Transport): Upstream {
-    const { logger, clock, random } = this;
+    const { logger, clock, random, memory } = this;
     return new Upstream({
+      memory,
       endpoints: config.endpoints,
       passesCredentials: (listener) => this.#passesCredentials(listener),
       login: config.login,
@@ -111,7 +117,7 @@ export class Assembly {
         logger.warn('cluster replaced');
         this.configuration.forgetCluster();
       },
-      transport: transport.makeClient({ clock, random, onFault: this.#onFault }),
+      transport: transport.makeClient({ clock, random, memory, onFault: this.#onFault }),
       clock,
       random,
       keepaliveMs: config.keepaliveMs,
@@ -221,7 +227,7 @@ export class Assembly {
   }
 
   #buildListeners(config: Config, transport: Transport, etcd: Etcd<'client'>): Listeners {
-    const { logger, clock, random, upstream } = this;
+    const { logger, clock, random, memory, upstream } = this;
     const http1 = gateway({
       etcd,
       upstream: () => upstream.snapshot(),
@@ -230,7 +236,7 @@ export class Assembly {
       onFault: this.#onFault,
     });
     return new Listeners({
-      server: transport.makeServer({ clock, random, onFault: this.#onFault, http1 }),
+      server: transport.makeServer({ clock, random, memory, onFault: this.#onFault, http1 }),
       handler: callHandler(etcd),
       onUnavailable: ({ name }, code) =>
         logger.info('address not available', { address: name, code }),

@@ -4,6 +4,7 @@
  */
 import type { Server as HttpServer } from 'node:http';
 import type { TransportName } from '../config/schema.ts';
+import type { MessageMemory } from '../grpc/message-memory.ts';
 import type { ClientTransport, ServerTransport } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
@@ -13,6 +14,8 @@ export interface TransportDependencies {
   readonly random: Random;
   /** Receives exceptions that a transport has caught. The call has ended with Internal. */
   readonly onFault: (error: unknown) => void;
+  /** Bounds large messages. `grpc-js` does not use it. */
+  readonly memory: MessageMemory;
 }
 
 export interface ServerDependencies extends TransportDependencies {

@@ -13,7 +13,7 @@
  */
 
 /** Smaller memory is not worth recycling. */
-export const largeBytesMin = 131_072;
+export const largeBytesMin = 65_536;
 const spareBytesMax = 16_777_216;
 const granuleBytes = 65_536;
 /** Spare memory may be this many times as large as the request that it serves. */

@@ -7,9 +7,15 @@ import { ForwardingCall } from '../call/forwarding.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import type { Status } from '../grpc/status.ts';
 import type { RequestHead } from '../grpc/transport.ts';
+import type { ByteAccount } from '../runtime/byte-budget.ts';
 import type { ChannelClass, Endpoint } from './endpoint.ts';
 import { forwardedStatus } from './forwarded-status.ts';
 import type { Login } from './login.ts';
+
+/** Where the responses of a call count. */
+export interface ResponseMemory {
+  accountOf(call: Call): ByteAccount;
+}
 
 /**
  * Also the head of the request, so that a call allocates one instance of a class here. After a while V8 allocates object
@@ -21,6 +27,7 @@ abstract class Attempt extends ForwardingCall<'store'> implements RequestHead {
   readonly timeoutMs: number;
   protected readonly endpoint: Endpoint;
   protected readonly call: Call;
+  readonly #memory: ResponseMemory;
   /** Null if the client's own credentials were sent: then the client receives their rejection. */
   protected readonly login: Login | null;
 
@@ -30,15 +37,21 @@ abstract class Attempt extends ForwardingCall<'store'> implements RequestHead {
     login: Login | null,
     metadata: Metadata,
     timeoutMs: number,
+    memory: ResponseMemory,
     above: Responses<'store'>,
   ) {
     super(above);
+    this.#memory = memory;
     this.path = call.method.path;
     this.metadata = metadata;
     this.timeoutMs = timeoutMs;
     this.endpoint = endpoint;
     this.call = call;
     this.login = login;
+  }
+
+  responseAccount(): ByteAccount {
+    return this.#memory.accountOf(this.call);
   }
 
   override end(ended: Status): void {
@@ -52,13 +65,26 @@ abstract class Attempt extends ForwardingCall<'store'> implements RequestHead {
 
 /** A method that waits for other clients has no response for as long as they wish, which is not the silence of the member. */
 export class UnaryAttempt extends Attempt {
+  /** It counts as sent and without a response. */
+  #isAwaited = false;
+
   /** Called before the call is sent. */
   begin(): void {
-    if (!this.call.method.waits) this.endpoint.silence.onSent();
+    if (this.call.method.waits) return;
+    this.#isAwaited = true;
+    this.endpoint.silence.onSent();
+  }
+
+  /** The first part of a large response has arrived. The rest may have to wait here for a long time. */
+  override responseAccount(): ByteAccount {
+    if (this.#isAwaited) this.endpoint.silence.onResponse();
+    this.#isAwaited = false;
+    return super.responseAccount();
   }
 
   override end(status: Status): void {
-    if (!this.call.method.waits) {
+    if (this.#isAwaited) {
+      this.#isAwaited = false;
       if (status.origin === 'peer') this.endpoint.silence.onResponse();
       else this.endpoint.silence.onAbandoned(status.origin !== 'proxy');
     }
@@ -66,7 +92,8 @@ export class UnaryAttempt extends Attempt {
   }
 
   override cancel(): void {
-    if (!(this.isEnded || this.call.method.waits)) this.endpoint.silence.onAbandoned(false);
+    if (!this.isEnded && this.#isAwaited) this.endpoint.silence.onAbandoned(false);
+    this.#isAwaited = false;
     super.cancel();
   }
 }

@@ -9,9 +9,12 @@ import type { EndpointConfig } from '../config/sections/endpoints.ts';
 import type { LoginConfig } from '../config/sections/login.ts';
 import type { Method } from '../etcd/methods.ts';
 import { type CallHandle, endedCall } from '../grpc/call.ts';
+import type { MessageMemory } from '../grpc/message-memory.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import { Code, status } from '../grpc/status.ts';
-import { StreamAttempt, UnaryAttempt } from './attempt.ts';
+import type { ByteAccount } from '../runtime/byte-budget.ts';
+import { StatePart } from '../tenant/state.ts';
+import { type ResponseMemory, StreamAttempt, UnaryAttempt } from './attempt.ts';
 import { ClusterIdentity } from './cluster-identity.ts';
 import { type ChannelClass, channelClasses, Endpoint, type EndpointParts } from './endpoint.ts';
 import { forwarded } from './forwarded-metadata.ts';
@@ -25,6 +28,8 @@ export interface UpstreamOptions extends EndpointParts {
   readonly passesCredentials: (listener: string) => boolean;
   /** The etcd user that the proxy authenticates as, or null. */
   readonly login: LoginConfig | null;
+  /** Where large responses count. */
+  readonly memory: MessageMemory;
   /** Called for the log if the proxy cannot log in to etcd. */
   readonly onLoginFailure: ((why: string) => void) | null;
   /** Called when the endpoints have become those of another cluster. What is remembered of the previous one is wrong. */
@@ -53,7 +58,7 @@ export interface EndpointSnapshot {
 
 const noEndpoint = status(Code.UNAVAILABLE, 'no endpoint is available', 'unsent');
 
-export class Upstream implements Etcd<'store'> {
+export class Upstream implements Etcd<'store'>, ResponseMemory {
   readonly #options: UpstreamOptions;
   readonly #login: Login;
   readonly #probers = new Map<Endpoint, Prober>();
@@ -61,11 +66,13 @@ export class Upstream implements Etcd<'store'> {
   readonly #removed = new Set<Endpoint>();
   readonly #listeners = new Set<() => void>();
   readonly #cluster = new ClusterIdentity();
+  readonly #accounts: StatePart<ByteAccount>;
   #picker = new Picker([]);
 
   /** Dials all endpoints immediately. Throws if a certificate, key or CA certificate cannot be parsed. */
   constructor(options: UpstreamOptions) {
     this.#options = options;
+    this.#accounts = new StatePart(() => options.memory.tenantAccount());
     this.#login = new Login(options.login, {
       clock: options.clock,
       random: options.random,
@@ -118,7 +125,7 @@ export class Upstream implements Etcd<'store'> {
     if (endpoint === null || timeoutMs <= 0) return reject(endpoint, responses);
     const login = this.#loginFor(call);
     const metadata = metadataOf(call, login);
-    const attempt = new UnaryAttempt(endpoint, call, login, metadata, timeoutMs, responses);
+    const attempt = new UnaryAttempt(endpoint, call, login, metadata, timeoutMs, this, responses);
     attempt.begin();
     const handle = endpoint.channel('unary').unary(attempt, request, attempt);
     attempt.attach(handle);
@@ -132,10 +139,18 @@ export class Upstream implements Etcd<'store'> {
     if (endpoint === null || timeoutMs <= 0) return reject(endpoint, responses);
     const login = this.#loginFor(call);
     const metadata = metadataOf(call, login);
-    const attempt = new StreamAttempt(endpoint, call, login, metadata, timeoutMs, responses);
+    const attempt = new StreamAttempt(endpoint, call, login, metadata, timeoutMs, this, responses);
     attempt.open(channelClass);
     attempt.attachStream(endpoint.channel(channelClass).stream(attempt, attempt));
     return attempt;
+  }
+
+  /** Where the responses of a call count. */
+  accountOf({ peer, tenant }: Call): ByteAccount {
+    const { memory } = this.#options;
+    return tenant === null
+      ? memory.responses
+      : memory.accountOf(peer, tenant.state.get(this.#accounts));
   }
 
   /** Whether the version of every endpoint is known and passes `test`. */

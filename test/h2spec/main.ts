@@ -4,11 +4,13 @@
  *
  * Run: node test/h2spec/main.ts
  */
+
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import { endedCall } from '../../src/grpc/call.ts';
 import { NativeServerTransport } from '../../src/grpc/native/server.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { memoryOf } from '../support/message-memory.ts';
 
 const tool = 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible';
 const runMsMax = 300_000;
@@ -17,6 +19,7 @@ const streamsMax = 100;
 
 const transport = new NativeServerTransport({
   clock: systemClock,
+  memory: memoryOf(),
   onFault: (fault) => {
     throw fault;
   },

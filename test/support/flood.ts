@@ -9,6 +9,7 @@ import type { Channel } from '../../src/grpc/transport.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
 import { encodeRequest } from './codec.ts';
+import { memoryOf } from './message-memory.ts';
 
 const [host = '', port, connections, calls] = process.argv.slice(2);
 const head = { path: '/etcdserverpb.KV/Put', metadata: [], timeoutMs: Infinity };
@@ -19,6 +20,7 @@ const put = encodeRequest('etcdserverpb.KV/Put', {
 
 const transport = new NativeClientTransport({
   clock: systemClock,
+  memory: memoryOf(),
   random: systemRandom,
   onFault: (fault) => {
     throw fault;

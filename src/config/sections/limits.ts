@@ -8,6 +8,8 @@ export interface LimitsConfig {
   readonly streamsMax: number;
   /** Unary calls of all tenants that are at etcd at the same time. */
   readonly inFlightMax: number;
+  /** Memory for large messages. 0: derived from the memory limit of the container. */
+  readonly messageMemoryBytes: number;
 }
 
 /** etcd's server adds this to --max-request-bytes for its receive limit (server/etcdserver/api/v3rpc/grpc.go). */
@@ -18,6 +20,7 @@ export function resolveLimits(settings: Settings): LimitsConfig {
     messageBytesMax: settings['max-request-bytes'] + overheadBytes,
     streamsMax: streamsMax(settings['max-concurrent-streams']),
     inFlightMax: settings['max-in-flight'],
+    messageMemoryBytes: settings['message-memory'],
   };
 }
 

@@ -4,32 +4,33 @@
  */
 import { ErrorCode } from '../../http2/frame.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
+import { limits } from '../../http2/limits.ts';
 import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import { Deadline, type Deadlines } from '../../runtime/deadlines.ts';
 import { asOwned } from '../../runtime/owned-bytes.ts';
 import type { RequestSink, ResponseSink } from '../call.ts';
 import {
-  type AssemblyBudget,
   isOneMessage,
   MessageReader,
   type MessageSink,
   messagePrefix,
   prefixBytes,
 } from '../message-framing.ts';
+import type { MessageMemory } from '../message-memory.ts';
 import { Code, type Status, status } from '../status.ts';
+import type { RequestHead } from '../transport.ts';
 import { internalError, missingResponse, secondResponse } from '../transport-statuses.ts';
 import { plainHttpStatus, resetStatus, statusOf } from './status.ts';
 
-/** etcd does not limit its responses. This is the largest length that both a prefix and a Buffer can have. */
-const responseBytesMax = 0x7fff_ffff;
 /** First buffer of a response that spans frames. A growing one would be copied, and etcd sends what it announces. */
-const firstBytesMax = 16_777_216;
+const firstBytesMax = 67_108_864;
+const { frameBytesMax } = limits;
 const noBytes = Buffer.alloc(0);
 
 /** What all calls of a channel share. */
 export interface ClientCallContext {
   readonly deadlines: Deadlines;
-  readonly assembly: AssemblyBudget;
+  readonly memory: MessageMemory;
   readonly onFault: (fault: unknown) => void;
 }
 
@@ -51,6 +52,11 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   readonly #context: ClientCallContext;
   readonly #responses: ResponseSink;
   readonly #isUnary: boolean;
+  readonly #head: RequestHead;
+  readonly keepsMessages = false;
+  readonly isMessageUnused = false;
+  /** False while the caller of a unary call applies backpressure. */
+  wantsMessages = true;
   #deadline: CallDeadline | null = null;
   #reader: MessageReader | null = null;
   #messages = 0;
@@ -63,10 +69,12 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   constructor(
     connection: StreamConnection,
     context: ClientCallContext,
+    head: RequestHead,
     responses: ResponseSink,
     isUnary: boolean,
   ) {
     super(connection);
+    this.#head = head;
     this.#context = context;
     this.#responses = responses;
     this.#isUnary = isUnary;
@@ -80,7 +88,11 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
 
   onDeadline(): void {
     this.#deadline = null;
-    this.#finish(status(Code.DEADLINE_EXCEEDED, 'context deadline exceeded'), ErrorCode.CANCEL);
+    // etcd has responded in time if the response waits here.
+    if (this.#reader?.isWithheld === true) this.onMemoryRefused();
+    else {
+      this.#finish(status(Code.DEADLINE_EXCEEDED, 'context deadline exceeded'), ErrorCode.CANCEL);
+    }
   }
 
   // ---- Requests ----
@@ -123,12 +135,18 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
     this.reset(ErrorCode.CANCEL);
   }
 
+  /** A unary response that fits the window of the stream arrives all the same. */
   pauseResponses(): void {
-    this.pauseReading();
+    if (this.#isUnary) this.wantsMessages = false;
+    else this.pauseReading();
   }
 
   resumeResponses(): void {
-    this.resumeReading();
+    if (!this.#isUnary) this.resumeReading();
+    else if (!this.wantsMessages) {
+      this.wantsMessages = true;
+      this.#reader?.reconsider();
+    }
   }
 
   // ---- From the connection ----
@@ -138,22 +156,29 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
     const plain = plainHttpStatus(list);
     if (plain !== null) this.#finish(plain, ErrorCode.CANCEL);
     else if (ended) this.#finish(statusOf(list), ErrorCode.NO_ERROR);
+    else if (!this.#isUnary) this.widenWindow(limits.clientStreamWindowBytesMax);
   }
 
   override onData(bytes: Buffer, start: number, end: number, ended: boolean): void {
     if (this.#hasEnded) return;
-    if (this.#reader?.isAmidMessage !== true && isOneMessage(bytes, start, end, responseBytesMax)) {
+    if (this.#reader?.isAmidMessage !== true && isOneMessage(bytes, start, end, frameBytesMax)) {
       // The frame is borrowed until this returns, and the receiver owns the response.
       const response = Buffer.allocUnsafe(end - start - prefixBytes);
       bytes.copy(response, 0, start + prefixBytes, end);
       this.onMessage(response);
     } else if (start < end) {
-      this.#reader ??= new MessageReader(responseBytesMax, this.#context.assembly, firstBytesMax);
-      this.#reader.feed(bytes, start, end, this);
+      this.#reader ??= this.#newReader();
+      this.#reader.feed(bytes, start, end);
     }
     if (!ended) return;
     const text = 'server closed the stream without sending trailers';
     this.#finish(status(Code.INTERNAL, text, 'peer'), ErrorCode.NO_ERROR);
+  }
+
+  #newReader(): MessageReader {
+    const { memory } = this.#context;
+    const account = this.#head.responseAccount?.() ?? memory.responses;
+    return new MessageReader(memory.responseBytesMax, account, this, firstBytesMax);
   }
 
   override onTrailers(list: HeaderList): void {
@@ -201,6 +226,10 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
 
   onBadMessage(code: number, text: string): void {
     this.#finish(status(code, text, 'peer'), ErrorCode.CANCEL);
+  }
+
+  onMemoryRefused(): void {
+    this.#finish(this.#context.memory.refusal, ErrorCode.CANCEL);
   }
 
   /** A layer threw. Its call ends with Internal; no other call is affected. */

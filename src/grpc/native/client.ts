@@ -15,7 +15,7 @@ import {
   reconnectMsMin,
 } from '../connection-policy.ts';
 import { hostPort } from '../host-port.ts';
-import { AssemblyBudget } from '../message-framing.ts';
+import type { MessageMemory } from '../message-memory.ts';
 import { StatefulChannel } from '../stateful-channel.ts';
 import type {
   Channel,
@@ -37,11 +37,10 @@ const stableMs = 3_000;
 /** The least time between two attempts, for a server that closes each connection after one response. */
 const reopenPauseMs = 50;
 
-/** Memory of all incomplete responses: several of the largest that etcd could send. */
-const assemblyBytesMax = 8_589_934_592;
-
 export interface NativeClientOptions extends TransportOptions {
   readonly random: Random;
+  /** Where responses count. */
+  readonly memory: MessageMemory;
 }
 
 export class NativeClientTransport implements ClientTransport {
@@ -52,7 +51,7 @@ export class NativeClientTransport implements ClientTransport {
     this.#options = options;
     this.#context = {
       deadlines: new Deadlines(options.clock),
-      assembly: new AssemblyBudget(assemblyBytesMax),
+      memory: options.memory,
       onFault: options.onFault,
     };
   }
@@ -135,7 +134,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
       responses.end(invalidMetadata);
       return null;
     }
-    const call = new ClientCall(connection.core, this.#context, responses, isUnary);
+    const call = new ClientCall(connection.core, this.#context, head, responses, isUnary);
     const { timeoutMs } = head;
     if (timeoutMs !== Number.POSITIVE_INFINITY) {
       call.setDeadline(this.#options.clock.nowMs() + timeoutMs);

@@ -11,11 +11,11 @@
 import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import { Stream, type StreamConnection } from '../../http2/stream.ts';
+import type { ByteAccount } from '../../runtime/byte-budget.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { CallHandle, RequestSink, ResponseSink } from '../call.ts';
 import {
-  type AssemblyBudget,
   isOneMessage,
   MessageReader,
   type MessageSink,
@@ -23,6 +23,7 @@ import {
   messagePrefix,
   prefixBytes,
 } from '../message-framing.ts';
+import type { MessageMemory } from '../message-memory.ts';
 import { type Metadata, noMetadata } from '../metadata.ts';
 import { percentEncode } from '../percent-encoding.ts';
 import { Code, type Status, status } from '../status.ts';
@@ -34,7 +35,9 @@ import { type ParsedHead, requestHead } from './request-head.ts';
 export interface ServedCallContext<M extends ServedMethod> {
   readonly handler: CallHandler<M>;
   readonly messageBytesMax: number;
-  readonly assembly: AssemblyBudget;
+  readonly memory: MessageMemory;
+  /** Where the requests of the connection count. */
+  readonly requests: ByteAccount;
   readonly clock: Clock;
   readonly peer: Peer;
   /** The head of every response, and the trailers of an OK without text. HPACK encodes them in full only once. */
@@ -44,6 +47,8 @@ export interface ServedCallContext<M extends ServedMethod> {
 }
 
 const noBytes = Buffer.alloc(0);
+/** From this size on, a request counts while its end is missing. */
+const earlyBytesMin = 1_024;
 const missingRequest =
   'cardinality violation: received no request message from non-client-streaming RPC';
 const secondRequest =
@@ -67,6 +72,7 @@ export class ServedCall<M extends ServedMethod>
   #hasSentHead = false;
   #hasEnded = false;
   #hasPaused = false;
+  readonly wantsMessages = true;
   /** The client reset the call, or its connection ended. */
   #isAbandoned = false;
 
@@ -116,11 +122,12 @@ export class ServedCall<M extends ServedMethod>
       ) {
         this.onMessage(bytes.subarray(start + prefixBytes, end));
       } else {
-        this.#reader ??= new MessageReader(messageBytesMax, this.#context.assembly);
-        this.#reader.feed(bytes, start, end, this);
+        this.#reader ??= new MessageReader(messageBytesMax, this.#context.requests, this);
+        this.#reader.feed(bytes, start, end);
       }
     }
     if (ended) this.#onRequestEnd();
+    else if (this.#request !== null) this.#countEarlyRequest(this.#request);
   }
 
   override onTrailers(): void {
@@ -168,6 +175,30 @@ export class ServedCall<M extends ServedMethod>
     this.#cancel(handle);
   }
 
+  onMemoryRefused(): void {
+    const handle = this.#handle;
+    this.end(this.#context.memory.refusal);
+    this.#cancel(handle);
+  }
+
+  /** The request of a unary call is in use until the call has ended. */
+  get keepsMessages(): boolean {
+    return this.#requests === null;
+  }
+
+  /** The end of the request is missing. */
+  get isMessageUnused(): boolean {
+    return this.#request !== null;
+  }
+
+  /** A whole request whose client has not ended the stream. A small one costs no more memory than its stream. */
+  #countEarlyRequest(request: Buffer): void {
+    if (request.length < earlyBytesMin || this.#reader !== null) return;
+    const { messageBytesMax, requests } = this.#context;
+    this.#reader = new MessageReader(messageBytesMax, requests, this);
+    this.#reader.count(request.length);
+  }
+
   #onRequestEnd(): void {
     if (this.#hasEnded) return;
     if (this.#isPlainHttp) this.#rejectPlainHttp();
@@ -211,6 +242,7 @@ export class ServedCall<M extends ServedMethod>
     }
     this.#handle = handle;
     if (this.#hasPaused) handle.pauseResponses();
+    else if (this.#requests === null && this.mustWaitForWindow()) this.#pauseHandler();
   }
 
   // ---- Responses ----

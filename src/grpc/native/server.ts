@@ -11,7 +11,7 @@ import type { StreamConnection } from '../../http2/stream.ts';
 import { Acceptor } from '../acceptor.ts';
 import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
 import { TransportListener } from '../listener.ts';
-import { AssemblyBudget } from '../message-framing.ts';
+import type { MessageMemory } from '../message-memory.ts';
 import type {
   CallHandler,
   Listener,
@@ -30,10 +30,9 @@ const keepAlive = {
   whenIdle: true,
 };
 
-/** Memory of all incomplete requests of a connection. A call that exceeds it ends with ResourceExhausted. */
-const assemblyBytesMax = 67_108_864;
-
 export interface NativeServerOptions extends TransportOptions {
+  /** Where requests count, and responses that a client does not read. */
+  readonly memory: MessageMemory;
   /** Takes the connections that use HTTP/1.1; null to close them. */
   readonly http1: HttpServer | null;
 }
@@ -79,7 +78,7 @@ class CallAcceptor<M extends ServedMethod> implements StreamAcceptor {
 /** The connections of one listener. */
 class Connections<M extends ServedMethod> {
   readonly #listen: ListenOptions;
-  readonly #options: TransportOptions;
+  readonly #options: NativeServerOptions;
   readonly #handler: CallHandler<M>;
   /** Shared by all listeners. */
   readonly #http1: Http1Connections | null;
@@ -89,7 +88,7 @@ class Connections<M extends ServedMethod> {
 
   constructor(
     listen: ListenOptions,
-    options: TransportOptions,
+    options: NativeServerOptions,
     handler: CallHandler<M>,
     http1: Http1Connections | null,
   ) {
@@ -123,11 +122,12 @@ class Connections<M extends ServedMethod> {
   }
 
   #serve(socket: Socket, peer: Peer, rest: Buffer): void {
-    const { clock, onFault } = this.#options;
+    const { clock, memory, onFault } = this.#options;
     const context: ServedCallContext<M> = {
       handler: this.#handler,
       messageBytesMax: this.#listen.messageBytesMax,
-      assembly: new AssemblyBudget(Math.max(assemblyBytesMax, this.#listen.messageBytesMax)),
+      memory,
+      requests: memory.requestAccount(),
       clock,
       peer,
       responseHead: new HeaderTemplate(
@@ -142,6 +142,7 @@ class Connections<M extends ServedMethod> {
       clock,
       keepAlive,
       onBug: onFault,
+      queueAccount: memory.connectionAccount(peer),
       streamsMax: this.#listen.streamsMax,
       acceptor: new CallAcceptor(context, (closed) => this.#open.delete(closed)),
     });

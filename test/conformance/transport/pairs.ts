@@ -2,6 +2,7 @@
  * A server and a client that implement the contract of src/grpc/transport.ts. The transport suites run against every pair:
  * each transport with itself, and each half with the other transport.
  */
+
 import { GrpcJsClientTransport } from '../../../src/grpc/grpc-js/client.ts';
 import { GrpcJsServerTransport } from '../../../src/grpc/grpc-js/server.ts';
 import { NativeClientTransport } from '../../../src/grpc/native/client.ts';
@@ -9,6 +10,7 @@ import { NativeServerTransport } from '../../../src/grpc/native/server.ts';
 import type { ClientTransport, ServerTransport } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { systemRandom } from '../../../src/runtime/random.ts';
+import { memoryOf } from '../../support/message-memory.ts';
 
 export interface TransportPair {
   readonly server: ServerTransport;
@@ -42,7 +44,13 @@ function pairOf(server: Transport, client: Transport, deviations: Deviations = {
   const make = () => {
     const faults: unknown[] = [];
     const onFault = (fault: unknown) => faults.push(fault);
-    const options = { clock: systemClock, random: systemRandom, onFault, http1: null };
+    const options = {
+      clock: systemClock,
+      random: systemRandom,
+      onFault,
+      http1: null,
+      memory: memoryOf(),
+    };
     return {
       server:
         server === 'native'

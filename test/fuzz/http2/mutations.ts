@@ -4,10 +4,10 @@
  *
  * A longer run: node test/fuzz/http2/mutations.ts FRAMES [SEED]
  */
+
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import type { CallHandle, RequestSink, ResponseSink } from '../../../src/grpc/call.ts';
-import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
 import { ok, status } from '../../../src/grpc/status.ts';
@@ -18,9 +18,12 @@ import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
 import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { memoryOf } from '../../support/message-memory.ts';
 import { frame } from '../../support/raw-http2.ts';
 import { Seeded } from '../../support/seeded.ts';
 import { chat, clientRecording, FakeSocket, serverRecording, unary } from './recording.ts';
+
+const callHead = { path: '/t.S/Chat', metadata: [], timeoutMs: Number.POSITIVE_INFINITY };
 
 /** Counts open calls. Every call must end exactly once. */
 class CountingHandler implements CallHandler<ServedMethod> {
@@ -151,14 +154,15 @@ function fuzzServer(random: Seeded): number {
   const clock = new ManualClock();
   const socket = new FakeSocket();
   const handler = new CountingHandler();
-  const assembly = new AssemblyBudget(10_000);
+  const memory = memoryOf({ bytesMax: 10_000, clock });
   const onFault = (fault: unknown) => {
     throw fault;
   };
   const serving = {
     handler,
     messageBytesMax: 2_000,
-    assembly,
+    memory,
+    requests: memory.requestAccount(),
     clock,
     peer: { listener: '', remote: '', certificate: null },
     responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
@@ -178,7 +182,7 @@ function fuzzServer(random: Seeded): number {
   feed(socket, frames, random);
   finish(connection, socket, clock);
   assert.equal(handler.open, 0, 'calls left');
-  assert(assembly.reserve(10_000), 'bytes of messages left');
+  assert.equal(memory.requests.bytes, 0, 'bytes of messages left');
   return frames.length;
 }
 
@@ -188,8 +192,8 @@ function fuzzClient(random: Seeded): number {
   const onFault = (fault: unknown) => {
     throw fault;
   };
-  const assembly = new AssemblyBudget(10_000);
-  const calling = { deadlines: new Deadlines(clock), assembly, onFault };
+  const memory = memoryOf({ bytesMax: 10_000, clock });
+  const calling = { deadlines: new Deadlines(clock), memory, onFault };
   const replies: CountingReply[] = [];
   const connection: ClientConnection = new ClientConnection({
     socket: socket as unknown as Socket,
@@ -201,7 +205,7 @@ function fuzzClient(random: Seeded): number {
         const head = [':method', 'POST', ':scheme', 'http', ':path', '/t.S/Chat'];
         for (let i = 0; i < 15 && ready.canOpen; i++) {
           const reply = new CountingReply();
-          const call = new ClientCall(ready.core, calling, reply, i % 2 === 0);
+          const call = new ClientCall(ready.core, calling, callHead, reply, i % 2 === 0);
           replies.push(reply);
           ready.open(call, new HeaderTemplate(head, true), null, false);
           call.send(Buffer.alloc(random.below(2_000)));
@@ -220,7 +224,7 @@ function fuzzClient(random: Seeded): number {
     replies.every((reply) => reply.ends === 1),
     'a call that did not end once',
   );
-  assert(assembly.reserve(10_000), 'bytes of messages left');
+  assert.equal(memory.responses.bytes, 0, 'bytes of messages left');
   return frames.length;
 }
 

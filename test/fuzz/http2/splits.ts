@@ -4,10 +4,10 @@
  *
  * A longer run: node test/fuzz/http2/splits.ts RANDOM_ROUNDS [SEED]
  */
+
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import type { CallHandle, RequestSink, ResponseSink } from '../../../src/grpc/call.ts';
-import { AssemblyBudget } from '../../../src/grpc/message-framing.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
 import { ok, type Status, status } from '../../../src/grpc/status.ts';
@@ -22,8 +22,11 @@ import { SettingId, settingsFrame } from '../../../src/http2/settings.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
 import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { memoryOf } from '../../support/message-memory.ts';
 import { Seeded } from '../../support/seeded.ts';
 import { chat, clientRecording, FakeSocket, serverRecording, unary } from './recording.ts';
+
+const callHead = { path: '/t.S/Chat', metadata: [], timeoutMs: Number.POSITIVE_INFINITY };
 
 /** What was observed: one line per event, by call or stream. */
 type Events = Map<string, string[]>;
@@ -38,7 +41,6 @@ const onFault = (fault: unknown) => {
   throw fault;
 };
 const messageBytesMax = 2_000;
-const assemblyBytesMax = 1_000_000;
 
 class LoggingHandler implements CallHandler<ServedMethod> {
   readonly methods = new Map([unary, chat].map((method) => [method.path, method]));
@@ -152,10 +154,12 @@ function serve(pieces: Pieces, resets: ReadonlySet<number>): Events {
   const events: Events = new Map();
   const clock = new ManualClock();
   const socket = new KeepingSocket();
+  const memory = memoryOf({ clock });
   const serving = {
     handler: new LoggingHandler(events),
     messageBytesMax,
-    assembly: new AssemblyBudget(assemblyBytesMax),
+    memory,
+    requests: memory.requestAccount(),
     clock,
     peer: { listener: '', remote: '', certificate: null },
     responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
@@ -221,8 +225,8 @@ function dial(pieces: Pieces): Events {
   const events: Events = new Map();
   const clock = new ManualClock();
   const socket = new KeepingSocket();
-  const assembly = new AssemblyBudget(assemblyBytesMax);
-  const calling = { deadlines: new Deadlines(clock), assembly, onFault };
+  const memory = memoryOf({ clock });
+  const calling = { deadlines: new Deadlines(clock), memory, onFault };
   const replies = Array.from({ length: 15 }, (_, i) => new LoggingReply(events, `call ${i}`));
   const connection: ClientConnection = new ClientConnection({
     socket: socket as unknown as Socket,
@@ -233,7 +237,7 @@ function dial(pieces: Pieces): Events {
       onReady: (ready) => {
         const head = [':method', 'POST', ':scheme', 'http', ':path', chat.path];
         for (const [i, reply] of replies.entries()) {
-          const call = new ClientCall(ready.core, calling, reply, i > 7);
+          const call = new ClientCall(ready.core, calling, callHead, reply, i > 7);
           ready.open(call, new HeaderTemplate(head, true), null, false);
           call.send(Buffer.alloc(i * 100));
         }

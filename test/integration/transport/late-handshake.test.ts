@@ -1,4 +1,5 @@
 /** A TLS handshake that is in progress when its listener begins to drain, on both transports. */
+
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { connect as connectTls } from 'node:tls';
@@ -11,9 +12,11 @@ import { clientPreface } from '../../../src/http2/frame.ts';
 import { settingsFrame } from '../../../src/http2/settings.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
+import { memoryOf } from '../../support/message-memory.ts';
 
 const transports = {
-  native: (options: TransportOptions) => new NativeServerTransport({ ...options, http1: null }),
+  native: (options: TransportOptions) =>
+    new NativeServerTransport({ ...options, memory: memoryOf(), http1: null }),
   'grpc-js': (options: TransportOptions) => new GrpcJsServerTransport(options),
 } as const;
 

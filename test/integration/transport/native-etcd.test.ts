@@ -1,4 +1,5 @@
 /** The native client against a real etcd: what only the real one does (its windows, its pings, its resets). */
+
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NativeClientTransport } from '../../../src/grpc/native/client.ts';
 import { Code } from '../../../src/grpc/status.ts';
@@ -8,6 +9,7 @@ import { systemRandom } from '../../../src/runtime/random.ts';
 import { Caller } from '../../support/caller.ts';
 import { decodeResponse, encodeRequest } from '../../support/codec.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
+import { memoryOf } from '../../support/message-memory.ts';
 import { until } from '../../support/until.ts';
 
 describe('a native channel to etcd', () => {
@@ -20,6 +22,7 @@ describe('a native channel to etcd', () => {
     const [host = '', port] = etcd.address.split(':');
     channel = new NativeClientTransport({
       clock: systemClock,
+      memory: memoryOf(),
       random: systemRandom,
       onFault: (fault) => faults.push(fault),
     }).dial({

@@ -2,6 +2,7 @@
  * The upstream over grpc-js against real etcds: which failures clients do not notice, and which statuses they receive
  * for the others.
  */
+
 import { createServer, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Call } from '../../../src/call/call.ts';
@@ -18,6 +19,7 @@ import { CertificateAuthority, type KeyPair } from '../../support/certificates.t
 import { type Cluster, startCluster } from '../../support/cluster.ts';
 import { encodeRequest } from '../../support/codec.ts';
 import { type Etcd, startEtcd, startSecureEtcd } from '../../support/etcd.ts';
+import { memoryOf } from '../../support/message-memory.ts';
 import { message } from '../../support/test-call.ts';
 import { until } from '../../support/until.ts';
 
@@ -31,6 +33,7 @@ class Line implements Disposable {
   constructor(endpoints: readonly EndpointConfig[]) {
     const onFault = (fault: unknown) => this.faults.push(fault);
     this.upstream = new Upstream({
+      memory: memoryOf(),
       endpoints,
       passesCredentials: () => true,
       login: null,

@@ -83,7 +83,12 @@ const defaults = {
     openMs: 1_000,
     openMaxMs: 30_000,
   },
-  limits: { messageBytesMax: 2_097_152, streamsMax: Number.POSITIVE_INFINITY, inFlightMax: 1_000 },
+  limits: {
+    messageBytesMax: 2_097_152,
+    messageMemoryBytes: 0,
+    streamsMax: Number.POSITIVE_INFINITY,
+    inFlightMax: 1_000,
+  },
 };
 
 describe('a setting with several sources', () => {

@@ -1,4 +1,5 @@
 /** The rules of src/grpc/call.ts that concern faults and shared messages, for both transports over loopback. */
+
 import { describe, expect, test } from 'vitest';
 import {
   type CallHandle,
@@ -16,6 +17,7 @@ import { systemClock } from '../../../src/runtime/clock.ts';
 import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { Caller } from '../../support/caller.ts';
 import { FakeCall } from '../../support/fake-call.ts';
+import { memoryOf } from '../../support/message-memory.ts';
 import { until } from '../../support/until.ts';
 
 const fetch: ServedMethod = { path: '/test.S/Fetch', requestStream: false, responseStream: false };
@@ -53,7 +55,7 @@ class Handler implements CallHandler<ServedMethod> {
 const transports = {
   native: (onFault: (fault: unknown) => void) => {
     const random = { integer: (min: number) => min };
-    const options = { clock: systemClock, random, onFault, http1: null };
+    const options = { clock: systemClock, random, onFault, http1: null, memory: memoryOf() };
     return {
       server: new NativeServerTransport(options),
       client: new NativeClientTransport(options),

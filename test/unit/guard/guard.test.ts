@@ -200,6 +200,31 @@ describe('a unary call', () => {
     expect(below.calls).toHaveLength(1);
   });
 
+  test('passes backpressure to each attempt, because a large response must not be read', () => {
+    const { below, unary, upstream } = guarded();
+    upstream.available = false;
+    const { handle } = unary(range);
+    handle.pauseResponses();
+    upstream.turnOn();
+    expect(below.last.isPaused).toBe(true);
+    below.last.end(gone('unsent'));
+    expect([below.calls.length, below.last.isPaused]).toEqual([2, true]);
+    handle.resumeResponses();
+    expect(below.last.isPaused).toBe(false);
+  });
+
+  test('whose client does not read is refused in the end, and does not count for the breaker', () => {
+    const { below, unary } = guarded();
+    for (let i = 0; i < 2 * config.callsMin; i++) {
+      const { above, handle } = unary(put, i % 2 === 0 ? 8_000 : Number.POSITIVE_INFINITY);
+      handle.pauseResponses();
+      vi.advanceTimersByTime(requestTimeoutMs + 100);
+      expect(reasonOf(above)).toBe(i % 2 === 0 ? 'deadline-passed' : 'message-memory');
+    }
+    unary(put);
+    expect(below.calls).toHaveLength(2 * config.callsMin + 1);
+  });
+
   test('cancelled by its client is cancelled below, and ends without a status', () => {
     const { below, unary, deadlines } = guarded();
     const { above, handle } = unary(put);

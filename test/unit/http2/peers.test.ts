@@ -87,7 +87,8 @@ async function echoServer(
 }
 
 function nodeClient(port: number): ClientHttp2Session {
-  const session = connectHttp2(`http://127.0.0.1:${port}`);
+  // In MB. By default Node refuses a response while it holds a request of 10 MB that waits for a window.
+  const session = connectHttp2(`http://127.0.0.1:${port}`, { maxSessionMemory: 100 });
   session.on('error', () => {});
   closers.push(() => session.destroy());
   return session;

@@ -13,6 +13,7 @@ const idle = {
   guard: () => ({ heldCalls: 0, heldBytes: 0, inFlightCalls: 0, queuedCalls: 0, liveBreakers: 0 }),
   watches: () => new HubStats(),
   sharing: () => ({ keepAlives: new KeepAliveStats(), reads: new ReadStats() }),
+  memory: () => [],
 };
 
 /** The lines of one metric, without its help. */
@@ -179,5 +180,16 @@ test('shared keepalives and reads are counted', async () => {
   ]);
   expect(await lines(metrics, 'etcd_bulkhead_shared')).toEqual([
     'etcd_bulkhead_shared_reads_total 2',
+  ]);
+});
+
+test('the memory for large messages is shown by share', async () => {
+  const share = { name: 'requests', bytes: 5, bytesMax: 10, waitingHolds: 2, refusals: 3 };
+  const metrics = new Metrics({ ...idle, memory: () => [share] });
+  expect(await lines(metrics, 'etcd_bulkhead_message_memory')).toEqual([
+    'etcd_bulkhead_message_memory_bytes{share="requests"} 5',
+    'etcd_bulkhead_message_memory_limit_bytes{share="requests"} 10',
+    'etcd_bulkhead_message_memory_waiting{share="requests"} 2',
+    'etcd_bulkhead_message_memory_refusals_total{share="requests"} 3',
   ]);
 });

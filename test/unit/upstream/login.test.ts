@@ -10,6 +10,7 @@ import {
   FakeClientTransport,
 } from '../../support/fake-channel.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { memoryOf } from '../../support/message-memory.ts';
 import { callOf, message } from '../../support/test-call.ts';
 
 const refused = status(16, 'etcdserver: invalid auth token', 'peer');
@@ -22,6 +23,7 @@ function start() {
   const address = { host: '127.0.0.1', port: 1 };
   const endpoints = [{ name: 'a', address, tls: null }];
   const upstream = new Upstream({
+    memory: memoryOf(),
     endpoints,
     login: { user: 'proxy', password: 'secret' },
     passesCredentials: (listener) => listener === 'through',

@@ -5,6 +5,7 @@ import { Upstream } from '../../../src/upstream/upstream.ts';
 import { Caller } from '../../support/caller.ts';
 import { FakeClientTransport } from '../../support/fake-channel.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { memoryOf } from '../../support/message-memory.ts';
 import { callOf, message } from '../../support/test-call.ts';
 
 const random = { integer: (min: number, max: number) => Math.floor((min + max) / 2) };
@@ -24,6 +25,7 @@ function setUp(endpoints = [first, second, third]) {
   /** When the cluster was replaced. */
   const replaced: number[] = [];
   const upstream = new Upstream({
+    memory: memoryOf(),
     endpoints: endpoints.map((port) => ({
       name: `http://e${port}`,
       address: { host: '127.0.0.1', port: Number(port) },

@@ -1,4 +1,5 @@
 /** Calls on the native server, frame by frame, over a wire in memory. */
+
 import { describe, expect, test } from 'vitest';
 import {
   type CallHandle,
@@ -6,15 +7,16 @@ import {
   type RequestSink,
   type ResponseSink,
 } from '../../../../src/grpc/call.ts';
-import { AssemblyBudget, messagePrefix } from '../../../../src/grpc/message-framing.ts';
+import { messagePrefix } from '../../../../src/grpc/message-framing.ts';
 import { ServedCall } from '../../../../src/grpc/native/served-call.ts';
 import { Code, ok } from '../../../../src/grpc/status.ts';
 import type { Incoming, ServedMethod } from '../../../../src/grpc/transport.ts';
 import { FrameType } from '../../../../src/http2/frame.ts';
 import { HeaderTemplate } from '../../../../src/http2/hpack/encoder.ts';
-import { SettingId } from '../../../../src/http2/settings.ts';
+import { SettingId, settingsFrame } from '../../../../src/http2/settings.ts';
 import { asOwned } from '../../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
+import { memoryOf } from '../../../support/message-memory.ts';
 import {
   frame,
   type RawPeer,
@@ -65,14 +67,16 @@ class Handler {
   }
 }
 
-function serve(messageBytesMax = 100, settings: [number, number][] = []) {
+function serve(messageBytesMax = 100, settings: [number, number][] = [], bytesMax = 1 << 30) {
   const clock = new ManualClock();
   const handler = new Handler();
+  const memory = memoryOf({ bytesMax, clock });
   const faults: unknown[] = [];
   const context = {
     handler,
     messageBytesMax,
-    assembly: new AssemblyBudget(1_000_000),
+    memory,
+    requests: memory.requestAccount(),
     clock,
     peer: { listener: 'x', remote: '', certificate: null },
     responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
@@ -83,7 +87,7 @@ function serve(messageBytesMax = 100, settings: [number, number][] = []) {
     acceptor: { accept: (from) => new ServedCall(from, context), onClosed() {} },
   });
   server.begin(...settings);
-  return { clock, handler, peer: server.peer, faults };
+  return { clock, handler, peer: server.peer, faults, memory };
 }
 
 const message = (text: string) =>
@@ -356,5 +360,132 @@ describe('a call that the client resets', () => {
     };
     await call(peer, 1, head, message(''));
     expect(handle).toEqual({ cancels: 1, pauses: 0, resumes: 0 });
+  });
+});
+
+describe('memory of requests', () => {
+  /** Opens a call and sends the first `bytes` of a message of `length`. */
+  function begin(peer: RawPeer, streamId: number, length: number, bytes: number): void {
+    peer.send(frame(FrameType.HEADERS, 4, streamId, peer.block(...head)));
+    const start = Buffer.concat([messagePrefix(length), Buffer.alloc(bytes)]);
+    for (let at = 0; at < start.length; at += 16_384) {
+      peer.send(frame(FrameType.DATA, 0, streamId, start.subarray(at, at + 16_384)));
+    }
+  }
+
+  const granted = (peer: RawPeer, streamId: number) =>
+    peer
+      .of(FrameType.WINDOW_UPDATE, streamId)
+      .reduce((sum, { payload }) => sum + payload.readUInt32BE(0), 0);
+
+  test('a long request gets its window when its length is reserved, and the next one waits', async () => {
+    const { peer, memory } = serve(200_000, [], 1_200_000);
+    begin(peer, 1, 150_000, 1_000);
+    begin(peer, 3, 150_000, 1_000);
+    await settle();
+    expect(granted(peer, 1)).toBeGreaterThan(0);
+    expect(granted(peer, 3)).toBe(0);
+    expect(memory.requests.waitingHolds).toBe(1);
+    peer.send(frame(FrameType.RST_STREAM, 0, 1, uint32(8)));
+    await settle();
+    expect(granted(peer, 3)).toBeGreaterThan(0);
+  });
+
+  test('half-sent requests beyond the share are refused with the text of etcd and a reason', async () => {
+    const { peer, memory } = serve(200_000, [], 600_000);
+    for (let id = 1; id < 21; id += 2) begin(peer, id, 150_000, 60_000);
+    await settle();
+    expect(memory.requests.refusals).toBeGreaterThan(0);
+    expect(memory.requests.bytes).toBeLessThanOrEqual(memory.requests.bytesMax);
+    const ends = [1, 3, 5, 7, 9, 11, 13, 15, 17, 19].map((id) => received(peer, id).fields);
+    expect(ends.filter((fields) => fields['grpc-status'] === '8')).toContainEqual({
+      ':status': '200',
+      'content-type': 'application/grpc',
+      'grpc-status': '8',
+      'grpc-message': 'etcdserver: too many requests',
+      'etcd-bulkhead-reason': 'message-memory',
+    });
+    expect((await call(peer, 101, head, message('fine'))).fields['grpc-status']).toBe('0');
+  });
+
+  test('a whole request counts while its end is missing', async () => {
+    const { peer, memory, handler } = serve(2_000);
+    const body = message('x'.repeat(1_500));
+    peer.send(
+      frame(FrameType.HEADERS, 4, 1, peer.block(...head)),
+      frame(FrameType.DATA, 0, 1, body),
+    );
+    await settle();
+    expect(memory.requests.bytes).toBe(1_500);
+    peer.send(frame(FrameType.DATA, 1, 1));
+    await settle();
+    expect([memory.requests.bytes, handler.calls.length]).toEqual([0, 1]);
+  });
+
+  test('a request in one frame that ends its stream does not count', async () => {
+    const { peer, memory, handler } = serve(2_000);
+    let counted = -1;
+    handler.onCall = () => {
+      counted = memory.requests.bytes;
+      return endedCall;
+    };
+    await call(peer, 1, head, message('x'.repeat(1_500)));
+    expect(counted).toBe(0);
+  });
+
+  test('a request counts until its call has ended, and goes when the client resets it', async () => {
+    const { peer, memory, handler } = serve(200_000);
+    handler.onCall = () => endedCall;
+    begin(peer, 1, 50_000, 50_000);
+    peer.send(frame(FrameType.DATA, 1, 1));
+    await settle();
+    expect([handler.calls.length, memory.requests.bytes]).toEqual([1, 50_000]);
+    peer.send(frame(FrameType.RST_STREAM, 0, 1, uint32(8)));
+    await settle();
+    expect(memory.requests.bytes).toBe(0);
+  });
+});
+
+describe('a unary call whose client does not open its window', () => {
+  test('is paused from its start, and resumed when the window opens', async () => {
+    const { peer, handler } = serve(100, [[SettingId.INITIAL_WINDOW_SIZE, 0]]);
+    const events: string[] = [];
+    handler.onCall = () => ({
+      ...endedCall,
+      pauseResponses: () => events.push('pause'),
+      resumeResponses: () => events.push('resume'),
+    });
+    await call(peer, 1, head, message('a'));
+    expect(events).toEqual(['pause']);
+    peer.send(frame(FrameType.WINDOW_UPDATE, 0, 1, uint32(10)));
+    await settle();
+    expect(events).toEqual(['pause', 'resume']);
+    await call(peer, 3, head, message('a'));
+    peer.send(settingsFrame([[SettingId.INITIAL_WINDOW_SIZE, 10]]));
+    await settle();
+    expect(events).toEqual(['pause', 'resume', 'pause', 'resume']);
+  });
+
+  test('waits for the window of the connection, too', async () => {
+    const { peer, handler } = serve(100, [[SettingId.INITIAL_WINDOW_SIZE, 1_000_000]]);
+    const events: string[] = [];
+    handler.onCall = (responses) => {
+      if (handler.calls.length === 1) {
+        responses.deliver(asOwned(Buffer.alloc(100_000)));
+        responses.end(ok);
+        return endedCall;
+      }
+      return {
+        ...endedCall,
+        pauseResponses: () => events.push('pause'),
+        resumeResponses: () => events.push('resume'),
+      };
+    };
+    await call(peer, 1, head, message('a'));
+    await call(peer, 3, head, message('a'));
+    expect(events).toEqual(['pause']);
+    peer.send(frame(FrameType.WINDOW_UPDATE, 0, 0, uint32(1_000_000)));
+    await settle();
+    expect(events).toEqual(['pause', 'resume']);
   });
 });
