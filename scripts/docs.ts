@@ -64,6 +64,9 @@ environment, the environment overrides the file, and the file overrides the defa
 at once, before a port is bound, and the exit code is then 64. \`etcd-bulkhead print-config\` prints the effective configuration
 with the origin of each value.
 
+Files must be regular files of at most 16 MiB, or symbolic links to them. Only \`--config\` may also be a pipe, as in
+\`--config /dev/stdin\` or \`--config <(command)\`. It is read once: a reload reads the files that it names again, but keeps its text.
+
 The file may also contain the lists \`tenants\` and \`listeners\`; see [tenants.md](tenants.md). A reload (SIGHUP, or a change of a
 file) applies changes of both lists and of the settings marked \`applied\`. Other changes need a restart.
 

@@ -3,8 +3,9 @@
  * and returns an exit code. Injects the checks of tenant/ into config/.
  */
 import type { Config } from '../config/config.ts';
-import type { ConfigSources, LoadResult } from '../config/load.ts';
-import { loadConfigInWorker } from '../config/load-in-worker.ts';
+import type { FileDigests } from '../config/file-contents.ts';
+import { type ConfigSources, type LoadResult, loadConfig } from '../config/load.ts';
+import { withPipedFile } from '../config/piped-file.ts';
 import { formatProblem, type Problem } from '../config/problem.ts';
 import { type SettingName, type Settings, settingNames, settingOf } from '../config/schema.ts';
 import { checkTenants } from '../tenant/directory.ts';
@@ -16,7 +17,7 @@ export type ConfigureResult =
   | {
       readonly config: Config;
       readonly settings: Settings;
-      readonly files: readonly string[];
+      readonly files: FileDigests;
       /** Loads from the same sources again; the contents of files may have changed. Never rejects. */
       readonly load: () => Promise<LoadResult>;
     }
@@ -52,8 +53,15 @@ export async function configure(
     return { config: null, exitCode: ExitCode.OK };
   }
   const adapted = adapt?.(parsed) ?? parsed;
-  const load = () =>
-    loadConfigInWorker({ flags: adapted.settings, environment, checkTenants, ...sources });
+  const input = await withPipedFile({
+    ...{ flags: adapted.settings, environment, checkTenants },
+    ...sources,
+  });
+  if ('what' in input) {
+    report([...adapted.problems, input], output);
+    return { config: null, exitCode: ExitCode.USAGE };
+  }
+  const load = () => loadConfig(input);
   const loaded = await load();
   const problems = [...adapted.problems, ...loaded.problems];
   if (loaded.config !== null && problems.length === 0) return { ...loaded, load };

@@ -3,6 +3,7 @@
  * drains it and returns the exit code. proxy/ builds the proxy itself.
  */
 import type { Config } from '../config/config.ts';
+import type { FileDigests } from '../config/file-contents.ts';
 import type { LoadResult } from '../config/load.ts';
 import { createLogger, type Logger } from '../observe/logger.ts';
 import { version } from '../observe/version.ts';
@@ -18,7 +19,7 @@ export interface ServeOptions {
   /** Resolves with a reason when something that the command depends on has failed. */
   readonly fault?: Promise<string>;
   /** Loads the configuration again, and the files to watch. Without it, reloads are disabled. */
-  readonly reload?: { readonly load: () => Promise<LoadResult>; readonly files: readonly string[] };
+  readonly reload?: { readonly load: () => Promise<LoadResult>; readonly files: FileDigests };
   /** Set if the command already handles signals. */
   readonly signals?: StopSignals;
 }

@@ -2,10 +2,10 @@
  * Notifies when the contents of files change. It watches the directories, because files are usually replaced and not
  * written in place: Kubernetes swaps a symbolic link beside them. Events that change no contents cause no notification.
  */
-import { createHash } from 'node:crypto';
-import { type FSWatcher, readFileSync, realpathSync, watch } from 'node:fs';
+import { type FSWatcher, realpathSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
+import { FileContents, type FileDigests } from './file-contents.ts';
 
 /** A certificate and its key are written one after the other. Reading between the two would find a mismatched pair. */
 const settleMs = 250;
@@ -21,28 +21,30 @@ export interface FileWatchOptions {
 export class FileWatch {
   readonly #options: FileWatchOptions;
   readonly #watchers = new Map<string, FSWatcher>();
-  #files: readonly string[] = [];
-  #contents = '';
+  #files: FileDigests = new Map();
   #cancelTimer: CancelTimer = () => {};
+  #isClosed = false;
 
   constructor(options: FileWatchOptions) {
     this.#options = options;
   }
 
-  /** Replaces the set of watched files. Changes are relative to their current contents. */
-  watch(files: readonly string[]): void {
+  /** Replaces the set of watched files. Changes are relative to these contents. */
+  watch(files: FileDigests): void {
     this.#files = files;
-    this.#contents = contentsOf(files);
-    const directories = new Set(files.flatMap(directoriesOf));
+    const directories = new Set([...files.keys()].flatMap(directoriesOf));
     for (const [directory, watcher] of this.#watchers) {
       if (directories.has(directory)) continue;
       watcher.close();
       this.#watchers.delete(directory);
     }
     for (const directory of directories) this.#add(directory);
+    // A file may have changed after it was read and before its directory was watched.
+    this.#onEvent();
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#cancelTimer();
     for (const watcher of this.#watchers.values()) watcher.close();
     this.#watchers.clear();
@@ -64,9 +66,13 @@ export class FileWatch {
 
   #onEvent(): void {
     this.#cancelTimer();
-    this.#cancelTimer = this.#options.clock.after(settleMs, () => {
-      if (contentsOf(this.#files) !== this.#contents) this.#options.onChange();
-    });
+    this.#cancelTimer = this.#options.clock.after(settleMs, () => void this.#check());
+  }
+
+  async #check(): Promise<void> {
+    const { digests } = await FileContents.read(this.#files.keys());
+    const hasChanged = [...this.#files].some(([path, digest]) => digests.get(path) !== digest);
+    if (hasChanged && !this.#isClosed) this.#options.onChange();
   }
 }
 
@@ -78,17 +84,4 @@ function directoriesOf(file: string): readonly string[] {
     // The file does not exist yet.
     return [dirname(file)];
   }
-}
-
-/** A digest of all contents. An unreadable file counts as empty: loading the configuration reports it. */
-function contentsOf(files: readonly string[]): string {
-  const hash = createHash('sha256');
-  for (const file of files) {
-    let bytes = Buffer.alloc(0);
-    try {
-      bytes = readFileSync(file);
-    } catch {}
-    hash.update(`${file}:${bytes.length}:`).update(bytes);
-  }
-  return hash.digest('base64');
 }

@@ -1,20 +1,15 @@
 /**
  * Loads a Config from all sources. A flag overrides the environment, which overrides the file, which overrides the
  * default. All problems are collected before they are returned. Reads only files that the configuration names, and binds
- * no ports.
+ * no ports. All files are read first; everything else is a function of their contents.
  */
 import type { ParsedAddress } from './address.ts';
 import type { Config, EffectiveSetting } from './config.ts';
 import { effectiveSettings } from './effective.ts';
-import {
-  type ConfigFile,
-  type FileText,
-  listenerFileKeys,
-  type RawValue,
-  readConfigFile,
-} from './file.ts';
-import { type Problem, type ProblemReporter, suggestion } from './problem.ts';
-import { readFile } from './read-file.ts';
+import { type ConfigFile, type FileText, listenerFileKeys, type RawValue } from './file.ts';
+import { FileContents, type FileDigests } from './file-contents.ts';
+import { parseInWorker } from './parse-in-worker.ts';
+import { type Problem, suggestion } from './problem.ts';
 import { resolve } from './resolve.ts';
 import {
   environmentName,
@@ -35,37 +30,62 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 export interface ConfigSources {
   readonly flags: ReadonlyMap<SettingName, RawValue>;
   readonly environment: Environment;
-  /** Replaces the file that --config names: a text that a command provides, or a file that is already parsed. */
-  readonly file?: FileText | ConfigFile;
+  /** Replaces the file that --config names. */
+  readonly file?: FileText;
   /** Defaults of the command that differ from the schema. */
   readonly defaults?: Partial<Record<SettingName, string>>;
   /** Checks the tenants against each other. Injected, because config/ must not import tenant/. */
   readonly checkTenants: (tenants: readonly TenantConfig[]) => readonly Problem[];
 }
 
-/** A configuration or its problems, and in both cases every file that it depends on, readable or not. */
-export type LoadResult = { readonly files: readonly string[] } & (
+/** A configuration or its problems, and in both cases every file that it depends on, as it was read. */
+export type LoadResult = { readonly files: FileDigests } & (
   | { readonly config: Config; readonly settings: Settings; readonly problems: readonly [] }
   | { readonly config: null; readonly settings: null; readonly problems: readonly Problem[] }
 );
 
-export function loadConfig(sources: ConfigSources): LoadResult {
+/** Never rejects. */
+export async function loadConfig(sources: ConfigSources): Promise<LoadResult> {
   const problems: Problem[] = [];
   const outsideFile = new Map<SettingName, RawValue>([
     ...readEnvironment(sources.environment, problems),
     ...sources.flags,
   ]);
-  const file = readFileOf(sources, outsideFile, problems);
+  const configContents = await FileContents.read(outsideFile.get('config')?.texts ?? []);
+  const file = await configFileOf(sources, outsideFile.get('config'), configContents);
+  if (file !== null && 'what' in file) {
+    // Further problems would be due to defaults in place of the settings of the file.
+    problems.push(file);
+    return { config: null, settings: null, problems, files: configContents.digests };
+  }
+  problems.push(...(file?.problems ?? []));
   const explicit = new Map<SettingName, RawValue>([...(file?.settings ?? []), ...outsideFile]);
   const raw: RawSettings = { explicit, file };
 
   const { settings, effective, invalid } = readSettings(raw, sources.defaults ?? {}, problems);
-  const resolved = resolve({ settings, explicit, file, invalid }, problems);
+  const contents = await FileContents.read(filesOf(settings, file), configContents);
+  const files = contents.digests;
+  const resolved = resolve({ settings, explicit, file, invalid, contents }, problems);
   problems.push(...withLines(sources.checkTenants(resolved.tenants), raw));
-  const files = filesOf(settings, file);
   if (problems.length > 0) return { config: null, settings: null, problems, files };
   const config = { ...resolved, effective: effectiveSettings(effective, file, resolved) };
   return { config, settings, problems: [], files };
+}
+
+/** Returns null if there is no configuration file, and a problem if it cannot be read or parsed. */
+async function configFileOf(
+  { file: given }: ConfigSources,
+  named: RawValue | undefined,
+  contents: FileContents,
+): Promise<ConfigFile | Problem | null> {
+  const path = named?.texts.at(-1) ?? '';
+  if (given === undefined && path === '') return null;
+  const read = given?.text ?? contents.get(path);
+  if (read instanceof Error) return { where: named?.where ?? '', what: read.message };
+  const text = given ?? { name: path, text: read.toString() };
+  const parsed = await parseInWorker(text);
+  if (!(parsed instanceof Error)) return parsed;
+  return { where: text.name, what: `cannot be parsed: ${parsed.message}` };
 }
 
 /** Replaces the origin of problems with tenants by the line of the tenant in the file. */
@@ -97,7 +117,7 @@ function filesOf(settings: Settings, file: ConfigFile | null): readonly string[]
       paths.push(fields.get(key)?.texts.at(-1) ?? '');
     }
   }
-  return [...new Set(paths)].filter((path) => path !== '');
+  return paths;
 }
 
 /** Variables that Kubernetes sets for the addresses of a Service called etcd-bulkhead. They are not settings. */
@@ -120,33 +140,6 @@ function readEnvironment(
     }
   }
   return values;
-}
-
-/** The text of the file that --config names. Returns null if --config is not set or the file cannot be read. */
-export function fileTextOf({ flags, environment }: ConfigSources): FileText | null {
-  const path = flags.get('config')?.texts.at(-1) ?? environment[environmentName('config')] ?? '';
-  const bytes = readFile('config', path, () => {});
-  return bytes === null ? null : { name: path, text: bytes.toString('utf8') };
-}
-
-function readFileOf(
-  { file: source }: ConfigSources,
-  outsideFile: ReadonlyMap<SettingName, RawValue>,
-  problems: Problem[],
-): ConfigFile | null {
-  let file: ConfigFile | null = null;
-  const named = outsideFile.get('config');
-  if (source === undefined) {
-    const path = named?.texts.at(-1) ?? '';
-    const report: ProblemReporter = (setting, what) =>
-      problems.push({ where: named?.where ?? `--${setting}`, what });
-    const bytes = readFile('config', path, report);
-    if (bytes !== null) file = readConfigFile({ name: path, text: bytes.toString('utf8') });
-  } else {
-    file = 'text' in source ? readConfigFile(source) : source;
-  }
-  problems.push(...(file?.problems ?? []));
-  return file;
 }
 
 function readSettings(

@@ -1,6 +1,7 @@
 /** Builds the Config from parsed settings and the file, and makes the checks that involve several sections. */
 import { reaches } from './address.ts';
 import type { Config } from './config.ts';
+import type { FileContents } from './file-contents.ts';
 import type { Problem, ProblemReporter } from './problem.ts';
 import type { LogLevel, SettingName, Settings, TransportName } from './schema.ts';
 import { readBearer } from './sections/bearer.ts';
@@ -21,35 +22,37 @@ export interface ResolveInput extends RawSettings {
   readonly settings: Settings;
   /** Settings with a rejected value, replaced by the default. Their further problems are not reported. */
   readonly invalid: ReadonlySet<SettingName>;
+  /** Every file that the settings and the file name. */
+  readonly contents: FileContents;
 }
 
 /** Returns everything but `effective`. The result must not be used if `problems` is not empty. */
 export function resolve(
-  { settings, explicit, file, invalid }: ResolveInput,
+  { settings, explicit, file, invalid, contents }: ResolveInput,
   problems: Problem[],
 ): Omit<Config, 'effective'> {
   const reportAlways = settingReporter({ explicit, file }, problems);
   const report: ProblemReporter = (setting, what) => {
     if (!invalid.has(setting as SettingName)) reportAlways(setting, what);
   };
-  const input = { settings, explicit, file, report: reportAlways };
+  const input = { settings, explicit, file, contents, report: reportAlways };
   const tenants = resolveTenants(input, problems);
-  const tls = serverTls(settings, report);
+  const tls = serverTls(settings, contents, report);
   if (settings['client-cert-auth'] && settings['trusted-ca-file'] === '') {
     report('client-cert-auth', 'requires --trusted-ca-file to verify client certificates with');
   }
   const listeners = resolveListeners({ ...input, tenants, tls }, problems);
-  const endpoints = resolveEndpoints(settings, report);
+  const endpoints = resolveEndpoints(settings, contents, report);
   if (!invalid.has('listen-addr')) rejectOwnAddresses(endpoints, listeners, report);
   return {
     tenants,
-    leaseSecret: readLeaseSecret(settings, report),
+    leaseSecret: readLeaseSecret(settings, contents, report),
     listeners,
-    users: readUsers(settings, report),
-    bearer: readBearer(settings, report),
+    users: readUsers(settings, contents, report),
+    bearer: readBearer(settings, contents, report),
     uriPatterns: readUriPatterns(settings, report),
     endpoints,
-    login: resolveLogin(settings, report),
+    login: resolveLogin(settings, contents, report),
     advertiseClientUrls: settings['advertise-client-url'],
     adminAddress: settings['admin-addr']?.address ?? null,
     transport: settings.transport as TransportName,

@@ -2,6 +2,7 @@
  * Triggers reloads: on SIGHUP, and when one of the files of the configuration has changed. Reloads run one after the other.
  * configuration-applier.ts applies the result or rejects it.
  */
+import type { FileDigests } from '../config/file-contents.ts';
 import { FileWatch } from '../config/file-watch.ts';
 import type { LoadResult } from '../config/load.ts';
 import type { Logger } from '../observe/logger.ts';
@@ -12,8 +13,8 @@ export interface ReloaderOptions {
   readonly load: () => Promise<LoadResult>;
   /** Applies the configuration, or reports its problems. Never rejects. */
   readonly apply: (loaded: LoadResult) => Promise<void>;
-  /** The files of the active configuration. */
-  readonly files: readonly string[];
+  /** The files of the active configuration, as they were read. */
+  readonly files: FileDigests;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -21,7 +22,7 @@ export interface ReloaderOptions {
 export class Reloader {
   readonly #options: ReloaderOptions;
   readonly #watch: FileWatch;
-  #files: readonly string[];
+  #files: FileDigests;
   #last: Promise<void> = Promise.resolve();
   #isClosed = false;
 
@@ -53,13 +54,11 @@ export class Reloader {
     if (this.#isClosed) return;
     const { load, apply, logger } = this.#options;
     logger.info('reloading', { reason });
-    // Before loading, so that a change during the load triggers another reload.
-    this.#watch.watch(this.#files);
     const loaded = await load();
     // Includes the files of the first configuration, because an invalid one may not name its files.
-    const files = [...new Set([...this.#options.files, ...loaded.files])];
-    if (files.join() !== this.#files.join()) this.#watch.watch(files);
-    this.#files = files;
+    const first = [...this.#files].filter(([path]) => this.#options.files.has(path));
+    this.#files = new Map([...first, ...loaded.files]);
+    this.#watch.watch(this.#files);
     await apply(loaded);
   }
 }

@@ -73,7 +73,7 @@ async function start(namespaces: Readonly<Record<string, string>>): Promise<Conf
 
 /** A reload that is applied. */
 async function reload(proxy: ConfiguredProxy, file: ConfigObject): Promise<void> {
-  expect(load(file).problems).toEqual([]);
+  expect((await load(file)).problems).toEqual([]);
   await proxy.reload(file);
 }
 

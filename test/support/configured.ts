@@ -21,7 +21,7 @@ const quiet = {
   'log-level': 'silent',
 } as const;
 
-export function load(file: ConfigObject): LoadResult {
+export function load(file: ConfigObject): Promise<LoadResult> {
   return loadConfig({
     flags: new Map(),
     environment: {},
@@ -39,7 +39,7 @@ export interface ConfiguredProxy extends AsyncDisposable, Pick<RunningProxy, 'ad
 
 /** Rejects with everything that is wrong with it. */
 export async function startConfigured(file: ConfigObject): Promise<ConfiguredProxy> {
-  const { config, problems } = load(file);
+  const { config, problems } = await load(file);
   if (config === null) throw new Error(problems.map(formatProblem).join('\n'));
   const proxy = await startProxy(config, { logger: createLogger(config.logLevel) });
   return {
@@ -47,7 +47,7 @@ export async function startConfigured(file: ConfigObject): Promise<ConfiguredPro
       return proxy.addresses;
     },
     adminAddress: proxy.adminAddress,
-    reload: (next) => proxy.reload(load(next)),
+    reload: async (next) => proxy.reload(await load(next)),
     async [Symbol.asyncDispose]() {
       await proxy.drain();
     },

@@ -54,7 +54,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   const { endpoints, tenants, settings } = options;
   // Listeners are distinguished by their addresses, so each has another loopback address, and any free port there.
   const listeners = tenants.map(({ name }, i) => ({ address: `127.0.0.${i + 1}:0`, tenant: name }));
-  const loaded = loadConfig({
+  const loaded = await loadConfig({
     flags: new Map(),
     environment: passed,
     file: { name: 'test', text: JSON.stringify({ endpoints, tenants, listeners, ...settings }) },

@@ -2,8 +2,8 @@
  * How bearer tokens are verified: a local set of public keys, and required claims. Keys are not fetched over the network.
  * Symmetric algorithms are rejected, because every verifier of their signatures could also create them.
  */
+import type { FileContents } from '../file-contents.ts';
 import { alternatives, type ProblemReporter } from '../problem.ts';
-import { readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 /** A public key in the format of RFC 7517. */
@@ -28,7 +28,11 @@ const asymmetric = [
 ];
 
 /** Returns null without --jwks-file. The result must not be used after a report. */
-export function readBearer(settings: Settings, report: ProblemReporter): BearerConfig | null {
+export function readBearer(
+  settings: Settings,
+  contents: FileContents,
+  report: ProblemReporter,
+): BearerConfig | null {
   const { 'jwt-issuer': issuer, 'jwt-audience': audience, 'jwt-claim': claim } = settings;
   const algorithms = settings['jwt-algorithms'];
   if (settings['jwks-file'] === '') {
@@ -56,7 +60,7 @@ export function readBearer(settings: Settings, report: ProblemReporter): BearerC
     report('jwt-algorithms', `must be ${alternatives(asymmetric)}, not "${algorithm}"`);
   }
   if (algorithms.length === 0) report('jwt-algorithms', 'must not be empty');
-  const bytes = readFile('jwks-file', settings['jwks-file'], report);
+  const bytes = contents.of('jwks-file', settings['jwks-file'], report);
   const keys = bytes === null ? [] : publicKeys(bytes, report);
   return { keys, issuer, audience, claim, algorithms };
 }

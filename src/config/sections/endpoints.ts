@@ -1,5 +1,6 @@
 /** The etcd endpoints, and whether the proxy uses TLS to each of them. */
 import type { ClientTls, SocketAddress } from '../../grpc/transport.ts';
+import type { FileContents } from '../file-contents.ts';
 import type { ProblemReporter } from '../problem.ts';
 import type { Settings } from '../schema.ts';
 import { clientTls } from './tls.ts';
@@ -14,9 +15,10 @@ export interface EndpointConfig {
 
 export function resolveEndpoints(
   settings: Settings,
+  contents: FileContents,
   report: ProblemReporter,
 ): readonly EndpointConfig[] {
-  const configured = clientTls(settings, report);
+  const configured = clientTls(settings, contents, report);
   // https:// without further settings trusts the CA certificates of the system.
   const systemTrust: ClientTls = {
     authorities: null,

@@ -5,6 +5,7 @@
 import type { ServerTls, SocketAddress } from '../../grpc/transport.ts';
 import { parseAddress, reaches } from '../address.ts';
 import type { ListEntry, ListenerKey } from '../file.ts';
+import type { FileContents } from '../file-contents.ts';
 import { ListEntryReader } from '../list-entry.ts';
 import { alternatives, type Problem, type ProblemReporter, suggestion } from '../problem.ts';
 import type { Settings } from '../schema.ts';
@@ -40,6 +41,7 @@ export interface ListenersInput extends RawSettings {
   readonly tenants: readonly TenantConfig[];
   /** For every listener without a certificate of its own. */
   readonly tls: ServerTls | null;
+  readonly contents: FileContents;
   readonly report: ProblemReporter;
 }
 
@@ -123,7 +125,7 @@ function readListener(
     reader.report('tenant', what + suggestion(tenant, candidates));
   }
   const passesCredentials = reader.boolean('pass-credentials');
-  const tls = ownTls(reader) ?? input.tls;
+  const tls = ownTls(reader, input.contents) ?? input.tls;
   checkIdentitySources({ reader, identify, passesCredentials, tls, settings: input.settings });
   if (parsed === undefined) return [];
   const { text: name, address } = parsed;
@@ -142,13 +144,13 @@ function readIdentitySources(reader: ListEntryReader<ListenerKey>): readonly Ide
   });
 }
 
-function ownTls(reader: ListEntryReader<ListenerKey>): ServerTls | null {
+function ownTls(reader: ListEntryReader<ListenerKey>, contents: FileContents): ServerTls | null {
   const files = {
     'cert-file': reader.text('cert-file') ?? '',
     'key-file': reader.text('key-file') ?? '',
     'trusted-ca-file': reader.text('trusted-ca-file') ?? '',
   };
-  return serverTls(files, reader.report);
+  return serverTls(files, contents, reader.report);
 }
 
 interface ListenerIdentification {

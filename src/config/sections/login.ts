@@ -1,6 +1,6 @@
 /** The user and password with which the proxy authenticates to etcd. */
+import type { FileContents } from '../file-contents.ts';
 import type { ProblemReporter } from '../problem.ts';
-import { readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 export interface LoginConfig {
@@ -9,12 +9,17 @@ export interface LoginConfig {
 }
 
 /** Null if neither --user nor --password-file is set. */
-export function resolveLogin(settings: Settings, report: ProblemReporter): LoginConfig | null {
+export function resolveLogin(
+  settings: Settings,
+  contents: FileContents,
+  report: ProblemReporter,
+): LoginConfig | null {
   const { user, 'password-file': path } = settings;
   if (user === '' && path === '') return null;
   if (path === '') report('user', 'requires --password-file');
   if (user === '') report('password-file', 'requires --user');
-  const [password = ''] = readFile('password-file', path, report)?.toString().split(/\r?\n/) ?? [];
+  const [password = ''] =
+    contents.of('password-file', path, report)?.toString().split(/\r?\n/) ?? [];
   if (path !== '' && password === '')
     report('password-file', 'must contain the password in its first line');
   return { user, password };

@@ -6,18 +6,32 @@ import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { peerCertificate } from '../../grpc/peer-certificate.ts';
 import type { ClientTls, ServerTls } from '../../grpc/transport.ts';
+import type { FileContents } from '../file-contents.ts';
 import type { ProblemReporter } from '../problem.ts';
-import { readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 /** File names of one listener, or of all listeners. Empty: not set. */
 export type ServerFiles = Pick<Settings, 'cert-file' | 'key-file' | 'trusted-ca-file'>;
 
 /** TLS for clients. Returns null for plain text. The result must not be used after a report. */
-export function serverTls(files: ServerFiles, report: ProblemReporter): ServerTls | null {
-  const pair = readPair(['cert-file', files['cert-file']], ['key-file', files['key-file']], report);
+export function serverTls(
+  files: ServerFiles,
+  contents: FileContents,
+  report: ProblemReporter,
+): ServerTls | null {
+  const pair = readPair(
+    ['cert-file', files['cert-file']],
+    ['key-file', files['key-file']],
+    contents,
+    report,
+  );
   const authoritiesFile = files['trusted-ca-file'];
-  const clientAuthorities = readCaCertificates('trusted-ca-file', authoritiesFile, report);
+  const clientAuthorities = readCaCertificates(
+    'trusted-ca-file',
+    authoritiesFile,
+    contents,
+    report,
+  );
   if (pair === null) {
     if (authoritiesFile !== '') {
       report('cert-file', 'is required with "trusted-ca-file": client certificates require TLS');
@@ -44,9 +58,13 @@ function tryContext(options: SecureContextOptions, report: (what: string) => voi
 }
 
 /** TLS to etcd. Returns null if no setting enables it; an endpoint can still enable it with https://. */
-export function clientTls(settings: Settings, report: ProblemReporter): ClientTls | null {
-  const pair = readPair(['cert', settings.cert], ['key', settings.key], report);
-  const authorities = readCaCertificates('cacert', settings.cacert, report);
+export function clientTls(
+  settings: Settings,
+  contents: FileContents,
+  report: ProblemReporter,
+): ClientTls | null {
+  const pair = readPair(['cert', settings.cert], ['key', settings.key], contents, report);
+  const authorities = readCaCertificates('cacert', settings.cacert, contents, report);
   // etcd takes the common name as the user of every request without a token, so every client of the proxy would act as
   // that user. etcd's own proxy has the same check (server/etcdmain/grpc_proxy.go).
   if (pair !== null && !settings['allow-common-name'] && hasCommonName(pair.parsed)) {
@@ -89,6 +107,7 @@ type NamedFile = readonly [setting: string, path: string];
 function readPair(
   [certificateSetting, certificatePath]: NamedFile,
   [keySetting, keyPath]: NamedFile,
+  contents: FileContents,
   report: ProblemReporter,
 ): KeyPair | null {
   if (certificatePath === '' && keyPath === '') return null;
@@ -97,8 +116,8 @@ function readPair(
       keyPath === '' ? [certificateSetting, keySetting] : [keySetting, certificateSetting];
     report(given, `requires "${missing}"`);
   }
-  const certificate = readFile(certificateSetting, certificatePath, report);
-  const key = readFile(keySetting, keyPath, report);
+  const certificate = contents.of(certificateSetting, certificatePath, report);
+  const key = contents.of(keySetting, keyPath, report);
   const parsed = certificate && parse(certificateSetting, certificate, toCertificate, report);
   const parsedKey = key && parse(keySetting, key, toKey, report);
   if (certificate === null || key === null || parsed === null || parsedKey === null) return null;
@@ -107,8 +126,13 @@ function readPair(
   return { certificate, parsed, key, isMatching };
 }
 
-function readCaCertificates(setting: string, path: string, report: ProblemReporter): Buffer | null {
-  const bytes = readFile(setting, path, report);
+function readCaCertificates(
+  setting: string,
+  path: string,
+  contents: FileContents,
+  report: ProblemReporter,
+): Buffer | null {
+  const bytes = contents.of(setting, path, report);
   return bytes !== null && parse(setting, bytes, toCertificate, report) === null ? null : bytes;
 }
 

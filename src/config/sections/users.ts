@@ -2,8 +2,8 @@
  * Parses the file of tenants' users, with one `user:hash` per line. A hash is scrypt, as written by `hash-password`, or
  * bcrypt, as written by `htpasswd -B`. Checks that verifying each hash has a bounded cost. No passwords are involved.
  */
+import type { FileContents } from '../file-contents.ts';
 import type { ProblemReporter } from '../problem.ts';
-import { readFile } from '../read-file.ts';
 import type { Settings } from '../schema.ts';
 
 export interface ScryptHash {
@@ -28,10 +28,11 @@ export type PasswordHash = ScryptHash | BcryptHash;
 /** Returns an empty map without --users-file. The result must not be used after a report. */
 export function readUsers(
   settings: Settings,
+  contents: FileContents,
   report: ProblemReporter,
 ): ReadonlyMap<string, PasswordHash> {
   const users = new Map<string, PasswordHash>();
-  const bytes = readFile('users-file', settings['users-file'], report);
+  const bytes = contents.of('users-file', settings['users-file'], report);
   for (const [index, line] of (bytes?.toString('utf8') ?? '').split(/\r?\n/).entries()) {
     if (line === '' || line.startsWith('#')) continue;
     const [, user = '', text = ''] = /^([^:]*):(.*)$/.exec(line) ?? [];

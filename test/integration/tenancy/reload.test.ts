@@ -115,6 +115,24 @@ describe('a running proxy', () => {
       return isStored('k2/k');
     });
   });
+
+  test('serves on when a pipe replaces its file, and rejects the reload', async () => {
+    const file = join(directory.path, 'pipe.yaml');
+    writeFileSync(file, text('pipe/'));
+    const { program, address, configz } = await start(file);
+    using _ = program;
+    const pipe = join(directory.path, 'pipe');
+    execFileSync('mkfifo', [pipe]);
+    renameSync(pipe, file);
+    program.kill('SIGHUP');
+    await program.printed('out', /reload failed/);
+    expect((await configz()).problems).toEqual([
+      '--config: cannot be read: not a regular file but a pipe',
+    ]);
+    expect(await putThrough(address)).toBe(true);
+    program.kill('SIGTERM');
+    expect(await program.ended).toEqual([0, null]);
+  });
 });
 
 test('hash-password writes what a file of users takes, and wants the password on standard input', () => {

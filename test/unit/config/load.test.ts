@@ -19,7 +19,7 @@ interface Input {
 /** An endpoint that is not an address of the proxy. */
 const elsewhere = { endpoints: 'etcd:2379' } as const;
 
-function load({ flags = elsewhere, environment = {}, file }: Input): LoadResult {
+function load({ flags = elsewhere, environment = {}, file }: Input): Promise<LoadResult> {
   return loadConfig({
     flags: new Map(
       Object.entries(flags).map(([name, texts]) => [
@@ -33,14 +33,14 @@ function load({ flags = elsewhere, environment = {}, file }: Input): LoadResult 
   });
 }
 
-function config(given: Input) {
-  const loaded = load(given);
+async function config(given: Input) {
+  const loaded = await load(given);
   if (loaded.config === null) throw new Error(loaded.problems.map(formatProblem).join('\n'));
   const { effective: _effective, ...rest } = loaded.config;
   return rest;
 }
 
-const problems = (given: Input) => load(given).problems.map(formatProblem);
+const problems = async (given: Input) => (await load(given)).problems.map(formatProblem);
 
 /** The configuration without any settings except an endpoint. */
 const defaults = {
@@ -141,19 +141,19 @@ describe('a setting with several sources', () => {
     ['an empty file sets nothing', { file: '# nothing\n' }, {}],
   ];
 
-  test.each(cases)('%s', (_name, given, differing) => {
-    expect(config(given)).toEqual({ ...defaults, ...differing });
+  test.each(cases)('%s', async (_name, given, differing) => {
+    expect(await config(given)).toEqual({ ...defaults, ...differing });
   });
 });
 
-test('a repeated flag equals a flag with comma-separated values', () => {
-  const joined = config({ flags: { endpoints: 'a:1,b:2' } });
-  expect(config({ flags: { endpoints: ['a:1', 'b:2'] } })).toEqual(joined);
+test('a repeated flag equals a flag with comma-separated values', async () => {
+  const joined = await config({ flags: { endpoints: 'a:1,b:2' } });
+  expect(await config({ flags: { endpoints: ['a:1', 'b:2'] } })).toEqual(joined);
 });
 
-test('the problems of all sources are reported at once, with their lines', () => {
+test('the problems of all sources are reported at once, with their lines', async () => {
   writeFileSync(join(directory.path, 'no.pem'), 'nothing of the kind');
-  const found = problems({
+  const found = await problems({
     flags: {
       ...elsewhere,
       hold: '5',
@@ -198,22 +198,22 @@ test('the problems of all sources are reported at once, with their lines', () =>
   ]);
 });
 
-test('invalid YAML is reported with its line', () => {
-  expect(problems({ file: 'hold: 1s\nhold: [' })[0]).toMatch(/^c\.yaml:2: invalid YAML/);
+test('invalid YAML is reported with its line', async () => {
+  expect((await problems({ file: 'hold: 1s\nhold: [' }))[0]).toMatch(/^c\.yaml:2: invalid YAML/);
 });
 
-test('a duplicate key and a key without a value are rejected', () => {
-  expect(problems({ file: 'hold: 1s\nhold: 2s' })[0]).toMatch(/^c\.yaml:2: invalid YAML/);
-  expect(problems({ file: 'hold:' })).toEqual(['c.yaml:1: "hold" must not be empty']);
+test('a duplicate key and a key without a value are rejected', async () => {
+  expect((await problems({ file: 'hold: 1s\nhold: 2s' }))[0]).toMatch(/^c\.yaml:2: invalid YAML/);
+  expect(await problems({ file: 'hold:' })).toEqual(['c.yaml:1: "hold" must not be empty']);
 });
 
-test('numbers in the file are read as text, not converted by YAML', () => {
-  expect(problems({ file: 'max-concurrent-streams: 1e3' })).toEqual([
+test('numbers in the file are read as text, not converted by YAML', async () => {
+  expect(await problems({ file: 'max-concurrent-streams: 1e3' })).toEqual([
     'c.yaml:1: "max-concurrent-streams" must be a whole number, not "1e3"',
   ]);
-  expect(config({ file: 'tenants: [{name: "1", namespace: 007/}]' }).tenants[0]?.namespace).toBe(
-    '007/',
-  );
+  expect(
+    (await config({ file: 'tenants: [{name: "1", namespace: 007/}]' })).tenants[0]?.namespace,
+  ).toBe('007/');
 });
 
 describe('an endpoint that is an address of the proxy is rejected', () => {
@@ -224,8 +224,8 @@ describe('an endpoint that is an address of the proxy is rejected', () => {
     ['http://127.0.0.1:2379', ':2379'],
     ['127.0.0.2:2379', '0.0.0.0:2379'],
     ['unix:///run/etcd.sock', 'unix:///run/etcd.sock'],
-  ])('endpoint %s, listener %s', (endpoint, listener) => {
-    expect(problems({ flags: { endpoints: endpoint, 'listen-addr': listener } })).toEqual([
+  ])('endpoint %s, listener %s', async (endpoint, listener) => {
+    expect(await problems({ flags: { endpoints: endpoint, 'listen-addr': listener } })).toEqual([
       expect.stringContaining(
         `--endpoints: contains ${endpoint}, where this proxy itself listens (${listener})`,
       ),
@@ -237,12 +237,12 @@ describe('an endpoint that is an address of the proxy is rejected', () => {
     ['10.0.0.1:2379', '127.0.0.1:2379'],
     ['127.0.0.2:2379', '127.0.0.1:2379'],
     ['127.example.org:2379', '0.0.0.0:2379'],
-  ])('but not endpoint %s, listener %s', (endpoint, listener) => {
-    expect(problems({ flags: { endpoints: endpoint, 'listen-addr': listener } })).toEqual([]);
+  ])('but not endpoint %s, listener %s', async (endpoint, listener) => {
+    expect(await problems({ flags: { endpoints: endpoint, 'listen-addr': listener } })).toEqual([]);
   });
 });
 
-test('variables of Kubernetes for a Service named etcd-bulkhead are not settings', () => {
+test('variables of Kubernetes for a Service named etcd-bulkhead are not settings', async () => {
   const environment = {
     ETCD_BULKHEAD_SERVICE_HOST: '10.0.0.1',
     ETCD_BULKHEAD_SERVICE_PORT: '2379',
@@ -252,16 +252,16 @@ test('variables of Kubernetes for a Service named etcd-bulkhead are not settings
     ETCD_BULKHEAD_PORT_2379_TCP_ADDR: '10.0.0.1',
     ETCD_BULKHEAD_GATEWAY_SERVICE_HOST: '10.0.0.1',
   };
-  expect(config({ environment })).toEqual(defaults);
+  expect(await config({ environment })).toEqual(defaults);
 });
 
 describe('tenants', () => {
   const two =
     'tenants: [{name: a, namespace: a/}, {name: b, namespace: b/, pass-unknown-fields: true}]';
 
-  test('come from the file, each with its listener', () => {
+  test('come from the file, each with its listener', async () => {
     const listeners = 'listeners: [{address: ":1", tenant: a}, {address: "unix:///b", tenant: b}]';
-    expect(config({ file: `${two}\n${listeners}` })).toEqual({
+    expect(await config({ file: `${two}\n${listeners}` })).toEqual({
       ...defaults,
       tenants: [tenantConfig('a', 'a/'), tenantConfig('b', 'b/', { passesUnknownFields: true })],
       listeners: [
@@ -271,34 +271,34 @@ describe('tenants', () => {
     });
   });
 
-  test('require listeners if there are several', () => {
-    expect(problems({ file: two })).toEqual([
+  test('require listeners if there are several', async () => {
+    expect(await problems({ file: two })).toEqual([
       'listeners: the list is required with more than one tenant',
     ]);
   });
 
-  test('cannot be combined with the flags for a single tenant', () => {
+  test('cannot be combined with the flags for a single tenant', async () => {
     const file = 'tenants: [{name: a, namespace: a/}]\nlisteners: [{address: ":1", tenant: a}]';
     const flags = { ...elsewhere, namespace: 'x/', 'listen-addr': ':2' };
-    expect(problems({ file, flags })).toEqual([
+    expect(await problems({ file, flags })).toEqual([
       '--namespace: cannot be combined with a list of tenants in the file',
       '--listen-addr: cannot be combined with a list of listeners in the file',
     ]);
   });
 
-  test('must have unique names, and listeners unique addresses', () => {
+  test('must have unique names, and listeners unique addresses', async () => {
     const file = [
       'tenants: [{name: a, namespace: a/}, {name: a, namespace: b/}]',
       'listeners: [{address: "localhost:1", tenant: a}, {address: "127.0.0.1:1", tenant: a}]',
     ].join('\n');
-    expect(problems({ file })).toEqual([
+    expect(await problems({ file })).toEqual([
       'c.yaml:1: the name "a" is used twice',
       'listener 127.0.0.1:1: duplicate of listener localhost:1',
     ]);
   });
 
-  test('are checked together, and the problems are reported with the others', () => {
-    const loaded = loadConfig({
+  test('are checked together, and the problems are reported with the others', async () => {
+    const loaded = await loadConfig({
       flags: new Map([['hold', { texts: ['x'], where: '--hold' }]]),
       environment: {},
       file: { name: 'c.yaml', text: 'endpoints: etcd:1\ntenants: [{name: a, namespace: a}]' },
@@ -317,22 +317,22 @@ describe('tenants', () => {
   });
 });
 
-test('a list has one effective value, however its elements are separated', () => {
-  const effective = (file: string) => {
-    const loaded = load({ flags: {}, file });
+test('a list has one effective value, however its elements are separated', async () => {
+  const effective = async (file: string) => {
+    const loaded = await load({ flags: {}, file });
     return loaded.config?.effective.map(({ name, value }) => [name, value]);
   };
   const written = 'endpoints: "a:1,b:2"\njwt-algorithms: "RS256,ES256"\nlisten-addr: ":1,:2"';
-  const expected = effective(written);
+  const expected = await effective(written);
   expect(expected).toContainEqual(['endpoints', ['a:1', 'b:2']]);
-  expect(effective(written.replaceAll(',', ' , '))).toEqual(expected);
-  expect(effective(written.replaceAll('"', '').replaceAll(/: (.*)/g, ': ["$1"]'))).toEqual(
+  expect(await effective(written.replaceAll(',', ' , '))).toEqual(expected);
+  expect(await effective(written.replaceAll('"', '').replaceAll(/: (.*)/g, ': ["$1"]'))).toEqual(
     expected,
   );
 });
 
-test('effective settings are listed with their origins', () => {
-  const loaded = load({ file: 'hold: 1s', environment: { ETCD_BULKHEAD_LOG_KEYS: '1' } });
+test('effective settings are listed with their origins', async () => {
+  const loaded = await load({ file: 'hold: 1s', environment: { ETCD_BULKHEAD_LOG_KEYS: '1' } });
   const effective = new Map(loaded.config?.effective.map(({ name, ...rest }) => [name, rest]));
   expect(effective.get('hold')).toEqual({ value: '1s', origin: 'c.yaml:1' });
   expect(effective.get('log-keys')).toEqual({ value: true, origin: 'ETCD_BULKHEAD_LOG_KEYS' });

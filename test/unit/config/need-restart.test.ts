@@ -25,22 +25,22 @@ test('a reload applies exactly these settings', () => {
 });
 
 describe('the settings that need a restart', () => {
-  test('are the changed settings that a reload does not apply', () => {
-    const before = config('hold: 1s', 'log-level: info', 'min-drain: 1s');
-    const after = config('hold: 2s', 'log-level: info', 'min-drain: 2s', 'breaker: false');
+  test('are the changed settings that a reload does not apply', async () => {
+    const before = await config('hold: 1s', 'log-level: info', 'min-drain: 1s');
+    const after = await config('hold: 2s', 'log-level: info', 'min-drain: 2s', 'breaker: false');
     expect(needRestart(before, after)).toEqual(['hold', 'breaker']);
   });
 
-  test('are compared by value, whether set or left at the default', () => {
-    expect(needRestart(config('hold: 5s'), config())).toEqual([]);
-    expect(needRestart(config('hold: 5s'), config('hold: 6s'))).toEqual(['hold']);
+  test('are compared by value, whether set or left at the default', async () => {
+    expect(needRestart(await config('hold: 5s'), await config())).toEqual([]);
+    expect(needRestart(await config('hold: 5s'), await config('hold: 6s'))).toEqual(['hold']);
   });
 
-  test('never include tenants or listeners', () => {
-    const before = config(...lists('a'));
-    expect(needRestart(before, config(...lists('b')))).toEqual([]);
-    expect(needRestart(before, config())).toEqual([]);
-    expect(needRestart(config(), before)).toEqual([]);
+  test('never include tenants or listeners', async () => {
+    const before = await config(...lists('a'));
+    expect(needRestart(before, await config(...lists('b')))).toEqual([]);
+    expect(needRestart(before, await config())).toEqual([]);
+    expect(needRestart(await config(), before)).toEqual([]);
   });
 });
 
@@ -49,8 +49,8 @@ const lists = (name: string) => [
   `listeners: [{ address: "unix:///${name}", tenant: ${name} }]`,
 ];
 
-function config(...lines: string[]): Config {
-  const { config: loaded, problems } = loadConfig({
+async function config(...lines: string[]): Promise<Config> {
+  const { config: loaded, problems } = await loadConfig({
     flags: new Map(),
     environment: {},
     file: { name: 'c.yaml', text: ['endpoints: etcd:1', ...lines].join('\n') },

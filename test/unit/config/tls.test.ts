@@ -20,12 +20,12 @@ function load(flags: Partial<Record<SettingName, string>>) {
   return loadConfig({ flags: new Map(given), environment: {}, checkTenants: () => [] });
 }
 
-const problems = (flags: Partial<Record<SettingName, string>>) =>
-  load(flags).problems.map(formatProblem);
+const problems = async (flags: Partial<Record<SettingName, string>>) =>
+  (await load(flags)).problems.map(formatProblem);
 
 describe('TLS to etcd', () => {
-  test('is enabled by any of its settings for endpoints without a scheme', () => {
-    const { config } = load({ cacert: authority.certificateFile });
+  test('is enabled by any of its settings for endpoints without a scheme', async () => {
+    const { config } = await load({ cacert: authority.certificateFile });
     expect(config?.endpoints[0]?.tls).toEqual({
       authorities: authority.certificate,
       certificate: null,
@@ -35,43 +35,43 @@ describe('TLS to etcd', () => {
     });
   });
 
-  test('uses the CA certificates of the system with https:// alone', () => {
-    const { config } = load({ endpoints: 'https://etcd:1', 'server-name': 'etcd.example' });
+  test('uses the CA certificates of the system with https:// alone', async () => {
+    const { config } = await load({ endpoints: 'https://etcd:1', 'server-name': 'etcd.example' });
     expect(config?.endpoints[0]?.tls).toMatchObject({
       authorities: null,
       serverName: 'etcd.example',
     });
   });
 
-  test('presents a client certificate and its key', () => {
-    const { config } = load({ cert: nameless.certificateFile, key: nameless.keyFile });
+  test('presents a client certificate and its key', async () => {
+    const { config } = await load({ cert: nameless.certificateFile, key: nameless.keyFile });
     expect(config?.endpoints[0]?.tls).toMatchObject({
       certificate: nameless.certificate,
       key: nameless.key,
     });
   });
 
-  test('rejects a client certificate with a common name, which would be the user of every client', () => {
-    expect(problems({ cert: named.certificateFile, key: named.keyFile })).toEqual([
+  test('rejects a client certificate with a common name, which would be the user of every client', async () => {
+    expect(await problems({ cert: named.certificateFile, key: named.keyFile })).toEqual([
       '--cert: must not have a common name, which etcd takes as the user of every client (set --allow-common-name if this is intended)',
     ]);
   });
 
-  test('rejects a key that does not match the certificate', () => {
-    expect(problems({ cert: nameless.certificateFile, key: named.keyFile })).toEqual([
+  test('rejects a key that does not match the certificate', async () => {
+    expect(await problems({ cert: nameless.certificateFile, key: named.keyFile })).toEqual([
       '--key: does not match the certificate of "cert"',
     ]);
   });
 
-  test('contradicts an http:// endpoint', () => {
+  test('contradicts an http:// endpoint', async () => {
     const flags = { endpoints: 'http://etcd:1', cacert: authority.certificateFile };
-    expect(problems(flags)).toEqual([
+    expect(await problems(flags)).toEqual([
       '--endpoints: contains http://etcd:1, but other settings enable TLS to etcd',
     ]);
   });
 
-  test('is required for a server name', () => {
-    expect(problems({ 'server-name': 'etcd' })).toEqual([
+  test('is required for a server name', async () => {
+    expect(await problems({ 'server-name': 'etcd' })).toEqual([
       '--server-name: has no effect: no setting enables TLS to etcd',
     ]);
   });
@@ -80,30 +80,30 @@ describe('TLS to etcd', () => {
 describe('TLS for clients', () => {
   const pair = { 'cert-file': named.certificateFile, 'key-file': named.keyFile };
 
-  test('is enabled by a certificate and its key, without client certificates', () => {
-    expect(load(pair).config?.listeners[0]?.tls).toEqual({
+  test('is enabled by a certificate and its key, without client certificates', async () => {
+    expect((await load(pair)).config?.listeners[0]?.tls).toEqual({
       certificate: named.certificate,
       key: named.key,
       clientAuthorities: null,
     });
   });
 
-  test('requires client certificates if CA certificates are configured, as in etcd', () => {
-    const { config } = load({ ...pair, 'trusted-ca-file': authority.certificateFile });
+  test('requires client certificates if CA certificates are configured, as in etcd', async () => {
+    const { config } = await load({ ...pair, 'trusted-ca-file': authority.certificateFile });
     expect(config?.listeners[0]?.tls?.clientAuthorities).toEqual(authority.certificate);
   });
 
-  test('cannot require client certificates without CA certificates', () => {
-    expect(problems({ ...pair, 'client-cert-auth': 'true' })).toEqual([
+  test('cannot require client certificates without CA certificates', async () => {
+    expect(await problems({ ...pair, 'client-cert-auth': 'true' })).toEqual([
       '--client-cert-auth: requires --trusted-ca-file to verify client certificates with',
     ]);
   });
 
-  test('rejects a file that is not a certificate', () => {
+  test('rejects a file that is not a certificate', async () => {
     using directory = new TemporaryDirectory('tls');
     const broken = join(directory.path, 'broken.crt');
     writeFileSync(broken, '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n');
-    expect(problems({ ...pair, 'cert-file': broken })).toEqual([
+    expect(await problems({ ...pair, 'cert-file': broken })).toEqual([
       expect.stringMatching(/^--cert-file: must contain a certificate in PEM format: /),
     ]);
   });

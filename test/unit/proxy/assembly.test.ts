@@ -19,7 +19,7 @@ const oneTenant: ConfigObject = { namespace: 'game/', 'listen-addr': listener };
 /** A proxy with one endpoint, which is connected. */
 async function assemble(file: ConfigObject = oneTenant) {
   const loaded = (each: ConfigObject) => load({ ...each, endpoints: ['127.0.0.1:1'] });
-  const { config } = loaded(file);
+  const { config } = await loaded(file);
   if (config === null) throw new Error('the configuration is not valid');
   const clock = new ManualClock();
   const client = new FakeClientTransport();
@@ -47,7 +47,7 @@ async function assemble(file: ConfigObject = oneTenant) {
     handlers[0]?.unary(incoming, encodeRequest(putName, { key: Buffer.from('a') }), caller);
     return caller;
   };
-  const reload = (next: ConfigObject) => assembly.configuration.apply(loaded(next));
+  const reload = async (next: ConfigObject) => assembly.configuration.apply(await loaded(next));
   return { assembly, client, clock, put, reload };
 }
 

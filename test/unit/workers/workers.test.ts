@@ -7,8 +7,8 @@ import { Heartbeat } from '../../../src/workers/heartbeat.ts';
 import { RestartBackoff } from '../../../src/workers/restart-backoff.ts';
 import { WorkerConfig } from '../../../src/workers/worker-config.ts';
 
-function configOf(file: Readonly<Record<string, unknown>>) {
-  const { config, problems } = loadConfig({
+async function configOf(file: Readonly<Record<string, unknown>>) {
+  const { config, problems } = await loadConfig({
     flags: new Map(),
     environment: {},
     file: { name: 'c.yaml', text: JSON.stringify({ endpoints: ['a:1'], ...file }) },
@@ -69,7 +69,7 @@ describe('the configuration of a new worker', () => {
   const name = '127.0.0.1:0';
   const portOf = ({ address }: ListenerConfig) => ('port' in address ? address.port : null);
 
-  test('has the values of the first start for every setting that a reload does not apply', () => {
+  test('has the values of the first start for every setting that a reload does not apply', async () => {
     const others: { readonly [name in SettingName]?: unknown } = {
       'dial-keepalive-time': '20s',
       'dial-keepalive-timeout': '6s',
@@ -98,9 +98,9 @@ describe('the configuration of a new worker', () => {
       return reload === 'restart' && notInFile !== true;
     });
     expect(Object.keys(others).sort()).toEqual([...restart].sort());
-    const started = configOf({ workers: 2 });
+    const started = await configOf({ workers: 2 });
     const config = new WorkerConfig(started);
-    config.commit(configOf({ ...others, namespace: 'new/', 'drain-window': '1s' }));
+    config.commit(await configOf({ ...others, namespace: 'new/', 'drain-window': '1s' }));
     const { effective: _, tenants, drain, ...kept } = config.forNewWorker;
     expect(tenants).toMatchObject([{ namespace: 'new/' }]);
     expect(drain).toMatchObject({ windowMs: 1_000 });
@@ -108,8 +108,8 @@ describe('the configuration of a new worker', () => {
     expect(kept).toEqual(before);
   });
 
-  test('has port 0 while workers hold the port that was picked, and that port afterwards', () => {
-    const config = new WorkerConfig(configOf({ 'listen-addr': `${name},127.0.0.2:7` }));
+  test('has port 0 while workers hold the port that was picked, and that port afterwards', async () => {
+    const config = new WorkerConfig(await configOf({ 'listen-addr': `${name},127.0.0.2:7` }));
     const ports = () => config.forNewWorker.listeners.map(portOf);
     config.bound(
       new Map([
@@ -125,8 +125,8 @@ describe('the configuration of a new worker', () => {
     expect(config.keepPorts()).toBe(false);
   });
 
-  test('keeps the TLS mode of bound listeners', () => {
-    const plain = configOf({ 'listen-addr': name });
+  test('keeps the TLS mode of bound listeners', async () => {
+    const plain = await configOf({ 'listen-addr': name });
     const [listener] = plain.listeners;
     if (listener === undefined) throw new Error('no listener');
     const tls = { certificate: Buffer.from('c'), key: Buffer.from('k'), clientAuthorities: null };
