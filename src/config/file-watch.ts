@@ -9,6 +9,8 @@ import { FileContents, type FileDigests } from './file-contents.ts';
 
 /** A certificate and its key are written one after the other. Reading between the two would find a mismatched pair. */
 const settleMs = 250;
+/** For a directory in which other files change all the time. A change is loaded within a second. */
+const settleMsMax = 500;
 
 export interface FileWatchOptions {
   readonly clock: Clock;
@@ -22,6 +24,8 @@ export class FileWatch {
   readonly #options: FileWatchOptions;
   readonly #watchers = new Map<string, FSWatcher>();
   #files: FileDigests = new Map();
+  /** The first event that no check has followed yet. */
+  #eventMs: number | null = null;
   #cancelTimer: CancelTimer = () => {};
   #isClosed = false;
 
@@ -65,11 +69,16 @@ export class FileWatch {
   }
 
   #onEvent(): void {
+    const { clock } = this.#options;
+    const nowMs = clock.nowMs();
+    this.#eventMs ??= nowMs;
+    const delayMs = Math.min(settleMs, this.#eventMs + settleMsMax - nowMs);
     this.#cancelTimer();
-    this.#cancelTimer = this.#options.clock.after(settleMs, () => void this.#check());
+    this.#cancelTimer = clock.after(delayMs, () => void this.#check());
   }
 
   async #check(): Promise<void> {
+    this.#eventMs = null;
     const { digests } = await FileContents.read(this.#files.keys());
     const hasChanged = [...this.#files].some(([path, digest]) => digests.get(path) !== digest);
     if (hasChanged && !this.#isClosed) this.#options.onChange();
