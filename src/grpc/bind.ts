@@ -1,6 +1,6 @@
 /**
  * Binds a server to a TCP address or to the path of a Unix socket. The socket file of a process that was killed is replaced;
- * a path on which another process listens is not.
+ * a path on which another process listens, or that is not a socket, is an error.
  */
 import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
@@ -15,8 +15,11 @@ export async function bind(server: Server, address: SocketAddress): Promise<stri
   try {
     await listen(server, address);
   } catch (error) {
-    if (!('path' in address) || !(await isAbandoned(error, address.path))) throw error;
-    unlinkSync(address.path);
+    if (!('path' in address) || !hasCode(error, 'EADDRINUSE')) throw error;
+    const { path } = address;
+    if (!isSocket(path)) throw new Error(`cannot listen on ${path}: it exists and is not a socket`);
+    if (!(await rejectsConnections(path))) throw error;
+    unlinkSync(path);
     await listen(server, address);
   }
   if ('path' in address) chmodSync(address.path, socketMode);
@@ -35,13 +38,12 @@ function listen(server: Server, address: SocketAddress): Promise<void> {
 
 /** Removes the socket file of a process that was killed. For processes that bind a path together, before they do. */
 export async function removeAbandonedSocket(path: string): Promise<void> {
-  const isSocket = lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
-  if (isSocket && (await rejectsConnections(path))) unlinkSync(path);
+  if (isSocket(path) && (await rejectsConnections(path))) unlinkSync(path);
 }
 
-/** Whether the path is in use, but no process accepts connections on it. */
-function isAbandoned(error: unknown, path: string): Promise<boolean> {
-  return hasCode(error, 'EADDRINUSE') ? rejectsConnections(path) : Promise.resolve(false);
+/** A symbolic link to a socket is not one: it may belong to another program. */
+function isSocket(path: string): boolean {
+  return lstatSync(path, { throwIfNoEntry: false })?.isSocket() === true;
 }
 
 function rejectsConnections(path: string): Promise<boolean> {
