@@ -10,6 +10,7 @@ import { bind } from '../grpc/bind.ts';
 import { hostName } from '../grpc/host-port.ts';
 import type { SocketAddress } from '../grpc/transport.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { OpenCalls } from '../observe/open-calls.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { liveness, type ProbeResult, readiness, startup } from './probes.ts';
 import type {
@@ -31,6 +32,7 @@ export interface AdminParts {
   readonly configuration: () => MaybePromise<ConfigurationReport>;
   readonly upstream: () => MaybePromise<readonly ByWorker<EndpointReport>[]>;
   readonly feeds: () => MaybePromise<readonly ByWorker<FeedReport>[]>;
+  readonly openCalls: () => MaybePromise<OpenCalls>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Missing in a process without workers. */
   readonly workers?: () => readonly WorkerReport[];
@@ -104,6 +106,7 @@ const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['/readyz', (parts, query) => probe(readiness(parts.lifecycle, workersOf(parts)), query)],
   ['/upstreamz', async ({ upstream }) => json({ endpoints: await upstream() })],
   ['/watchz', async ({ feeds }) => json({ feeds: await feeds() })],
+  ['/drainz', drainState],
   ['/configz', configuration],
   ['/version', ({ version }) => json({ 'etcd-bulkhead': version, node: process.version })],
   ['/metrics', exposition],
@@ -153,6 +156,11 @@ function probe({ passes, text: line, checks }: ProbeResult, query?: URLSearchPar
 async function configuration(parts: AdminParts): Promise<Page> {
   const report = await parts.configuration();
   return json(parts.workers === undefined ? report : { ...report, workers: parts.workers() });
+}
+
+/** At any time: what a drain would wait for, or still waits for. */
+async function drainState({ lifecycle, openCalls }: AdminParts): Promise<Page> {
+  return json({ phase: lifecycle.phase, open: await openCalls() });
 }
 
 async function exposition({ metrics }: AdminParts): Promise<Page> {

@@ -58,8 +58,9 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   if (isFault) logger.error('draining', cause);
   else logger.info('draining', cause);
   reloader?.close();
-  const callsCutOff = await proxy.drain();
-  logger.info('stopped', { callsCutOff });
+  const { abortedCalls: callsCutOff, open } = await proxy.drain();
+  if (callsCutOff === 0) logger.info('stopped', { callsCutOff });
+  else logger.warn('stopped', { callsCutOff, open });
   return isFault ? ExitCode.FAULT : ExitCode.OK;
 }
 

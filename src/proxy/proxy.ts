@@ -4,6 +4,7 @@ import { type Admin, startAdmin } from '../admin/server.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
+import { noOpenCalls, type OpenCalls, openCalls } from '../observe/open-calls.ts';
 import { version } from '../observe/version.ts';
 import { Assembly, type ProxyDependencies } from './assembly.ts';
 import type { PreparedConfiguration } from './configuration-applier.ts';
@@ -19,8 +20,16 @@ export interface RunningProxy {
    * cannot be bound, changes nothing. Both outcomes are logged. Must not be called again before it has resolved.
    */
   reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<void>;
-  /** Drains as configured and stops. Resolves with the number of calls that were aborted. */
-  drain(): Promise<number>;
+  /** Drains as configured and stops. */
+  drain(): Promise<DrainReport>;
+}
+
+/** What a drain has aborted, because it was still open after `max-drain`. */
+export interface DrainReport {
+  /** Includes calls without a tenant, such as health checks. */
+  readonly abortedCalls: number;
+  /** The calls of tenants. */
+  readonly open: OpenCalls;
 }
 
 /**
@@ -49,6 +58,7 @@ export interface SupervisedProxy extends RunningProxy {
   readonly configuration: ConfigurationReport;
   readonly endpoints: readonly EndpointReport[];
   readonly feeds: readonly FeedReport[];
+  readonly openCalls: OpenCalls;
   metrics(): Promise<MetricsSnapshot>;
   /** Returns problems, or a configuration to commit or to discard. Never rejects. */
   prepare(config: Config): Promise<PreparedConfiguration | readonly string[]>;
@@ -87,6 +97,10 @@ class AssembledProxy implements SupervisedProxy {
     return this.#parts.hub.snapshot();
   }
 
+  get openCalls(): OpenCalls {
+    return openCalls(this.#parts.metrics.calls);
+  }
+
   metrics(): Promise<MetricsSnapshot> {
     return this.#parts.metrics.snapshot();
   }
@@ -108,6 +122,7 @@ class AssembledProxy implements SupervisedProxy {
         configuration: () => this.configuration,
         upstream: () => this.endpoints,
         feeds: () => this.feeds,
+        openCalls: () => this.openCalls,
         metrics: () => metrics.exposition(),
       });
       this.adminAddress = this.#admin.address;
@@ -119,18 +134,24 @@ class AssembledProxy implements SupervisedProxy {
     return this.#parts.configuration.apply(loaded);
   }
 
-  async drain(): Promise<number> {
+  async drain(): Promise<DrainReport> {
     const { configuration, listeners, lifecycle, streams, clock } = this.#parts;
     const { minMs, windowMs, maxMs } = configuration.config.drain;
     lifecycle.move('draining');
     // Applications delete keys and revoke leases while they stop, so the proxy still accepts calls for this time.
     if (minMs > 0) await new Promise<void>((resolve) => clock.after(minMs, resolve));
+    let open = noOpenCalls;
+    // Before the timers of the listeners, which abort these calls.
+    const cancelTimer = clock.after(maxMs - minMs, () => {
+      open = this.openCalls;
+    });
     const drained = listeners.drain(maxMs - minMs);
     await streams.endAll(windowMs);
     lifecycle.move('stopping');
     const abortedCalls = await drained;
+    cancelTimer();
     await this.close();
-    return abortedCalls;
+    return { abortedCalls, open };
   }
 
   /** Closes everything at once. The admin address is last, so that probes get a response until the end. */

@@ -5,6 +5,8 @@
 import type { EndpointReport, FeedReport } from '../admin/reports.ts';
 import type { Config } from '../config/config.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
+import type { OpenCalls } from '../observe/open-calls.ts';
+import type { DrainReport } from '../proxy/proxy.ts';
 
 export type ToWorker =
   /** The first message. The worker responds with `serving` or `failed`. */
@@ -28,6 +30,7 @@ export interface Collected {
   readonly metrics: MetricsSnapshot;
   readonly endpoints: readonly EndpointReport[];
   readonly feeds: readonly FeedReport[];
+  readonly openCalls: OpenCalls;
 }
 
 export type Prepared = {
@@ -42,4 +45,4 @@ export type ToPrimary =
   | { readonly kind: 'response'; readonly id: number; readonly value: unknown }
   /** `hash` is that of the active configuration, empty before there is one. */
   | { readonly kind: 'pong'; readonly hash: string }
-  | { readonly kind: 'drained'; readonly abortedCalls: number };
+  | { readonly kind: 'drained'; readonly report: DrainReport };

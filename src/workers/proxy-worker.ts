@@ -7,6 +7,7 @@
  */
 import { exitOnFault } from '../observe/exit-on-fault.ts';
 import { createLogger, type Logger } from '../observe/logger.ts';
+import { noOpenCalls } from '../observe/open-calls.ts';
 import type { PreparedConfiguration } from '../proxy/configuration-applier.ts';
 import { type SupervisedProxy, startProxy } from '../proxy/proxy.ts';
 import type { Prepared, ToPrimary, ToWorker } from './messages.ts';
@@ -85,9 +86,9 @@ class ProxyWorker {
   }
 
   async #drain(): Promise<void> {
-    const abortedCalls = (await this.#proxy?.drain()) ?? 0;
+    const report = (await this.#proxy?.drain()) ?? { abortedCalls: 0, open: noOpenCalls };
     this.#logger?.flush();
-    send({ kind: 'drained', abortedCalls }, () => process.exit(0));
+    send({ kind: 'drained', report }, () => process.exit(0));
   }
 
   async #collect({ id, what }: CollectMessage): Promise<void> {

@@ -15,9 +15,10 @@ import { removeAbandonedSocket } from '../grpc/bind.ts';
 import { newTokenKey } from '../identity/signed-tokens.ts';
 import { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { Logger } from '../observe/logger.ts';
+import { type OpenCalls, sumOfOpenCalls } from '../observe/open-calls.ts';
 import { PrimaryMetrics } from '../observe/primary-metrics.ts';
 import { version } from '../observe/version.ts';
-import type { RunningProxy } from '../proxy/proxy.ts';
+import type { DrainReport, RunningProxy } from '../proxy/proxy.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import { groupedByWorker } from './by-worker.ts';
@@ -127,6 +128,7 @@ class Supervisor implements RunningProxy {
         configuration: () => this.#configuration.report,
         upstream: () => this.#endpoints(),
         feeds: () => this.#feeds(),
+        openCalls: () => this.#openCalls(),
         metrics: () => this.#exposition(),
         workers: () => this.#reports(),
       });
@@ -141,7 +143,7 @@ class Supervisor implements RunningProxy {
     return this.#reload;
   }
 
-  async drain(): Promise<number> {
+  async drain(): Promise<DrainReport> {
     this.#lifecycle.move('draining');
     for (const slot of this.#slots) slot.stop();
     await this.#reload;
@@ -150,7 +152,11 @@ class Supervisor implements RunningProxy {
     await Promise.all(processes.map((each) => each.drain(timeoutMs)));
     this.#lifecycle.move('stopping');
     await this.#admin?.close();
-    return processes.reduce((sum, { abortedCalls }) => sum + abortedCalls, 0);
+    const drained = processes.flatMap((each) => each.drained ?? []);
+    return {
+      abortedCalls: drained.reduce((sum, { abortedCalls }) => sum + abortedCalls, 0),
+      open: sumOfOpenCalls(drained.map(({ open }) => open)),
+    };
   }
 
   /** Ends all workers at once. */
@@ -238,6 +244,11 @@ class Supervisor implements RunningProxy {
     return collected.flatMap(({ worker, value }) =>
       value.map((feed) => ({ ...feed, workers: [worker] })),
     );
+  }
+
+  async #openCalls(): Promise<OpenCalls> {
+    const collected = await this.#collect('openCalls');
+    return sumOfOpenCalls(collected.map(({ value }) => value));
   }
 
   async #exposition(): Promise<{ readonly contentType: string; readonly text: string }> {

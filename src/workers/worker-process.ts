@@ -1,6 +1,7 @@
 /** One worker process, as the primary process sees it: from the fork until it has ended. */
 import type { Worker as ClusterWorker } from 'node:cluster';
 import type { Config } from '../config/config.ts';
+import type { DrainReport } from '../proxy/proxy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { Heartbeat } from './heartbeat.ts';
 import type { Collected, Prepared, ToPrimary, ToWorker } from './messages.ts';
@@ -15,8 +16,8 @@ export class WorkerProcess {
   /** Resolves with the bound addresses. Rejects if the worker fails or ends before it serves. */
   readonly serving: Promise<ReadonlyMap<string, string>>;
   readonly ended: Promise<Exit>;
-  /** Calls that the worker has aborted when it drained. */
-  abortedCalls = 0;
+  /** What the worker has aborted when it drained. Null before, and if it was killed. */
+  drained: DrainReport | null = null;
   /** Hash of the active configuration. Empty before the first response. */
   hash = '';
   isServing = false;
@@ -155,7 +156,7 @@ export class WorkerProcess {
         this.#heartbeat.responded();
         break;
       case 'drained':
-        this.abortedCalls = message.abortedCalls;
+        this.drained = message.report;
         break;
     }
   }

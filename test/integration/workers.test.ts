@@ -191,6 +191,10 @@ describe('two workers', () => {
     // New calls are accepted for the minimum time.
     expect(await etcdctl(sidecar.address, ['put', 'late', '1'])).toMatchObject({ code: 0 });
     expect(watches.ended).toEqual([]);
+    expect(JSON.parse(await sidecar.page('/drainz'))).toEqual({
+      phase: 'draining',
+      open: { unary: 0, waiting: 0, watch: 4, keepalive: 0, stream: 0 },
+    });
     expect(await sidecar.ended(10_000)).toBe(0);
     expect(watches.ended).toHaveLength(4);
     expect(workers.filter(({ pid }) => isAlive(pid))).toEqual([]);

@@ -5,7 +5,7 @@
 import { loadConfig } from '../../src/config/load.ts';
 import type { SettingName } from '../../src/config/schema.ts';
 import { createLogger } from '../../src/observe/logger.ts';
-import { type RunningProxy, startProxy } from '../../src/proxy/proxy.ts';
+import { type DrainReport, type RunningProxy, startProxy } from '../../src/proxy/proxy.ts';
 
 /** No admin port, no waiting when it stops, and only errors are logged. */
 const quiet: Partial<Record<SettingName, string>> = {
@@ -47,7 +47,7 @@ export interface TestProxy extends AsyncDisposable, Pick<RunningProxy, 'adminAdd
   /** Where the clients of a tenant connect, `host:port`. */
   address(tenant: string): string;
   /** Stops as on SIGTERM. Disposing does the same. */
-  drain(): Promise<number>;
+  drain(): Promise<DrainReport>;
 }
 
 export async function startTestProxy(options: TestProxyOptions): Promise<TestProxy> {
@@ -63,7 +63,7 @@ export async function startTestProxy(options: TestProxyOptions): Promise<TestPro
   });
   if (loaded.config === null) throw new Error(JSON.stringify(loaded.problems));
   const proxy = await startProxy(loaded.config, { logger: createLogger(loaded.config.logLevel) });
-  let drained: Promise<number> | null = null;
+  let drained: Promise<DrainReport> | null = null;
   const drain = () => {
     drained ??= proxy.drain();
     return drained;

@@ -113,11 +113,30 @@ describe('SIGTERM', () => {
       await untilPutIsInFlight(sidecar);
       sidecar.signal('SIGTERM');
       expect(await sidecar.ended(20_000)).toBe(0);
-      expect(sidecar.printed).toContain('"callsCutOff":1');
+      expect(sidecar.printed).toContain(
+        '"callsCutOff":1,"open":{"unary":1,"waiting":0,"watch":0,"keepalive":0,"stream":0}',
+      );
       expect((await put).code).toBe(Code.UNAVAILABLE);
     } finally {
       etcd.resume();
     }
+  });
+
+  test('what is still open is shown by kind meanwhile', async () => {
+    await using sidecar = await start('--min-drain=60s', '--max-drain=100s');
+    using client = grpcClient(sidecar.address);
+    using watch = client.stream('etcdserverpb.Watch/Watch');
+    watch.send({ create_request: { key } });
+    await watch.next();
+    using renewal = client.stream('etcdserverpb.Lease/LeaseKeepAlive');
+    renewal.send({ ID: 1 });
+    await renewal.next();
+    sidecar.signal('SIGTERM');
+    await until('draining', async () => (await sidecar.probe('/readyz')) === 503);
+    expect(JSON.parse(await sidecar.page('/drainz'))).toEqual({
+      phase: 'draining',
+      open: { unary: 0, waiting: 0, watch: 1, keepalive: 1, stream: 0 },
+    });
   });
 
   test('while new calls are still taken, a client may put its things away', async () => {

@@ -34,6 +34,7 @@ async function start(overrides: Partial<AdminParts> = {}) {
     configuration: () => configuration,
     upstream: () => [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
     feeds: () => [],
+    openCalls: () => ({ unary: 1, waiting: 2, watch: 3, keepalive: 4, stream: 5 }),
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     ...overrides,
   });
@@ -59,6 +60,15 @@ async function raw(admin: Admin, request: string): Promise<string> {
   socket.write(request);
   return await textOf(socket);
 }
+
+test('/drainz shows the phase and the open calls by kind', async () => {
+  const { lifecycle, get } = await start();
+  const page = async () => JSON.parse((await get('/drainz')).body);
+  const calls = { unary: 1, waiting: 2, watch: 3, keepalive: 4, stream: 5 };
+  expect(await page()).toEqual({ phase: 'starting', open: calls });
+  lifecycle.move('draining');
+  expect(await page()).toEqual({ phase: 'draining', open: calls });
+});
 
 describe('probes', () => {
   test('startup and readiness follow the lifecycle of the process', async () => {
