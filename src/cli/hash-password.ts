@@ -21,6 +21,10 @@ export const hashPasswordCommand: Command = {
       output.err('etcd-bulkhead: no password on standard input\n');
       return ExitCode.USAGE;
     }
+    if (password.includes('\0')) {
+      output.err('etcd-bulkhead: the password must not contain NUL bytes\n');
+      return ExitCode.USAGE;
+    }
     output.out(`${await hashPassword(Buffer.from(password))}\n`);
     return ExitCode.OK;
   },

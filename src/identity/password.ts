@@ -6,7 +6,7 @@ import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto';
 import type { PasswordHash, ScryptHash } from '../config/sections/users.ts';
 import { BcryptWorker } from './bcrypt.ts';
 
-/** Longer passwords match no hash. bcrypt itself uses the first 72 bytes only. */
+/** Longer passwords match no hash, and neither do passwords with NUL bytes. bcrypt itself uses the first 72 bytes only. */
 const passwordBytesMax = 1024;
 const bcryptBytesMax = 72;
 
@@ -16,12 +16,13 @@ export class Passwords {
   /** Rejects if the computation fails, for example without enough memory. */
   matches(password: Uint8Array, hash: PasswordHash): Promise<boolean> {
     const bytes = Buffer.from(password);
-    if (bytes.length > passwordBytesMax) return Promise.resolve(false);
+    // The HMAC in scrypt pads a password with NUL bytes, and bcrypt repeats it after one: both would match further texts.
+    if (bytes.length > passwordBytesMax || bytes.includes(0)) return Promise.resolve(false);
     switch (hash.kind) {
       case 'scrypt':
         return matchesScrypt(bytes, hash);
       case 'bcrypt':
-        if (bytes.length > bcryptBytesMax || bytes.includes(0)) return Promise.resolve(false);
+        if (bytes.length > bcryptBytesMax) return Promise.resolve(false);
         this.#bcrypt ??= new BcryptWorker();
         return this.#bcrypt.compare(bytes.toString('utf8'), hash.text);
     }

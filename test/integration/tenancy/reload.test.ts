@@ -142,5 +142,6 @@ test('hash-password writes what a file of users takes, and wants the password on
     /^\$scrypt\$ln=14,r=8,p=5\$[A-Za-z0-9+/]{22}\$[A-Za-z0-9+/]{43}\n$/,
   );
   expect(spawnSync(process.execPath, [main, 'hash-password'], { input: '' }).status).toBe(64);
+  expect(spawnSync(process.execPath, [main, 'hash-password'], { input: 'a\0\n' }).status).toBe(64);
   expect(spawnSync(process.execPath, [main, 'hash-password', 's3cret']).status).toBe(64);
 });

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
+import { hashSync } from 'bcryptjs';
 import { describe, expect, test } from 'vitest';
 import type { RefusalName } from '../../../src/call/refusals.ts';
 import { refusal } from '../../../src/call/refusals.ts';
@@ -137,6 +138,19 @@ describe('a password hash', () => {
     expect(await passwords.matches(Buffer.from('secret'), hash)).toBe(true);
     expect(await passwords.matches(Buffer.from('secret '), hash)).toBe(false);
     expect(await passwords.matches(Buffer.alloc(1_025), hash)).toBe(false);
+  });
+
+  test('does not match its password with NUL bytes appended, whatever its kind', async () => {
+    const passwords = new Passwords();
+    for (const text of [await hashPassword(Buffer.from('secret')), hashSync('secret', 4)]) {
+      const hash = parsePasswordHash(text);
+      if (typeof hash === 'string') throw new Error(hash);
+      expect(await passwords.matches(Buffer.from('secret'), hash)).toBe(true);
+      for (const password of ['secret\0', 'secret\0\0\0', 'secret\0secret', '\0secret']) {
+        expect(await passwords.matches(Buffer.from(password), hash), password).toBe(false);
+      }
+    }
+    passwords.close();
   });
 
   test('of bcrypt is compared in a worker, which ends when it is closed', async () => {
