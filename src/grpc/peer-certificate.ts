@@ -31,7 +31,7 @@ export function peerCertificate(der: Buffer): PeerCertificate {
   const extensions = fields.find((field) => field.tag === EXTENSIONS);
   const names = extensions === undefined ? [] : alternativeNames(extensions.body);
   return {
-    commonName: commonName(bodyOf(subject, SEQUENCE)),
+    commonNames: commonNames(bodyOf(subject, SEQUENCE)),
     uris: names.filter((name) => name.tag === URI).map((name) => name.body.toString('latin1')),
     dnsNames: names
       .filter((name) => name.tag === DNS_NAME)
@@ -39,14 +39,13 @@ export function peerCertificate(der: Buffer): PeerCertificate {
   };
 }
 
-/** The last common name, as in Go and therefore in etcd; empty if there is none. */
-function commonName(subject: Buffer): string {
-  let found = '';
+function commonNames(subject: Buffer): readonly string[] {
+  const found: string[] = [];
   for (const set of elements(subject)) {
     for (const attribute of elements(bodyOf(set, SET))) {
       const [id, value] = elements(bodyOf(attribute, SEQUENCE));
       if (value !== undefined && bodyOf(id, OBJECT_IDENTIFIER).equals(commonNameId)) {
-        found = directoryString(value);
+        found.push(directoryString(value));
       }
     }
   }

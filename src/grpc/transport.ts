@@ -19,7 +19,8 @@ export interface ServedMethod {
 
 /** The names in a verified client certificate. Identities are made of them. */
 export interface PeerCertificate {
-  readonly commonName: string;
+  /** In the order of the certificate. The last one is the common name for Go and therefore for etcd. */
+  readonly commonNames: readonly string[];
   /** Subject alternative names, parsed from the DER of the certificate and not from a printed form. */
   readonly uris: readonly string[];
   readonly dnsNames: readonly string[];

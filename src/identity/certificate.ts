@@ -34,16 +34,20 @@ export function byCertificate(): IdentitySource {
 const namesMax = 64;
 
 function identifyCertificate(
-  { uris, dnsNames, commonName }: PeerCertificate,
+  { uris, dnsNames, commonNames }: PeerCertificate,
   directory: Directory,
 ): Identification {
-  if (uris.length + dnsNames.length > namesMax) return 'tenant-unknown';
+  if (uris.length + dnsNames.length + commonNames.length > namesMax) return 'tenant-unknown';
+  const byCommonName = commonNames.map((name) => directory.byIdentity(`cn:${name}`));
   const found = new Set<Tenant | null>([
     ...uris.map((uri) => directory.byUri(uri)),
     ...dnsNames.map((name) => directory.byIdentity(`dns:${name.toLowerCase()}`)),
-    directory.byIdentity(`cn:${commonName}`),
+    byCommonName.at(-1) ?? null,
   ]);
   found.delete(null);
   const [tenant] = found;
-  return tenant == null || found.size > 1 ? 'tenant-unknown' : tenant;
+  if (tenant == null || found.size > 1) return 'tenant-unknown';
+  // etcd ignores all common names but the last. They identify no client, but must not contradict the other names.
+  const isContradicted = byCommonName.some((other) => other !== null && other !== tenant);
+  return isContradicted ? 'tenant-unknown' : tenant;
 }

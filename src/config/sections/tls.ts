@@ -98,7 +98,7 @@ interface KeyPair {
 }
 
 function hasCommonName(certificate: X509Certificate): boolean {
-  return peerCertificate(certificate.raw).commonName !== '';
+  return peerCertificate(certificate.raw).commonNames.some((name) => name !== '');
 }
 
 /** A setting, or a key of a listener, and its value. */

@@ -44,7 +44,7 @@ export function tlsSuite(kind: PairKind): void {
     await using loop = await Loop.open(kind, { tls: serverTls(true) }, dial);
     loop.unary();
     expect((await loop.handler.call()).incoming.peer.certificate).toEqual({
-      commonName: 'alice, CN=bob',
+      commonNames: ['first', 'alice, CN=bob'],
       uris: ['spiffe://games/a%2C URI:spiffe://games/b', 'spiffe://games/alice'],
       dnsNames: ['game.example', '*.wild.example'],
     });

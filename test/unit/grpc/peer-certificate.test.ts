@@ -10,28 +10,31 @@ const derOf = (subject: Subject) => new X509Certificate(authority.issue(subject)
 
 test('a certificate without names has no identities', () => {
   expect(peerCertificate(derOf({ name: '/O=games' }))).toEqual({
-    commonName: '',
+    commonNames: [],
     uris: [],
     dnsNames: [],
   });
 });
 
-test('of several common names the last one is used, as in etcd', () => {
-  expect(peerCertificate(derOf({ name: '/CN=first/CN=second' })).commonName).toBe('second');
+test('several common names are in the order of the certificate', () => {
+  const { commonNames } = peerCertificate(derOf({ name: '/CN=first/O=games/CN=second' }));
+  expect(commonNames).toEqual(['first', 'second']);
 });
 
 test('a common name beyond ASCII is read as text', () => {
-  expect(peerCertificate(derOf({ name: '/CN=Bücher 書' })).commonName).toBe('Bücher 書');
+  expect(peerCertificate(derOf({ name: '/CN=Bücher 書' })).commonNames).toEqual(['Bücher 書']);
 });
 
 test('a common name that looks like a list of names is one name', () => {
-  expect(peerCertificate(derOf({ name: '/CN=a, DNS:b\\/CN=c' })).commonName).toBe('a, DNS:b/CN=c');
+  expect(peerCertificate(derOf({ name: '/CN=a, DNS:b\\/CN=c' })).commonNames).toEqual([
+    'a, DNS:b/CN=c',
+  ]);
 });
 
 test('only URI and DNS names are identities, each verbatim', () => {
   const alternativeNames = 'email:a@example.org,IP:10.0.0.1,DNS:A.example,URI:spiffe://x/y?z=a;b';
   expect(peerCertificate(derOf({ name: '/CN=x', alternativeNames }))).toEqual({
-    commonName: 'x',
+    commonNames: ['x'],
     uris: ['spiffe://x/y?z=a;b'],
     dnsNames: ['A.example'],
   });
@@ -51,7 +54,7 @@ test('every changed byte is an error or some identity, and parsing always ends',
       const changed = Buffer.from(der);
       changed[at] = value;
       try {
-        expect(peerCertificate(changed)).toHaveProperty('commonName');
+        expect(peerCertificate(changed)).toHaveProperty('commonNames');
       } catch (error) {
         expect(error).toBeInstanceOf(Error);
       }
