@@ -24,6 +24,7 @@ import type { CurrentDirectory } from '../tenant/directory.ts';
 import type { HashingGate } from './hashing-gate.ts';
 import type { Passwords } from './password.ts';
 import type { Sessions } from './sessions.ts';
+import type { VerifiedPasswords } from './verified-passwords.ts';
 
 const authenticateMethod = method('etcdserverpb.Auth/Authenticate');
 const statusMethod = method('etcdserverpb.Auth/AuthStatus');
@@ -32,6 +33,7 @@ export interface AuthenticateOptions {
   readonly directory: CurrentDirectory;
   readonly sessions: Sessions;
   readonly passwords: Passwords;
+  readonly verified: VerifiedPasswords;
   readonly gate: HashingGate;
   /** Called with the outcome of every Authenticate call. `reason` is null if a token was issued. */
   readonly onOutcome: ((call: Call, reason: RefusalName | null) => void) | null;
@@ -115,26 +117,38 @@ class Authentication extends ForwardingCall<'client'> {
       this.#reject('authentication-failed');
       return;
     }
-    const { gate, passwords } = this.#options;
-    const comparison = gate.run(this.#call.peer, () => passwords.matches(password, comparedHash));
-    if (comparison === null) {
-      this.#reject('authentication-limit');
+    const { gate, passwords, verified } = this.#options;
+    // Computed for a name that does not exist, too.
+    const isVerified = verified.has(password, comparedHash);
+    if (isVerified && hash !== undefined) {
+      this.#accept(name, hash);
       return;
     }
-    void comparison.then(
-      (matches) => this.#resume(() => this.#onCompared(name, matches ? hash : undefined)),
+    // A call that its client has cancelled while it waited costs nothing.
+    const compare = async () => !this.isEnded && passwords.matches(password, comparedHash);
+    void gate.run(this.#call.peer, compare).then(
+      (matches) =>
+        this.#resume(() => {
+          if (matches === null) this.#reject('authentication-limit');
+          else this.#onCompared(credentials, matches ? hash : undefined);
+        }),
       (error: unknown) => this.#resume(() => this.#call.fault(error)),
     );
   }
 
   /** `hash` is the one that the password matches, undefined if it matches none. */
-  #onCompared(user: string, hash: PasswordHash | undefined): void {
+  #onCompared({ name, password }: Credentials, hash: PasswordHash | undefined): void {
     const { users } = this.#options.directory.current;
     // A reload may have changed the password during the comparison.
-    if (hash === undefined || users.get(user)?.text !== hash.text) {
+    if (hash === undefined || users.get(name)?.text !== hash.text) {
       this.#reject('authentication-failed');
       return;
     }
+    this.#options.verified.add(password, hash);
+    this.#accept(name, hash);
+  }
+
+  #accept(user: string, hash: PasswordHash): void {
     const token = this.#options.sessions.create(user, hash);
     if (token === null) {
       this.#reject('authentication-limit');
@@ -167,10 +181,14 @@ function isMessage(request: Uint8Array): boolean {
   return !reader.malformed;
 }
 
-/** AuthenticateRequest: name, password. Returns null if the bytes are not a protobuf message. */
-function readRequest(
-  request: Uint8Array,
-): { readonly name: string; readonly password: Uint8Array } | null {
+/** AuthenticateRequest. */
+interface Credentials {
+  readonly name: string;
+  readonly password: Uint8Array;
+}
+
+/** Returns null if the bytes are not a protobuf message. */
+function readRequest(request: Uint8Array): Credentials | null {
   const reader = new Reader(request);
   let name = '';
   let password: Uint8Array = new Uint8Array(0);

@@ -1,54 +1,77 @@
 /**
  * Limits how many passwords are hashed concurrently and how many wait in a queue. Password hashes are expensive by design,
  * and every client that reaches a listener can cause one. Without a limit, a burst of Authenticate calls would take CPU and
- * memory from all other calls.
+ * memory from all other calls. The queue is fair between client addresses, so a flood from one of them delays the others by
+ * one hash, and does not fill the queue for them.
  */
 import type { Peer } from '../grpc/transport.ts';
+import { clientAddress } from './client-address.ts';
+import { FairQueue } from './fair-queue.ts';
 
 export interface HashingBounds {
   readonly runningMax: number;
   readonly waitingMax: number;
-  /** Running and waiting hashes of one connection, so that one connection cannot fill the queue. */
+  readonly perAddressMax: number;
+  /** Running and waiting hashes of one connection. */
   readonly perConnectionMax: number;
 }
 
 export const hashingBounds: HashingBounds = {
   runningMax: 2,
   waitingMax: 256,
+  perAddressMax: 128,
   perConnectionMax: 4,
 };
+
+type Turn = 'started' | 'displaced';
 
 export class HashingGate {
   readonly #bounds: HashingBounds;
   readonly #byPeer = new WeakMap<Peer, number>();
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting = new FairQueue<(turn: Turn) => void>();
   #running = 0;
 
   constructor(bounds: HashingBounds = hashingBounds) {
     this.#bounds = bounds;
   }
 
-  /** Runs `hash` at once or after those in the queue. Returns null if the queue or the share of the connection is full. */
-  run<T>(peer: Peer, hash: () => Promise<T>): Promise<T> | null {
-    const { runningMax, waitingMax, perConnectionMax } = this.#bounds;
+  /**
+   * Runs `hash` at once or when it has its turn. Resolves with null if there is no place in the queue for it, also if a client
+   * with fewer waiting hashes takes its place.
+   */
+  async run<T>(peer: Peer, hash: () => Promise<T>): Promise<T | null> {
+    const { runningMax, perConnectionMax } = this.#bounds;
     const ofPeer = this.#byPeer.get(peer) ?? 0;
-    const mustWait = this.#running >= runningMax;
-    if (ofPeer >= perConnectionMax || (mustWait && this.#waiting.length >= waitingMax)) return null;
+    if (ofPeer >= perConnectionMax) return null;
     this.#byPeer.set(peer, ofPeer + 1);
-    return this.#queue(peer, mustWait, hash);
-  }
-
-  async #queue<T>(peer: Peer, mustWait: boolean, hash: () => Promise<T>): Promise<T> {
-    // A hash that ends passes its place to the first in the queue, so `#running` does not change.
-    if (mustWait) await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    else this.#running += 1;
     try {
-      return await hash();
+      if (this.#running < runningMax) this.#running += 1;
+      else if ((await this.#turn(peer)) === 'displaced') return null;
+      try {
+        return await hash();
+      } finally {
+        // A hash that ends passes its place to the next one, so `#running` does not change.
+        const next = this.#waiting.shift();
+        if (next === undefined) this.#running -= 1;
+        else next('started');
+      }
     } finally {
       this.#byPeer.set(peer, (this.#byPeer.get(peer) ?? 1) - 1);
-      const next = this.#waiting.shift();
-      if (next === undefined) this.#running -= 1;
-      else next();
     }
+  }
+
+  /** Resolves when a waiting hash may start, or loses its place. */
+  #turn(peer: Peer): Promise<Turn> {
+    const source = { address: clientAddress(peer), connection: peer };
+    const { waitingMax, perAddressMax } = this.#bounds;
+    const isAddressFull = this.#waiting.lengthOf(source.address) >= perAddressMax;
+    if (isAddressFull || this.#waiting.length >= waitingMax) {
+      const displaced = isAddressFull
+        ? this.#waiting.displaceWithin(source)
+        : this.#waiting.displace(source);
+      if (displaced === undefined) return Promise.resolve('displaced');
+      displaced('displaced');
+    }
+    return new Promise((resolve) => this.#waiting.push(source, resolve));
   }
 }

@@ -7,7 +7,7 @@ import type { PasswordHash, ScryptHash } from '../config/sections/users.ts';
 import { BcryptWorker } from './bcrypt.ts';
 
 /** Longer passwords match no hash, and neither do passwords with NUL bytes. bcrypt itself uses the first 72 bytes only. */
-const passwordBytesMax = 1024;
+export const passwordBytesMax = 1024;
 const bcryptBytesMax = 72;
 
 export class Passwords {

@@ -7,6 +7,7 @@ import type { Passwords } from '../identity/password.ts';
 import { Sessions } from '../identity/sessions.ts';
 import { SignedTokens } from '../identity/signed-tokens.ts';
 import { byToken } from '../identity/token.ts';
+import { VerifiedPasswords } from '../identity/verified-passwords.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Parts } from '../pipeline.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -34,6 +35,7 @@ export function identityParts(
       directory,
       sessions,
       passwords,
+      verified: new VerifiedPasswords(clock),
       gate: new HashingGate(),
       onOutcome: (_call, reason) => metrics.authenticated(reason ?? 'token'),
     },

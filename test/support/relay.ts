@@ -11,15 +11,22 @@ export class Relay implements AsyncDisposable {
   readonly #host: string;
   readonly #port: number;
 
-  private constructor(host: string, port: number) {
+  readonly #localAddress: string | undefined;
+
+  private constructor(host: string, port: number, localAddress: string | undefined) {
     this.#host = host;
     this.#port = port;
+    this.#localAddress = localAddress;
   }
 
-  /** Carries to `host:port`. */
-  static async to(address: string): Promise<Relay> {
+  /** Carries to `host:port`. The server sees clients with `localAddress` if it is given. */
+  static async to(address: string, localAddress?: string): Promise<Relay> {
     const colon = address.lastIndexOf(':');
-    const relay = new Relay(address.slice(0, colon), Number(address.slice(colon + 1)));
+    const relay = new Relay(
+      address.slice(0, colon),
+      Number(address.slice(colon + 1)),
+      localAddress,
+    );
     relay.#server.listen(0, '127.0.0.1');
     await once(relay.#server, 'listening');
     return relay;
@@ -42,7 +49,10 @@ export class Relay implements AsyncDisposable {
   }
 
   #join(near: Socket): void {
-    const far = connect(this.#port, this.#host);
+    const far = connect({
+      ...{ port: this.#port, host: this.#host },
+      ...(this.#localAddress !== undefined && { localAddress: this.#localAddress }),
+    });
     for (const socket of [near, far]) {
       this.#sockets.add(socket);
       socket.on('error', () => {});

@@ -10,6 +10,7 @@ import { HashingGate } from '../../src/identity/hashing-gate.ts';
 import { byListener } from '../../src/identity/identify.ts';
 import { Passwords } from '../../src/identity/password.ts';
 import { Sessions } from '../../src/identity/sessions.ts';
+import { VerifiedPasswords } from '../../src/identity/verified-passwords.ts';
 import { KeepAlives } from '../../src/lease/keep-alives.ts';
 import { keepAliveLimits } from '../../src/lease/limits.ts';
 import { OpenStreams } from '../../src/lifecycle/drain.ts';
@@ -82,6 +83,7 @@ function setUp() {
       sessions: new Sessions(clock, systemRandom),
       passwords: new Passwords(),
       gate: new HashingGate(),
+      verified: new VerifiedPasswords(clock),
       onOutcome: null,
     },
     identify: {

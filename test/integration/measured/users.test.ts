@@ -10,6 +10,7 @@ import { grpcClient, refusal } from '../../support/client.ts';
 import { type ConfiguredProxy, logIn, startConfigured } from '../../support/configured.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { etcdctl } from '../../support/etcdctl.ts';
+import { Relay } from '../../support/relay.ts';
 import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const directory = new TemporaryDirectory('users');
@@ -48,6 +49,7 @@ async function writeUsers(passwordOfRed: string): Promise<void> {
     `red:${await hashPassword(Buffer.from(passwordOfRed))}`,
     `bert:${hashSync('b3rt', 4)}`,
     `nobody:${hashSync('n0body', 4)}`,
+    `slow:${await hashPassword(Buffer.from('sl0w'))}`,
   ];
   writeFileSync(usersFile, lines.join('\n'));
 }
@@ -171,6 +173,11 @@ describe('tokens', () => {
   });
 });
 
+async function rejectedForLimit(attempt: ReturnType<typeof refusal>): Promise<void> {
+  const { code } = await attempt;
+  if (code !== Code.RESOURCE_EXHAUSTED) throw new Error(`ended with ${code}`);
+}
+
 describe('passwords', () => {
   test('of users that do not exist are as wrong as any', async () => {
     using client = grpcClient(address);
@@ -190,6 +197,31 @@ describe('passwords', () => {
     expect(performance.now() - startMs).toBeLessThan(1_000);
     const codes = (await Promise.all(attempts)).map(({ code }) => code);
     expect(new Set(codes)).toEqual(new Set([Code.INVALID_ARGUMENT, Code.RESOURCE_EXHAUSTED]));
+  });
+
+  test('from 80 connections at once do not keep a user from logging in', async () => {
+    await writeUsers('r3d');
+    await proxy.reload(config());
+    using returning = grpcClient(address);
+    await logIn(returning, 'red', 'r3d');
+    await using relay = await Relay.to(address, '127.0.0.9');
+    using other = grpcClient(relay.address);
+    await refusal(other.call('etcdserverpb.KV/Range', { key }));
+    const flood = Array.from({ length: 80 }, () => grpcClient(address));
+    const attempts = flood.flatMap((client) =>
+      Array.from({ length: 4 }, () => refusal(logIn(client, 'red', 'wrong'))),
+    );
+    try {
+      // The queue is full when the first attempts are rejected.
+      await Promise.any(attempts.map(rejectedForLimit));
+      // The password was verified before, so it waits for nothing.
+      await logIn(returning, 'red', 'r3d');
+      // This user has not logged in before, so it waits for the turn of its address.
+      await logIn(other, 'slow', 'sl0w');
+    } finally {
+      for (const client of flood) client[Symbol.dispose]();
+      await Promise.allSettled(attempts);
+    }
   });
 
   test('are not checked on a listener that does not identify by user', async () => {

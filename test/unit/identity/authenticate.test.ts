@@ -8,6 +8,7 @@ import { authenticate } from '../../../src/identity/authenticate.ts';
 import { HashingGate } from '../../../src/identity/hashing-gate.ts';
 import { hashPassword, Passwords } from '../../../src/identity/password.ts';
 import { Sessions } from '../../../src/identity/sessions.ts';
+import { VerifiedPasswords } from '../../../src/identity/verified-passwords.ts';
 import { Writer } from '../../../src/protobuf/writer.ts';
 import { systemRandom } from '../../../src/runtime/random.ts';
 import { Caller } from '../../support/caller.ts';
@@ -46,13 +47,15 @@ const anyHash = `$2b$04$${'a'.repeat(53)}`;
 function start() {
   const directory = { current: directoryWith(anyHash) };
   const passwords = new SlowPasswords();
-  const sessions = new Sessions(new ManualClock(), systemRandom);
+  const clock = new ManualClock();
+  const sessions = new Sessions(clock, systemRandom);
   const below = new FakeEtcd<'client'>();
   const outcomes: (RefusalName | null)[] = [];
   const layer = authenticate({
     directory,
     sessions,
     passwords,
+    verified: new VerifiedPasswords(clock),
     gate: new HashingGate(),
     onOutcome: (_call, reason) => void outcomes.push(reason),
   });
@@ -61,16 +64,17 @@ function start() {
     listener: string,
     user = 'red',
     method: 'authenticate' | 'status' = 'authenticate',
+    password = 'secret',
   ) => {
     const above = new Caller();
-    const message = new Writer().string(1, user).string(2, 'secret').finish();
+    const message = new Writer().string(1, user).string(2, password).finish();
     const call = callOf(method === 'authenticate' ? authenticateMethod : statusMethod, {
       listener,
     });
     const handle = etcd.unary(call, message, above);
     return { above, handle };
   };
-  return { directory, passwords, sessions, below, outcomes, request };
+  return { clock, directory, passwords, sessions, below, outcomes, request };
 }
 
 describe('Authenticate', () => {
@@ -102,6 +106,77 @@ describe('Authenticate', () => {
     await turn();
     expect(above.status).toBe(refusal('authentication-failed'));
     expect(sessions.count).toBe(0);
+  });
+
+  test('does not compare a password again that was verified shortly before', async () => {
+    const { clock, passwords, sessions, request } = start();
+    request('by user');
+    passwords.comparisons[0]?.(true);
+    await turn();
+    const { above } = request('by user');
+    expect(above.status?.code).toBe(0);
+    expect([passwords.comparisons.length, sessions.count]).toEqual([1, 2]);
+    clock.advance(300_000);
+    request('by user');
+    expect(passwords.comparisons).toHaveLength(2);
+  });
+
+  test('compares a wrong password, and that of another user, although one was verified', async () => {
+    const { passwords, request } = start();
+    request('by user');
+    passwords.comparisons[0]?.(true);
+    await turn();
+    const wrong = ['secret ', 'secre', ''].map((password) =>
+      request('by user', 'red', 'authenticate', password),
+    );
+    const ghost = request('by user', 'ghost');
+    expect(passwords.comparisons).toHaveLength(3);
+    for (const ended of passwords.comparisons) ended(false);
+    await turn();
+    for (const ended of passwords.comparisons) ended(false);
+    await turn();
+    expect([...wrong, ghost].map(({ above }) => above.status)).toEqual(
+      Array(4).fill(refusal('authentication-failed')),
+    );
+  });
+
+  test('does not remember a wrong password', async () => {
+    const { passwords, request } = start();
+    request('by user');
+    passwords.comparisons[0]?.(false);
+    await turn();
+    request('by user');
+    expect(passwords.comparisons).toHaveLength(2);
+  });
+
+  test('compares the password again when a reload has changed or removed its user', async () => {
+    const { directory, passwords, request } = start();
+    request('by user');
+    passwords.comparisons[0]?.(true);
+    await turn();
+    directory.current = directoryWith(anyHash.replace('aaa', 'bbb'));
+    request('by user');
+    expect(passwords.comparisons).toHaveLength(2);
+    const withoutUsers = { tenants: [tenantConfig('red')], users: new Map() };
+    const listeners = [listenerConfig('by user', { identify: ['user'] })];
+    directory.current = directoryOf({ ...withoutUsers, listeners });
+    expect(request('by user').above.status).toBe(refusal('authentication-failed'));
+  });
+
+  test('costs nothing when the client has cancelled before its turn', async () => {
+    const { passwords, request } = start();
+    request('by user');
+    request('by user');
+    const { handle } = request('by user');
+    handle.cancel();
+    request('by user');
+    passwords.comparisons[0]?.(false);
+    await turn();
+    expect(passwords.comparisons).toHaveLength(3);
+    passwords.comparisons[1]?.(false);
+    passwords.comparisons[2]?.(false);
+    await turn();
+    expect(passwords.comparisons).toHaveLength(3);
   });
 
   test('does nothing after the client has cancelled', async () => {
