@@ -387,7 +387,7 @@ export const schema = {
     default: '5s',
     section: 'shutdown',
     reload: 'applied',
-    doc: 'Time over which open watch streams are ended, so that clients do not all reconnect at once.',
+    doc: 'Maximum time over which open streams are ended, at most 200 ms apart, so that clients do not all reconnect at once.',
   },
   'max-drain': {
     kind: 'duration',

@@ -41,7 +41,7 @@ export class OpenStreams {
   }
 
   /**
-   * Rejects new streams and ends the open ones with Unavailable "server stopped", evenly spread over `windowMs`. Keepalive
+   * Rejects new streams and ends the open ones with Unavailable "server stopped", evenly spread over at most `windowMs`. Keepalive
    * streams end last, because their clients hold leases. Resolves when all streams have ended.
    */
   async endAll(windowMs: number): Promise<void> {
@@ -62,7 +62,7 @@ export class OpenStreams {
     const batchSize = Math.max(1, Math.ceil(streams.length / steps));
     const batches = Math.ceil(streams.length / batchSize);
     for (let i = 0; i < batches; i++) {
-      if (i > 0) await this.#pause(windowMs / batches);
+      if (i > 0) await this.#pause(Math.min(windowMs / batches, stepMsMax));
       for (const stream of streams.slice(i * batchSize, (i + 1) * batchSize)) {
         // A stream may have ended by itself meanwhile.
         if (this.#open.has(stream)) stream.abort(refusal(why));
@@ -79,6 +79,12 @@ export class OpenStreams {
 
 /** Batches are at least this far apart. */
 const stepMsMin = 10;
+
+/**
+ * A few streams end earlier than the window: five clients per second that reconnect are not a burst. The listeners are closed
+ * meanwhile, so the clients of the only proxy on a host wait for the end of the drain.
+ */
+const stepMsMax = 200;
 
 class Drain implements Etcd<'tenant'> {
   readonly #streams: OpenStreams;

@@ -149,7 +149,7 @@ describe('SIGTERM', () => {
   });
 
   test('a second signal ends it at once', async () => {
-    await using sidecar = await start('--drain-window=20s');
+    await using sidecar = await start('--min-drain=20s', '--max-drain=60s');
     using client = grpcClient(sidecar.address);
     using watch = client.stream('etcdserverpb.Watch/Watch');
     using other = client.stream('etcdserverpb.Watch/Watch');

@@ -35,11 +35,11 @@ describe('draining', () => {
       layer.stream(callOf('etcdserverpb.Lease/LeaseKeepAlive'), caller('keepalive', ends));
       layer.stream(callOf('etcdserverpb.Watch/Watch'), caller('watch 1', ends));
       layer.stream(callOf('etcdserverpb.Watch/Watch'), caller('watch 2', ends));
-      const done = streams.endAll(3000);
+      const done = streams.endAll(300);
       expect(ends.map(([name]) => name)).toEqual(['watch 1']);
-      await vi.advanceTimersByTimeAsync(1000);
+      await vi.advanceTimersByTimeAsync(100);
       expect(ends.map(([name]) => name)).toEqual(['watch 1', 'watch 2']);
-      await vi.advanceTimersByTimeAsync(1000);
+      await vi.advanceTimersByTimeAsync(100);
       await done;
       expect(ends.map(([name]) => name)).toEqual(['watch 1', 'watch 2', 'keepalive']);
       expect(ends.map(([, s]) => [s.code, s.text])).toEqual(
@@ -47,6 +47,20 @@ describe('draining', () => {
       );
       expect(cancelled()).toBe(3);
       expect(streams.count).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  test('a few streams end earlier than the window, so that a proxy with few clients restarts quickly', async () => {
+    vi.useFakeTimers();
+    try {
+      const { streams, layer, cancelled } = setUp();
+      for (let i = 0; i < 3; i += 1) layer.stream(callOf('etcdserverpb.Watch/Watch'), new Caller());
+      const done = streams.endAll(5000);
+      await vi.advanceTimersByTimeAsync(400);
+      await done;
+      expect(cancelled()).toBe(3);
     } finally {
       vi.useRealTimers();
     }
