@@ -5,6 +5,7 @@
  */
 import {
   type ChannelCredentials,
+  type ChannelOptions,
   Client,
   credentials,
   Metadata,
@@ -64,12 +65,17 @@ const asIs = (bytes: Buffer): Buffer => bytes;
 export class GrpcClient implements Disposable {
   readonly #client: Client;
 
-  constructor(address: string, channelCredentials = credentials.createInsecure()) {
+  constructor(
+    address: string,
+    channelCredentials = credentials.createInsecure(),
+    options: ChannelOptions = {},
+  ) {
     this.#client = new Client(address, channelCredentials, {
       'grpc.use_local_subchannel_pool': 1,
       'grpc.enable_retries': 0,
       'grpc.max_receive_message_length': -1,
       'grpc.max_send_message_length': -1,
+      ...options,
     });
   }
 

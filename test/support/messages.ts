@@ -243,12 +243,17 @@ export interface UnaryMethods {
     { linearizable?: boolean },
     Headed & { readonly members: readonly Member[] },
   ];
-  'etcdserverpb.Cluster/MemberAdd': [{ peerURLs?: readonly string[]; isLearner?: boolean }, Headed];
+  'etcdserverpb.Cluster/MemberAdd': [
+    { peerURLs?: readonly string[]; isLearner?: boolean },
+    Headed & { readonly member: Member | null },
+  ];
+  'etcdserverpb.Cluster/MemberPromote': [{ ID?: Int64 }, Headed];
   'etcdserverpb.Maintenance/Status': [object, StatusResponse];
   'etcdserverpb.Maintenance/Alarm': [
     { action?: 'GET' | 'ACTIVATE' | 'DEACTIVATE'; memberID?: Int64; alarm?: AlarmType },
     { readonly alarms: readonly { readonly memberID: string; readonly alarm: AlarmType }[] },
   ];
+  'etcdserverpb.Maintenance/MoveLeader': [{ targetID?: Int64 }, Headed];
   'etcdserverpb.Maintenance/HashKV': [{ revision?: Int64 }, Headed & { readonly hash: number }];
   'etcdserverpb.Maintenance/Defragment': [object, Headed];
   'etcdserverpb.Auth/UserList': [object, Headed & { readonly users: readonly string[] }];

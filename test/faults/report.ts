@@ -1,0 +1,111 @@
+/** docs/faults.md, rendered from the results. */
+import { faults } from './faults/all.ts';
+import { type PathName, pathNames } from './path.ts';
+import type { CellRecord, Results } from './results.ts';
+
+const head = `# Faults: what clients notice of them
+
+\`npm run faults\` runs one fault after the other against a real cluster of three members, on three paths: through the proxy,
+through \`etcd grpc-proxy --namespace\`, and directly. It writes this page. Do not edit it.
+
+\`\`\`sh
+npm run faults                                                       # everything; takes about an hour
+npm run faults -- --only 'kill leader' --path proxy --seconds 10     # one cell; --save adds it to this page
+\`\`\`
+
+Every cell has a new cluster, and between the members and the clients, or the proxy, a TCP link that can fail
+([fault-link.ts](../test/faults/fault-link.ts)). The load is small, so that what clients notice is the fault: four writers and
+four readers of five registers (puts, swaps and transactions of two registers, each value unique), six watches, three holders of
+leases (15 s), three clients that compete for a lock. Calls have a deadline of 3 s and are not repeated. Clients balance over
+the addresses that they have, redial within a second and ping every 10 s. A cell lasts a few seconds longer than its fault.
+
+## What is checked
+
+| check | violated if |
+| --- | --- |
+| writes | an acknowledged write is not in the history of the store, or not at the revision of its response; any write is in it twice |
+| watches | a watch misses an event, repeats one, or has one in another order than the store |
+| leases | a lease expires although its holder renews it, or its holder is notified of an expiration that did not happen |
+| locks | two clients may rely on the same lock at the same time; an increment of a counter under the lock is lost |
+| registers | the operations on a register are not linearizable ([linearizability.ts](../test/faults/checks/linearizability.ts)) |
+| process | the proxy reports a fault or a violation of a namespace in its log |
+
+A call without a successful response may have taken effect once or not at all, at any time after it was sent.
+
+## Results
+
+The columns with times have the longest wait of any client, in seconds: for a successful put or transaction, a successful read, an
+event after the response to its write, a renewal, a lock. Waits of 3 s and more include calls that ended with their deadline
+and were made again. Single figures depend on which clients are connected to the member that fails.
+`;
+
+const columns = ['puts', 'gets', 'watches', 'keepalives', 'locks'] as const;
+
+function errorsText({ errors }: CellRecord): string {
+  const byCall = new Map<string, string[]>();
+  for (const [name, count] of Object.entries(errors)) {
+    const [call = '', ...code] = name.split(' ');
+    byCall.set(call, [...(byCall.get(call) ?? []), `${code.join(' ')} ${count}`]);
+  }
+  return [...byCall].map(([call, codes]) => `${call}: ${codes.join(', ')}`).join('; ');
+}
+
+function row(cell: CellRecord): string {
+  const { fault, path, longest, violations, writes, acknowledged } = cell;
+  const times = columns.map((column) =>
+    longest === null ? '' : (longest[column] / 1_000).toFixed(1),
+  );
+  const verdict = violations.length === 0 ? 'passed' : '**violated**';
+  const written = `${acknowledged} of ${writes}`;
+  return `| ${[fault, path, verdict, ...times, written, errorsText(cell)].join(' | ')} |`;
+}
+
+function table(cells: readonly CellRecord[]): string {
+  const names = ['fault', 'path', 'checks', ...columns, 'writes acknowledged', 'errors'];
+  const lines = [`| ${names.join(' | ')} |`, `|${' --- |'.repeat(names.length)}`];
+  return [...lines, ...cells.map(row)].join('\n');
+}
+
+function violations(cells: readonly CellRecord[]): string {
+  const lines = cells.flatMap(({ fault, path, violations: found }) =>
+    found.map((text) => `* ${fault}, ${path}: \`${text.replaceAll('`', "'")}\``),
+  );
+  return lines.length === 0 ? '' : `\n## Violations\n\n${lines.join('\n')}\n`;
+}
+
+/** Cells of the matrix that have no result yet. */
+function missing(cells: readonly CellRecord[]): string {
+  const has = (fault: string, path: PathName) =>
+    cells.some((cell) => cell.fault === fault && cell.path === path);
+  const lines = faults.flatMap(({ name, paths }) => {
+    const without = paths.filter((path) => !has(name, path));
+    return without.length === 0 ? [] : [`* ${name}: ${without.join(', ')}`];
+  });
+  return lines.length === 0 ? '' : `\n## Not run\n\n${lines.join('\n')}\n`;
+}
+
+/** Faults that cannot happen on every path. */
+function impossible(): string {
+  const lines = faults.flatMap(({ name, paths }) => {
+    const left = pathNames.filter((path) => !paths.includes(path));
+    return left.length === 0 ? [] : [`* ${name}: not on ${left.join(', ')}`];
+  });
+  return lines.length === 0 ? '' : `\n## Left out\n\n${lines.join('\n')}\n`;
+}
+
+export function render({ environment, cells }: Results): string {
+  const ordered = faults.flatMap(({ name }) =>
+    pathNames.flatMap((path) => {
+      return cells.find((cell) => cell.fault === name && cell.path === path) ?? [];
+    }),
+  );
+  const dates = [...new Set(ordered.map(({ date }) => date))].sort();
+  const facts = Object.entries(environment).flatMap(([name, fact]) =>
+    fact === null ? [] : [`${name} ${fact}`],
+  );
+  return [
+    head,
+    `Run on ${dates.join(' and ')}: ${facts.join(', ')}.\n`,
+    `${table(ordered)}\n${violations(ordered)}${missing(ordered)}${impossible()}`,
+  ].join('\n');
+}

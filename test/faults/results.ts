@@ -1,0 +1,81 @@
+/** The results of the cells, the newest of each, in a file from which docs/faults.md is rendered. */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { CellResult } from './cell.ts';
+import type { Waiting } from './ledger.ts';
+import type { PathName } from './path.ts';
+
+const file = fileURLToPath(new URL('results.json', import.meta.url));
+
+export interface CellRecord {
+  readonly fault: string;
+  readonly path: PathName;
+  /** The day on which the cell ran. */
+  readonly date: string;
+  /** What was wrong, at most a few of each kind. Empty if the cell passed. */
+  readonly violations: readonly string[];
+  /** By kind of call and code. */
+  readonly errors: Readonly<Record<string, number>>;
+  /** The longest wait of a client, in milliseconds. Null if the cell could not be run. */
+  readonly longest: Readonly<Record<Waiting, number>> | null;
+  readonly writes: number;
+  readonly acknowledged: number;
+  readonly reads: number;
+}
+
+export interface Results {
+  /** Facts about the machine and the versions of the newest run. */
+  readonly environment: Readonly<Record<string, string | number | null>>;
+  readonly cells: readonly CellRecord[];
+}
+
+const violationsMax = 3;
+
+export function toRecord(result: CellResult, date: string): CellRecord {
+  const { fault, path, writes, acknowledged, reads } = result;
+  const violations = Object.entries(result.violations).flatMap(([check, found]) => {
+    const texts = found.slice(0, violationsMax).map((text) => `${check}: ${text}`);
+    const more = found.length - texts.length;
+    return more === 0 ? texts : [...texts, `${check}: ${more} more`];
+  });
+  const { puts, gets, watches, keepalives, locks } = result.longest;
+  return {
+    ...{ fault, path, date, violations, writes, acknowledged, reads },
+    errors: Object.fromEntries([...result.errors].sort(([a], [b]) => a.localeCompare(b))),
+    longest: {
+      puts: Math.round(puts),
+      gets: Math.round(gets),
+      watches: Math.round(watches),
+      keepalives: Math.round(keepalives),
+      locks: Math.round(locks),
+    },
+  };
+}
+
+export function failedRecord(
+  cell: Pick<CellRecord, 'fault' | 'path' | 'date'>,
+  error: Error,
+): CellRecord {
+  const { fault, path, date } = cell;
+  return {
+    ...{ fault, path, date },
+    violations: [`the cell did not run to its end: ${error.message.slice(0, 300)}`],
+    errors: {},
+    longest: null,
+    ...{ writes: 0, acknowledged: 0, reads: 0 },
+  };
+}
+
+export function readResults(): Results {
+  return JSON.parse(readFileSync(file, 'utf8')) as Results;
+}
+
+/** Replaces the cells that have run again. */
+export function saveResults({ environment, cells }: Results): Results {
+  const name = ({ fault, path }: CellRecord) => `${fault} ${path}`;
+  const replaced = new Set(cells.map(name));
+  const kept = readResults().cells.filter((cell) => !replaced.has(name(cell)));
+  const results = { environment, cells: [...kept, ...cells] };
+  writeFileSync(file, `${JSON.stringify(results, undefined, 1)}\n`);
+  return results;
+}
