@@ -12,7 +12,7 @@ import { checkLocks } from './checks/locks.ts';
 import { checkRegisters } from './checks/registers.ts';
 import { checkWatch, isComplete } from './checks/watches.ts';
 import { checkWrites } from './checks/writes.ts';
-import type { Fault, World } from './fault.ts';
+import type { Fault, Prepared, World } from './fault.ts';
 import { FaultLink } from './fault-link.ts';
 import { GrpcProxyPath } from './grpc-proxy-path.ts';
 import type { Waiting } from './ledger.ts';
@@ -51,10 +51,11 @@ export interface CellOptions {
   readonly seed: number;
 }
 
-function startPath(name: PathName, endpoints: readonly string[], fault: Fault): Promise<Path> {
+function startPath(name: PathName, links: readonly FaultLink[], prepared: Prepared): Promise<Path> {
+  const { endpoints = links.map(({ address }) => address) } = prepared;
   switch (name) {
     case 'proxy':
-      return BulkheadPath.start({ ...fault.proxy, endpoints });
+      return BulkheadPath.start({ ...prepared, endpoints });
     case 'grpc-proxy':
       return GrpcProxyPath.start(endpoints);
     case 'direct':
@@ -72,11 +73,11 @@ export async function runCell({
 }: CellOptions): Promise<CellResult> {
   const chance = new Seeded(seed);
   await using owned = new AsyncDisposableStack();
-  const cluster = owned.use(await startCluster(3, { args: fault.etcdArgs ?? [] }));
+  const cluster = owned.use(await startCluster(3, { args: fault.etcdArgs?.(owned) ?? [] }));
   const links: FaultLink[] = [];
   for (const { address } of cluster.members) links.push(owned.use(await FaultLink.to(address)));
-  const endpoints = links.map(({ address }) => address);
-  const path = owned.use(await startPath(name, endpoints, fault));
+  const prepared = (await fault.prepare?.({ cluster, links, owned })) ?? {};
+  const path = owned.use(await startPath(name, links, prepared));
   const { addresses, prefix } = path;
   const load = owned.use(await Load.start({ addresses, prefix, chance }));
   const history = new StoreHistory(namespace);

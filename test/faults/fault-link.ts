@@ -142,10 +142,11 @@ export class FaultLink implements AsyncDisposable {
   readonly #pairs = new Set<LinkedPair>();
   /** Connections that lead nowhere. */
   readonly #lost = new Set<Socket>();
-  readonly #destination: string;
+  /** Of new connections, `host:port`. */
+  destination: string;
 
   private constructor(destination: string) {
-    this.#destination = destination;
+    this.destination = destination;
   }
 
   /** Carries to `destination`, `host:port`, from `address`, by default any port of 127.0.0.1. */
@@ -184,11 +185,17 @@ export class FaultLink implements AsyncDisposable {
     for (const pair of this.#pairs) pair.halfOpen();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
+  /** Resets every connection, and listens no more. */
+  async close(): Promise<void> {
     this.cut();
     for (const socket of this.#lost) socket.destroy();
+    if (!this.#server.listening) return;
     this.#server.close();
     await once(this.#server, 'close');
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
   }
 
   #join(near: Socket): void {
@@ -200,7 +207,7 @@ export class FaultLink implements AsyncDisposable {
       near.once('close', () => this.#lost.delete(near));
       return;
     }
-    const [host, port] = hostAndPort(this.#destination);
+    const [host, port] = hostAndPort(this.destination);
     const far = connect({ host, port, noDelay: true });
     far.on('error', () => {});
     const pair = new LinkedPair(this, near, far);

@@ -22,14 +22,28 @@ export interface World {
   readonly owned: AsyncDisposableStack;
 }
 
+/** What a fault needs before the clients and the proxy start. */
+export interface Preparation {
+  readonly cluster: Cluster;
+  readonly links: FaultLink[];
+  readonly owned: AsyncDisposableStack;
+}
+
+/** How the proxy is started. */
+export interface Prepared extends Pick<BulkheadOptions, 'settings' | 'environment'> {
+  /** By default the links. */
+  readonly endpoints?: readonly string[];
+}
+
 export interface Fault {
   readonly name: string;
   /** Where it can happen. */
   readonly paths: readonly PathName[];
+  /** Why it cannot happen on the other paths. */
+  readonly elsewhere?: string;
   /** Further flags of the members. */
-  readonly etcdArgs?: readonly string[];
-  /** How the proxy is started for it. */
-  readonly proxy?: Pick<BulkheadOptions, 'settings' | 'environment'>;
+  etcdArgs?(owned: AsyncDisposableStack): readonly string[];
+  prepare?(preparation: Preparation): Promise<Prepared>;
   /** Resolves when the fault is over. */
   happen(world: World): Promise<void>;
 }

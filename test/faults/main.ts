@@ -13,7 +13,7 @@ import { type CellOptions, runCell } from './cell.ts';
 import { faults } from './faults/all.ts';
 import { type PathName, pathNames } from './path.ts';
 import { render } from './report.ts';
-import { type CellRecord, failedRecord, saveResults, toRecord } from './results.ts';
+import { type CellRecord, failedRecord, type Results, saveResults, toRecord } from './results.ts';
 
 const usage = `Usage: npm run faults -- [options]
 
@@ -63,14 +63,13 @@ function print({ fault, path, longest, errors, violations }: CellRecord): void {
   for (const violation of violations) console.log(`  VIOLATED ${violation}`);
 }
 
-async function save(cells: readonly CellRecord[]): Promise<void> {
+async function describe(): Promise<Results['environment']> {
   await using processes = new Processes();
   const { commit, cpu, cores, memoryGiB, kernel, node } = await describeEnvironment(processes);
-  const environment = {
+  return {
     ...{ etcd: etcdVersion().join('.'), Node: node, CPU: cpu, cores, kernel, commit },
     'memory in GiB': memoryGiB,
   };
-  writeFileSync(page, render(saveResults({ environment, cells })));
 }
 
 async function main(): Promise<number> {
@@ -82,6 +81,8 @@ async function main(): Promise<number> {
   const seed = Number(values.seed);
   const lastsMs = Number(values.seconds) * 1_000;
   console.log(`etcd ${etcdVersion().join('.')}, SEED=${seed}`);
+  // Before the first result changes a file.
+  const environment = await describe();
   const cells: CellRecord[] = [];
   const everything = values.only.length + values.path.length === 0;
   for (const fault of faults) {
@@ -90,7 +91,9 @@ async function main(): Promise<number> {
       const cell = await run({ fault, path, lastsMs, seed });
       print(cell);
       cells.push(cell);
-      if (everything || values.save) await save([cell]);
+      if (everything || values.save) {
+        writeFileSync(page, render(saveResults({ environment, cells: [cell] })));
+      }
     }
   }
   const mustPass: readonly PathName[] = ['proxy', 'direct'];

@@ -214,6 +214,13 @@ export async function startMembers(plans: readonly MemberPlan[]): Promise<Etcd[]
   }
 }
 
+/** Starts a member and does not wait until it serves: a learner does not serve everything. */
+export function launchMember(plan: MemberPlan): Etcd {
+  const member = new Member(plan);
+  member.launch();
+  return member;
+}
+
 /** Runs `start` again with other ports if one was bound meanwhile. */
 export async function withFreePorts<T>(
   count: number,

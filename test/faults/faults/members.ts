@@ -1,8 +1,7 @@
 /** Members that crash, hang and restart. */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { grpcClient } from '../../support/client.ts';
 import type { Etcd } from '../../support/etcd.ts';
-import { until } from '../../support/until.ts';
+import { compact } from '../compaction.ts';
 import type { Fault, World } from '../fault.ts';
 import { pathNames } from '../path.ts';
 
@@ -63,18 +62,6 @@ const allDown: Fault = {
   happen: (world) => kill(world.cluster.members, world),
 };
 
-/** Up to what every watcher has seen, so that no watch may end with it. */
-async function compact({ cluster, load, history }: World, member: Etcd): Promise<void> {
-  await history.readFrom(member.address);
-  const revision = history.position;
-  await until('events at all watchers', () => {
-    return load.watchers.every(({ nextRevision }) => nextRevision > revision - 50);
-  });
-  const seen = Math.min(revision, ...load.watchers.map(({ nextRevision }) => nextRevision - 1));
-  using client = grpcClient((await cluster.leader()).address);
-  await client.call('etcdserverpb.KV/Compact', { revision: seen, physical: true });
-}
-
 const restartWithCompaction: Fault = {
   name: 'restart with compaction',
   paths: pathNames,
@@ -83,9 +70,9 @@ const restartWithCompaction: Fault = {
     const other = await memberOf(world, 'leader');
     await member.kill();
     await sleep(world.lastsMs);
-    await compact(world, other);
+    await compact(world, other.address);
     await member.restart();
-    await compact(world, other);
+    await compact(world, other.address);
   },
 };
 

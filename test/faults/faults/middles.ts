@@ -16,6 +16,7 @@ function middleOf({ path }: World): Middle {
 const killed: Fault = {
   name: 'proxy SIGKILL and restart',
   paths: ['proxy', 'grpc-proxy'],
+  elsewhere: 'there is no process between clients and etcd',
   async happen(world) {
     const middle = middleOf(world);
     await middle.kill();
@@ -28,6 +29,7 @@ const killed: Fault = {
 const drained: Fault = {
   name: 'proxy drained under load',
   paths: ['proxy', 'grpc-proxy'],
+  elsewhere: 'there is no process between clients and etcd',
   async happen(world) {
     const middle = middleOf(world);
     await middle.drain();
@@ -40,6 +42,7 @@ const drained: Fault = {
 const reloadStorm: Fault = {
   name: 'reload storm',
   paths: ['proxy'],
+  elsewhere: 'nothing is reloaded',
   async happen({ path, lastsMs }) {
     if (!(path instanceof BulkheadPath)) throw new Error('only the proxy reloads');
     const endAt = performance.now() + lastsMs;
@@ -55,4 +58,23 @@ const reloadStorm: Fault = {
   },
 };
 
-export const middleFaults: readonly Fault[] = [killed, drained, reloadStorm];
+/** The wall clock. No administrator can step the monotonic clock. */
+const clockStepped: Fault = {
+  name: 'clock of the proxy stepped',
+  paths: ['proxy'],
+  elsewhere: 'the clock of a Go program cannot be injected',
+  async prepare() {
+    return {
+      environment: { NODE_OPTIONS: `--import=${new URL('../stepped-clock.ts', import.meta.url)}` },
+    };
+  },
+  async happen({ path, lastsMs }) {
+    if (!(path instanceof BulkheadPath)) throw new Error('only the clock of the proxy is stepped');
+    for (let i = 0; i < 4; i++) {
+      path.signal('SIGUSR2');
+      await sleep(lastsMs / 4);
+    }
+  },
+};
+
+export const middleFaults: readonly Fault[] = [killed, drained, reloadStorm, clockStepped];
