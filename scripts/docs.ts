@@ -8,6 +8,8 @@ import { schema } from '../src/config/schema.ts';
 import type { Setting } from '../src/config/setting.ts';
 import { type Decision, type Method, methods } from '../src/etcd/methods.ts';
 import { Code } from '../src/grpc/status.ts';
+import { render } from '../test/faults/report.ts';
+import { readResults } from '../test/faults/results.ts';
 import { importRules } from './import-ranks.ts';
 
 const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code as number, name]));
@@ -89,6 +91,7 @@ export function rendered(): ReadonlyMap<string, string> {
     ['README.md', readme],
     ['docs/errors.md', errorsPage()],
     ['docs/config.md', configPage()],
+    ['docs/faults.md', render(readResults())],
     ['biome.imports.json', importRules()],
   ]);
 }

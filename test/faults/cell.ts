@@ -36,6 +36,8 @@ export interface CellResult {
   readonly fault: string;
   readonly path: PathName;
   readonly violations: Violations;
+  /** Why etcd itself may let leases expire, and with them locks. Null if it does not. */
+  readonly leasesLostByEtcd: string | null;
   readonly errors: ReadonlyMap<string, number>;
   /** In milliseconds. */
   readonly longest: Readonly<Record<Waiting, number>>;
@@ -88,10 +90,15 @@ export async function runCell({
   await load.stopWriting();
   await sleep(quietMs);
   await history.readFrom(cluster.members[0]?.address ?? '');
-  return { fault: fault.name, ...(await judge(world)) };
+  const leasesLostByEtcd = fault.leasesLostByEtcd?.() ?? null;
+  return { fault: fault.name, leasesLostByEtcd, ...(await judge(world)) };
 }
 
-async function judge({ load, history, path }: World): Promise<Omit<CellResult, 'fault'>> {
+async function judge({
+  load,
+  history,
+  path,
+}: World): Promise<Omit<CellResult, 'fault' | 'leasesLostByEtcd'>> {
   const { ledger, watchers, leaseHolders } = load;
   const { events } = history;
   const isDelivered = () => watchers.every((watcher) => isComplete(watcher, events));

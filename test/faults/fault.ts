@@ -41,6 +41,8 @@ export interface Fault {
   readonly paths: readonly PathName[];
   /** Why it cannot happen on the other paths. */
   readonly elsewhere?: string;
+  /** Why etcd itself, of the release under test, may let leases expire, and with them locks. Null if it does not. */
+  leasesLostByEtcd?(): string | null;
   /** Further flags of the members. */
   etcdArgs?(owned: AsyncDisposableStack): readonly string[];
   prepare?(preparation: Preparation): Promise<Prepared>;

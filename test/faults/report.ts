@@ -3,6 +3,7 @@ import { faults } from './faults/all.ts';
 import { type PathName, pathNames } from './path.ts';
 import type { CellRecord, Results } from './results.ts';
 
+/** The page begins with it. */
 const head = `# Faults: what clients notice of them
 
 \`npm run faults\` runs one fault after the other against a real cluster of three members, on three paths: through the proxy,
@@ -40,6 +41,8 @@ and were made again. Single figures depend on which clients are connected to the
 renews leases at intervals of its own, a third of the TTL, so a renewal through it may take 3.5 s without any fault.
 `;
 
+/** Of the comparison between paths. Below it, clients and members are busy in another way. */
+const marginMs = 1_000;
 const columns = ['puts', 'gets', 'watches', 'keepalives', 'locks'] as const;
 
 function errorsText({ errors }: CellRecord): string {
@@ -51,11 +54,11 @@ function errorsText({ errors }: CellRecord): string {
   return [...byCall].map(([call, codes]) => `${call}: ${codes.join(', ')}`).join('; ');
 }
 
+const seconds = (ms: number) => (ms / 1_000).toFixed(1);
+
 function row(cell: CellRecord): string {
   const { fault, path, longest, violations, writes, acknowledged } = cell;
-  const times = columns.map((column) =>
-    longest === null ? '' : (longest[column] / 1_000).toFixed(1),
-  );
+  const times = columns.map((column) => (longest === null ? '' : seconds(longest[column])));
   const verdict = violations.length === 0 ? 'passed' : '**violated**';
   const written = `${acknowledged} of ${writes}`;
   return `| ${[fault, path, verdict, ...times, written, errorsText(cell)].join(' | ')} |`;
@@ -68,10 +71,34 @@ function table(cells: readonly CellRecord[]): string {
 }
 
 function violations(cells: readonly CellRecord[]): string {
-  const lines = cells.flatMap(({ fault, path, violations: found }) =>
-    found.map((text) => `* ${fault}, ${path}: \`${text.replaceAll('`', "'")}\``),
-  );
+  const lines = cells.flatMap(({ fault, path, violations: found, causedByEtcd }) => {
+    const why = causedByEtcd === undefined ? '' : `. ${causedByEtcd}`;
+    return found.map((text) => `* ${fault}, ${path}: \`${text.replaceAll('`', "'")}\`${why}`);
+  });
   return lines.length === 0 ? '' : `\n## Violations\n\n${lines.join('\n')}\n`;
+}
+
+/** Waits through the proxy that are more than a second longer than on another path. */
+function longer(cells: readonly CellRecord[]): string {
+  const lines = cells
+    .filter(({ path }) => path === 'proxy')
+    .flatMap((cell) => {
+      const others = cells.filter(({ fault, path }) => fault === cell.fault && path !== 'proxy');
+      const texts = columns.flatMap((column) => {
+        const waited = cell.longest?.[column] ?? 0;
+        const exceeded = others.filter(
+          ({ longest }) => longest !== null && waited > longest[column] + marginMs,
+        );
+        if (exceeded.length === 0) return [];
+        const bounds = exceeded.map(({ path, longest }) => {
+          return `${path} ${seconds(longest?.[column] ?? 0)}`;
+        });
+        return [`${column} ${seconds(waited)} (${bounds.join(', ')})`];
+      });
+      return texts.length === 0 ? [] : [`* ${cell.fault}: ${texts.join('; ')}`];
+    });
+  const intro = `Waits through the proxy that are more than ${marginMs / 1_000} s longer than on another path:`;
+  return lines.length === 0 ? '' : `\n## Longer waits\n\n${intro}\n\n${lines.join('\n')}\n`;
 }
 
 /** Cells of the matrix that have no result yet. */
@@ -107,6 +134,6 @@ export function render({ environment, cells }: Results): string {
   return [
     head,
     `Run on ${dates.join(' and ')}: ${facts.join(', ')}.\n`,
-    `${table(ordered)}\n${violations(ordered)}${missing(ordered)}${impossible()}`,
+    `${table(ordered)}\n${violations(ordered)}${longer(ordered)}${missing(ordered)}${impossible()}`,
   ].join('\n');
 }

@@ -14,6 +14,8 @@ export interface CellRecord {
   readonly date: string;
   /** What was wrong, at most a few of each kind. Empty if the cell passed. */
   readonly violations: readonly string[];
+  /** Set if etcd itself is the reason of the violations. */
+  readonly causedByEtcd?: string;
   /** By kind of call and code. */
   readonly errors: Readonly<Record<string, number>>;
   /** The longest wait of a client, in milliseconds. Null if the cell could not be run. */
@@ -31,8 +33,14 @@ export interface Results {
 
 const violationsMax = 3;
 
+/** Leases and the locks on them are lost because of etcd; nothing else is violated. */
+function isCausedByEtcd({ violations }: CellResult): boolean {
+  const { leases, locks, ...others } = violations;
+  return leases.length + locks.length > 0 && Object.values(others).flat().length === 0;
+}
+
 export function toRecord(result: CellResult, date: string): CellRecord {
-  const { fault, path, writes, acknowledged, reads } = result;
+  const { fault, path, writes, acknowledged, reads, leasesLostByEtcd } = result;
   const violations = Object.entries(result.violations).flatMap(([check, found]) => {
     const texts = found.slice(0, violationsMax).map((text) => `${check}: ${text}`);
     const more = found.length - texts.length;
@@ -41,6 +49,7 @@ export function toRecord(result: CellResult, date: string): CellRecord {
   const { puts, gets, watches, keepalives, locks } = result.longest;
   return {
     ...{ fault, path, date, violations, writes, acknowledged, reads },
+    ...(leasesLostByEtcd !== null && isCausedByEtcd(result) && { causedByEtcd: leasesLostByEtcd }),
     errors: Object.fromEntries([...result.errors].sort(([a], [b]) => a.localeCompare(b))),
     longest: {
       puts: Math.round(puts),

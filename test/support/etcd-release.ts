@@ -45,3 +45,11 @@ export function progressNotifyFlag(interval: string): string {
 export function keepsDeletionsAtCompaction(): boolean {
   return isPatched({ 4: 36, 5: 18 });
 }
+
+/**
+ * Whether a leader that was replaced without noticing, for example while it was paused, may revoke leases that the new leader
+ * renews (etcd#15247). Fixed by etcd#16822.
+ */
+export function revokesAsFormerLeader(): boolean {
+  return !isPatched({ 4: 29, 5: 11 });
+}

@@ -1,9 +1,13 @@
 /** Members that crash, hang and restart. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Etcd } from '../../support/etcd.ts';
+import { revokesAsFormerLeader } from '../../support/etcd-release.ts';
 import { compact } from '../compaction.ts';
 import type { Fault, World } from '../fault.ts';
 import { pathNames } from '../path.ts';
+
+const formerLeader =
+  'etcd revokes leases with a leader that was replaced while it was paused (etcd#15247)';
 
 type Role = 'leader' | 'follower';
 
@@ -29,6 +33,7 @@ function paused(role: Role, seconds: number): Fault {
   return {
     name: `pause ${role} ${seconds} s`,
     paths: pathNames,
+    leasesLostByEtcd: () => (role === 'leader' && revokesAsFormerLeader() ? formerLeader : null),
     async happen(world) {
       const member = await memberOf(world, role);
       member.pause();
