@@ -92,8 +92,8 @@ class Flow {
     }
     // The bytes before the cut arrive: the receiver gets a part of a frame.
     this.#to.write(chunk.subarray(0, this.#bytesLeft), () => {
-      this.#to.resetAndDestroy();
-      this.#from.resetAndDestroy();
+      reset(this.#to);
+      reset(this.#from);
     });
   }
 }
@@ -111,7 +111,7 @@ class LinkedPair {
     this.#flows = [new Flow(link, 'requests', near, far), new Flow(link, 'responses', far, near)];
     far.once('close', (hadError: boolean) => {
       if (this.#isHalfOpen) return;
-      if (hadError) near.resetAndDestroy();
+      if (hadError) reset(near);
       else near.destroySoon();
     });
     near.once('close', () => far.destroySoon());
@@ -126,13 +126,13 @@ class LinkedPair {
   }
 
   cut(): void {
-    this.#near.resetAndDestroy();
-    this.#far.resetAndDestroy();
+    reset(this.#near);
+    reset(this.#far);
   }
 
   halfOpen(): void {
     this.#isHalfOpen = true;
-    this.#far.resetAndDestroy();
+    reset(this.#far);
   }
 }
 
@@ -214,6 +214,12 @@ export class FaultLink implements AsyncDisposable {
     this.#pairs.add(pair);
     near.once('close', () => this.#pairs.delete(pair));
   }
+}
+
+/** libuv does not reset a socket that is being shut down, and Node would then wait for its end, at 100 % CPU, when it exits. */
+function reset(socket: Socket): void {
+  if (socket.writableEnded) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 function hostAndPort(address: string): readonly [string, number] {

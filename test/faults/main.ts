@@ -48,13 +48,13 @@ function unknownNames(): string[] {
   return [...values.only, ...values.path].filter((name) => !known.has(name));
 }
 
-async function run(options: CellOptions): Promise<CellRecord> {
+async function run(options: CellOptions, commit: string): Promise<CellRecord> {
   const date = new Date().toISOString().slice(0, 10);
   try {
-    return toRecord(await runCell(options), date);
+    return toRecord(await runCell(options), { date, commit });
   } catch (error) {
     const { fault, path } = options;
-    return failedRecord({ fault: fault.name, path, date }, error as Error);
+    return failedRecord({ fault: fault.name, path, date, commit }, error as Error);
   }
 }
 
@@ -64,13 +64,18 @@ function print({ fault, path, longest, errors, violations, causedByEtcd }: CellR
   if (causedByEtcd !== undefined) console.log(`  because ${causedByEtcd}`);
 }
 
-async function describe(): Promise<Results['environment']> {
+interface Description extends Pick<Results, 'environment'> {
+  readonly commit: string;
+}
+
+async function describe(): Promise<Description> {
   await using processes = new Processes();
   const { commit, cpu, cores, memoryGiB, kernel, node } = await describeEnvironment(processes);
-  return {
-    ...{ etcd: etcdVersion().join('.'), Node: node, CPU: cpu, cores, kernel, commit },
+  const environment = {
+    ...{ etcd: etcdVersion().join('.'), Node: node, CPU: cpu, cores, kernel },
     'memory in GiB': memoryGiB,
   };
+  return { environment, commit: commit ?? 'unknown' };
 }
 
 async function main(): Promise<number> {
@@ -83,13 +88,13 @@ async function main(): Promise<number> {
   const lastsMs = Number(values.seconds) * 1_000;
   console.log(`etcd ${etcdVersion().join('.')}, SEED=${seed}`);
   // Before the first result changes a file.
-  const environment = await describe();
+  const { environment, commit } = await describe();
   const cells: CellRecord[] = [];
   const everything = values.only.length + values.path.length === 0;
   for (const fault of faults) {
     for (const path of fault.paths) {
       if (!isChosen(values.only, fault.name) || !isChosen(values.path, path)) continue;
-      const cell = await run({ fault, path, lastsMs, seed });
+      const cell = await run({ fault, path, lastsMs, seed }, commit);
       print(cell);
       cells.push(cell);
       if (everything || values.save) {

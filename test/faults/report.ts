@@ -127,13 +127,14 @@ export function render({ environment, cells }: Results): string {
       return cells.find((cell) => cell.fault === name && cell.path === path) ?? [];
     }),
   );
+  const commits = [...new Set(ordered.map(({ commit }) => commit))];
   const dates = [...new Set(ordered.map(({ date }) => date))].sort();
   const facts = Object.entries(environment).flatMap(([name, fact]) =>
     fact === null ? [] : [`${name} ${fact}`],
   );
   return [
     head,
-    `Run on ${dates.join(' and ')}: ${facts.join(', ')}.\n`,
+    `Run on ${dates.join(' and ')}: ${facts.join(', ')}. Commits ${commits.join(', ')}.\n`,
     `${table(ordered)}\n${violations(ordered)}${longer(ordered)}${missing(ordered)}${impossible()}`,
   ].join('\n');
 }

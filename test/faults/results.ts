@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { CellResult } from './cell.ts';
 import type { Waiting } from './ledger.ts';
+import { leaseTtlSeconds } from './load/lease-holder.ts';
 import type { PathName } from './path.ts';
 
 const file = fileURLToPath(new URL('results.json', import.meta.url));
@@ -12,6 +13,8 @@ export interface CellRecord {
   readonly path: PathName;
   /** The day on which the cell ran. */
   readonly date: string;
+  /** Of the proxy. */
+  readonly commit: string;
   /** What was wrong, at most a few of each kind. Empty if the cell passed. */
   readonly violations: readonly string[];
   /** Set if etcd itself is the reason of the violations. */
@@ -33,13 +36,18 @@ export interface Results {
 
 const violationsMax = 3;
 
-/** Leases and the locks on them are lost because of etcd; nothing else is violated. */
-function isCausedByEtcd({ violations }: CellResult): boolean {
+/** Leases that were renewed in time, and the locks on them, are lost because of etcd; nothing else is violated. */
+function isCausedByEtcd({ violations, longest }: CellResult): boolean {
   const { leases, locks, ...others } = violations;
-  return leases.length + locks.length > 0 && Object.values(others).flat().length === 0;
+  const isOnlyOfLeases = Object.values(others).flat().length === 0;
+  const wereRenewed = longest.keepalives < leaseTtlSeconds * 1_000;
+  return leases.length + locks.length > 0 && isOnlyOfLeases && wereRenewed;
 }
 
-export function toRecord(result: CellResult, date: string): CellRecord {
+/** When and with what a cell ran. */
+type Run = Pick<CellRecord, 'date' | 'commit'>;
+
+export function toRecord(result: CellResult, run: Run): CellRecord {
   const { fault, path, writes, acknowledged, reads, leasesLostByEtcd } = result;
   const violations = Object.entries(result.violations).flatMap(([check, found]) => {
     const texts = found.slice(0, violationsMax).map((text) => `${check}: ${text}`);
@@ -48,7 +56,7 @@ export function toRecord(result: CellResult, date: string): CellRecord {
   });
   const { puts, gets, watches, keepalives, locks } = result.longest;
   return {
-    ...{ fault, path, date, violations, writes, acknowledged, reads },
+    ...{ fault, path, ...run, violations, writes, acknowledged, reads },
     ...(leasesLostByEtcd !== null && isCausedByEtcd(result) && { causedByEtcd: leasesLostByEtcd }),
     errors: Object.fromEntries([...result.errors].sort(([a], [b]) => a.localeCompare(b))),
     longest: {
@@ -62,12 +70,11 @@ export function toRecord(result: CellResult, date: string): CellRecord {
 }
 
 export function failedRecord(
-  cell: Pick<CellRecord, 'fault' | 'path' | 'date'>,
+  cell: Pick<CellRecord, 'fault' | 'path'> & Run,
   error: Error,
 ): CellRecord {
-  const { fault, path, date } = cell;
   return {
-    ...{ fault, path, date },
+    ...cell,
     violations: [`the cell did not run to its end: ${error.message.slice(0, 300)}`],
     errors: {},
     longest: null,

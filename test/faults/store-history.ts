@@ -2,9 +2,11 @@
  * Every event of the store under one prefix, read from a member itself, in parts: what a compaction removes is read before.
  * It is what all clients are compared with.
  */
-import { grpcClient } from '../support/client.ts';
+import { type GrpcClient, grpcClient } from '../support/client.ts';
 import type { Event } from '../support/messages.ts';
+import { eventually } from '../support/until.ts';
 
+const readWithinMs = 10_000;
 const everything = { key: Buffer.from('\0'), range_end: Buffer.from('\0') };
 
 export interface Stored {
@@ -28,9 +30,7 @@ export class StoreHistory {
   /** Reads what `address` has now, and waits until it has everything that the cluster has. */
   async readFrom(address: string): Promise<void> {
     using client = grpcClient(address);
-    const request = { ...everything, count_only: true };
-    const { header } = await client.call('etcdserverpb.KV/Range', request);
-    const revision = Number(header?.revision);
+    const revision = await newestRevision(client);
     if (revision <= this.position) return;
     using stream = client.stream('etcdserverpb.Watch/Watch');
     stream.send({ create_request: { ...everything, start_revision: this.position + 1 } });
@@ -50,4 +50,22 @@ export class StoreHistory {
     const name = key.slice(this.#prefix.length);
     this.events.push({ revision, isDelete, name, value: kv.value.toString() });
   }
+}
+
+/** Repeats the read: the cluster may just have elected a leader. */
+async function newestRevision(client: GrpcClient): Promise<number> {
+  let failure: unknown;
+  const read = async () => {
+    try {
+      const request = { ...everything, count_only: true };
+      const { header } = await client.call('etcdserverpb.KV/Range', request);
+      return Number(header?.revision);
+    } catch (error) {
+      failure = error;
+      return 0;
+    }
+  };
+  const revision = await eventually(read, (found) => found > 0, readWithinMs);
+  if (revision === 0) throw failure;
+  return revision;
 }

@@ -3,7 +3,7 @@ import { callTimeoutMs, LoadClient, type LoadClientOptions } from './load-client
 import { Session } from './session.ts';
 
 /** Longer than any time in which a fault separates all clients from etcd. */
-const ttlSeconds = 15;
+export const leaseTtlSeconds = 15;
 
 export class LeaseHolder extends LoadClient {
   /** The name of the key. */
@@ -33,7 +33,7 @@ export class LeaseHolder extends LoadClient {
   }
 
   async #begin(): Promise<void> {
-    const session = await Session.start(this.grpc, this.ledger, ttlSeconds);
+    const session = await Session.start(this.grpc, this.ledger, leaseTtlSeconds);
     this.#session = session;
     const request = {
       key: this.key(this.leased),
