@@ -1,7 +1,7 @@
 /** The part of the cluster that belongs to a tenant: the prefix of its keys, and the check values of its lease IDs. */
-import { createHmac } from 'node:crypto';
 import { LeaseSeal } from '../rewrite/lease-seal.ts';
 import type { Mapping } from '../rewrite/mapping.ts';
+import { LeaseKeys } from './lease-keys.ts';
 
 /**
  * Immutable. Built once per tenant when the configuration is loaded. If the prefix is empty, the tenant has the whole cluster
@@ -14,9 +14,11 @@ export class KeySpaceError extends Error {
   override readonly name = 'KeySpaceError';
 }
 
+const publicLeaseKeys = new LeaseKeys(new Uint8Array(0));
+
 export interface KeySpaceOptions {
-  /** Key of the lease IDs beside the namespace. Empty: the namespace alone determines them. */
-  readonly leaseSecret?: Uint8Array;
+  /** Where the keys of lease IDs come from. By default the namespace alone determines them. */
+  readonly leaseKeys?: LeaseKeys;
   readonly passesUnknownFields?: boolean;
 }
 
@@ -25,13 +27,13 @@ export interface KeySpaceOptions {
  * which has no end.
  */
 export function keySpace(namespace: Uint8Array, options: KeySpaceOptions = {}): KeySpace {
-  const { leaseSecret = noSecret, passesUnknownFields = false } = options;
+  const { leaseKeys = publicLeaseKeys, passesUnknownFields = false } = options;
   const prefix = Uint8Array.from(namespace);
   const end = prefix.length === 0 ? Uint8Array.of(0) : prefixEnd(prefix);
   if (end === null) {
     throw new KeySpaceError('a namespace must contain a byte other than 0xff');
   }
-  const leases = new LeaseSeal(leaseKey(prefix, leaseSecret));
+  const leases = new LeaseSeal(prefix, leaseKeys);
   return { prefix, prefixEnd: end, leases, passesUnknownFields };
 }
 
@@ -48,15 +50,4 @@ export function prefixEnd(prefix: Uint8Array): Uint8Array | null {
   const end = Uint8Array.from(prefix.subarray(0, length));
   end[length - 1] = (end[length - 1] ?? 0) + 1;
   return end;
-}
-
-const noSecret = new Uint8Array(0);
-const leaseKeyBytes = 16;
-
-/**
- * The key of a namespace's lease IDs: the first 16 bytes of HMAC-SHA-256 of the namespace, keyed by the secret. This is an on-disk
- * format: etcd holds IDs that were made with it, so it must not change.
- */
-function leaseKey(namespace: Uint8Array, secret: Uint8Array): Uint8Array {
-  return createHmac('sha256', secret).update(namespace).digest().subarray(0, leaseKeyBytes);
 }

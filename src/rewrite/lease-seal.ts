@@ -15,22 +15,28 @@ export const foreignLease = -1;
 /** The lower half of a stored ID, in bits. */
 const checkBits = 32;
 
-export class LeaseSeal {
-  readonly #cipher: Speck;
-  readonly #key: Uint8Array;
-  /** The check value of the ID that is never granted. */
-  readonly #noLease: number;
+/** Where the key comes from. One object for all namespaces of a process, so that thousands of them cost no memory. */
+export interface LeaseKeySource {
+  /** The key of a namespace: 16 bytes. */
+  keyOf(namespace: Uint8Array): Uint8Array;
+  /** Whether the other source has the same keys. */
+  equals(other: LeaseKeySource): boolean;
+}
 
-  /** The key has 16 bytes. etcd/key-space.ts derives it from the namespace. */
-  constructor(key: Uint8Array) {
-    this.#cipher = new Speck(key);
-    this.#key = Uint8Array.from(key);
-    this.#noLease = this.#check(0);
+export class LeaseSeal {
+  readonly #namespace: Uint8Array;
+  readonly #keys: LeaseKeySource;
+  /** Made at the first use: most of many tenants are not active. */
+  #cipher: Speck | null = null;
+
+  constructor(namespace: Uint8Array, keys: LeaseKeySource) {
+    this.#namespace = namespace;
+    this.#keys = keys;
   }
 
   /** Length of the varint that `write` writes. */
   bytes(visible: number): number {
-    if (visible === 0) return varintBytes(this.#noLease);
+    if (visible === 0) return varintBytes(this.#check(0));
     const bits = checkBits + 32 - Math.clz32(visible);
     return Math.ceil(bits / 7);
   }
@@ -64,10 +70,13 @@ export class LeaseSeal {
 
   /** Whether both map between the same IDs. */
   hasKeyOf(other: LeaseSeal): boolean {
-    return Buffer.compare(this.#key, other.#key) === 0;
+    return (
+      Buffer.compare(this.#namespace, other.#namespace) === 0 && this.#keys.equals(other.#keys)
+    );
   }
 
   #check(visible: number): number {
+    this.#cipher ??= new Speck(this.#keys.keyOf(this.#namespace));
     this.#cipher.encrypt(0, visible);
     return this.#cipher.low;
   }

@@ -45,7 +45,7 @@ const nothing = new Uint8Array(0);
 const noMapping: Mapping = {
   prefix: nothing,
   prefixEnd: nothing,
-  leases: new LeaseSeal(new Uint8Array(16)),
+  leases: new LeaseSeal(nothing, { keyOf: () => new Uint8Array(16), equals: () => false }),
   passesUnknownFields: false,
 };
 

@@ -31,6 +31,8 @@ export class ByteAccount {
   /** All bytes, those of holds that wait included. */
   bytes = 0;
   waitingBytes = 0;
+  /** A hold of this account itself was shed. */
+  hasShed = false;
   #parent: ByteAccount | null;
 
   /** Without `share` the account is a share itself. */
@@ -81,6 +83,8 @@ export abstract class ByteHold {
   /** The length to reserve, while the hold is in line. */
   wantedBytes = 0;
   isWaiting = false;
+  /** Its length was reserved. */
+  isReserved = false;
   /** Bytes have moved since the last tick. */
   hasMoved = true;
   idleTicks = 0;
@@ -183,6 +187,7 @@ export class ByteShare extends ByteAccount {
       this.#holds.delete(hold);
       this.#line.delete(hold);
       hold.isWaiting = false;
+      hold.isReserved = false;
     }
     if (this.#line.size === 0) return;
     this.#freedBytes += bytes;
@@ -211,6 +216,7 @@ export class ByteShare extends ByteAccount {
   #grant(hold: ByteHold): void {
     this.#line.delete(hold);
     hold.isWaiting = false;
+    hold.isReserved = true;
     hold.account.count(0, -hold.bytes);
     hold.idleTicks = 0;
     this.add(hold, Math.max(0, hold.wantedBytes - hold.bytes));
@@ -256,6 +262,7 @@ export class ByteShare extends ByteAccount {
 
   #shed(hold: ByteHold): void {
     this.refusals += 1;
+    hold.account.hasShed = true;
     hold.onShed();
   }
 
@@ -297,10 +304,15 @@ function isPoorer(a: ByteAccount, b: ByteAccount): boolean {
   return ofTops < 0 || (ofTops === 0 && activeBytes(a) < activeBytes(b));
 }
 
-/** Holds that do not move first, then those of the tenant and of the connection with most bytes, then the largest. */
+/**
+ * Holds that do not move first, then those without a reservation, which alone can exceed the share, then those of connections that
+ * had one shed before. Of these, those of the tenant and of the connection with most bytes, then the largest.
+ */
 function byExpense(a: ByteHold, b: ByteHold): number {
   return (
     Number(b.isIdle) - Number(a.isIdle) ||
+    Number(a.isReserved) - Number(b.isReserved) ||
+    Number(b.account.hasShed) - Number(a.account.hasShed) ||
     b.account.top.bytes - a.account.top.bytes ||
     b.account.bytes - a.account.bytes ||
     b.bytes - a.bytes

@@ -3,6 +3,7 @@
 import type { Problem } from '../config/problem.ts';
 import type { TenantConfig } from '../config/sections/tenants.ts';
 import { KeySpaceError, keySpace } from '../etcd/key-space.ts';
+import type { LeaseKeys } from '../etcd/lease-keys.ts';
 import { TenantState } from './state.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -15,7 +16,7 @@ const delimiter = '/';
 /** Returns null after it has added at least one problem. */
 export function buildTenant(
   config: TenantConfig,
-  leaseSecret: Uint8Array,
+  leaseKeys: LeaseKeys,
   problems: Problem[],
 ): Tenant | null {
   const where = tenantWhere(config.name);
@@ -29,7 +30,7 @@ export function buildTenant(
     });
   }
   try {
-    const space = keySpace(Buffer.from(namespace, 'utf8'), { leaseSecret, passesUnknownFields });
+    const space = keySpace(Buffer.from(namespace, 'utf8'), { leaseKeys, passesUnknownFields });
     return isDelimited
       ? {
           name: config.name,

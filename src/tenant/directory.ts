@@ -10,6 +10,7 @@ import type { ListenerConfig } from '../config/sections/listeners.ts';
 import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { PasswordHash } from '../config/sections/users.ts';
 import type { KeySpace } from '../etcd/key-space.ts';
+import { LeaseKeys } from '../etcd/lease-keys.ts';
 import { buildTenant } from './build-tenant.ts';
 import { checkSeparation } from './separation.ts';
 import type { TenantState } from './state.ts';
@@ -114,7 +115,7 @@ const noSecret = new Uint8Array(0);
 /** Returns the problems of the tenants, also of those that are only wrong in combination. */
 export function checkTenants(tenants: readonly TenantConfig[]): readonly Problem[] {
   const problems: Problem[] = [];
-  checkSeparation([...buildTenants(tenants, noSecret, problems).values()], problems);
+  checkSeparation([...buildTenants(tenants, new LeaseKeys(noSecret), problems).values()], problems);
   return problems;
 }
 
@@ -124,7 +125,7 @@ export function buildDirectory(
   previous: Directory | null = null,
 ): Directory | readonly Problem[] {
   const problems: Problem[] = [];
-  const built = buildTenants(config.tenants, config.leaseSecret, problems);
+  const built = buildTenants(config.tenants, new LeaseKeys(config.leaseSecret), problems);
   checkSeparation([...built.values()], problems);
   if (problems.length > 0) return problems;
   const tenants = previous === null ? built : carriedOver(built, config, previous);
@@ -134,12 +135,12 @@ export function buildDirectory(
 
 function buildTenants(
   configs: readonly TenantConfig[],
-  leaseSecret: Uint8Array,
+  leaseKeys: LeaseKeys,
   problems: Problem[],
 ): Map<string, Tenant> {
   const tenants = new Map<string, Tenant>();
   for (const config of configs) {
-    const tenant = buildTenant(config, leaseSecret, problems);
+    const tenant = buildTenant(config, leaseKeys, problems);
     if (tenant !== null) tenants.set(tenant.name, tenant);
   }
   return tenants;

@@ -28,6 +28,7 @@ export class ChannelGroup {
   #replaced: Channel[] = [];
   readonly #idleSinceMs = new Map<Channel, number>();
   #cancelSweep: CancelTimer | null = null;
+  #failure = '';
 
   constructor(parts: ChannelGroupParts) {
     this.#parts = parts;
@@ -38,9 +39,9 @@ export class ChannelGroup {
     return this.#ready.length > 0 ? 'ready' : this.#first.state;
   }
 
-  /** Why no connection is ready. */
+  /** Why no connection is ready: the last failure, also while another one is being dialed. */
   get failure(): string {
-    return this.#ready.length > 0 ? '' : this.#first.failure;
+    return this.#ready.length > 0 ? '' : this.#failure;
   }
 
   /** Whether a call can be sent now. */
@@ -98,6 +99,7 @@ export class ChannelGroup {
   }
 
   #onState(): void {
+    if (this.#first.failure !== '') this.#failure = this.#first.failure;
     if (this.isFull && this.#mayDial) {
       this.#dial();
       this.#scheduleSweep();

@@ -224,7 +224,7 @@ export class Program implements Disposable {
     const { members } = await this.#client.call('etcdserverpb.Cluster/MemberList', {});
     expect(members).toHaveLength(1);
     const status = await this.#client.call('etcdserverpb.Maintenance/Status', {});
-    expect(status).toMatchObject({ dbSize: '0', raftIndex: '0', errors: [] });
+    expect(status).toMatchObject({ dbSize: '20480', raftIndex: '0', errors: [] });
     const { alarms } = await this.#client.call('etcdserverpb.Maintenance/Alarm', {});
     expect(alarms).toEqual([]);
   }

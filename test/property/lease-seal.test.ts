@@ -7,7 +7,9 @@ import { comparedId } from '../support/lease-id-oracle.ts';
 import { Seeded } from '../support/seeded.ts';
 import { slowVarint } from '../support/slow-rewriter.ts';
 
-const seal = fc.uint8Array({ minLength: 16, maxLength: 16 }).map((key) => new LeaseSeal(key));
+const seal = fc
+  .uint8Array({ minLength: 16, maxLength: 16 })
+  .map((key) => new LeaseSeal(key, { keyOf: () => key, equals: () => false }));
 const id = fc.integer({ min: 0, max: visibleIdMax });
 
 describe('the lease IDs of a namespace', () => {

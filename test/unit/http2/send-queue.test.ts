@@ -23,12 +23,9 @@ const responseBytes = 200_000;
 const nothing = Buffer.alloc(0);
 
 class Waiting extends ByteHold {
-  isReserved = false;
   readonly canShed = true;
 
-  override onReserved(): void {
-    this.isReserved = true;
-  }
+  override onReserved(): void {}
 
   override onShed(): void {}
 }

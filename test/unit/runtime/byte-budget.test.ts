@@ -5,13 +5,10 @@ import { ManualClock } from '../../support/manual-clock.ts';
 const tickMs = 250;
 
 class Hold extends ByteHold {
-  isReserved = false;
   isShed = false;
   canShed = true;
 
-  override onReserved(): void {
-    this.isReserved = true;
-  }
+  override onReserved(): void {}
 
   override onShed(): void {
     this.isShed = true;
@@ -141,6 +138,18 @@ describe('too many bytes', () => {
     endRead();
     expect([small.isShed, large.isShed, other.isShed]).toEqual([false, true, false]);
     expect(share.refusals).toBe(1);
+  });
+
+  test('shed a message without a reservation first, and of these one of an account that had one shed before', () => {
+    const { share, endRead } = shareOf(100);
+    const [flooding, honest] = [new ByteAccount(100, share), new ByteAccount(100, share)];
+    const reserved = hold(honest, 0, 60);
+    const first = hold(flooding, 50);
+    endRead();
+    expect([reserved.isShed, first.isShed]).toEqual([false, true]);
+    const [again, other] = [hold(flooding, 15), hold(honest, 30)];
+    endRead();
+    expect([reserved.isShed, again.isShed, other.isShed]).toEqual([false, true, false]);
   });
 
   test('do not shed what cannot be given back', () => {
