@@ -16,7 +16,8 @@ interface Open {
   readonly id: number;
   readonly range: { key: Buffer; range_end?: Buffer };
   readonly filter: 'NOPUT' | 'NODELETE' | null;
-  readonly withPrev: boolean;
+  /** Events after this revision have a previous value. */
+  readonly prevAfter: number;
   /** The first revision that it reports. */
   readonly from: number;
   readonly told: ModelEvent[];
@@ -77,7 +78,9 @@ export class Watches implements Disposable {
     expect(created.watch_id).toBe(String(id));
     const current = Number(created.header?.revision);
     const from = start === 0 ? current + 1 : start;
-    this.#open.set(id, { id, range, filter, withPrev, from, told: [] });
+    // The value before a compacted revision is compacted, too.
+    const prevAfter = !withPrev ? Number.POSITIVE_INFINITY : start === floor ? floor : 0;
+    this.#open.set(id, { id, range, filter, prevAfter, from, told: [] });
     if (start === 0 || start >= floor) return;
     const cancelled = await this.#until((answer) => answer.canceled);
     expect(cancelled).toMatchObject({ watch_id: String(id), compact_revision: String(floor) });
@@ -95,7 +98,7 @@ export class Watches implements Disposable {
     this.#open.delete(open.id);
   }
 
-  #expected({ range, filter, withPrev, from }: Open): ModelEvent[] {
+  #expected({ range, filter, prevAfter, from }: Open): ModelEvent[] {
     const unwanted = filter === 'NOPUT' ? 'PUT' : filter === 'NODELETE' ? 'DELETE' : '';
     const { events } = this.#model;
     const before = events.findLastIndex((event) => Number(event.mod_revision) < from);
@@ -103,7 +106,7 @@ export class Watches implements Disposable {
       .slice(before + 1)
       .filter((event) => event.type !== unwanted)
       .filter((event) => covers(range, event.key))
-      .map((event) => (withPrev ? event : { ...event, prev: null }));
+      .map((event) => (Number(event.mod_revision) > prevAfter ? event : { ...event, prev: null }));
   }
 
   /** The next response of that kind. Events before it are kept. */
