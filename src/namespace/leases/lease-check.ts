@@ -49,7 +49,9 @@ export class LeaseCheck implements Responses<'store'>, CallHandle {
     const { leases } = tenantOf(this.#call).keySpace;
     const request = new Writer().varint(1, leases.stored(this.#visible)).bool(2, true).finish();
     const handle = next.unary(this.#call.derive(timeToLive), builtMessage(request), this);
-    if (!this.#isDone) this.#handle = handle;
+    this.#handle = handle;
+    // The call may have been cancelled while it was being started.
+    if (this.#isDone) handle.cancel();
   }
 
   cancel(): void {

@@ -50,6 +50,7 @@ class CheckedRevoke implements CallHandle {
   readonly #request: Message<'tenant'>;
   readonly #responses: Responses<'tenant'>;
   #handle: CallHandle = endedCall;
+  #isCancelled = false;
 
   constructor(
     revoke: UnaryHandler,
@@ -63,8 +64,10 @@ class CheckedRevoke implements CallHandle {
     this.#responses = responses;
   }
 
+  /** The call may have been cancelled while `handle` was being started. */
   attach(handle: CallHandle): void {
     this.#handle = handle;
+    if (this.#isCancelled) handle.cancel();
   }
 
   onChecked(owner: LeaseOwner, status: Status): void {
@@ -78,6 +81,7 @@ class CheckedRevoke implements CallHandle {
   }
 
   cancel(): void {
+    this.#isCancelled = true;
     this.#handle.cancel();
   }
 

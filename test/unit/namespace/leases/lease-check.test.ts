@@ -71,6 +71,28 @@ describe('revoking a lease that the process does not know', () => {
     expect(setup.stored(revoke).ID).toBe(stored(setup, 5));
   });
 
+  test('is cancelled also while it is being started', () => {
+    for (const keys of [null, []]) {
+      const setup = new Setup();
+      const handle = { cancel: () => {} };
+      setup.etcd.onCall = (call) => {
+        if (keys === null || call.call.method.name === revoke) handle.cancel();
+      };
+      const { requests } = setup.stream(renew);
+      if (keys === null) {
+        handle.cancel = () => requests.cancel();
+        requests.send(encodeRequest(renew, { ID: '5' }));
+        expect(setup.etcd.last.call.method.name).toBe(timeToLive);
+      } else {
+        const { ongoing } = setup.unary(revoke, { ID: '5' });
+        handle.cancel = () => ongoing.cancel();
+        respond(setup, keys);
+        expect(setup.etcd.last.call.method.name).toBe(revoke);
+      }
+      expect(setup.etcd.last.isCancelled).toBe(true);
+    }
+  });
+
   test('is cancelled in either phase', () => {
     const setup = new Setup();
     setup.unary(revoke, { ID: '5' }).ongoing.cancel();
