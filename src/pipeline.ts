@@ -6,7 +6,7 @@ import { authorize } from './admission/authorize.ts';
 import type { Etcd, Layer, Space } from './call/call.ts';
 import { type RescueOptions, rescue } from './call/rescue.ts';
 import { guard } from './guard/guard.ts';
-import type { GuardParts } from './guard/guarded-call.ts';
+import type { GuardParts } from './guard/guard-parts.ts';
 import { type AuthenticateOptions, authenticate } from './identity/authenticate.ts';
 import { type IdentifyOptions, identify } from './identity/identify.ts';
 import { type RenewOptions, renew } from './lease/renew.ts';

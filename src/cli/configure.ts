@@ -53,10 +53,8 @@ export async function configure(
     return { config: null, exitCode: ExitCode.OK };
   }
   const adapted = adapt?.(parsed) ?? parsed;
-  const input = await withPipedFile({
-    ...{ flags: adapted.settings, environment, checkTenants },
-    ...sources,
-  });
+  const own = { flags: adapted.settings, environment, checkTenants };
+  const input = await withPipedFile({ ...own, ...sources });
   if ('what' in input) {
     report([...adapted.problems, input], output);
     return { config: null, exitCode: ExitCode.USAGE };

@@ -5,7 +5,7 @@
  */
 import type { Call, Etcd, Layer, Message, Requests, Responses } from '../call/call.ts';
 import type { CallHandle } from '../grpc/call.ts';
-import type { GuardParts } from './guarded-call.ts';
+import type { GuardParts } from './guard-parts.ts';
 import { GuardedStream } from './guarded-stream.ts';
 import { GuardedUnary } from './guarded-unary.ts';
 

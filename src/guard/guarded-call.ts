@@ -16,7 +16,7 @@ import {
   tenantOf,
 } from '../call/call.ts';
 import { refusal, refusalWith } from '../call/refusals.ts';
-import { type Method, method } from '../etcd/methods.ts';
+import { method } from '../etcd/methods.ts';
 import {
   type BreakerVerdict,
   breakerVerdictAtDeadline,
@@ -24,28 +24,11 @@ import {
 } from '../etcd/outcomes.ts';
 import type { CallHandle } from '../grpc/call.ts';
 import { Code, type Status } from '../grpc/status.ts';
-import type { Clock } from '../runtime/clock.ts';
-import { Deadline, type Deadlines } from '../runtime/deadlines.ts';
+import { Deadline } from '../runtime/deadlines.ts';
 import { type Breaker, refused, type Ticket } from './breaker/breaker.ts';
-import type { Breakers } from './breaker/breakers.ts';
-import { type FairQueue, type QueuedCall, queuedMsMax } from './fair-queue.ts';
-import type { Hold, WaitingCall } from './hold.ts';
-import type { RetryBudget } from './retry-budget.ts';
-
-export interface GuardParts {
-  readonly clock: Clock;
-  readonly deadlines: Deadlines;
-  readonly breakers: Breakers;
-  readonly budget: RetryBudget;
-  readonly hold: Hold;
-  readonly queue: FairQueue;
-  /** How long a call that was never sent may wait in total. 0: it does not wait. */
-  readonly holdMs: number;
-  /** The time limit of unary calls without a client deadline. Below etcd's own timeout, calls can time out during an election. */
-  readonly requestTimeoutMs: number;
-  /** Called for each retry, for metrics. */
-  readonly onRetry: ((method: Method) => void) | null;
-}
+import { type QueuedCall, queuedMsMax } from './fair-queue.ts';
+import type { GuardParts } from './guard-parts.ts';
+import type { WaitingCall } from './hold.ts';
 
 /** A call waits no longer than this for a stream to end: the streams that fill the connections may stay open for good. */
 const fullMsMax = 1_000;

@@ -4,7 +4,8 @@
  */
 import type { Call, Etcd, Message, Responses } from '../call/call.ts';
 import type { CallHandle } from '../grpc/call.ts';
-import { GuardedCall, type GuardParts } from './guarded-call.ts';
+import type { GuardParts } from './guard-parts.ts';
+import { GuardedCall } from './guarded-call.ts';
 
 export class GuardedUnary extends GuardedCall<CallHandle> implements CallHandle {
   readonly #request: Message<'store'>;

@@ -6,7 +6,7 @@
  */
 import type { Peer } from '../grpc/transport.ts';
 import { clientAddress } from './client-address.ts';
-import { FairQueue } from './fair-queue.ts';
+import { HashingQueue } from './hashing-queue.ts';
 
 export interface HashingBounds {
   readonly runningMax: number;
@@ -28,7 +28,7 @@ type Turn = 'started' | 'displaced';
 export class HashingGate {
   readonly #bounds: HashingBounds;
   readonly #byPeer = new WeakMap<Peer, number>();
-  readonly #waiting = new FairQueue<(turn: Turn) => void>();
+  readonly #waiting = new HashingQueue<(turn: Turn) => void>();
   #running = 0;
 
   constructor(bounds: HashingBounds = hashingBounds) {

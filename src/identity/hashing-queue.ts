@@ -1,6 +1,7 @@
 /**
- * A queue that is fair between client addresses, and between the connections of an address: addresses take turns, and so do
- * the connections within the turns of their address. The elements of one connection stay in order.
+ * The queue of passwords that wait to be hashed. It is fair between client addresses, and between the connections of an address:
+ * addresses take turns, and so do the connections within the turns of their address. The elements of one connection stay in
+ * order. A full queue makes room for a client with fewer elements.
  */
 
 /** What an element is queued for. Connections are compared by identity. */
@@ -9,7 +10,7 @@ export interface Source {
   readonly connection: object;
 }
 
-export class FairQueue<T> {
+export class HashingQueue<T> {
   /** In the order of their turns. Has no empty lists and no empty maps. */
   readonly #byAddress = new Map<string, Map<object, T[]>>();
   #length = 0;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { freePorts } from '../support/ports.ts';
 import { Program } from '../support/program.ts';
 import { TemporaryDirectory } from '../support/temporary-directory.ts';
-import { type Middle, namespace, type Path } from './path.ts';
+import { type Middle, namespace, type Path, started } from './path.ts';
 
 export class BulkheadPath implements Path, Middle {
   readonly name = 'proxy';
@@ -25,14 +25,7 @@ export class BulkheadPath implements Path, Middle {
 
   static async start(options: BulkheadOptions): Promise<BulkheadPath> {
     const [port] = await freePorts(1);
-    const path = new BulkheadPath(`127.0.0.1:${port}`, options);
-    try {
-      await path.start();
-      return path;
-    } catch (error) {
-      await path[Symbol.asyncDispose]();
-      throw error;
-    }
+    return started(new BulkheadPath(`127.0.0.1:${port}`, options));
   }
 
   get middle(): Middle {

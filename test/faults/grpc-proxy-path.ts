@@ -4,7 +4,7 @@ import { Processes, type Started } from '../../bench/processes.ts';
 import { atExit } from '../support/at-exit.ts';
 import { etcdBinary } from '../support/etcd.ts';
 import { freePorts } from '../support/ports.ts';
-import { type Middle, namespace, type Path } from './path.ts';
+import { type Middle, namespace, type Path, started } from './path.ts';
 
 export class GrpcProxyPath implements Path, Middle {
   readonly name = 'grpc-proxy';
@@ -25,14 +25,7 @@ export class GrpcProxyPath implements Path, Middle {
 
   static async start(endpoints: readonly string[]): Promise<GrpcProxyPath> {
     const [port = 0] = await freePorts(1);
-    const path = new GrpcProxyPath(port, endpoints);
-    try {
-      await path.start();
-      return path;
-    } catch (error) {
-      await path[Symbol.asyncDispose]();
-      throw error;
-    }
+    return started(new GrpcProxyPath(port, endpoints));
   }
 
   get middle(): Middle {

@@ -38,3 +38,14 @@ export function directPath(addresses: readonly string[]): Path {
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
 }
+
+/** Starts the process of a path. Disposes of the path if the process does not serve. */
+export async function started<P extends Path & Middle>(path: P): Promise<P> {
+  try {
+    await path.start();
+    return path;
+  } catch (error) {
+    await path[Symbol.asyncDispose]();
+    throw error;
+  }
+}

@@ -3,7 +3,7 @@
  */
 import type { Etcd, Layer } from '../../src/call/call.ts';
 import { guard } from '../../src/guard/guard.ts';
-import type { GuardParts } from '../../src/guard/guarded-call.ts';
+import type { GuardParts } from '../../src/guard/guard-parts.ts';
 import { type IdentifyOptions, identify } from '../../src/identity/identify.ts';
 import type { NamespaceOptions } from '../../src/namespace/handler.ts';
 import { namespace } from '../../src/namespace/namespace.ts';
