@@ -14,6 +14,9 @@ const startupMs = 20_000;
 const pollMs = 50;
 const stopMs = 5_000;
 const outputBytesMax = 4096;
+const attemptsMax = 3;
+/** The text with which etcd reports `EADDRINUSE`. */
+const portTaken = 'address already in use';
 
 export class TemporaryEtcd implements AsyncDisposable {
   /** `host:port` for clients. */
@@ -60,18 +63,31 @@ export class TemporaryEtcd implements AsyncDisposable {
     });
   }
 
-  /** Resolves when etcd is healthy. If it does not start, cleans up and rejects. */
+  /**
+   * Resolves when etcd is healthy. Tries other ports if another process has bound one meanwhile. If etcd does not start,
+   * cleans up and rejects.
+   */
   static async start(binary: string, clock: Clock): Promise<TemporaryEtcd> {
-    const etcd = new TemporaryEtcd(binary, clock, [await freePort(0), await freePort(0)]);
-    const giveUpMs = clock.nowMs() + startupMs;
-    while (!(await isHealthy(etcd.#clientUrl))) {
-      await Promise.race([etcd.exited, wait(clock, pollMs)]);
-      if (!etcd.#hasExited && clock.nowMs() < giveUpMs) continue;
-      const reason = etcd.#hasExited ? await etcd.exited : `is not healthy: ${etcd.#output.trim()}`;
+    for (let attempt = 1; ; attempt += 1) {
+      const etcd = new TemporaryEtcd(binary, clock, [await freePort(0), await freePort(0)]);
+      const failure = await etcd.#untilHealthy();
+      if (failure === null) return etcd;
       await etcd[Symbol.asyncDispose]();
-      throw new Error(`${binary} ${reason}`);
+      if (!failure.includes(portTaken) || attempt === attemptsMax) {
+        throw new Error(`${binary} ${failure}`);
+      }
     }
-    return etcd;
+  }
+
+  /** Resolves with `null` when etcd is healthy, or with the reason why it does not become healthy. */
+  async #untilHealthy(): Promise<string | null> {
+    const giveUpMs = this.#clock.nowMs() + startupMs;
+    while (!(await isHealthy(this.#clientUrl))) {
+      await Promise.race([this.exited, wait(this.#clock, pollMs)]);
+      if (this.#hasExited) return this.exited;
+      if (this.#clock.nowMs() >= giveUpMs) return `is not healthy: ${this.#output.trim()}`;
+    }
+    return null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -1,10 +1,12 @@
 /** Starts and stops the serving commands as separate processes: signals and exit codes. */
 import { execFile } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
+import { etcdBinary } from '../../support/etcd.ts';
 import { Program, runProgram as run } from '../../support/program.ts';
 
 const elsewhere = '--endpoints=127.0.0.1:1';
@@ -13,6 +15,33 @@ const elsewhere = '--endpoints=127.0.0.1:1';
 function line(out: string, event: string): Record<string, unknown> {
   const found = out.split('\n').find((each) => each.includes(`"event":"${event}"`));
   return JSON.parse(found ?? '{}') as Record<string, unknown>;
+}
+
+/** A program that fails as etcd does while its port is in use, `failures` times, and then runs etcd. */
+class EtcdWithoutPort implements Disposable {
+  readonly path: string;
+  readonly #folder = mkdtempSync(join(tmpdir(), 'etcd-without-port-'));
+  readonly #starts = join(this.#folder, 'starts');
+
+  constructor(failures: number) {
+    this.path = join(this.#folder, 'etcd');
+    const script = `#!/bin/sh
+      for flag; do case $flag in --listen-client-urls=*) echo "\${flag#*=}" >> '${this.#starts}';; esac; done
+      if [ $(wc -l < '${this.#starts}') -gt ${failures} ]; then exec '${etcdBinary}' "$@"; fi
+      echo 'listen tcp 127.0.0.1:1: bind: address already in use' >&2
+      exit 1
+    `;
+    writeFileSync(this.path, script, { mode: 0o755 });
+  }
+
+  /** The value of --listen-client-urls of each start. */
+  get clientUrls(): string[] {
+    return readFileSync(this.#starts, 'utf8').trim().split('\n');
+  }
+
+  [Symbol.dispose](): void {
+    rmSync(this.#folder, { recursive: true });
+  }
 }
 
 describe('run', () => {
@@ -125,6 +154,26 @@ describe('dev', () => {
       level: 'error',
       reason: expect.stringContaining('etcd ended unexpectedly: exited with SIGKILL'),
     });
+    expect(leftovers()).toEqual(before);
+  });
+
+  test('starts etcd on other ports if another process has bound one of them meanwhile', async () => {
+    using etcd = new EtcdWithoutPort(1);
+    using program = new Program(['dev', `--etcd=${etcd.path}`, '--admin-addr=']);
+    const [, port] = await program.printed('out', /^ {2}etcd +127\.0\.0\.1:(\d+)/m);
+    expect(etcd.clientUrls).toHaveLength(2);
+    expect(etcd.clientUrls[1]).toBe(`http://127.0.0.1:${port}`);
+    program.kill('SIGTERM');
+    expect(await program.ended).toEqual([0, null]);
+  });
+
+  test('exits with 1 if etcd finds its ports in use three times', async () => {
+    const before = leftovers();
+    using etcd = new EtcdWithoutPort(3);
+    const { code, err } = await run(['dev', `--etcd=${etcd.path}`, '--admin-addr=']);
+    expect(code).toBe(1);
+    expect(err).toContain('bind: address already in use');
+    expect(etcd.clientUrls).toHaveLength(3);
     expect(leftovers()).toEqual(before);
   });
 
