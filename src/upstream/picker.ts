@@ -2,7 +2,7 @@
  * Selects the endpoint of the next call from an immutable list of candidates. The upstream creates a new picker whenever an
  * endpoint has changed. Candidates are connected endpoints of members of the cluster, preferably voters, not ejected, that
  * respond, and that know a leader. A preference that leaves no endpoint is dropped, so the last connected member is always a
- * candidate.
+ * candidate, with one exception: a learner is not while another endpoint is being dialed for the first time.
  */
 import { type ChannelClass, channelClasses, type Endpoint } from './endpoint.ts';
 
@@ -18,10 +18,8 @@ export class Picker {
     this.#turn = previous === null ? 0 : previous.#turn;
   }
 
-  /** Whether a voter other than `endpoint` is a candidate. */
-  hasVoterBeside(endpoint: Endpoint, channelClass: ChannelClass): boolean {
-    const among = this.#candidates[channelClass];
-    return among.some((each) => each !== endpoint && !each.health.isLearner);
+  has(endpoint: Endpoint, channelClass: ChannelClass): boolean {
+    return this.#candidates[channelClass].includes(endpoint);
   }
 
   hasAny(channelClass: ChannelClass): boolean {
@@ -49,10 +47,22 @@ export class Picker {
 
 function candidates(endpoints: readonly Endpoint[], channelClass: ChannelClass): Endpoint[] {
   const ready = endpoints.filter((endpoint) => endpoint.channels(channelClass).hasRoom);
-  const voters = preferred(ready, (endpoint) => !endpoint.health.isLearner);
-  const inUse = preferred(voters, (endpoint) => !endpoint.ejection.isEjected);
+  const voters = ready.filter(({ health }) => !health.isLearner);
+  if (voters.length === 0 && endpoints.some((each) => isVoterExpected(each, channelClass))) {
+    return [];
+  }
+  const inUse = preferred(
+    voters.length > 0 ? voters : ready,
+    (endpoint) => !endpoint.ejection.isEjected,
+  );
   const responsive = preferred(inUse, (endpoint) => endpoint.isResponsive);
   return preferred(responsive, (endpoint) => endpoint.health.hasLeader);
+}
+
+/** Whether the endpoint is being dialed and has not failed yet, as all are when the proxy starts. It may be a voter. */
+function isVoterExpected(endpoint: Endpoint, channelClass: ChannelClass): boolean {
+  const { state, failure } = endpoint.channels(channelClass);
+  return !endpoint.health.isLearner && state === 'connecting' && failure === '';
 }
 
 function preferred(endpoints: Endpoint[], isBetter: (endpoint: Endpoint) => boolean): Endpoint[] {

@@ -188,7 +188,7 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
       const known = [...before.keys()].find((endpoint) => endpoint.update(config));
       const endpoint = known ?? new Endpoint(config, this.#options);
       endpoint.onChange = () => this.#onChange();
-      endpoint.isReplaceable = () => this.#picker.hasVoterBeside(endpoint, 'unary');
+      endpoint.isReplaceable = () => !this.#picker.has(endpoint, 'unary');
       const prober =
         before.get(endpoint) ?? new Prober(endpoint, this.#options, () => this.#login.metadata);
       this.#probers.set(endpoint, prober);

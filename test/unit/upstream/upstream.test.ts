@@ -335,6 +335,23 @@ describe('a learner', () => {
     },
   );
 
+  test('that connects first receives no calls while a voter is being dialed, until that has failed', () => {
+    const { connect, unary, shares, upstream, transport } = setUp([first, second]);
+    connect(first);
+    const above = unary();
+    transport.to(1)[0]?.clientCalls[0]?.end(rejected(Code.UNAVAILABLE));
+    expect(above.status).toMatchObject({ code: Code.UNAVAILABLE, origin: 'unsent' });
+    expect(upstream.isAvailable(method('etcdserverpb.KV/Put'))).toBe(false);
+    for (const channel of transport.to(2)) channel.become('failed', 'connect ECONNREFUSED');
+    unary();
+    for (const channel of transport.to(2)) channel.become('connecting');
+    unary();
+    expect(shares()).toEqual([3, 0]);
+    connect(second);
+    unary();
+    expect(shares()).toEqual([3, 1]);
+  });
+
   test('that is the only endpoint passes its rejection on', () => {
     const { connect, unary, transport } = setUp([first]);
     connect(first);
