@@ -166,6 +166,11 @@ export const refusals = {
     text: 'etcdserver: too many requests',
     when: 'As many calls as `--max-in-flight` permits are at etcd, and the call has waited for its turn for 5 s, or too many calls are waiting. Tenants take turns.',
   },
+  'read-limit': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'etcdserver: too many requests',
+    when: 'The response is expected to be large, and the call has waited for its turn for as long as it may: until its deadline or for `--request-timeout`. Large reads share `--max-read-bytes`, and tenants take turns. Also if too many of them wait.',
+  },
   'stream-limit': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',

@@ -319,6 +319,14 @@ export const schema = {
     max: 1_000_000,
     doc: 'Maximum number of unary calls at etcd at the same time. Further calls wait for up to 5 s; tenants take turns. Locks and elections that wait are not counted.',
   },
+  'max-read-bytes': {
+    kind: 'bytes',
+    default: '128MiB',
+    section: 'resilience',
+    reload: 'restart',
+    min: 1 << 20,
+    doc: 'Maximum size of the responses to large reads that etcd prepares at the same time, as learnt from earlier responses. Further large reads wait; tenants take turns. A read that is alone is always sent.',
+  },
   'request-timeout': {
     kind: 'duration',
     default: '15s',

@@ -1,7 +1,8 @@
 /**
  * One call under guard: the common part of unary calls and streams. It takes a ticket from the breaker, waits in the hold while
- * no endpoint is available, and in the fair queue while too many calls are in flight. It classifies the end of each attempt, and sends again if that is safe. After the first
- * response nothing is sent again. One object is the handle of the layer above and the response sink of each attempt.
+ * no endpoint is available, and, if it is unary, for its turn. It classifies the end of each attempt, and sends again if that is
+ * safe. After the first response nothing is sent again. One object is the handle of the layer above and the response sink of each
+ * attempt.
  *
  * ready ─breaker admits→ waiting ⇄ queued → sent ─end, time limit, cancel→ ended
  *   ↑                       ↑                 │
@@ -26,7 +27,6 @@ import type { CallHandle } from '../grpc/call.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import { Deadline } from '../runtime/deadlines.ts';
 import { type Breaker, refused, type Ticket } from './breaker/breaker.ts';
-import { type QueuedCall, queuedMsMax } from './fair-queue.ts';
 import type { GuardParts } from './guard-parts.ts';
 import type { WaitingCall } from './hold.ts';
 
@@ -43,7 +43,7 @@ type Stage = 'ready' | 'waiting' | 'queued' | 'sent' | 'ended';
 
 export abstract class GuardedCall<Below extends CallHandle>
   extends Deadline
-  implements Responses<'store'>, WaitingCall, QueuedCall
+  implements Responses<'store'>, WaitingCall
 {
   protected readonly parts: GuardParts;
   protected readonly next: Etcd<'store'>;
@@ -63,10 +63,11 @@ export abstract class GuardedCall<Below extends CallHandle>
   /** How the first attempt ended, if there is a second one. */
   #firstFailure: Status | null = null;
   #limitMs = Number.POSITIVE_INFINITY;
+  #timeoutMs = Number.POSITIVE_INFINITY;
   #sentMs = 0;
   #holdUntilMs = 0;
-  /** The call counts as one in flight. */
-  #hasTurn = false;
+  /** How the call ends if its turn does not come in time. */
+  #queueRejection: Status | null = null;
 
   constructor(parts: GuardParts, next: Etcd<'store'>, call: Call, above: Responses<'store'>) {
     super();
@@ -88,8 +89,10 @@ export abstract class GuardedCall<Below extends CallHandle>
   protected abstract onStarted(below: Below): void;
   /** Whether the request is still complete, from its first byte. */
   protected abstract get canResend(): boolean;
-  /** Whether the call counts in the fair queue. */
-  protected abstract get isQueued(): boolean;
+  /** Returns true if the call may be sent now. Otherwise it has ended, or is queued and calls `dispatch` when its turn comes. */
+  protected abstract takeTurn(nowMs: number): boolean;
+  /** The call waits in the hold, or has ended. Lets other calls go. */
+  protected abstract giveTurn(): void;
   /** Whether the client does not read, so that the cluster may not be the cause of a missing response. */
   protected get isUnread(): boolean {
     return false;
@@ -105,6 +108,7 @@ export abstract class GuardedCall<Below extends CallHandle>
       this.#endWith(refusal('deadline-passed'));
       return;
     }
+    this.#timeoutMs = timeoutMs;
     this.#limitMs = this.#hasClientDeadline ? this.call.deadlineMs : nowMs + timeoutMs;
     this.parts.budget.deposit();
     this.#attempt(nowMs);
@@ -120,7 +124,7 @@ export abstract class GuardedCall<Below extends CallHandle>
   deliver(message: OwnedMessage<'store'>): void {
     if (this.stage === 'ended') return;
     try {
-      this.onResponse();
+      this.onResponse(message.length);
       this.above.deliver(message);
     } catch (error) {
       this.call.fault(error);
@@ -130,7 +134,7 @@ export abstract class GuardedCall<Below extends CallHandle>
   deliverShared(head: Uint8Array, tail: Message<'store'>): void {
     if (this.stage === 'ended') return;
     try {
-      this.onResponse();
+      this.onResponse(head.length + tail.length);
       this.above.deliverShared(head, tail);
     } catch (error) {
       this.call.fault(error);
@@ -157,23 +161,14 @@ export abstract class GuardedCall<Below extends CallHandle>
   resume(): void {
     try {
       this.#sendsLeft = sendsMax;
-      this.#dispatch(this.parts.clock.nowMs());
-    } catch (error) {
-      this.call.fault(error);
-    }
-  }
-
-  onTurn(): void {
-    try {
-      this.#hasTurn = true;
-      this.#dispatch(this.parts.clock.nowMs());
+      this.dispatch(this.parts.clock.nowMs());
     } catch (error) {
       this.call.fault(error);
     }
   }
 
   /** For the breaker the first response of a stream is a success, because only the opening of a stream counts. */
-  protected onResponse(): void {
+  protected onResponse(_bytes: number): void {
     if (this.hasResponse) return;
     this.hasResponse = true;
     if (this.call.method.responseStream) this.#settle('success');
@@ -190,7 +185,7 @@ export abstract class GuardedCall<Below extends CallHandle>
     }
     const nowMs = this.parts.clock.nowMs();
     if (status.origin === 'unsent' && this.#mayResend && this.#sendsLeft > 0) {
-      this.#dispatch(nowMs);
+      this.dispatch(nowMs);
       return;
     }
     // A server with a newer gRPC library enforces the client's deadline by a reset, which may arrive before the coarse timer
@@ -243,40 +238,32 @@ export abstract class GuardedCall<Below extends CallHandle>
       }
     }
     if (this.#firstFailure !== null) this.parts.onRetry?.(this.call.method);
-    this.#dispatch(nowMs);
+    this.dispatch(nowMs);
   }
 
-  #dispatch(nowMs: number): void {
+  /** Sends the call, or lets it wait for an endpoint or for its turn. */
+  protected dispatch(nowMs: number): void {
     if (this.parts.hold.isNeeded(this.call.method)) this.#wait(nowMs);
-    else if (this.#hasTurn || !this.isQueued) this.#send(nowMs);
-    else if (this.parts.queue.enter()) {
-      this.#hasTurn = true;
-      this.#send(nowMs);
-    } else this.#queue(nowMs);
+    else if (this.takeTurn(nowMs)) this.#send(nowMs);
   }
 
-  #queue(nowMs: number): void {
+  /** The call waits for its turn until `untilMs` at most, and is then rejected. */
+  protected queued(untilMs: number, rejection: Status): void {
     this.stage = 'queued';
-    const { queue, deadlines } = this.parts;
-    if (queue.enqueue(this, tenantOf(this.call).state, this.requestBytes)) {
-      deadlines.add(this, Math.min(this.#limitMs, nowMs + queuedMsMax));
-    } else this.#endQueued();
+    this.#queueRejection = rejection;
+    this.parts.deadlines.add(this, Math.min(this.#limitMs, untilMs));
   }
 
   /** The queue is full, or the call has waited too long in it. */
-  #endQueued(): void {
+  protected endQueued(): void {
     this.#settle('neutral');
-    this.#endWith(refusal('in-flight-limit'));
-  }
-
-  /** Lets another call go. */
-  #giveTurn(): void {
-    if (!this.#hasTurn) return;
-    this.#hasTurn = false;
-    this.parts.queue.leave();
+    if (this.#queueRejection !== null) this.#endWith(this.#queueRejection);
   }
 
   #send(nowMs: number): void {
+    // The cluster is not the cause of the time in the queue.
+    const wasQueued = this.stage === 'queued';
+    if (wasQueued && !this.#hasClientDeadline) this.#limitMs = nowMs + this.#timeoutMs;
     this.stage = 'sent';
     this.#sentMs = nowMs;
     this.#sendsLeft -= 1;
@@ -294,7 +281,7 @@ export abstract class GuardedCall<Below extends CallHandle>
 
   #wait(nowMs: number): void {
     this.stage = 'waiting';
-    this.#giveTurn();
+    this.giveTurn();
     if (this.#holdUntilMs === 0) {
       const { holdMs } = this.parts;
       this.#holdUntilMs = nowMs + (this.#isFull ? Math.min(holdMs, fullMsMax) : holdMs);
@@ -326,7 +313,7 @@ export abstract class GuardedCall<Below extends CallHandle>
       this.#settle(isWaiting ? 'neutral' : breakerVerdictAtDeadline(this.#waitedMs(nowMs)));
       this.#endWith(refusal('deadline-passed'));
     } else if (isQueued) {
-      this.#endQueued();
+      this.endQueued();
     } else if (isWaiting) {
       this.#endWaiting();
     } else {
@@ -368,12 +355,10 @@ export abstract class GuardedCall<Below extends CallHandle>
   }
 
   #release(): void {
-    const wasQueued = this.stage === 'queued';
     this.stage = 'ended';
     this.parts.deadlines.remove(this);
     this.parts.hold.remove(this);
-    if (wasQueued) this.parts.queue.remove(this);
-    this.#giveTurn();
+    this.giveTurn();
   }
 
   #cancelBelow(): void {

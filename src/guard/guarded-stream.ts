@@ -75,17 +75,19 @@ export class GuardedStream extends GuardedCall<Requests<'store'>> implements Req
     return this.#early !== null;
   }
 
-  /** A stream stays open for as long as its client wishes. */
-  protected override get isQueued(): boolean {
-    return false;
+  /** A stream stays open for as long as its client wishes, so it cannot wait for its turn. */
+  protected override takeTurn(): boolean {
+    return true;
   }
+
+  protected override giveTurn(): void {}
 
   protected override get requestBytes(): number {
     return this.#earlyBytes;
   }
 
-  protected override onResponse(): void {
-    super.onResponse();
+  protected override onResponse(bytes: number): void {
+    super.onResponse(bytes);
     if (this.#open !== null) this.#early = null;
   }
 

@@ -38,6 +38,8 @@ export interface GuardUsage {
   readonly heldBytes: number;
   readonly inFlightCalls: number;
   readonly queuedCalls: number;
+  readonly readBytes: number;
+  readonly queuedReads: number;
   readonly liveBreakers: number;
 }
 
@@ -263,6 +265,18 @@ function guardMetrics(guard: () => GuardUsage): Metric[] {
       'gauge',
       'Calls that wait because --max-in-flight is reached.',
       () => [{ labels: {}, value: guard().queuedCalls }],
+    ),
+    scraped(
+      'etcd_bulkhead_read_bytes',
+      'gauge',
+      'Expected size of the responses to large reads at etcd, of at most --max-read-bytes.',
+      () => [{ labels: {}, value: guard().readBytes }],
+    ),
+    scraped(
+      'etcd_bulkhead_queued_reads',
+      'gauge',
+      'Large reads that wait because --max-read-bytes is reached.',
+      () => [{ labels: {}, value: guard().queuedReads }],
     ),
     scraped(
       'etcd_bulkhead_live_breakers',

@@ -9,8 +9,8 @@ import { printableKey } from '../etcd/request-key.ts';
 import { gateway } from '../gateway/server.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
 import { Breakers } from '../guard/breaker/breakers.ts';
-import { FairQueue, queueBounds } from '../guard/fair-queue.ts';
 import { Hold } from '../guard/hold.ts';
+import { makeQueues, type Queues } from '../guard/queues.ts';
 import { RetryBudget } from '../guard/retry-budget.ts';
 import { Passwords } from '../identity/password.ts';
 import { KeepAlives } from '../lease/keep-alives.ts';
@@ -61,7 +61,7 @@ export class Assembly {
   readonly streams: OpenStreams;
   readonly upstream: Upstream;
   readonly hold: Hold;
-  readonly queue: FairQueue;
+  readonly queues: Queues;
   readonly hub: WatchHub;
   readonly keepAlives: KeepAlives;
   readonly readStats = new ReadStats();
@@ -84,7 +84,8 @@ export class Assembly {
     this.streams = new OpenStreams(this.clock);
     this.upstream = this.#buildUpstream(config, transport);
     this.hold = new Hold(this.upstream);
-    this.queue = new FairQueue({ ...queueBounds, inFlightMax: config.limits.inFlightMax });
+    const hasOneTenant = config.tenants.length === 1;
+    this.queues = makeQueues({ ...config.limits, hasOneTenant }, this.random);
     this.hub = this.#buildHub(config);
     this.keepAlives = this.#buildKeepAlives(config);
     this.metrics = new Metrics({
@@ -92,8 +93,10 @@ export class Assembly {
       guard: () => ({
         heldCalls: this.hold.heldCalls,
         heldBytes: this.hold.heldBytes,
-        inFlightCalls: this.queue.inFlight,
-        queuedCalls: this.queue.queuedCalls,
+        inFlightCalls: this.queues.queue.weight,
+        queuedCalls: this.queues.queue.queuedCalls,
+        readBytes: this.queues.reads.weight,
+        queuedReads: this.queues.reads.queuedCalls,
         liveBreakers: this.breakers.liveCount,
       }),
       watches: () => this.hub.stats,
@@ -217,7 +220,7 @@ export class Assembly {
         breakers,
         budget: new RetryBudget(clock),
         hold: this.hold,
-        queue: this.queue,
+        ...this.queues,
         holdMs: config.holdMs,
         requestTimeoutMs: config.requestTimeoutMs,
         onRetry: (method) => metrics.retried(method),

@@ -3,8 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { reasonTrailer } from '../../src/call/refusals.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
 import { Breakers } from '../../src/guard/breaker/breakers.ts';
-import { FairQueue, queueBounds } from '../../src/guard/fair-queue.ts';
 import { Hold } from '../../src/guard/hold.ts';
+import { makeQueues } from '../../src/guard/queues.ts';
 import { RetryBudget } from '../../src/guard/retry-budget.ts';
 import { HashingGate } from '../../src/identity/hashing-gate.ts';
 import { byListener } from '../../src/identity/identify.ts';
@@ -138,7 +138,10 @@ function setUp() {
       }),
       budget: new RetryBudget(clock),
       hold: new Hold({ isAvailable: () => true, isFull: () => false, onAvailable: () => () => {} }),
-      queue: new FairQueue({ ...queueBounds, inFlightMax: 1_000 }),
+      ...makeQueues(
+        { inFlightMax: 1_000, readBytesMax: 1 << 20, hasOneTenant: true },
+        systemRandom,
+      ),
       holdMs: 5_000,
       requestTimeoutMs: 15_000,
       onRetry: null,

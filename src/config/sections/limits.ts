@@ -8,6 +8,8 @@ export interface LimitsConfig {
   readonly streamsMax: number;
   /** Unary calls of all tenants that are at etcd at the same time. */
   readonly inFlightMax: number;
+  /** Bytes of the responses to large reads that are at etcd at the same time. */
+  readonly readBytesMax: number;
   /** Memory for large messages. 0: derived from the memory limit of the container. */
   readonly messageMemoryBytes: number;
 }
@@ -20,6 +22,7 @@ export function resolveLimits(settings: Settings): LimitsConfig {
     messageBytesMax: settings['max-request-bytes'] + overheadBytes,
     streamsMax: streamsMax(settings['max-concurrent-streams']),
     inFlightMax: settings['max-in-flight'],
+    readBytesMax: settings['max-read-bytes'],
     messageMemoryBytes: settings['message-memory'],
   };
 }

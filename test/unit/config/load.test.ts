@@ -88,6 +88,7 @@ const defaults = {
     messageMemoryBytes: 0,
     streamsMax: Number.POSITIVE_INFINITY,
     inFlightMax: 1_000,
+    readBytesMax: 134_217_728,
   },
 };
 

@@ -5,9 +5,9 @@ import type { Method, MethodName } from '../../../src/etcd/methods.ts';
 import { metadataValue } from '../../../src/grpc/metadata.ts';
 import { Code, type Origin, type Status, status } from '../../../src/grpc/status.ts';
 import { Breakers } from '../../../src/guard/breaker/breakers.ts';
-import { FairQueue, queueBounds } from '../../../src/guard/fair-queue.ts';
 import { guard } from '../../../src/guard/guard.ts';
 import { Hold } from '../../../src/guard/hold.ts';
+import { makeQueues } from '../../../src/guard/queues.ts';
 import { RetryBudget } from '../../../src/guard/retry-budget.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
@@ -55,7 +55,8 @@ function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }, inFlightMa
   const breakers = new Breakers({ config, clock: systemClock, random, deadlines, onState: null });
   const upstream = new Switch();
   const hold = new Hold(upstream, bounds);
-  const queue = new FairQueue({ ...queueBounds, inFlightMax });
+  const limits = { inFlightMax, readBytesMax: 1 << 20, hasOneTenant: true };
+  const queues = makeQueues(limits, random);
   const below = new FakeEtcd<'store'>();
   const budget = new RetryBudget(systemClock);
   const retried: string[] = [];
@@ -65,7 +66,7 @@ function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }, inFlightMa
     breakers,
     budget,
     hold,
-    queue,
+    ...queues,
     holdMs,
     requestTimeoutMs,
     onRetry: ({ rpc }: Method) => void retried.push(rpc),
@@ -73,10 +74,14 @@ function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }, inFlightMa
   const etcd = onBytes(guard(parts)(below));
   const tenant = testTenant();
 
-  const unary = (name: MethodName, timeoutMs = Number.POSITIVE_INFINITY) => {
+  const unary = (
+    name: MethodName,
+    timeoutMs = Number.POSITIVE_INFINITY,
+    request: Uint8Array = Buffer.from('request'),
+  ) => {
     const above = new Caller();
     const call = callOf(name, { tenant, deadlineMs: systemClock.nowMs() + timeoutMs });
-    return { above, call, handle: etcd.unary(call, Buffer.from('request'), above) };
+    return { above, call, handle: etcd.unary(call, request, above) };
   };
   const stream = (name: MethodName, timeoutMs = Number.POSITIVE_INFINITY) => {
     const above = new Caller();
@@ -95,7 +100,7 @@ function guarded(bounds = { heldCallsMax: 100, heldBytesMax: 1_000 }, inFlightMa
     below,
     upstream,
     hold,
-    queue,
+    ...queues,
     deadlines,
     breakers,
     budget,
@@ -750,20 +755,20 @@ describe('with as many calls in flight as are permitted', () => {
     expect([below.calls.length, queue.queuedCalls]).toEqual([2, 0]);
     below.last.end(status(Code.OK, '', 'peer'));
     expect(second.above.status?.code).toBe(Code.OK);
-    expect(queue.inFlight).toBe(0);
+    expect(queue.weight).toBe(0);
   });
 
   test('a call that ends otherwise gives its place away, too', () => {
     const { below, unary, queue } = setUp();
     unary(put).handle.cancel();
-    expect(queue.inFlight).toBe(0);
+    expect(queue.weight).toBe(0);
     unary(put, 100);
     vi.advanceTimersByTime(200);
-    expect(queue.inFlight).toBe(0);
+    expect(queue.weight).toBe(0);
     unary('etcdserverpb.KV/Range');
     below.last.end(gone('lost'));
     below.last.end(gone('lost'));
-    expect(queue.inFlight).toBe(0);
+    expect(queue.weight).toBe(0);
   });
 
   test('a waiting call ends with its deadline, by cancel, or after five seconds', () => {
@@ -786,7 +791,7 @@ describe('with as many calls in flight as are permitted', () => {
     unary('v3lockpb.Lock/Lock');
     stream('etcdserverpb.Watch/Watch');
     expect(below.calls).toHaveLength(3);
-    expect([queue.inFlight, queue.queuedCalls]).toEqual([1, 0]);
+    expect([queue.weight, queue.queuedCalls]).toEqual([1, 0]);
   });
 
   test('a call whose endpoint is lost meanwhile waits in the hold and gives its place away', () => {
@@ -794,9 +799,119 @@ describe('with as many calls in flight as are permitted', () => {
     unary(put);
     upstream.available = false;
     below.last.end(gone('unsent'));
-    expect([queue.inFlight, hold.heldCalls]).toEqual([0, 1]);
+    expect([queue.weight, hold.heldCalls]).toEqual([0, 1]);
     upstream.available = true;
     upstream.turnOn();
-    expect([queue.inFlight, hold.heldCalls]).toEqual([1, 0]);
+    expect([queue.weight, hold.heldCalls]).toEqual([1, 0]);
+  });
+});
+
+describe('reads whose responses are large', () => {
+  const range = 'etcdserverpb.KV/Range';
+  /** All keys from `name` on. */
+  const rangeOf = (name: string) =>
+    Buffer.concat([Buffer.from([0x0a, name.length]), Buffer.from(name), Buffer.from([0x12, 1, 0])]);
+  const mib = 1 << 20;
+
+  /** One large response has arrived, so further reads of `large` weigh 0.6 of the bound. */
+  function setUp() {
+    const all = guarded();
+    const { below, unary } = all;
+    const read = (name: string, timeoutMs?: number) => unary(range, timeoutMs, rangeOf(name));
+    const respond = (index: number, bytes: number) => {
+      below.calls[index]?.deliver(Buffer.alloc(bytes));
+      below.calls[index]?.end(status(Code.OK, '', 'peer'));
+    };
+    read('large');
+    respond(0, 0.6 * mib);
+    return { ...all, read, respond };
+  }
+
+  test('wait for one another, in order', () => {
+    const { below, reads, read, respond } = setUp();
+    const both = [read('large'), read('large')];
+    expect([below.calls.length, reads.queuedCalls]).toEqual([2, 1]);
+    respond(1, 0.6 * mib);
+    expect([below.calls.length, reads.queuedCalls]).toEqual([3, 0]);
+    respond(2, 0.6 * mib);
+    expect(both.map(({ above }) => above.status?.code)).toEqual([Code.OK, Code.OK]);
+    expect(reads.weight).toBe(0);
+  });
+
+  test('do not hold up puts, single keys and small ranges', () => {
+    const { below, unary, read, respond } = setUp();
+    read('small');
+    respond(1, 10);
+    read('large');
+    read('large');
+    const before = below.calls.length;
+    unary(put);
+    unary(range);
+    read('small');
+    expect(below.calls.length - before).toBe(3);
+  });
+
+  test('are rejected after the request timeout', () => {
+    const { reads, read } = setUp();
+    const sent = read('large', 2 * requestTimeoutMs);
+    const waiting = read('large');
+    vi.advanceTimersByTime(requestTimeoutMs + 200);
+    expect(waiting.above.status?.code).toBe(Code.RESOURCE_EXHAUSTED);
+    expect(reasonOf(waiting.above)).toBe('read-limit');
+    expect(reads.queuedCalls).toBe(0);
+    sent.handle.cancel();
+    expect(reads.weight).toBe(0);
+  });
+
+  test('have the whole request timeout once they are sent', () => {
+    const { below, read, respond } = setUp();
+    read('large', 2 * requestTimeoutMs);
+    const waiting = read('large');
+    vi.advanceTimersByTime(requestTimeoutMs - 200);
+    respond(1, 0.6 * mib);
+    expect(below.calls).toHaveLength(3);
+    vi.advanceTimersByTime(requestTimeoutMs - 200);
+    expect(waiting.above.status).toBeNull();
+    vi.advanceTimersByTime(400);
+    expect(reasonOf(waiting.above)).toBe('upstream-timeout');
+  });
+
+  test('give their share away when they are cancelled, waiting or sent', () => {
+    const { below, reads, read } = setUp();
+    const sent = read('large');
+    const waiting = read('large');
+    const last = read('large');
+    waiting.handle.cancel();
+    expect([below.calls.length, reads.queuedCalls]).toEqual([2, 1]);
+    sent.handle.cancel();
+    expect([below.calls.length, reads.queuedCalls]).toEqual([3, 0]);
+    last.handle.cancel();
+    expect(reads.weight).toBe(0);
+  });
+
+  test('weigh what has become known while they waited', () => {
+    const { below, reads, read, respond } = setUp();
+    // As much as the largest response so far.
+    for (const name of ['a', 'a', 'a']) read(name);
+    expect([below.calls.length, reads.queuedCalls]).toEqual([2, 2]);
+    respond(1, 100);
+    expect([below.calls.length, reads.queuedCalls]).toEqual([4, 0]);
+  });
+
+  test('of a tenant are sent one at a time until the first range has ended', () => {
+    const { below, unary, reads } = guarded();
+    for (const name of ['a', 'b', 'c']) unary(range, undefined, rangeOf(name));
+    unary(range);
+    expect([below.calls.length, reads.queuedCalls]).toEqual([2, 2]);
+    below.calls[0]?.deliver(Buffer.alloc(100));
+    below.calls[0]?.end(status(Code.OK, '', 'peer'));
+    expect([below.calls.length, reads.queuedCalls]).toEqual([4, 0]);
+  });
+
+  test('do not take a place of the calls in flight while they wait', () => {
+    const { queue, read } = setUp();
+    read('large');
+    read('large');
+    expect(queue.weight).toBe(1);
   });
 });

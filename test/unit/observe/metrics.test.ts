@@ -10,7 +10,15 @@ const put = method('etcdserverpb.KV/Put');
 const watch = method('etcdserverpb.Watch/Watch');
 const idle = {
   upstream: () => [],
-  guard: () => ({ heldCalls: 0, heldBytes: 0, inFlightCalls: 0, queuedCalls: 0, liveBreakers: 0 }),
+  guard: () => ({
+    heldCalls: 0,
+    heldBytes: 0,
+    inFlightCalls: 0,
+    queuedCalls: 0,
+    readBytes: 0,
+    queuedReads: 0,
+    liveBreakers: 0,
+  }),
   watches: () => new HubStats(),
   sharing: () => ({ keepAlives: new KeepAliveStats(), reads: new ReadStats() }),
   memory: () => [],
@@ -80,6 +88,8 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
       heldBytes: 300,
       inFlightCalls: 5,
       queuedCalls: 4,
+      readBytes: 70_000,
+      queuedReads: 6,
       liveBreakers: 2,
     }),
   });
@@ -115,6 +125,8 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     'etcd_bulkhead_live_breakers 2',
     'etcd_bulkhead_namespace_violation_total 1',
     'etcd_bulkhead_queued_calls 4',
+    'etcd_bulkhead_queued_reads 6',
+    'etcd_bulkhead_read_bytes 70000',
     'etcd_bulkhead_rejected_total{reason="tenant-unknown"} 1',
     'etcd_bulkhead_retries_total{grpc_method="Put"} 1',
     'etcd_bulkhead_tls_cert_expiry_timestamp_seconds{use="server",listener="a:2379"} 1800000000',

@@ -9,6 +9,7 @@ function bytesOf(configuredMib: number, workers: number, limitMib: number): numb
     messageBytesMax: 1,
     streamsMax: 1,
     inFlightMax: 1,
+    readBytesMax: 1,
     messageMemoryBytes: configuredMib * mib,
   };
   const { requests, responses } = messageMemory(

@@ -75,6 +75,7 @@ describe('the configuration of a new worker', () => {
       'dial-keepalive-timeout': '6s',
       'max-concurrent-streams': 7,
       'max-in-flight': 7,
+      'max-read-bytes': '2MiB',
       'max-request-bytes': '1MiB',
       'message-memory': '64MiB',
       'advertise-client-url': ['http://a:1'],
