@@ -17,6 +17,7 @@ const traits: RoleTraits = {
   streamWindowBytes: limits.clientStreamWindowBytes,
   readsAreBorrowed: true,
   pausesAtBacklog: false,
+  takesTurns: false,
   resetsAfterLocalEnd: false,
 };
 

@@ -27,6 +27,7 @@ import { KeepAlive, type KeepAliveOptions, type KeepAliveOwner } from './keep-al
 import { limits } from './limits.ts';
 import { OpenStreams } from './open-streams.ts';
 import { Output } from './output.ts';
+import { readTurns, type TurnTaker } from './read-turns.ts';
 import { Receiver } from './receiver.ts';
 import type { Role } from './role.ts';
 import { Sender } from './sender.ts';
@@ -45,7 +46,7 @@ export interface ConnectionOptions {
   readonly queueAccount?: ByteAccount;
 }
 
-export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner {
+export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner, TurnTaker {
   readonly socket: Socket;
   readonly clock: Clock;
   readonly streamWindowBytes: number;
@@ -64,6 +65,8 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
   readonly #onBug: (error: unknown) => void;
   #phase: number = Phase.OPEN;
   #isPaused = false;
+  /** Bytes wait for another turn of the event loop. */
+  #isLate = false;
   #cancelTimer: CancelTimer;
 
   /** `role` is called only after the constructor has returned. */
@@ -90,7 +93,7 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
       this.fail(ErrorCode.SETTINGS_TIMEOUT, 'no SETTINGS within the time limit');
     });
     socket.setNoDelay(true);
-    socket.on('data', (chunk: Buffer) => this.receive(chunk));
+    socket.on('data', (chunk: Buffer) => this.#onData(chunk));
     socket.on('drain', () => this.#onDrain());
     socket.on('error', (error) => this.#onSocketEnd(error.message));
     socket.on('end', () => this.#onSocketEnd('closed by the peer'));
@@ -186,6 +189,21 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
 
   // ---- Pace of reading ----
 
+  #onData(chunk: Buffer): void {
+    if (!this.#role.traits.takesTurns || readTurns.admit(this, chunk)) {
+      this.receive(chunk);
+      return;
+    }
+    this.#isLate = true;
+    this.socket.pause();
+  }
+
+  onTurn(chunk: Buffer): void {
+    this.#isLate = false;
+    this.receive(chunk);
+    if (!this.#isPaused) this.socket.resume();
+  }
+
   #pauseIfBehind(): void {
     const { socket } = this;
     if (!socket.writableNeedDrain || this.#isPaused) return;
@@ -200,7 +218,7 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
     this.writer.controlFrames = 0;
     if (this.#isPaused) {
       this.#isPaused = false;
-      this.socket.resume();
+      if (!this.#isLate) this.socket.resume();
     }
     this.sender.pump();
   }

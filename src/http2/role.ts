@@ -13,6 +13,8 @@ export interface RoleTraits {
   readonly readsAreBorrowed: boolean;
   /** Stop reading while the peer does not read what was sent. A client must not: see client-connection.ts. */
   readonly pausesAtBacklog: boolean;
+  /** Share each turn of the event loop with other connections: see read-turns.ts. */
+  readonly takesTurns: boolean;
   /** Reset a stream that was ended locally while the peer still sends on it. */
   readonly resetsAfterLocalEnd: boolean;
 }

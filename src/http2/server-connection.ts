@@ -18,6 +18,7 @@ const traits: RoleTraits = {
   streamWindowBytes: limits.serverStreamWindowBytes,
   readsAreBorrowed: false,
   pausesAtBacklog: true,
+  takesTurns: true,
   // After the response, the rest of the request is useless. grpc-go resets such a stream, too.
   resetsAfterLocalEnd: true,
 };

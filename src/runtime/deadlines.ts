@@ -17,6 +17,8 @@ export abstract class Deadline {
 }
 
 const tickMs = 50;
+/** When thousands of entries expire at the same time, other work gets a turn of the event loop after this time. */
+const advanceMsMax = 10;
 /** One revolution is 25.6 s. Later entries stay in their slot and are skipped once per revolution. */
 const slotCount = 512;
 
@@ -34,7 +36,7 @@ class Slot extends Deadline {
 export class Deadlines {
   readonly #clock: Clock;
   readonly #slots: readonly Slot[] = Array.from({ length: slotCount }, () => new Slot());
-  /** Entries of the slot that is being processed. `onDeadline` may remove them. */
+  /** Entries of the slot that is being processed, in this callback or the next. `onDeadline` may remove them. */
   readonly #expiring = new Slot();
   #count = 0;
   /** The last tick that was processed. */
@@ -88,29 +90,40 @@ export class Deadlines {
   #advance(): void {
     const nowMs = this.#clock.nowMs();
     const upTo = Math.floor(nowMs / tickMs);
+    let isDone = this.#expire(nowMs);
     // After a long pause of the process, one revolution covers every slot.
     this.#tick = Math.max(this.#tick, upTo - slotCount);
-    while (this.#tick < upTo) {
+    while (isDone && this.#tick < upTo) {
       this.#tick += 1;
       const slot = this.#slots[this.#tick % slotCount];
-      if (slot !== undefined) this.#expire(slot, nowMs);
+      if (slot !== undefined) move(slot, this.#expiring);
+      isDone = this.#expire(nowMs);
     }
     this.#isArmed = false;
-    this.#arm();
+    if (isDone) this.#arm();
+    else this.#armNow();
   }
 
-  #expire(slot: Slot, nowMs: number): void {
-    move(slot, this.#expiring);
+  /** Returns false if the time is spent and entries remain. */
+  #expire(nowMs: number): boolean {
+    const untilMs = nowMs + advanceMsMax;
     for (let entry = this.#expiring.deadlineAfter; entry !== null && entry !== this.#expiring; ) {
+      if (this.#clock.nowMs() > untilMs) return false;
       unlink(entry);
       if (entry.dueMs > nowMs) {
-        append(slot, entry);
+        this.#link(entry);
       } else {
         this.#count -= 1;
         entry.onDeadline();
       }
       entry = this.#expiring.deadlineAfter;
     }
+    return true;
+  }
+
+  #armNow(): void {
+    this.#isArmed = true;
+    this.#clock.after(0, this.#onTimer);
   }
 }
 

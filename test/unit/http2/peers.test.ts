@@ -18,6 +18,8 @@ import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { Stream, type StreamConnection } from '../../../src/http2/stream.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { allocateMemory } from '../../../src/runtime/large-memory.ts';
+import { FrameClient } from '../../support/frame-client.ts';
+import { until } from '../../support/until.ts';
 
 const nothing = Buffer.alloc(0);
 const closers: (() => void)[] = [];
@@ -470,4 +472,34 @@ describe("Node's server", () => {
     const { connection } = await nodeServer((stream) => stream.session?.destroy());
     expect((await send(connection, '/', nothing).done()).outcome).toMatch(/lost|unsent|reset/);
   });
+});
+
+test('clients that send at the same time are served in several turns of the event loop if that takes long', async () => {
+  let turn = 0;
+  let isOver = false;
+  const count = () => {
+    turn += 1;
+    if (!isOver) setImmediate(count);
+  };
+  const turns: number[] = [];
+  class Slow extends Echo {
+    override onHeaders(list: HeaderList, ended: boolean): void {
+      turns.push(turn);
+      const untilMs = performance.now() + 15;
+      while (performance.now() < untilMs);
+      super.onHeaders(list, ended);
+    }
+  }
+  const { port } = await echoServer((from) => new Slow(from));
+  const clients = await Promise.all(
+    Array.from({ length: 3 }, () => FrameClient.connect(`127.0.0.1:${port}`)),
+  );
+  for (const client of clients) closers.push(() => void client[Symbol.asyncDispose]());
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  count();
+  // Each request is in the server's socket before the next turn begins.
+  for (const client of clients) client.headers(1, '/x');
+  await until('all requests', () => turns.length === 3);
+  isOver = true;
+  expect(new Set(turns).size).toBe(3);
 });

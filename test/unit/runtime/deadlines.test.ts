@@ -86,4 +86,35 @@ describe('deadlines', () => {
     vi.advanceTimersByTime(100);
     expect(entry.firedMs).toHaveLength(1);
   });
+
+  test('that expire at the same time and take long are spread over several turns of the event loop', () => {
+    let nowMs = 0;
+    const timers: (() => void)[] = [];
+    const clock = {
+      ...systemClock,
+      nowMs: () => nowMs,
+      after: (_delayMs: number, action: () => void) => {
+        timers.push(action);
+        return () => {};
+      },
+    };
+    const deadlines = new Deadlines(clock);
+    const entries = Array.from({ length: 100 }, () => new Recorded());
+    for (const entry of entries) {
+      entry.action = () => {
+        nowMs += 1;
+      };
+      deadlines.add(entry, 60);
+    }
+    const fired = () => entries.filter(({ firedMs }) => firedMs.length > 0).length;
+    nowMs = 100;
+    timers.shift()?.();
+    expect(fired()).toBeGreaterThan(0);
+    expect(fired()).toBeLessThan(20);
+    // One that waits for its turn can still be removed.
+    deadlines.remove(entries[99] as Recorded);
+    while (timers.length > 0) timers.shift()?.();
+    expect(fired()).toBe(99);
+    expect(deadlines.count).toBe(0);
+  });
 });
