@@ -12,6 +12,7 @@ import type { SocketAddress } from '../grpc/transport.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { OpenCalls } from '../observe/open-calls.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { descriptorShares } from '../runtime/descriptor-limit.ts';
 import { liveness, type ProbeResult, readiness, startup } from './probes.ts';
 import type {
   ByWorker,
@@ -56,7 +57,8 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   server.on('clientError', (_error, socket) => {
     socket.destroy();
   });
-  server.maxConnections = connectionsMax;
+  // Further connections are closed.
+  server.maxConnections = descriptorShares().admin;
   const bound = await bind(server, parts.address);
   // From here on an error means that a connection was not accepted, for example for lack of file descriptors.
   server.on('error', () => {});
@@ -65,8 +67,6 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
     close: () => close(server, parts.clock),
   };
 }
-
-const connectionsMax = 256;
 
 /** Longer than the primary process waits for its workers, so a scrape in flight is finished. */
 const closeTimeoutMs = 1_500;

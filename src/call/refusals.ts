@@ -161,6 +161,11 @@ export const refusals = {
     text: 'etcdserver: too many requests',
     when: 'The stream has as many watchers as it may have. The create is rejected; the stream continues.',
   },
+  'connection-limit': {
+    code: Code.UNAVAILABLE,
+    text: 'etcd-bulkhead: too many connections',
+    when: 'The process has as many client connections as `--max-connections` permits, and no tenant has more of them than the tenant of this connection. The connection stays open; a later call on it may be accepted.',
+  },
   'in-flight-limit': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',

@@ -219,6 +219,14 @@ export const schema = {
     reload: 'restart',
     doc: 'Maximum number of concurrent calls per client connection. The default sets no limit.',
   },
+  'max-connections': {
+    kind: 'integer',
+    default: '0',
+    max: 1_000_000,
+    section: 'clients',
+    reload: 'restart',
+    doc: 'Maximum number of client connections per process, never more than its file descriptors (nofile) permit after a reserve for etcd and the admin address. Tenants share them fairly. 0: as many as the descriptors and a quarter of the memory limit of the container permit, at most 32768.',
+  },
   'max-request-bytes': {
     kind: 'bytes',
     default: '1.5MiB',

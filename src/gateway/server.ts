@@ -1,7 +1,7 @@
 /**
  * HTTP/1.1 on the client port: the pages that tools and client libraries request from etcd besides gRPC. It does not listen
- * on a port. The listener passes it connections, each with its peer as the second argument of the event. Node's limits
- * apply to ports only, so connections are limited here: their number, and the time until they have sent a request.
+ * on a port. The listener passes it connections, each with its peer as the second argument of the event, and limits their
+ * number. Node's timeouts apply to ports only, so the time until a connection has sent a request is limited here.
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -36,8 +36,6 @@ export interface GatewayParts {
   readonly onFault: (fault: unknown) => void;
 }
 
-/** Further connections are closed. */
-const connectionsMax = 256;
 const headBytesMax = 16 * 1024;
 /** From the start of the connection, or from the previous response, to the end of a request head. */
 const headTimeoutMs = 5_000;
@@ -86,10 +84,6 @@ class Connections {
   }
 
   add(socket: Socket, peer: Peer): void {
-    if (this.#open.size >= connectionsMax) {
-      socket.destroy();
-      return;
-    }
     this.#open.set(socket, { peer, cancelTimer: this.#startTimer(socket) });
     socket.once('close', () => {
       this.#open.get(socket)?.cancelTimer();

@@ -8,6 +8,9 @@ export const serverPingTimeoutMs = 20_000;
 export const reconnectMsMin = 100;
 export const reconnectMsMax = 3_000;
 
+/** From the acceptance of a client's connection to its first bytes of HTTP, TLS included. It closes afterwards. */
+export const clientHandshakeMsMax = 10_000;
+
 /** From the first packet of a connection to the server's SETTINGS, TLS included. */
 export const handshakeMsMax = 5_000;
 export const handshakeTimeoutText = `no HTTP/2 settings within ${handshakeMsMax} ms`;

@@ -7,6 +7,8 @@
 import type { ByteAccount } from '../runtime/byte-budget.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { CallHandle, RequestSink, ResponseSink } from './call.ts';
+import type { ClientConnections } from './connections/client-connections.ts';
+import type { ConnectionPlace } from './connections/connection-place.ts';
 import type { Metadata } from './metadata.ts';
 
 /** What a transport needs of a method: its path, and in which directions it streams. */
@@ -33,6 +35,8 @@ export interface Peer {
   /** `host:port`, or empty for a Unix socket. For logs. */
   readonly remote: string;
   readonly certificate: PeerCertificate | null;
+  /** What the connection occupies in the limits of the process. Missing for calls of the proxy itself. */
+  readonly place?: Pick<ConnectionPlace, 'tenant' | 'assign'>;
 }
 
 /** The request head of an incoming call. */
@@ -96,6 +100,11 @@ export interface TransportOptions {
   readonly clock: Clock;
   /** Receives an exception of the call path, which is a bug. The call has ended with Internal. Must not throw. */
   readonly onFault: (fault: unknown) => void;
+}
+
+export interface ServerTransportOptions extends TransportOptions {
+  /** The connections of all listeners, with their limits. */
+  readonly connections: ClientConnections;
 }
 
 export interface ServerTransport {

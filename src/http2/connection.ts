@@ -89,7 +89,7 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
       role.traits.readsAreBorrowed,
     );
     this.#onBug = options.onBug;
-    this.#cancelTimer = clock.after(limits.prefaceTimeoutMs, () => {
+    this.#cancelTimer = clock.after(limits.settingsTimeoutMs, () => {
       this.fail(ErrorCode.SETTINGS_TIMEOUT, 'no SETTINGS within the time limit');
     });
     socket.setNoDelay(true);

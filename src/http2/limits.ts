@@ -45,8 +45,8 @@ export const limits = {
   closedStreamsMax: 1_024,
   /** Streams of a client that wait for the server's concurrency limit. Over it calls are rejected unsent. */
   waitingStreamsMax: 10_000,
-  /** Time for a new connection to send its preface, and then its first SETTINGS. After it the connection closes. */
-  prefaceTimeoutMs: 10_000,
+  /** Time for the peer of a new connection to send its first SETTINGS. After it the connection closes: SETTINGS_TIMEOUT. */
+  settingsTimeoutMs: 10_000,
   /**
    * Time without an open or new stream and without a ping on a client's connection. After it the connection gets GOAWAY, so that
    * abandoned connections do not accumulate. Checked once per such time, so it takes up to twice as long. It exceeds the

@@ -1,12 +1,10 @@
 /**
  * Detects the protocol of an accepted connection from its first bytes. HTTP/2, with prior knowledge or after ALPN, begins with
- * the same 24 bytes; HTTP/1.1 begins with a request line. A connection that speaks neither, or stays silent for too long,
- * is destroyed.
+ * the same 24 bytes; HTTP/1.1 begins with a request line. A connection that speaks neither is destroyed. The caller limits the
+ * time.
  */
 import type { Socket } from 'node:net';
-import type { Clock } from '../runtime/clock.ts';
 import { clientPreface } from './frame.ts';
-import { limits } from './limits.ts';
 
 export interface PrefaceHandler {
   /** The preface was read; `rest` holds the bytes after it. */
@@ -18,11 +16,9 @@ export interface PrefaceHandler {
 const http1Methods = ['GET ', 'HEAD ', 'POST ', 'PUT ', 'DELETE ', 'OPTIONS ', 'PATCH '];
 
 /** Reads from `socket` until its protocol is known, then calls one method of `handler`. */
-export function readPreface(socket: Socket, clock: Clock, handler: PrefaceHandler): void {
+export function readPreface(socket: Socket, handler: PrefaceHandler): void {
   let read: Buffer = Buffer.alloc(0);
-  const cancelTimer = clock.after(limits.prefaceTimeoutMs, () => socket.destroy());
   const stop = () => {
-    cancelTimer();
     socket.off('data', onChunk);
     socket.off('close', stop);
     socket.off('error', ignore);

@@ -4,8 +4,9 @@
  * memory from all other calls. The queue is fair between client addresses, so a flood from one of them delays the others by
  * one hash, and does not fill the queue for them.
  */
+
+import { clientAddress } from '../grpc/client-address.ts';
 import type { Peer } from '../grpc/transport.ts';
-import { clientAddress } from './client-address.ts';
 import { HashingQueue } from './hashing-queue.ts';
 
 export interface HashingBounds {

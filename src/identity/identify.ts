@@ -1,6 +1,7 @@
 /**
  * The layer that determines the tenant of a call. Below it every call has a tenant, and its messages are in that tenant's
- * space. A call without a valid identity is rejected here.
+ * space. A call without a valid identity is rejected here. The first call of a tenant also counts its connection for the
+ * tenant, and is rejected if the tenant has too many.
  */
 import type { Call, Etcd, Layer, Message, Requests, Responses } from '../call/call.ts';
 import { type RefusalName, refusal } from '../call/refusals.ts';
@@ -91,13 +92,22 @@ class Identify implements Etcd<'client'> {
 
   /** Sets the tenant of the call, or rejects the call and returns false. */
   #accept(call: Call, responses: Responses<'client'>, result: Identification): boolean {
-    if (typeof result !== 'string') {
-      call.tenant = result;
-      return true;
+    if (typeof result === 'string') {
+      this.#reject(call, responses, result);
+      return false;
     }
-    this.#options.onRejected?.(call, result);
-    responses.end(refusal(result));
-    return false;
+    const { place } = call.peer;
+    if (place !== undefined && place.tenant === null && !place.assign(result.name)) {
+      this.#reject(call, responses, 'connection-limit');
+      return false;
+    }
+    call.tenant = result;
+    return true;
+  }
+
+  #reject(call: Call, responses: Responses<'client'>, reason: RefusalName): void {
+    this.#options.onRejected?.(call, reason);
+    responses.end(refusal(reason));
   }
 
   /** A reload may have changed the tenant during the verification. */

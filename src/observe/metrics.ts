@@ -8,6 +8,7 @@ import { Counter, Gauge, type Metric, Registry } from 'prom-client';
 import type { RefusalName } from '../call/refusals.ts';
 import { type BreakerClass, breakerClasses, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
+import { type ConnectionUsage, connectionMetrics } from './connection-metrics.ts';
 import { memoryMetrics, type ShareUsage } from './memory-metrics.ts';
 import { processRegistry } from './process-metrics.ts';
 import { ReloadMetrics } from './reload-metrics.ts';
@@ -50,6 +51,7 @@ export interface MetricSources {
   readonly watches: () => WatchUsage;
   readonly sharing: () => SharingUsage;
   readonly memory: () => readonly ShareUsage[];
+  readonly connections: () => ConnectionUsage;
 }
 
 export class Metrics {
@@ -64,7 +66,7 @@ export class Metrics {
   readonly #leaseChecks: Counter;
   readonly #authentications: Counter<'outcome'>;
 
-  constructor({ upstream, guard, watches, sharing, memory }: MetricSources) {
+  constructor({ upstream, guard, watches, sharing, memory, connections }: MetricSources) {
     const registers = [this.#registry];
     this.#breakerState = new Gauge({
       name: 'etcd_bulkhead_breaker_state',
@@ -145,6 +147,7 @@ export class Metrics {
       ...watchMetrics(watches),
       ...sharingMetrics(sharing),
       ...memoryMetrics(memory),
+      ...connectionMetrics(connections),
     ]) {
       this.#registry.registerMetric(scraped);
     }

@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts';
 import { ordersProgress } from '../etcd/releases.ts';
 import { printableKey } from '../etcd/request-key.ts';
 import { gateway } from '../gateway/server.ts';
+import type { ClientConnections } from '../grpc/connections/client-connections.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
 import { Breakers } from '../guard/breaker/breakers.ts';
 import { Hold } from '../guard/hold.ts';
@@ -32,6 +33,7 @@ import { WatchHub } from '../watch/hub/hub.ts';
 import { HubStats, hubLimits } from '../watch/hub/hub-context.ts';
 import { watchLimits } from '../watch/stream/watch-limits.ts';
 import { callHandler } from './call-handler.ts';
+import { clientConnections } from './client-connections.ts';
 import { ConfigurationApplier } from './configuration-applier.ts';
 import { identityParts } from './identity-parts.ts';
 import { Listeners } from './listeners.ts';
@@ -57,6 +59,7 @@ export class Assembly {
   readonly passwords = new Passwords();
   readonly directory: { current: Directory };
   readonly memory: MessageMemory;
+  readonly connections: ClientConnections;
   readonly deadlines: Deadlines;
   readonly streams: OpenStreams;
   readonly upstream: Upstream;
@@ -80,6 +83,7 @@ export class Assembly {
     this.tokenKey = dependencies.tokenKey ?? null;
     this.directory = { current: directoryOf(config) };
     this.memory = messageMemory(config, this.clock);
+    this.connections = clientConnections(config, this.logger, this.clock);
     this.deadlines = new Deadlines(this.clock);
     this.streams = new OpenStreams(this.clock);
     this.upstream = this.#buildUpstream(config, transport);
@@ -101,6 +105,7 @@ export class Assembly {
       }),
       watches: () => this.hub.stats,
       memory: () => [this.memory.requests, this.memory.responses],
+      connections: () => this.connections,
       sharing: () => ({ keepAlives: this.keepAlives.stats, reads: this.readStats }),
     });
     this.breakers = this.#buildBreakers(config);
@@ -230,7 +235,7 @@ export class Assembly {
   }
 
   #buildListeners(config: Config, transport: Transport, etcd: Etcd<'client'>): Listeners {
-    const { logger, clock, random, memory, upstream } = this;
+    const { logger, clock, random, memory, connections, upstream } = this;
     const http1 = gateway({
       etcd,
       upstream: () => upstream.snapshot(),
@@ -239,7 +244,10 @@ export class Assembly {
       onFault: this.#onFault,
     });
     return new Listeners({
-      server: transport.makeServer({ clock, random, memory, onFault: this.#onFault, http1 }),
+      server: transport.makeServer({
+        ...{ clock, random, memory, connections, http1 },
+        onFault: this.#onFault,
+      }),
       handler: callHandler(etcd),
       onUnavailable: ({ name }, code) =>
         logger.info('address not available', { address: name, code }),

@@ -4,6 +4,7 @@
  */
 import type { Server as HttpServer } from 'node:http';
 import type { TransportName } from '../config/schema.ts';
+import type { ClientConnections } from '../grpc/connections/client-connections.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
 import type { ClientTransport, ServerTransport } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -19,6 +20,8 @@ export interface TransportDependencies {
 }
 
 export interface ServerDependencies extends TransportDependencies {
+  /** The connections of all listeners, with their limits. */
+  readonly connections: ClientConnections;
   /** Receives HTTP/1.1 connections, if the transport can detect them. */
   readonly http1: HttpServer;
 }

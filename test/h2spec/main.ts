@@ -10,6 +10,7 @@ import { createServer } from 'node:http';
 import { endedCall } from '../../src/grpc/call.ts';
 import { NativeServerTransport } from '../../src/grpc/native/server.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { connectionsOf } from '../support/client-connections.ts';
 import { memoryOf } from '../support/message-memory.ts';
 
 const tool = 'github.com/summerwind/h2spec/cmd/h2spec@v2.2.1+incompatible';
@@ -20,6 +21,7 @@ const streamsMax = 100;
 const transport = new NativeServerTransport({
   clock: systemClock,
   memory: memoryOf(),
+  connections: connectionsOf(),
   onFault: (fault) => {
     throw fault;
   },

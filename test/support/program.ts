@@ -12,6 +12,11 @@ import { until } from './until.ts';
 const main = new URL('../../src/main.ts', import.meta.url).pathname;
 const printedWithinMs = 30_000;
 
+export interface ProgramLimits {
+  /** Open file descriptors. */
+  readonly descriptorsMax?: number;
+}
+
 export class Program implements Disposable {
   out = '';
   err = '';
@@ -22,8 +27,15 @@ export class Program implements Disposable {
   readonly #unregister = atExit(() => this.#child.kill('SIGKILL'));
 
   /** None of this process's environment gets there but PATH. */
-  constructor(args: readonly string[], environment: Readonly<Record<string, string>> = {}) {
-    this.#child = spawn(process.execPath, [main, ...args], {
+  constructor(
+    args: readonly string[],
+    environment: Readonly<Record<string, string>> = {},
+    { descriptorsMax }: ProgramLimits = {},
+  ) {
+    const program = [process.execPath, main, ...args];
+    const limited = ['sh', '-c', `ulimit -n ${descriptorsMax}; exec "$@"`, 'sh', ...program];
+    const [command = '', ...rest] = descriptorsMax === undefined ? program : limited;
+    this.#child = spawn(command, rest, {
       env: { PATH: process.env['PATH'] ?? '', ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
@@ -37,6 +49,10 @@ export class Program implements Disposable {
       this.#hasEnded = true;
     });
     this.ended = once(this.#child, 'close') as Promise<[number | null, NodeJS.Signals | null]>;
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
   }
 
   kill(signal: NodeJS.Signals): void {

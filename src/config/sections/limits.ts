@@ -6,6 +6,8 @@ export interface LimitsConfig {
   readonly messageBytesMax: number;
   /** Concurrent streams per client connection. `Infinity` announces no limit, as etcd does. */
   readonly streamsMax: number;
+  /** Client connections of a process. 0: derived from its limit of file descriptors. */
+  readonly connectionsMax: number;
   /** Unary calls of all tenants that are at etcd at the same time. */
   readonly inFlightMax: number;
   /** Bytes of the responses to large reads that are at etcd at the same time. */
@@ -21,6 +23,7 @@ export function resolveLimits(settings: Settings): LimitsConfig {
   return {
     messageBytesMax: settings['max-request-bytes'] + overheadBytes,
     streamsMax: streamsMax(settings['max-concurrent-streams']),
+    connectionsMax: settings['max-connections'],
     inFlightMax: settings['max-in-flight'],
     readBytesMax: settings['max-read-bytes'],
     messageMemoryBytes: settings['message-memory'],

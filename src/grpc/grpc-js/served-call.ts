@@ -15,7 +15,7 @@ export type ServerStream =
   | ServerWritableStream<Buffer, Buffer>
   | ServerDuplexStream<Buffer, Buffer>;
 
-/** What all calls of a listener share. */
+/** What all calls of a connection share. */
 export interface ServedCallContext {
   onOpen(): void;
   onClose(): void;

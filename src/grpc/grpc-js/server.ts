@@ -20,6 +20,7 @@ import {
 import type { Clock } from '../../runtime/clock.ts';
 import { Acceptor } from '../acceptor.ts';
 import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
+import type { ConnectionPlace } from '../connections/connection-place.ts';
 import { TransportListener } from '../listener.ts';
 import { Code } from '../status.ts';
 import type {
@@ -30,6 +31,7 @@ import type {
   Peer,
   ServedMethod,
   ServerTransport,
+  ServerTransportOptions,
   TransportOptions,
 } from '../transport.ts';
 import { fromGrpcMetadata } from './metadata.ts';
@@ -38,9 +40,9 @@ import { ServedCall, type ServedCallContext, type ServerStream } from './served-
 const identity = (bytes: Buffer): Buffer => bytes;
 
 export class GrpcJsServerTransport implements ServerTransport {
-  readonly #options: TransportOptions;
+  readonly #options: ServerTransportOptions;
 
-  constructor(options: TransportOptions) {
+  constructor(options: ServerTransportOptions) {
     this.#options = options;
   }
 
@@ -50,8 +52,38 @@ export class GrpcJsServerTransport implements ServerTransport {
   ): Promise<Listener> {
     const connections = new Connections(options, this.#options);
     for (const method of handler.methods.values()) connections.register(method, handler);
-    const acceptor = await Acceptor.bind(options, (socket, peer) => connections.add(socket, peer));
+    const acceptor = await Acceptor.bind(
+      options,
+      this.#options.connections,
+      (socket, peer, place) => connections.add(socket, peer, place),
+    );
     return new TransportListener(acceptor, connections, this.#options.clock);
+  }
+}
+
+/** One connection and the number of calls on it. */
+class Connection implements ServedCallContext {
+  readonly peer: Peer;
+  openCalls = 0;
+  readonly #listener: ServedCallContext;
+
+  constructor(peer: Peer, listener: ServedCallContext) {
+    this.peer = peer;
+    this.#listener = listener;
+  }
+
+  onOpen(): void {
+    this.openCalls += 1;
+    this.#listener.onOpen();
+  }
+
+  onClose(): void {
+    this.openCalls -= 1;
+    this.#listener.onClose();
+  }
+
+  onFault(fault: unknown): void {
+    this.#listener.onFault(fault);
   }
 }
 
@@ -62,7 +94,7 @@ class Connections implements ServedCallContext {
   readonly #onFault: (fault: unknown) => void;
   readonly #server: Server;
   readonly #injector: ConnectionInjector;
-  readonly #peers = new Map<string, Peer>();
+  readonly #connections = new Map<string, Connection>();
   #connectionCount = 0;
 
   constructor(listen: ListenOptions, options: TransportOptions) {
@@ -95,11 +127,14 @@ class Connections implements ServedCallContext {
     }
   }
 
-  add(socket: Socket, peer: Peer): void {
+  add(socket: Socket, peer: Peer, place: ConnectionPlace): void {
+    const connection = new Connection(peer, this);
+    // The library reads the first bytes itself.
+    place.openedHttp2(() => connection.openCalls);
     this.#connectionCount += 1;
     const name = `connection ${this.#connectionCount}`;
-    this.#peers.set(name, peer);
-    socket.once('close', () => this.#peers.delete(name));
+    this.#connections.set(name, connection);
+    socket.once('close', () => this.#connections.delete(name));
     // A handler of grpc-js gets only the remote address of its connection, which does not identify it: Unix sockets have
     // none, and a port may be reused while the last calls of its previous connection still arrive. So the address is replaced
     // by the name of the connection.
@@ -130,8 +165,8 @@ class Connections implements ServedCallContext {
     method: M,
     handler: CallHandler<M>,
   ): ServedCall<M> | null {
-    const peer = this.#peers.get(stream.getPeer());
-    if (peer === undefined) {
+    const connection = this.#connections.get(stream.getPeer());
+    if (connection === undefined) {
       // The connection closed before its call was handled, so no client receives this.
       stream.emit('error', { code: Code.UNAVAILABLE, details: 'connection closed' });
       return null;
@@ -141,8 +176,8 @@ class Connections implements ServedCallContext {
       method,
       metadata: fromGrpcMetadata(stream.metadata),
       deadlineMs: this.#clock.nowMs() + (deadlineAt - this.#clock.epochMs()),
-      peer,
+      peer: connection.peer,
     };
-    return new ServedCall(stream, handler, incoming, this);
+    return new ServedCall(stream, handler, incoming, connection);
   }
 }

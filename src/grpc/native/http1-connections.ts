@@ -4,6 +4,7 @@
  */
 import type { Server as HttpServer, IncomingMessage, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { ConnectionPlace } from '../connections/connection-place.ts';
 import type { Peer } from '../transport.ts';
 
 class Http1Connection {
@@ -27,9 +28,11 @@ export class Http1Connections {
     });
   }
 
-  /** `peer` is the second argument of the server's `connection` event. `owner` identifies the listener. */
-  add(socket: Socket, peer: Peer, owner: object): void {
-    this.#connections.set(socket, new Http1Connection(owner));
+  /** Closes the connection if there are too many. `peer` is the second argument of the server's `connection` event. `owner` identifies the listener. */
+  add(socket: Socket, peer: Peer, place: ConnectionPlace, owner: object): void {
+    const connection = new Http1Connection(owner);
+    if (!place.openedHttp1(() => connection.requestsInFlight)) return;
+    this.#connections.set(socket, connection);
     socket.once('close', () => this.#connections.delete(socket));
     this.#server.emit('connection', socket, peer);
   }

@@ -10,6 +10,7 @@ import { ServerConnection, type StreamAcceptor } from '../../http2/server-connec
 import type { StreamConnection } from '../../http2/stream.ts';
 import { Acceptor } from '../acceptor.ts';
 import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
+import type { ConnectionPlace } from '../connections/connection-place.ts';
 import { TransportListener } from '../listener.ts';
 import type { MessageMemory } from '../message-memory.ts';
 import type {
@@ -19,7 +20,7 @@ import type {
   Peer,
   ServedMethod,
   ServerTransport,
-  TransportOptions,
+  ServerTransportOptions,
 } from '../transport.ts';
 import { Http1Connections } from './http1-connections.ts';
 import { ServedCall, type ServedCallContext } from './served-call.ts';
@@ -30,7 +31,7 @@ const keepAlive = {
   whenIdle: true,
 };
 
-export interface NativeServerOptions extends TransportOptions {
+export interface NativeServerOptions extends ServerTransportOptions {
   /** Where requests count, and responses that a client does not read. */
   readonly memory: MessageMemory;
   /** Takes the connections that use HTTP/1.1; null to close them. */
@@ -50,9 +51,13 @@ export class NativeServerTransport implements ServerTransport {
     options: ListenOptions,
     handler: CallHandler<M>,
   ): Promise<Listener> {
-    const connections = new Connections(options, this.#options, handler, this.#http1);
-    const acceptor = await Acceptor.bind(options, (socket, peer) => connections.add(socket, peer));
-    return new TransportListener(acceptor, connections, this.#options.clock);
+    const served = new Connections(options, this.#options, handler, this.#http1);
+    const acceptor = await Acceptor.bind(
+      options,
+      this.#options.connections,
+      (socket, peer, place) => served.add(socket, peer, place),
+    );
+    return new TransportListener(acceptor, served, this.#options.clock);
   }
 }
 
@@ -104,24 +109,24 @@ class Connections<M extends ServedMethod> {
     return calls;
   }
 
-  add(socket: Socket, peer: Peer): void {
+  add(socket: Socket, peer: Peer, place: ConnectionPlace): void {
     this.#undetected.add(socket);
     socket.once('close', () => this.#undetected.delete(socket));
     const handler: PrefaceHandler = {
       onHttp2: (rest) => {
         this.#undetected.delete(socket);
-        this.#serve(socket, peer, rest);
+        this.#serve(socket, peer, place, rest);
       },
       onHttp1: () => {
         this.#undetected.delete(socket);
         if (this.#http1 === null) socket.destroy();
-        else this.#http1.add(socket, peer, this);
+        else this.#http1.add(socket, peer, place, this);
       },
     };
-    readPreface(socket, this.#options.clock, handler);
+    readPreface(socket, handler);
   }
 
-  #serve(socket: Socket, peer: Peer, rest: Buffer): void {
+  #serve(socket: Socket, peer: Peer, place: ConnectionPlace, rest: Buffer): void {
     const { clock, memory, onFault } = this.#options;
     const context: ServedCallContext<M> = {
       handler: this.#handler,
@@ -147,6 +152,7 @@ class Connections<M extends ServedMethod> {
       acceptor: new CallAcceptor(context, (closed) => this.#open.delete(closed)),
     });
     this.#open.add(connection);
+    place.openedHttp2(() => connection.openStreams);
     if (rest.length > 0) connection.receive(rest);
   }
 

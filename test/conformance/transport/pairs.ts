@@ -10,6 +10,7 @@ import { NativeServerTransport } from '../../../src/grpc/native/server.ts';
 import type { ClientTransport, ServerTransport } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { systemRandom } from '../../../src/runtime/random.ts';
+import { connectionsOf } from '../../support/client-connections.ts';
 import { memoryOf } from '../../support/message-memory.ts';
 
 export interface TransportPair {
@@ -50,6 +51,7 @@ function pairOf(server: Transport, client: Transport, deviations: Deviations = {
       onFault,
       http1: null,
       memory: memoryOf(),
+      connections: connectionsOf(),
     };
     return {
       server:

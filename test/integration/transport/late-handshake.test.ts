@@ -7,17 +7,18 @@ import { describe, expect, test } from 'vitest';
 import { endedCall } from '../../../src/grpc/call.ts';
 import { GrpcJsServerTransport } from '../../../src/grpc/grpc-js/server.ts';
 import { NativeServerTransport } from '../../../src/grpc/native/server.ts';
-import type { TransportOptions } from '../../../src/grpc/transport.ts';
+import type { ServerTransportOptions } from '../../../src/grpc/transport.ts';
 import { clientPreface } from '../../../src/http2/frame.ts';
 import { settingsFrame } from '../../../src/http2/settings.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
+import { connectionsOf } from '../../support/client-connections.ts';
 import { memoryOf } from '../../support/message-memory.ts';
 
 const transports = {
-  native: (options: TransportOptions) =>
+  native: (options: ServerTransportOptions) =>
     new NativeServerTransport({ ...options, memory: memoryOf(), http1: null }),
-  'grpc-js': (options: TransportOptions) => new GrpcJsServerTransport(options),
+  'grpc-js': (options: ServerTransportOptions) => new GrpcJsServerTransport(options),
 } as const;
 
 /** Carries one connection to `port`, and holds what the client sends after its ClientHello until `release`. */
@@ -46,7 +47,9 @@ describe.each(['native', 'grpc-js'] as const)('%s', (name) => {
     const onFault = (fault: unknown) => {
       throw fault;
     };
-    const listener = await transports[name]({ clock: systemClock, onFault }).listen(
+    const listener = await transports[name]({
+      ...{ clock: systemClock, onFault, connections: connectionsOf() },
+    }).listen(
       {
         name,
         address: { host: '127.0.0.1', port: 0 },

@@ -10,6 +10,7 @@ import { NativeServerTransport } from '../../../src/grpc/native/server.ts';
 import type { Listener, ServerTls } from '../../../src/grpc/transport.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
+import { connectionsOf } from '../../support/client-connections.ts';
 import { memoryOf } from '../../support/message-memory.ts';
 import { until } from '../../support/until.ts';
 
@@ -22,6 +23,7 @@ function transportOf(http1: Server | null): NativeServerTransport {
   return new NativeServerTransport({
     clock: systemClock,
     memory: memoryOf(),
+    connections: connectionsOf(),
     onFault: (fault) => {
       throw fault;
     },

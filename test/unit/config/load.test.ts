@@ -89,6 +89,7 @@ const defaults = {
     streamsMax: Number.POSITIVE_INFINITY,
     inFlightMax: 1_000,
     readBytesMax: 134_217_728,
+    connectionsMax: 0,
   },
 };
 

@@ -16,6 +16,7 @@ import type { CallHandler, Channel, Incoming, ServedMethod } from '../../../src/
 import { systemClock } from '../../../src/runtime/clock.ts';
 import { asOwned } from '../../../src/runtime/owned-bytes.ts';
 import { Caller } from '../../support/caller.ts';
+import { connectionsOf } from '../../support/client-connections.ts';
 import { FakeCall } from '../../support/fake-call.ts';
 import { memoryOf } from '../../support/message-memory.ts';
 import { until } from '../../support/until.ts';
@@ -55,14 +56,17 @@ class Handler implements CallHandler<ServedMethod> {
 const transports = {
   native: (onFault: (fault: unknown) => void) => {
     const random = { integer: (min: number) => min };
-    const options = { clock: systemClock, random, onFault, http1: null, memory: memoryOf() };
+    const options = {
+      ...{ clock: systemClock, random, onFault, http1: null },
+      ...{ memory: memoryOf(), connections: connectionsOf() },
+    };
     return {
       server: new NativeServerTransport(options),
       client: new NativeClientTransport(options),
     };
   },
   'grpc-js': (onFault: (fault: unknown) => void) => {
-    const options = { clock: systemClock, onFault };
+    const options = { clock: systemClock, onFault, connections: connectionsOf() };
     return {
       server: new GrpcJsServerTransport(options),
       client: new GrpcJsClientTransport(options),

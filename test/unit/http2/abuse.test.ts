@@ -266,7 +266,7 @@ describe('silence', () => {
   test('a connection without SETTINGS is closed after the time limit', async () => {
     const clock = new ManualClock();
     const server = new ServerUnderTest(clock);
-    clock.advance(limits.prefaceTimeoutMs + 1);
+    clock.advance(limits.settingsTimeoutMs + 1);
     await settle();
     expect(server.peer.goAwayCode).toBe(ErrorCode.SETTINGS_TIMEOUT);
     expect(server.closed).toBe(1);

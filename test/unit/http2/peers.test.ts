@@ -68,7 +68,7 @@ async function echoServer(
   const connections: ServerConnection[] = [];
   const server = createServer((socket) => {
     closers.push(() => socket.destroy());
-    readPreface(socket, systemClock, {
+    readPreface(socket, {
       onHttp1: () => socket.destroy(),
       onHttp2: (rest) => {
         const connection = new ServerConnection({

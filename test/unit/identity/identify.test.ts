@@ -1,5 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import type { Call } from '../../../src/call/call.ts';
 import { refusal } from '../../../src/call/refusals.ts';
+import type { Peer } from '../../../src/grpc/transport.ts';
 import { byListener, type IdentitySource, identify } from '../../../src/identity/identify.ts';
 import type { Directory } from '../../../src/tenant/directory.ts';
 import { Caller } from '../../support/caller.ts';
@@ -15,6 +17,11 @@ function directoryWith(name: string): Directory {
     tenants: [tenantConfig(name)],
     listeners: [listenerConfig('main', { tenant: name }), listenerConfig('without tenant')],
   });
+}
+
+function withPlace(place: NonNullable<Peer['place']>): Call {
+  const call = callOf('etcdserverpb.KV/Put');
+  return Object.assign(call, { peer: { ...call.peer, place } });
 }
 
 function identified(sources: readonly IdentitySource[], directory = { current: initial }) {
@@ -42,6 +49,41 @@ describe('identify', () => {
     requests.send(Buffer.from('create'));
     expect(below.last.call.tenant).toBe(initial.byName('game-1'));
     expect(below.last.requests).toHaveLength(1);
+  });
+
+  test('counts the connection for the tenant of its first call, once', () => {
+    const { etcd } = identified([byListener]);
+    const assigned: string[] = [];
+    const place = {
+      tenant: null as string | null,
+      assign(tenant: string) {
+        assigned.push(tenant);
+        place.tenant = tenant;
+        return true;
+      },
+    };
+    for (let i = 0; i < 3; i++) {
+      etcd.unary(withPlace(place), Buffer.from('x'), new Caller());
+    }
+    expect(assigned).toEqual(['game-1']);
+  });
+
+  test('rejects calls on a connection that is too many for its tenant, until it is not', () => {
+    const { etcd, below, rejected } = identified([byListener]);
+    let hasRoom = false;
+    const place = { tenant: null, assign: () => hasRoom };
+    const [first, second, third] = [new Caller(), new Caller(), new Caller()];
+    etcd.unary(withPlace(place), Buffer.from('x'), first);
+    etcd.stream(withPlace(place), second).send(Buffer.from('x'));
+    expect([first.status, second.status]).toEqual([
+      refusal('connection-limit'),
+      refusal('connection-limit'),
+    ]);
+    expect(below.calls).toEqual([]);
+    expect(rejected).toEqual(['connection-limit', 'connection-limit']);
+    hasRoom = true;
+    etcd.unary(withPlace(place), Buffer.from('x'), third);
+    expect(below.calls).toHaveLength(1);
   });
 
   test('rejects a call without an identity, and does not pass it on', () => {

@@ -22,6 +22,7 @@ const idle = {
   watches: () => new HubStats(),
   sharing: () => ({ keepAlives: new KeepAliveStats(), reads: new ReadStats() }),
   memory: () => [],
+  connections: () => ({ connectionsMax: 9, open: new Map(), reached: new Map() }),
 };
 
 /** The lines of one metric, without its help. */
@@ -116,6 +117,7 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     `etcd_bulkhead_breaker_state{${of}} 1`,
     `etcd_bulkhead_breaker_transitions_total{${of},state="half-open"} 1`,
     `etcd_bulkhead_breaker_transitions_total{${of},state="open"} 1`,
+    'etcd_bulkhead_client_connections_limit 9',
     'etcd_bulkhead_config_last_reload_success_timestamp_seconds 1700000000',
     'etcd_bulkhead_config_last_reload_successful 0',
     'etcd_bulkhead_foreign_lease_total 2',
@@ -203,5 +205,19 @@ test('the memory for large messages is shown by share', async () => {
     'etcd_bulkhead_message_memory_limit_bytes{share="requests"} 10',
     'etcd_bulkhead_message_memory_waiting{share="requests"} 2',
     'etcd_bulkhead_message_memory_refusals_total{share="requests"} 3',
+  ]);
+});
+
+test('client connections are shown by listener, with their limit and what it has closed', async () => {
+  const usage = {
+    connectionsMax: 9,
+    open: new Map([['a:1', 2]]),
+    reached: new Map([['displaced', 3]]),
+  };
+  const metrics = new Metrics({ ...idle, connections: () => usage });
+  expect(await lines(metrics, 'etcd_bulkhead_client_connection')).toEqual([
+    'etcd_bulkhead_client_connections{listener="a:1"} 2',
+    'etcd_bulkhead_client_connections_limit 9',
+    'etcd_bulkhead_client_connection_limits_total{reason="displaced"} 3',
   ]);
 });

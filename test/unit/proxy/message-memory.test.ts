@@ -10,6 +10,7 @@ function bytesOf(configuredMib: number, workers: number, limitMib: number): numb
     streamsMax: 1,
     inFlightMax: 1,
     readBytesMax: 1,
+    connectionsMax: 0,
     messageMemoryBytes: configuredMib * mib,
   };
   const { requests, responses } = messageMemory(

@@ -74,6 +74,7 @@ describe('the configuration of a new worker', () => {
       'dial-keepalive-time': '20s',
       'dial-keepalive-timeout': '6s',
       'max-concurrent-streams': 7,
+      'max-connections': 7,
       'max-in-flight': 7,
       'max-read-bytes': '2MiB',
       'max-request-bytes': '1MiB',

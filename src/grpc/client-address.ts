@@ -3,10 +3,15 @@
  * usually has all addresses of such a network. All clients of a Unix socket have the same one.
  */
 import { isIPv6 } from 'node:net';
-import { hostName } from '../grpc/host-port.ts';
-import type { Peer } from '../grpc/transport.ts';
+import { hostName } from './host-port.ts';
 
-export function clientAddress({ listener, remote }: Peer): string {
+/** The part of a client's connection that matters here, as in `Peer`. */
+interface Remote {
+  readonly listener: string;
+  readonly remote: string;
+}
+
+export function clientAddress({ listener, remote }: Remote): string {
   if (remote === '') return listener;
   const host = hostName(remote);
   // An IPv4 client of a listener on `::`.
