@@ -60,13 +60,13 @@ export class ClientConnections implements PlaceOwner {
   readonly #clock: Clock;
   readonly #onLimit: (reached: LimitReached) => void;
   readonly #tenantsMax: number;
-  /** By origin. */
+  /** By listener and address. */
   readonly #opening = new FairPlaces<ConnectionPlace>(withoutTenantMsMin);
-  /** Those without a tenant, including those in `#opening`, by origin. */
+  /** Those without a tenant, including those in `#opening`, by listener and address. */
   readonly #withoutTenant = new FairPlaces<ConnectionPlace>(withoutTenantMsMin);
-  /** By tenant. */
+  /** By tenant, then by listener and address. */
   readonly #withTenant = new FairPlaces<ConnectionPlace>(idleMsMin);
-  /** By origin or tenant. These are in one of the two above, too. */
+  /** By listener or tenant. These are in one of the two above, too. */
   readonly #http1 = new FairPlaces<ConnectionPlace>(withoutTenantMsMin);
 
   constructor({ connectionsMax, clock, onLimit }: ClientConnectionsOptions) {
@@ -109,9 +109,9 @@ export class ClientConnections implements PlaceOwner {
   opened(place: ConnectionPlace): boolean {
     if (place.isReleased) return false;
     place.cancelTimer();
-    this.#opening.leave(place, place.origin);
+    this.#opening.leave(place, place.name);
     if (!place.isHttp1) return true;
-    if (this.#http1.take(place, place.origin, http1Max, this.#clock.nowMs())) return true;
+    if (this.#http1.take(place, place.name, http1Max, this.#clock.nowMs())) return true;
     this.#close(place, 'limit');
     return false;
   }
@@ -119,13 +119,16 @@ export class ClientConnections implements PlaceOwner {
   assign(place: ConnectionPlace, tenant: string): boolean {
     // A call may be identified after its connection was closed. It does not count any more.
     if (place.isReleased) return true;
-    if (!this.#withTenant.take(place, tenant, this.#tenantsMax, this.#clock.nowMs())) {
+    const { name } = place;
+    const assigned = { group: tenant, part: `${name.group} ${name.part}` };
+    if (!this.#withTenant.take(place, assigned, this.#tenantsMax, this.#clock.nowMs())) {
       this.#report('tenant-limit', place, tenant);
       return false;
     }
-    this.#withoutTenant.leave(place, place.origin);
+    this.#withoutTenant.leave(place, name);
+    if (place.isHttp1) this.#http1.move(place, name, assigned);
     place.tenant = tenant;
-    if (place.isHttp1) this.#http1.move(place, place.origin, tenant);
+    place.name = assigned;
     return true;
   }
 
@@ -134,11 +137,11 @@ export class ClientConnections implements PlaceOwner {
   }
 
   #takeFirst(place: ConnectionPlace, nowMs: number): boolean {
-    const { origin } = place;
-    if (!this.#opening.take(place, origin, handshakesMax, nowMs)) return false;
+    const { name } = place;
+    if (!this.#opening.take(place, name, handshakesMax, nowMs)) return false;
     const placesMax = this.connectionsMax - this.#withTenant.size;
-    if (this.#withoutTenant.take(place, origin, placesMax, nowMs)) return true;
-    this.#opening.leave(place, origin);
+    if (this.#withoutTenant.take(place, name, placesMax, nowMs)) return true;
+    this.#opening.leave(place, name);
     return false;
   }
 
@@ -154,11 +157,10 @@ export class ClientConnections implements PlaceOwner {
     if (place.isReleased) return;
     place.isReleased = true;
     place.cancelTimer();
-    const { listener, origin, tenant } = place;
-    this.#opening.leave(place, origin);
-    if (tenant === null) this.#withoutTenant.leave(place, origin);
-    else this.#withTenant.leave(place, tenant);
-    if (place.isHttp1) this.#http1.leave(place, tenant ?? origin);
+    const { listener, name, tenant } = place;
+    this.#opening.leave(place, name);
+    (tenant === null ? this.#withoutTenant : this.#withTenant).leave(place, name);
+    if (place.isHttp1) this.#http1.leave(place, name);
     const open = (this.open.get(listener) ?? 0) - 1;
     if (open > 0) this.open.set(listener, open);
     else this.open.delete(listener);

@@ -7,7 +7,7 @@ import type { Socket } from 'node:net';
 import type { CancelTimer } from '../../runtime/clock.ts';
 import { clientAddress } from '../client-address.ts';
 import { hostPort } from '../host-port.ts';
-import type { Occupant } from './fair-places.ts';
+import type { Occupant, PlaceName } from './fair-places.ts';
 
 /** The limits that a place belongs to. */
 export interface PlaceOwner {
@@ -27,8 +27,8 @@ export class ConnectionPlace implements Occupant {
   readonly listener: string;
   /** `host:port`; empty for a Unix socket, and for a client that has disconnected already. */
   readonly remote: string;
-  /** The listener and the client's address. The connection counts for it until its tenant is known. */
-  readonly origin: string;
+  /** What the connection counts for: the listener and the client's address, then the tenant and both. */
+  name: PlaceName;
   readonly socket: Socket;
   readonly acceptedMs: number;
   isHttp1 = false;
@@ -46,7 +46,7 @@ export class ConnectionPlace implements Occupant {
   constructor(owner: PlaceOwner, socket: Socket, listener: string, nowMs: number) {
     this.listener = listener;
     this.remote = remoteOf(socket);
-    this.origin = `${listener} ${clientAddress(this)}`;
+    this.name = { group: listener, part: clientAddress(this) };
     this.socket = socket;
     this.acceptedMs = nowMs;
     this.#owner = owner;

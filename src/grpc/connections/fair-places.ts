@@ -1,16 +1,20 @@
 /**
- * A bounded number of places that groups share, for example the connections of tenants. While places are free, a group may
- * take as many as it wants. When all are taken, a newcomer gets a place in one of two ways, or is rejected:
+ * A bounded number of places that groups share, for example the connections of tenants. A group has parts, for example the
+ * addresses of its clients. While places are free, a group and a part may take as many as they want. When all are taken, a
+ * newcomer gets a place in one of these ways, or is rejected:
  *
- * 1. From the largest group, if it has at least two places more than the newcomer's group. Its oldest occupant that is not
- *    busy leaves, or else its newest one. So no group can keep another one below an equal share, and groups of about the same
- *    size do not displace each other in turns.
- * 2. Otherwise from an occupant of the own group that has been idle for some time.
+ * 1. From the largest group, if it has at least two places more than the newcomer's group.
+ * 2. From the largest part of its own group, if that has at least two places more than its own part.
+ * 3. From an occupant of its own group that has been idle for some time.
+ *
+ * In the first two cases an idle occupant of the largest part leaves, or else its oldest that is not busy, or else its newest.
+ * So no group can keep another one below an equal share, and neither can a part. Groups of about the same size do not displace
+ * each other in turns.
  */
 
 /** What has a place. */
 export interface Occupant {
-  /** Whether it is in use. Only a smaller group can take its place. */
+  /** Whether it is in use. Only a smaller group or part can take its place. */
   isBusy(nowMs: number): boolean;
   /** For how long it has not been used. */
   idleForMs(nowMs: number): number;
@@ -18,21 +22,73 @@ export interface Occupant {
   displace(): void;
 }
 
-/** After a search for an idle occupant without success, the group is not searched again for this part of the idle time. */
+/** What a place counts for. */
+export interface PlaceName {
+  readonly group: string;
+  readonly part: string;
+}
+
+/** After a search for an idle occupant without success, the same is not searched again for this part of the idle time. */
 const searchPausePart = 1 / 10;
 
-class Group<T extends Occupant> {
-  /** In the order in which they came. */
-  readonly occupants = new Set<T>();
+/** Named sets. The largest is known without a search, unless it has become smaller. */
+class BySize<V extends { readonly size: number }> {
+  readonly #all = new Map<string, V>();
+  #largest: V | null = null;
+
+  get(name: string): V | undefined {
+    return this.#all.get(name);
+  }
+
+  values(): Iterable<V> {
+    return this.#all.values();
+  }
+
+  /** Called after `value` was added, or has grown by one. */
+  grown(name: string, value: V): void {
+    if (value.size === 1) this.#all.set(name, value);
+    if (this.#largest !== null && value.size > this.#largest.size) this.#largest = value;
+  }
+
+  /** Called after `value` has become smaller. An empty one is removed. */
+  shrunk(name: string, value: V): void {
+    if (this.#largest === value) this.#largest = null;
+    if (value.size === 0) this.#all.delete(name);
+  }
+
+  get largest(): V | null {
+    if (this.#largest === null) {
+      for (const value of this.#all.values()) {
+        if (this.#largest === null || value.size > this.#largest.size) this.#largest = value;
+      }
+    }
+    return this.#largest;
+  }
+}
+
+/** In the order in which the occupants came. */
+class Part<T extends Occupant> extends Set<T> {
   searchAfterMs = Number.NEGATIVE_INFINITY;
+
+  get parts(): Iterable<Part<T>> {
+    return [this];
+  }
+}
+
+class Group<T extends Occupant> {
+  size = 0;
+  readonly byPart = new BySize<Part<T>>();
+  searchAfterMs = Number.NEGATIVE_INFINITY;
+
+  get parts(): Iterable<Part<T>> {
+    return this.byPart.values();
+  }
 }
 
 export class FairPlaces<T extends Occupant> {
   readonly #idleMsMin: number;
-  readonly #groups = new Map<string, Group<T>>();
+  readonly #groups = new BySize<Group<T>>();
   #size = 0;
-  /** Null if it is not known. */
-  #largest: Group<T> | null = null;
 
   /** An occupant that is idle for `idleMsMin` can be displaced by one of its own group. */
   constructor(idleMsMin: number) {
@@ -45,77 +101,74 @@ export class FairPlaces<T extends Occupant> {
   }
 
   /** Takes one of `placesMax` places, or returns false. The occupant must not have one. */
-  take(occupant: T, groupName: string, placesMax: number, nowMs: number): boolean {
+  take(occupant: T, name: PlaceName, placesMax: number, nowMs: number): boolean {
     if (this.#size >= placesMax) {
-      const leaving = this.#leavingFor(groupName, nowMs);
+      const leaving = this.#leavingFor(name, nowMs);
       if (leaving === null) return false;
       leaving.displace();
     }
-    this.#add(occupant, groupName);
+    this.#add(occupant, name);
     return true;
   }
 
-  /** Has no effect if the occupant has no place in that group. */
-  leave(occupant: T, groupName: string): void {
-    const group = this.#groups.get(groupName);
-    if (group === undefined || !group.occupants.delete(occupant)) return;
+  /** Has no effect if the occupant has no place by that name. */
+  leave(occupant: T, name: PlaceName): void {
+    const group = this.#groups.get(name.group);
+    const part = group?.byPart.get(name.part);
+    if (group === undefined || part === undefined || !part.delete(occupant)) return;
     this.#size -= 1;
-    if (this.#largest === group) this.#largest = null;
-    if (group.occupants.size === 0) this.#groups.delete(groupName);
+    group.size -= 1;
+    group.byPart.shrunk(name.part, part);
+    this.#groups.shrunk(name.group, group);
   }
 
   /** The occupant keeps its place, which counts for another group from now on. */
-  move(occupant: T, from: string, to: string): void {
+  move(occupant: T, from: PlaceName, to: PlaceName): void {
     this.leave(occupant, from);
     this.#add(occupant, to);
   }
 
-  #add(occupant: T, groupName: string): void {
-    let group = this.#groups.get(groupName);
-    if (group === undefined) {
-      group = new Group();
-      this.#groups.set(groupName, group);
-    }
-    group.occupants.add(occupant);
+  #add(occupant: T, name: PlaceName): void {
+    const group = this.#groups.get(name.group) ?? new Group<T>();
+    const part = group.byPart.get(name.part) ?? new Part<T>();
+    part.add(occupant);
     this.#size += 1;
-    const largest = this.#largest;
-    if (largest !== null && group.occupants.size > largest.occupants.size) this.#largest = group;
+    group.size += 1;
+    group.byPart.grown(name.part, part);
+    this.#groups.grown(name.group, group);
   }
 
-  #leavingFor(groupName: string, nowMs: number): T | null {
-    const largest = this.#findLargest();
+  #leavingFor(name: PlaceName, nowMs: number): T | null {
+    const { largest } = this.#groups;
     if (largest === null) return null;
-    const own = this.#groups.get(groupName);
-    if (largest.occupants.size >= (own?.occupants.size ?? 0) + 2) {
-      return leastUsed(largest, nowMs);
+    const own = this.#groups.get(name.group);
+    const isSmaller = largest.size >= (own?.size ?? 0) + 2;
+    const group = isSmaller ? largest : (own ?? largest);
+    const part = group.byPart.largest;
+    const ownSize = group.byPart.get(name.part)?.size ?? 0;
+    if (part === null || !(isSmaller || part.size >= ownSize + 2)) {
+      return this.#idleOf(group, nowMs);
     }
-    return this.#idleOf(own ?? largest, nowMs);
+    return this.#idleOf(part, nowMs) ?? leastUsed(part, nowMs);
   }
 
-  #findLargest(): Group<T> | null {
-    if (this.#largest !== null) return this.#largest;
-    let found: Group<T> | null = null;
-    for (const group of this.#groups.values()) {
-      if (found === null || group.occupants.size > found.occupants.size) found = group;
+  #idleOf(searched: Group<T> | Part<T>, nowMs: number): T | null {
+    if (nowMs < searched.searchAfterMs) return null;
+    for (const part of searched.parts) {
+      for (const occupant of part) {
+        const isIdle = !occupant.isBusy(nowMs) && occupant.idleForMs(nowMs) >= this.#idleMsMin;
+        if (isIdle) return occupant;
+      }
     }
-    this.#largest = found;
-    return found;
-  }
-
-  #idleOf(group: Group<T>, nowMs: number): T | null {
-    if (nowMs < group.searchAfterMs) return null;
-    for (const occupant of group.occupants) {
-      if (!occupant.isBusy(nowMs) && occupant.idleForMs(nowMs) >= this.#idleMsMin) return occupant;
-    }
-    group.searchAfterMs = nowMs + this.#idleMsMin * searchPausePart;
+    searched.searchAfterMs = nowMs + this.#idleMsMin * searchPausePart;
     return null;
   }
 }
 
 /** The oldest that is not busy, or else the newest. */
-function leastUsed<T extends Occupant>({ occupants }: Group<T>, nowMs: number): T | null {
+function leastUsed<T extends Occupant>(part: ReadonlySet<T>, nowMs: number): T | null {
   let newest: T | null = null;
-  for (const occupant of occupants) {
+  for (const occupant of part) {
     if (!occupant.isBusy(nowMs)) return occupant;
     newest = occupant;
   }

@@ -155,6 +155,16 @@ describe('a second tenant', () => {
   });
 });
 
+test('addresses of one tenant share its connections', () => {
+  const host = new Host(32);
+  const leaky = Array.from({ length: 60 }, () => host.call('a', '10.0.0.1'));
+  for (const client of leaky) if (client !== null) client.openCalls = 1;
+  const other = Array.from({ length: 10 }, () => host.call('a', '10.0.0.2'));
+  expect(other.includes(null)).toBe(false);
+  expect(destroyed(leaky)).toBeGreaterThanOrEqual(10);
+  expect(host.connections.withTenant).toBe(30);
+});
+
 describe('connections without a tenant', () => {
   test('get all places that tenants do not use', () => {
     const host = new Host(100);
@@ -172,6 +182,13 @@ describe('connections without a tenant', () => {
     expect(host.connect('10.0.0.1', 'm')).not.toBeNull();
     expect(destroyed(flood)).toBe(2);
     expect(other?.place.assign('b')).toBe(true);
+  });
+
+  test('from many addresses do not keep out the clients of another listener', () => {
+    const host = new Host(16);
+    for (let i = 0; i < 40; i++) host.connect(`10.0.0.${i}`);
+    const others = Array.from({ length: 20 }, () => host.connect('10.0.0.1', 'm'));
+    expect(others.filter((client) => client !== null)).toHaveLength(8);
   });
 
   test('all addresses of an IPv6 network count as one', () => {

@@ -1,21 +1,27 @@
 /** The sharing of a limited number of places between groups, with occupants that a test controls. */
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { FairPlaces, type Occupant } from '../../../../src/grpc/connections/fair-places.ts';
+import {
+  FairPlaces,
+  type Occupant,
+  type PlaceName,
+} from '../../../../src/grpc/connections/fair-places.ts';
 
 const idleMsMin = 1_000;
 
 class Guest implements Occupant {
   readonly name: string;
   readonly group: string;
+  readonly place: PlaceName;
   readonly #places: FairPlaces<Guest>;
   isInUse = false;
   usedMs = 0;
   isDisplaced = false;
 
-  constructor(places: FairPlaces<Guest>, group: string, name: string) {
+  constructor(places: FairPlaces<Guest>, place: PlaceName, name: string) {
     this.#places = places;
-    this.group = group;
+    this.place = place;
+    this.group = place.group;
     this.name = name;
   }
 
@@ -29,7 +35,7 @@ class Guest implements Occupant {
 
   displace(): void {
     this.isDisplaced = true;
-    this.#places.leave(this, this.group);
+    this.#places.leave(this, this.place);
   }
 }
 
@@ -44,16 +50,19 @@ class Room {
   }
 
   /** Returns null if there is no place. */
-  enter(group: string): Guest | null {
-    const guest = new Guest(this.places, group, `${group}${this.guests.length}`);
+  enter(group: string, part = ''): Guest | null {
+    const place = { group, part };
+    const guest = new Guest(this.places, place, `${group}${part}${this.guests.length}`);
     guest.usedMs = this.nowMs;
-    if (!this.places.take(guest, group, this.max, this.nowMs)) return null;
+    if (!this.places.take(guest, place, this.max, this.nowMs)) return null;
     this.guests.push(guest);
     return guest;
   }
 
-  fill(group: string, count: number): Guest[] {
-    return Array.from({ length: count }, () => this.enter(group)).filter((guest) => guest !== null);
+  fill(group: string, count: number, part?: string): Guest[] {
+    return Array.from({ length: count }, () => this.enter(group, part)).filter(
+      (guest) => guest !== null,
+    );
   }
 
   get displaced(): string[] {
@@ -145,15 +154,54 @@ describe('a newcomer when all are taken', () => {
   });
 });
 
+describe('parts of a group', () => {
+  test('share its places: one with fewer displaces one of the largest', () => {
+    const room = new Room(4);
+    room.fill('a', 4, 'x');
+    expect(room.fill('a', 4, 'y')).toHaveLength(2);
+    expect(room.displaced).toEqual(['ax0', 'ax1']);
+    expect(room.enter('a', 'x')).toBeNull();
+  });
+
+  test('many of them do not keep out another group', () => {
+    const room = new Room(8);
+    for (let i = 0; i < 20; i++) room.enter('a', `${i}`);
+    expect(room.fill('b', 20, 'x')).toHaveLength(4);
+    expect(room.count('a')).toBe(4);
+  });
+
+  test('the largest part of the largest group gives, an idle one of it first', () => {
+    const room = new Room(6);
+    room.fill('a', 2, 'x');
+    const [, idle, ...others] = room.fill('a', 4, 'y');
+    room.nowMs = idleMsMin;
+    for (const guest of room.guests) if (guest !== idle) guest.usedMs = room.nowMs;
+    expect(others).toHaveLength(2);
+    expect(room.enter('b')).not.toBeNull();
+    expect(room.displaced).toEqual([idle?.name]);
+  });
+
+  test('an idle occupant of another part gives its place if all parts are equal', () => {
+    const room = new Room(3);
+    for (const part of ['x', 'y', 'z']) room.enter('a', part);
+    expect(room.enter('a', 'new')).toBeNull();
+    room.nowMs = 2 * idleMsMin;
+    for (const guest of room.guests.slice(0, 2)) guest.usedMs = room.nowMs;
+    expect(room.enter('a', 'new')).not.toBeNull();
+    expect(room.displaced).toEqual(['az2']);
+  });
+});
+
 test('what moves to another group keeps its place and counts there', () => {
   const room = new Room(3);
   const [guest] = room.fill('a', 3);
   if (guest === undefined) throw new Error('unreachable');
-  room.places.move(guest, 'a', 'b');
+  const moved = { group: 'b', part: 'x' };
+  room.places.move(guest, guest.place, moved);
   expect(room.places.size).toBe(3);
-  room.places.leave(guest, 'a');
+  room.places.leave(guest, guest.place);
   expect(room.places.size).toBe(3);
-  room.places.leave(guest, 'b');
+  room.places.leave(guest, moved);
   expect(room.places.size).toBe(2);
 });
 
