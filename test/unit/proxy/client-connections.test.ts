@@ -15,7 +15,13 @@ function made(connectionsMax: number, permitted: number, memory = noLimit, more 
   const logger = createLogger('info', {}, { write: (line) => lines.push(JSON.parse(line)) });
   const clock = new ManualClock();
   const limits = {
-    ...{ messageBytesMax: 1, streamsMax: 1, inFlightMax: 1, messageMemoryBytes: 0 },
+    ...{
+      messageBytesMax: 1,
+      streamsMax: 1,
+      inFlightMax: 1,
+      readBytesMax: 1,
+      messageMemoryBytes: 0,
+    },
     connectionsMax,
   };
   const config = { limits, listeners: [listenerConfig('main')], workers: 1, ...more };
