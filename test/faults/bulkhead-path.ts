@@ -13,6 +13,7 @@ export class BulkheadPath implements Path, Middle {
   readonly #endpoints: readonly string[];
   readonly #directory = new TemporaryDirectory('faults');
   readonly #environment: Readonly<Record<string, string>>;
+  readonly #isCompiled: boolean;
   readonly #programs: Program[] = [];
   #settings: Readonly<Record<string, unknown>>;
 
@@ -21,6 +22,7 @@ export class BulkheadPath implements Path, Middle {
     this.#endpoints = options.endpoints;
     this.#settings = options.settings ?? {};
     this.#environment = options.environment ?? {};
+    this.#isCompiled = options.isCompiled;
   }
 
   static async start(options: BulkheadOptions): Promise<BulkheadPath> {
@@ -41,7 +43,7 @@ export class BulkheadPath implements Path, Middle {
   async start(): Promise<void> {
     this.#write();
     const args = ['run', `--config=${this.#file}`, '--admin-addr=127.0.0.1:0'];
-    const program = new Program(args, this.#environment);
+    const program = new Program(args, this.#environment, { isCompiled: this.#isCompiled });
     this.#programs.push(program);
     await program.serving();
   }
@@ -95,6 +97,7 @@ export class BulkheadPath implements Path, Middle {
 
 export interface BulkheadOptions {
   readonly endpoints: readonly string[];
+  readonly isCompiled: boolean;
   readonly settings?: Readonly<Record<string, unknown>>;
   readonly environment?: Readonly<Record<string, string>>;
 }

@@ -51,9 +51,15 @@ export interface CellOptions {
   readonly path: PathName;
   readonly lastsMs: number;
   readonly seed: number;
+  /** Whether the proxy runs as it is shipped. Otherwise it runs from source, and its start takes longer. */
+  readonly isCompiled: boolean;
 }
 
-function startPath(name: PathName, links: readonly FaultLink[], prepared: Prepared): Promise<Path> {
+interface PathPlan extends Prepared {
+  readonly isCompiled: boolean;
+}
+
+function startPath(name: PathName, links: readonly FaultLink[], prepared: PathPlan): Promise<Path> {
   const { endpoints = links.map(({ address }) => address) } = prepared;
   switch (name) {
     case 'proxy':
@@ -72,6 +78,7 @@ export async function runCell({
   path: name,
   lastsMs,
   seed,
+  isCompiled,
 }: CellOptions): Promise<CellResult> {
   const chance = new Seeded(seed);
   await using owned = new AsyncDisposableStack();
@@ -79,7 +86,7 @@ export async function runCell({
   const links: FaultLink[] = [];
   for (const { address } of cluster.members) links.push(owned.use(await FaultLink.to(address)));
   const prepared = (await fault.prepare?.({ cluster, links, owned })) ?? {};
-  const path = owned.use(await startPath(name, links, prepared));
+  const path = owned.use(await startPath(name, links, { ...prepared, isCompiled }));
   const { addresses, prefix } = path;
   const load = owned.use(await Load.start({ addresses, prefix, chance }));
   const history = new StoreHistory(namespace);

@@ -37,7 +37,8 @@ const { values } = parseArgs({
     help: { type: 'boolean', default: false },
   },
 });
-const page = fileURLToPath(new URL('../../docs/faults.md', import.meta.url));
+const repository = fileURLToPath(new URL('../..', import.meta.url));
+const page = `${repository}docs/faults.md`;
 
 function isChosen(chosen: readonly string[], name: string): boolean {
   return chosen.length === 0 || chosen.includes(name);
@@ -68,8 +69,10 @@ interface Description extends Pick<Results, 'environment'> {
   readonly commit: string;
 }
 
+/** Builds the program, too. */
 async function describe(): Promise<Description> {
   await using processes = new Processes();
+  await processes.run('npm', ['run', 'build'], repository);
   const { commit, cpu, cores, memoryGiB, kernel, node } = await describeEnvironment(processes);
   const environment = {
     ...{ etcd: etcdVersion().join('.'), Node: node, CPU: cpu, cores, kernel },
@@ -94,7 +97,7 @@ async function main(): Promise<number> {
   for (const fault of faults) {
     for (const path of fault.paths) {
       if (!isChosen(values.only, fault.name) || !isChosen(values.path, path)) continue;
-      const cell = await run({ fault, path, lastsMs, seed }, commit);
+      const cell = await run({ fault, path, lastsMs, seed, isCompiled: true }, commit);
       print(cell);
       cells.push(cell);
       if (everything || values.save) {

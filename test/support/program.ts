@@ -9,12 +9,16 @@ import { atExit } from './at-exit.ts';
 import { type ServingLine, servingLineIn } from './serving-line.ts';
 import { until } from './until.ts';
 
-const main = new URL('../../src/main.ts', import.meta.url).pathname;
+const source = new URL('../../src/main.ts', import.meta.url).pathname;
+/** Written by `npm run build`. */
+const compiled = new URL('../../dist/main.js', import.meta.url).pathname;
 const printedWithinMs = 30_000;
 
-export interface ProgramLimits {
-  /** Open file descriptors. */
+export interface ProgramOptions {
+  /** Limit of open file descriptors. */
   readonly descriptorsMax?: number;
+  /** Runs what `npm run build` has written, which starts in less than half of the time. */
+  readonly isCompiled?: boolean;
 }
 
 export class Program implements Disposable {
@@ -30,9 +34,9 @@ export class Program implements Disposable {
   constructor(
     args: readonly string[],
     environment: Readonly<Record<string, string>> = {},
-    { descriptorsMax }: ProgramLimits = {},
+    { descriptorsMax, isCompiled = false }: ProgramOptions = {},
   ) {
-    const program = [process.execPath, main, ...args];
+    const program = [process.execPath, isCompiled ? compiled : source, ...args];
     const limited = ['sh', '-c', `ulimit -n ${descriptorsMax}; exec "$@"`, 'sh', ...program];
     const [command = '', ...rest] = descriptorsMax === undefined ? program : limited;
     this.#child = spawn(command, rest, {

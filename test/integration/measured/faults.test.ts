@@ -28,6 +28,7 @@ test.each([
       path: 'proxy',
       lastsMs,
       seed,
+      isCompiled: false,
     });
     expect(violations).toEqual(none);
     // There was a load.
