@@ -17,6 +17,8 @@ COPY --from=build /build/node_modules ./node_modules
 COPY --from=build /build/dist ./dist
 COPY proto ./proto
 ENV NODE_ENV=production
+# The threads of Node share one arena of the allocator, which keeps less memory: docs/adr/0014.
+ENV MALLOC_ARENA_MAX=1
 # 65532 is the `nonroot` user of the image. It is numeric so that Kubernetes can verify that it is not root.
 USER 65532:65532
 EXPOSE 2379 2381
