@@ -171,3 +171,18 @@ test.each([
     }
   });
 });
+
+test('5,000 watches that are not read do not exhaust the memory', async () => {
+  const key = Buffer.from('watched');
+  const create = prefixed(encodeRequest('etcdserverpb.Watch/Watch', { create_request: { key } }));
+  const creates = Buffer.concat(Array.from({ length: 100 }, () => create));
+  await staysBounded(async () => {
+    for (let i = 0; i < 50; i++) send(open(65_535), '/etcdserverpb.Watch/Watch', creates, false);
+    using client = grpcClient(sidecar.address);
+    // Without a bound each would wait 5,000 times.
+    for (let i = 0; i < 500; i++) {
+      await client.call('etcdserverpb.KV/Put', { key, value: Buffer.alloc(10_000, i) });
+      if (i % 50 === 0) await bystander.unharmed();
+    }
+  });
+});
