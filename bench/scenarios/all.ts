@@ -1,6 +1,7 @@
 /** Every scenario by its name on the command line. */
 import type { Scenario } from '../scenario.ts';
 import { keepalives } from './keepalives.ts';
+import { overload } from './overload.ts';
 import { range10k } from './range-10k.ts';
 import { tls } from './tls.ts';
 import { unary } from './unary.ts';
@@ -16,6 +17,7 @@ import { workers } from './workers.ts';
 
 const all: readonly Scenario[] = [
   unary,
+  overload,
   range10k,
   tls,
   watchesIdleMemory,
