@@ -3,6 +3,7 @@
  * file of its name in the folder it is imported from, and no layer is composed anywhere else.
  */
 import { authorize } from './admission/authorize.ts';
+import { type LimitOptions, limit } from './admission/limit.ts';
 import type { Etcd, Layer, Space } from './call/call.ts';
 import { type RescueOptions, rescue } from './call/rescue.ts';
 import { guard } from './guard/guard.ts';
@@ -27,6 +28,7 @@ export interface Parts {
   readonly identify: IdentifyOptions;
   readonly observe: ObserveOptions;
   readonly drain: OpenStreams;
+  readonly limit: LimitOptions;
   readonly watch: WatchOptions;
   readonly coalesce: CoalesceOptions;
   readonly namespace: NamespaceOptions;
@@ -52,6 +54,9 @@ export function pipeline(parts: Parts): Etcd<'client'> {
       .through(drain(parts.drain))
       // Rejects methods on the whole cluster and writes of read-only tenants, before a call costs anything.
       .through(authorize())
+      // Refuses calls above the limits of a tenant or of the process. Below authorize, so that a call that is rejected anyway uses up
+      // no limit, and above everything that a call costs.
+      .through(limit(parts.limit))
       // Watch IDs and compaction floor of client streams. Tenant space: IDs and floors are per tenant.
       .through(watch(parts.watch))
       // Identical serializable reads in flight → one. In tenant space, so that all callers share the rewritten response.

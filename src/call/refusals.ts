@@ -159,7 +159,32 @@ export const refusals = {
   'watch-limit': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',
-    when: 'The stream has as many watchers as it may have. The create is rejected; the stream continues.',
+    when: 'The stream has as many watchers as it may have, or the tenant or the process as many as `--max-open-watches` or `--max-total-open-watches` permits. The response to the create is cancelled with this text; the stream continues.',
+  },
+  'call-rate-limit': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'etcdserver: too many requests',
+    when: 'The tenant starts more calls than `--max-calls-per-second` and `--max-call-burst` permit, or all tenants together more than `--max-total-calls-per-second`. The trailer `grpc-retry-pushback-ms` contains 1000.',
+  },
+  'open-calls-limit': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'etcdserver: too many requests',
+    when: 'As many unary calls are open as `--max-open-calls` permits the tenant, or `--max-total-open-calls` all tenants together.',
+  },
+  'open-streams-limit': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'etcdserver: too many requests',
+    when: 'As many streams and waiting calls (Lock, Campaign) are open as `--max-open-streams` permits the tenant, or `--max-total-open-streams` all tenants together.',
+  },
+  'lease-rate-limit': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'etcdserver: too many requests',
+    when: 'The tenant grants more leases than `--max-leases-per-minute` permits. A lock or an election that names no lease grants one. The trailer `grpc-retry-pushback-ms` contains 1000.',
+  },
+  'message-too-large': {
+    code: Code.RESOURCE_EXHAUSTED,
+    text: 'grpc: received message larger than max',
+    when: "The message is larger than the tenant's `max-request-bytes` plus 512 KiB. The text ends with both sizes, as that of a listener for a message above its own limit.",
   },
   'connection-limit': {
     code: Code.UNAVAILABLE,

@@ -7,6 +7,7 @@ const headings: readonly (readonly [Section, string])[] = [
   ['etcd', 'Connection to etcd'],
   ['clients', 'Client connections and identities'],
   ['namespace', 'Namespace and access'],
+  ['limits', 'Limits per tenant and per process'],
   ['resilience', 'Timeouts and circuit breakers'],
   ['shutdown', 'Shutdown'],
   ['operation', 'Configuration file, admin address and logs'],

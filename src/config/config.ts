@@ -13,6 +13,7 @@ import type { ListenerConfig } from './sections/listeners.ts';
 import type { LoginConfig } from './sections/login.ts';
 import type { TenantConfig } from './sections/tenants.ts';
 import type { UriPattern } from './sections/uri-pattern.ts';
+import type { UsageLimits } from './sections/usage-limits.ts';
 import type { PasswordHash } from './sections/users.ts';
 
 /** One setting with the value in effect. */
@@ -59,6 +60,8 @@ export interface Config {
   readonly drain: DrainConfig;
   readonly breaker: BreakerConfig;
   readonly limits: LimitsConfig;
+  /** What all tenants together may use. Each tenant has its own limits beside these. */
+  readonly totals: UsageLimits;
   /** Every setting and list in effect, for print-config and /configz. */
   readonly effective: readonly EffectiveSetting[];
 }

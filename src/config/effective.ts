@@ -3,10 +3,11 @@
  * print-config and /configz.
  */
 import type { Config, EffectiveSetting } from './config.ts';
-import { type ConfigFile, listenerFileKeys } from './file.ts';
-import type { SettingName } from './schema.ts';
+import { type ConfigFile, listenerFileKeys, type RawValue, type TenantKey } from './file.ts';
+import { type SettingName, settingOf } from './schema.ts';
 import type { ListenerConfig } from './sections/listeners.ts';
 import type { TenantConfig } from './sections/tenants.ts';
+import { tenantLimitKeys } from './sections/usage-limits.ts';
 
 /** Adds the lists of the file, and removes the settings that they replace. */
 export function effectiveSettings(
@@ -19,10 +20,11 @@ export function effectiveSettings(
   if (file?.tenants != null) {
     replaced.add('namespace').add('allow-undelimited');
     const defaults = new Map(settings.map(({ name, value }) => [name, value]));
-    const values = tenants.map((tenant) => ({
+    const values = tenants.map((tenant, index) => ({
       ...tenantValue(tenant),
       ...unlessDefault('share-watches', tenant.shareWatches, defaults),
       ...unlessDefault('pass-unknown-fields', tenant.passesUnknownFields, defaults),
+      ...ownLimits(file.tenants?.[index]?.fields ?? new Map(), defaults),
     }));
     lists.push({ name: 'tenants', value: values, origin: 'file' });
   }
@@ -65,6 +67,19 @@ function unlessDefault(
   defaults: ReadonlyMap<string, unknown>,
 ): FileValue {
   return value === defaults.get(name) ? {} : { [name]: value };
+}
+
+/** The limits of a tenant as they are in the file. */
+function ownLimits(
+  fields: ReadonlyMap<TenantKey, RawValue>,
+  defaults: ReadonlyMap<string, unknown>,
+): FileValue {
+  const own = tenantLimitKeys.flatMap((key) => {
+    const text = fields.get(key)?.texts.at(-1);
+    if (text === undefined || text === String(defaults.get(key))) return [];
+    return [[key, settingOf(key).kind === 'integer' ? Number(text) : text] as const];
+  });
+  return Object.fromEntries(own);
 }
 
 function listenerValue(listener: ListenerConfig | undefined): FileValue {

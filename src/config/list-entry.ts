@@ -1,6 +1,8 @@
 /** Reads one entry of `tenants` or `listeners` by key. Reports problems with the line of the key. */
 import type { ListEntry } from './file.ts';
 import { alternatives, type Problem, type ProblemReporter, suggestion } from './problem.ts';
+import { type SettingName, settingOf } from './schema.ts';
+import { InvalidValue, readValue } from './values.ts';
 
 export class ListEntryReader<Key extends string> {
   readonly #entry: ListEntry<Key>;
@@ -26,6 +28,17 @@ export class ListEntryReader<Key extends string> {
 
   boolean(key: Key, ifNotSet = false): boolean {
     return this.has(key) ? this.choice(key, ['false', 'true']) === 'true' : ifNotSet;
+  }
+
+  /** The value of a key that replaces the setting of the same name, in the same format and with the same bounds. */
+  number(key: Key & SettingName, ifNotSet: number): number {
+    const texts = this.texts(key);
+    if (texts === undefined) return ifNotSet;
+    const setting = settingOf(key);
+    const value = readValue(setting.kind, texts, setting);
+    if (typeof value === 'number') return value;
+    if (value instanceof InvalidValue) this.report(key, value.reason);
+    return ifNotSet;
   }
 
   /** Returns the first choice if the key is not set or, after a report, if its value is not valid. */

@@ -15,6 +15,7 @@ import { resolveLogin } from './sections/login.ts';
 import { resolveTenants } from './sections/tenants.ts';
 import { serverTls } from './sections/tls.ts';
 import { readUriPatterns } from './sections/uri-pattern.ts';
+import { resolveTotalLimits } from './sections/usage-limits.ts';
 import { readUsers } from './sections/users.ts';
 import { type RawSettings, settingReporter } from './setting-reporter.ts';
 
@@ -68,6 +69,7 @@ export function resolve(
     drain: resolveDrain(settings, report),
     breaker: resolveBreaker(settings, report),
     limits: resolveLimits(settings),
+    totals: resolveTotalLimits(settings),
   };
 }
 

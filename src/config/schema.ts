@@ -5,6 +5,7 @@
  * A secret is always configured as the name of a file, so that a configuration can be printed without redaction.
  */
 import { etcdTimeoutMs } from '../etcd/outcomes.ts';
+import { limitSettings } from './limit-settings.ts';
 import type { Setting, ValueOf } from './setting.ts';
 
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -335,6 +336,7 @@ export const schema = {
     min: 1 << 20,
     doc: 'Maximum size of the responses to large reads that etcd prepares at the same time, as learnt from earlier responses. Further large reads wait; tenants take turns. A read that is alone is always sent.',
   },
+  ...limitSettings,
   'request-timeout': {
     kind: 'duration',
     default: '15s',

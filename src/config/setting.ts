@@ -22,7 +22,14 @@ export type Kind = keyof ValueOf;
 export type Reload = 'applied' | 'restart';
 
 /** Groups the settings in --help. */
-export type Section = 'etcd' | 'clients' | 'namespace' | 'resilience' | 'shutdown' | 'operation';
+export type Section =
+  | 'etcd'
+  | 'clients'
+  | 'namespace'
+  | 'limits'
+  | 'resilience'
+  | 'shutdown'
+  | 'operation';
 
 export interface Setting {
   readonly kind: Kind;

@@ -4,6 +4,7 @@
  * do what. It guarantees that no request names, and no response shows, a key or a lease of another tenant.
  */
 import { type Call, isOwned, type Layer, type Requests } from '../call/call.ts';
+import { leaseOfLeader, leaseOfRequest } from '../etcd/lease-place.ts';
 import { type Method, type MethodName, methods } from '../etcd/methods.ts';
 import type { RequestSink } from '../grpc/call.ts';
 import { alarm, ownersAlarm } from './cluster/alarm.ts';
@@ -16,7 +17,7 @@ import { leaseGrant } from './leases/grant.ts';
 import { timeToLive } from './leases/id-echo.ts';
 import { keepAlive } from './leases/keep-alive.ts';
 import { leaseRevoke } from './leases/revoke.ts';
-import { leaseOfLeader, leaseOfRequest, withSession } from './leases/session.ts';
+import { withSession } from './leases/session.ts';
 import { rewrittenStream } from './namespaced-call.ts';
 import { asStoredSink, checked, passed, rewritten } from './unary.ts';
 

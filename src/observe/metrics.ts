@@ -9,6 +9,7 @@ import type { RefusalName } from '../call/refusals.ts';
 import { type BreakerClass, breakerClasses, type Method, method } from '../etcd/methods.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
 import { type ConnectionUsage, connectionMetrics } from './connection-metrics.ts';
+import { LimitMetrics, type LimitsUse } from './limit-metrics.ts';
 import { memoryMetrics, type ShareUsage } from './memory-metrics.ts';
 import { processRegistry } from './process-metrics.ts';
 import { ReloadMetrics } from './reload-metrics.ts';
@@ -52,10 +53,12 @@ export interface MetricSources {
   readonly sharing: () => SharingUsage;
   readonly memory: () => readonly ShareUsage[];
   readonly connections: () => ConnectionUsage;
+  readonly limits: () => LimitsUse;
 }
 
 export class Metrics {
   readonly calls = new CallCounters();
+  readonly limits: LimitMetrics;
   readonly reloads: ReloadMetrics;
   readonly #registry = new Registry();
   readonly #breakerState: Gauge<'tenant' | 'breaker'>;
@@ -66,8 +69,10 @@ export class Metrics {
   readonly #leaseChecks: Counter;
   readonly #authentications: Counter<'outcome'>;
 
-  constructor({ upstream, guard, watches, sharing, memory, connections }: MetricSources) {
+  constructor(sources: MetricSources) {
+    const { upstream, guard, watches, sharing, memory, connections, limits } = sources;
     const registers = [this.#registry];
+    this.limits = new LimitMetrics(limits);
     this.#breakerState = new Gauge({
       name: 'etcd_bulkhead_breaker_state',
       help: 'State of a breaker: 0 closed, 1 half-open, 2 open.',
@@ -148,6 +153,7 @@ export class Metrics {
       ...sharingMetrics(sharing),
       ...memoryMetrics(memory),
       ...connectionMetrics(connections),
+      ...this.limits.metrics(),
     ]) {
       this.#registry.registerMetric(scraped);
     }

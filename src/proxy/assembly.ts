@@ -28,6 +28,7 @@ import { Deadlines } from '../runtime/deadlines.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
 import { deferToTurn } from '../runtime/turn.ts';
 import { buildDirectory, Directory } from '../tenant/directory.ts';
+import { Usage } from '../tenant/usage.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { WatchHub } from '../watch/hub/hub.ts';
 import { HubStats, hubLimits } from '../watch/hub/hub-context.ts';
@@ -58,6 +59,8 @@ export class Assembly {
   readonly lifecycle = new Lifecycle();
   readonly passwords = new Passwords();
   readonly directory: { current: Directory };
+  /** What all tenants together use. */
+  readonly total = new Usage();
   readonly memory: MessageMemory;
   readonly connections: ClientConnections;
   readonly deadlines: Deadlines;
@@ -82,6 +85,8 @@ export class Assembly {
     this.random = dependencies.random ?? systemRandom;
     this.tokenKey = dependencies.tokenKey ?? null;
     this.directory = { current: directoryOf(config) };
+    this.directory.current.applyLimits();
+    this.total.limits = config.totals;
     this.memory = messageMemory(config, this.clock);
     this.connections = clientConnections(config, this.logger, this.clock);
     this.deadlines = new Deadlines(this.clock);
@@ -106,6 +111,7 @@ export class Assembly {
       watches: () => this.hub.stats,
       memory: () => [this.memory.requests, this.memory.responses],
       connections: () => this.connections,
+      limits: () => ({ tenants: this.directory.current.states, total: this.total }),
       sharing: () => ({ keepAlives: this.keepAlives.stats, reads: this.readStats }),
     });
     this.breakers = this.#buildBreakers(config);
@@ -196,9 +202,11 @@ export class Assembly {
         keyOf: config.logKeys ? (call, request) => printableKey(call.method, request) : null,
       },
       drain: this.streams,
+      limit: { clock, total: this.total },
       watch: {
         limits: watchLimits,
         hub: this.hub,
+        total: this.total,
         isShared: ({ tenant, peer }) =>
           tenant?.sharesWatches === true && !this.#passesCredentials(peer.listener),
       },

@@ -14,12 +14,14 @@ import type { Logger } from '../observe/logger.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { buildDirectory, Directory } from '../tenant/directory.ts';
+import type { Usage } from '../tenant/usage.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Listeners } from './listeners.ts';
 
 /** The parts that a configuration changes. */
 export interface ConfigurableParts {
   readonly directory: { current: Directory };
+  readonly total: Usage;
   readonly listeners: Listeners;
   readonly upstream: Upstream;
   readonly streams: OpenStreams;
@@ -88,9 +90,10 @@ export class ConfigurationApplier {
 
   /** Synchronous and cannot fail, so calls never see a part of the new configuration. */
   #commit(config: Config, directory: Directory): void {
-    const { listeners, upstream } = this.#parts;
+    const { listeners, upstream, total } = this.#parts;
     const { windowMs, maxMs } = config.drain;
     this.#config = config;
+    total.limits = config.totals;
     upstream.update(config, config.requestTimeoutMs);
     const needRebind = listeners.commit(config, maxMs);
     this.#replaceDirectory(directory, windowMs);
@@ -102,10 +105,12 @@ export class ConfigurationApplier {
     const { directory: current, streams, breakers, metrics } = this.#parts;
     const before = current.current;
     current.current = directory;
+    directory.applyLimits();
     void streams.endWhere(streamsToEnd(before, directory), windowMs);
     for (const state of before.statesMissingIn(directory)) {
       breakers.retire(state);
       metrics.breakersRetired(state.tenantName);
+      metrics.limits.retired(state);
     }
   }
 }

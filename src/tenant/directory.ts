@@ -92,11 +92,22 @@ export class Directory {
     return this.#listeners.get(name) ?? null;
   }
 
+  /** The states of all tenants. */
+  get states(): readonly TenantState[] {
+    return Array.from(this.#byName.values(), ({ state }) => state);
+  }
+
+  /** Makes the limits of this snapshot those of its tenants. Called when it becomes the current one. */
+  applyLimits(): void {
+    for (const { name, limits } of this.#configs.values()) {
+      const tenant = this.#byName.get(name);
+      if (tenant !== undefined) tenant.state.usage.limits = limits;
+    }
+  }
+
   /** The states that end with this snapshot: those of tenants that `next` does not have, or has with other stored keys. */
   statesMissingIn(next: Directory): readonly TenantState[] {
-    return Array.from(this.#byName.values(), ({ state }) => state).filter(
-      (state) => next.byName(state.tenantName)?.state !== state,
-    );
+    return this.states.filter((state) => next.byName(state.tenantName)?.state !== state);
   }
 
   /** Returns false for a tenant that a reload has changed or removed. */
@@ -174,12 +185,15 @@ function isSameKeySpace(one: KeySpace, other: KeySpace): boolean {
   return one.leases.hasKeyOf(other.leases) && Buffer.compare(one.prefix, other.prefix) === 0;
 }
 
-/** Includes the tenant's passwords: one may have been changed because it had become known. */
+/**
+ * Includes the tenant's passwords: one may have been changed because it had become known. Does not include its limits: they
+ * are part of its state, and a change of them ends no streams.
+ */
 function fingerprint(config: TenantConfig, users: Directory['users']): string {
   const hashes = config.identities
     .filter((identity) => identity.startsWith('user:'))
     .map((identity) => users.get(identity.slice('user:'.length))?.text);
-  return JSON.stringify([config, hashes]);
+  return JSON.stringify([{ ...config, limits: null }, hashes]);
 }
 
 function buildListeners(

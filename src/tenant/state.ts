@@ -5,6 +5,7 @@
  * name, prefix and lease key keeps its whole state, whatever else changes. Any other tenant starts with empty state.
  */
 import { CompactionFloor } from './compaction-floor.ts';
+import { Usage } from './usage.ts';
 
 /** Declares one layer's share of the state of every tenant. Layers compare parts by identity. */
 export class StatePart<T> {
@@ -20,6 +21,8 @@ export class TenantState {
   /** The tenant's name, for logs and metric labels of the parts. */
   readonly tenantName: string;
   readonly floor = new CompactionFloor();
+  /** Without limits until the directory with the tenant is the current one. */
+  readonly usage = new Usage();
   readonly #parts = new Map<StatePart<unknown>, unknown>();
 
   constructor(tenantName: string) {

@@ -5,8 +5,10 @@
 import { type Call, type Layer, tenantOf } from '../call/call.ts';
 import { method } from '../etcd/methods.ts';
 import { metadataValue } from '../grpc/metadata.ts';
+import type { Usage } from '../tenant/usage.ts';
 import type { WatchHub } from './hub/hub.ts';
 import { DirectStream } from './stream/direct-stream.ts';
+import { OpenWatches } from './stream/open-watches.ts';
 import { SharedStream } from './stream/shared-stream.ts';
 import type { WatchLimits } from './stream/watch-limits.ts';
 
@@ -15,11 +17,13 @@ const watchMethod = method('etcdserverpb.Watch/Watch');
 export interface WatchOptions {
   readonly limits: WatchLimits;
   readonly hub: WatchHub;
+  /** What all tenants of the process together use. */
+  readonly total: Usage;
   /** Whether the watchers of the stream may join feeds. False for clients whose own credentials are passed to etcd. */
   readonly isShared: (call: Call) => boolean;
 }
 
-export function watch({ limits, hub, isShared }: WatchOptions): Layer<'tenant'> {
+export function watch({ limits, hub, total, isShared }: WatchOptions): Layer<'tenant'> {
   return (next) => {
     hub.connect(next);
     return {
@@ -27,15 +31,16 @@ export function watch({ limits, hub, isShared }: WatchOptions): Layer<'tenant'> 
       stream: (call, responses) => {
         if (call.method !== watchMethod) return next.stream(call, responses);
         const tenant = tenantOf(call);
-        const { floor } = tenant.state;
+        const { floor, usage } = tenant.state;
+        const open = new OpenWatches(usage, total);
         if (isShared(call)) {
           const requiresLeader = metadataValue(call.metadata, 'hasleader') === 'true';
           const tenantHub = hub.of(tenant, requiresLeader);
-          const stream = new SharedStream(responses, tenantHub, tenant, limits);
+          const stream = new SharedStream(responses, tenantHub, tenant, limits, open);
           stream.limitTo(call.deadlineMs);
           return stream;
         }
-        const stream = new DirectStream(responses, floor, limits);
+        const stream = new DirectStream(responses, floor, limits, open);
         stream.attachStream(next.stream(call, stream));
         return stream;
       },

@@ -2,6 +2,7 @@
 import { Call } from '../../src/call/call.ts';
 import { method } from '../../src/etcd/methods.ts';
 import type { Tenant } from '../../src/tenant/tenant.ts';
+import { Usage } from '../../src/tenant/usage.ts';
 import { WatchHub } from '../../src/watch/hub/hub.ts';
 import { type HubLimits, HubStats } from '../../src/watch/hub/hub-context.ts';
 import { watchLimits } from '../../src/watch/stream/watch-limits.ts';
@@ -110,7 +111,12 @@ class Scenario {
         throw error;
       },
     });
-    const layer = watch({ limits: watchLimits, hub: this.#hub, isShared: () => true });
+    const layer = watch({
+      limits: watchLimits,
+      hub: this.#hub,
+      total: new Usage(),
+      isShared: () => true,
+    });
     this.#etcd = layer(this.#upstream);
     this.#time.afterTurn = () => checkBounded(this.#hub, this.#limits, this.#report);
   }

@@ -3,6 +3,7 @@
 import { formatProblem } from '../../src/config/problem.ts';
 import type { ListenerConfig } from '../../src/config/sections/listeners.ts';
 import type { TenantConfig } from '../../src/config/sections/tenants.ts';
+import { noLimits } from '../../src/config/sections/usage-limits.ts';
 import { buildDirectory, Directory, type DirectoryConfig } from '../../src/tenant/directory.ts';
 
 export function tenantConfig(
@@ -17,6 +18,7 @@ export function tenantConfig(
     access: 'read-write',
     shareWatches: true,
     passesUnknownFields: false,
+    limits: noLimits,
     owns: [],
     identities: [`user:${name}`, `claim:${name}`],
     ...more,

@@ -1,5 +1,6 @@
 /** A watch hub for tests of layers, and the watch layer without sharing. */
 import { systemRandom } from '../../src/runtime/random.ts';
+import { Usage } from '../../src/tenant/usage.ts';
 import { WatchHub } from '../../src/watch/hub/hub.ts';
 import { HubStats, hubLimits } from '../../src/watch/hub/hub-context.ts';
 import { type WatchLimits, watchLimits } from '../../src/watch/stream/watch-limits.ts';
@@ -22,6 +23,6 @@ export function testHub(clock = new ManualClock(), holdMs = 20_000): WatchHub {
 }
 
 /** Every client stream has a stream to etcd of its own. */
-export function unsharedWatch(limits: WatchLimits = watchLimits) {
-  return watch({ limits, hub: testHub(), isShared: () => false });
+export function unsharedWatch(limits: WatchLimits = watchLimits, total = new Usage()) {
+  return watch({ limits, hub: testHub(), total, isShared: () => false });
 }

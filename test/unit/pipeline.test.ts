@@ -21,6 +21,7 @@ import { type Parts, pipeline } from '../../src/pipeline.ts';
 import { ReadStats } from '../../src/reads/coalesce.ts';
 import { Deadlines } from '../../src/runtime/deadlines.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
+import { Usage } from '../../src/tenant/usage.ts';
 import { watchLimits } from '../../src/watch/stream/watch-limits.ts';
 import { Caller } from '../support/caller.ts';
 import { decodeRequest, decodeResponse, encodeRequest, encodeResponse } from '../support/codec.ts';
@@ -66,6 +67,7 @@ describe('src/pipeline.ts', () => {
 function setUp() {
   const clock = new ManualClock();
   const deadlines = new Deadlines(clock);
+  const total = new Usage();
   const upstream = new FakeEtcd<'store'>();
   const faults: unknown[] = [];
   const unidentified: string[] = [];
@@ -93,7 +95,8 @@ function setUp() {
     },
     observe: { clock, counters: new CallCounters(), events: noCallEvents, keyOf: null },
     drain: new OpenStreams(clock),
-    watch: { limits: watchLimits, hub: testHub(clock), isShared: () => true },
+    limit: { clock, total },
+    watch: { limits: watchLimits, hub: testHub(clock), total, isShared: () => true },
     coalesce: {
       isEnabled: true,
       clock,

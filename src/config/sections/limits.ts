@@ -17,7 +17,7 @@ export interface LimitsConfig {
 }
 
 /** etcd's server adds this to --max-request-bytes for its receive limit (server/etcdserver/api/v3rpc/grpc.go). */
-const overheadBytes = 512 * 1024;
+export const overheadBytes = 512 * 1024;
 
 export function resolveLimits(settings: Settings): LimitsConfig {
   return {

@@ -8,6 +8,7 @@ import { ListEntryReader } from '../list-entry.ts';
 import { type Problem, type ProblemReporter, suggestion } from '../problem.ts';
 import type { Settings } from '../schema.ts';
 import type { RawSettings } from '../setting-reporter.ts';
+import { readTenantLimits, resolveTenantLimits, type UsageLimits } from './usage-limits.ts';
 
 /** `read-only` rejects every write, also one inside a transaction, with etcd's own PermissionDenied. */
 export type Access = 'read-write' | 'read-only';
@@ -24,6 +25,8 @@ export interface TenantConfig {
   readonly shareWatches: boolean;
   /** Whether requests may contain fields that the proxy does not know. */
   readonly passesUnknownFields: boolean;
+  /** A reload applies changes of these to calls and streams that are open. */
+  readonly limits: UsageLimits;
   /** Cluster-wide methods that the tenant may call as the owner of the cluster. */
   readonly owns: readonly MethodName[];
   /**
@@ -46,7 +49,9 @@ export function resolveTenants(
   problems: Problem[],
 ): readonly TenantConfig[] {
   const entries = file?.tenants ?? null;
-  if (entries === null) return [singleTenant(settings)];
+  // Also if every tenant has limits of its own: a contradiction between settings is reported in any case.
+  const limits = resolveTenantLimits(settings, explicit, report);
+  if (entries === null) return [singleTenant(settings, limits)];
   for (const name of ['namespace', 'allow-undelimited'] as const) {
     if (explicit.has(name)) report(name, 'cannot be combined with a list of tenants in the file');
   }
@@ -73,7 +78,7 @@ export function resolveTenants(
   });
 }
 
-function singleTenant(settings: Settings): TenantConfig {
+function singleTenant(settings: Settings, limits: UsageLimits): TenantConfig {
   return {
     name: defaultTenantName,
     namespace: settings.namespace,
@@ -81,6 +86,7 @@ function singleTenant(settings: Settings): TenantConfig {
     access: settings['read-only'] ? 'read-only' : 'read-write',
     shareWatches: settings['share-watches'],
     passesUnknownFields: settings['pass-unknown-fields'],
+    limits,
     owns: [],
     identities: defaultIdentities(defaultTenantName),
   };
@@ -111,6 +117,7 @@ function readTenant(
     access: reader.choice('access', ['read-write', 'read-only']),
     shareWatches: reader.boolean('share-watches', settings['share-watches']),
     passesUnknownFields: reader.boolean('pass-unknown-fields', settings['pass-unknown-fields']),
+    limits: readTenantLimits(reader, settings),
     owns: readOwnerMethods(reader),
     identities: readIdentities(reader) ?? defaultIdentities(name),
   };

@@ -19,12 +19,11 @@ import {
 import { UnaryLayer } from '../../call/forwarding.ts';
 import { refusal } from '../../call/refusals.ts';
 import { requestFault } from '../../call/request-fault.ts';
+import type { LeasePlace } from '../../etcd/lease-place.ts';
 import { method } from '../../etcd/methods.ts';
 import { Code, type Status, status } from '../../grpc/status.ts';
-import { Reader } from '../../protobuf/reader.ts';
-import { type FieldFault, replaceVarintField, varintField } from '../../protobuf/varint-field.ts';
+import { type FieldFault, varintField } from '../../protobuf/varint-field.ts';
 import { Writer } from '../../protobuf/writer.ts';
-import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { NamespaceOptions, ToUnary } from '../handler.ts';
 import { applyNamespace } from '../key-rewriting.ts';
 import { rejected, send } from '../unary.ts';
@@ -37,48 +36,6 @@ const leaseGrant = method('etcdserverpb.Lease/LeaseGrant');
 const grantRequest: Message<'tenant'> = builtMessage(
   new Writer().varint(1, sessionTtlSeconds).finish(),
 );
-
-/** Where a request names the lease of its session. */
-interface LeasePlace {
-  /** Null if the request has no session. etcd rejects it then. */
-  read(request: Uint8Array): bigint | null | FieldFault;
-  write(request: Uint8Array, id: bigint): OwnedBytes | FieldFault;
-}
-
-/** LockRequest and CampaignRequest. */
-export const leaseOfRequest: LeasePlace = {
-  read: (request) => varintField(request, 2),
-  write: (request, id) => replaceVarintField(request, 2, id),
-};
-
-/** ProclaimRequest: in its LeaderKey. */
-export const leaseOfLeader: LeasePlace = {
-  read(request) {
-    const leader = leaderOf(request);
-    return leader === null ? null : varintField(leader, 4);
-  },
-  write(request, id) {
-    const written = new Writer();
-    const reader = new Reader(request);
-    while (reader.next()) {
-      if (reader.field !== 1) {
-        written.raw(reader.raw());
-        continue;
-      }
-      const leader = replaceVarintField(reader.bytes(), 4, id);
-      if (typeof leader === 'string') return leader;
-      written.message(1, leader);
-    }
-    return written.finish();
-  },
-};
-
-function leaderOf(request: Uint8Array): Uint8Array | null {
-  const reader = new Reader(request);
-  let leader: Uint8Array | null = null;
-  while (reader.next()) if (reader.field === 1) leader = reader.bytes();
-  return leader;
-}
 
 export function withSession(place: LeasePlace): ToUnary {
   return (next, options) => (call, request, responses) => {

@@ -7,6 +7,7 @@
 import { builtMessage, type Message, type OwnedMessage, type Responses } from '../../call/call.ts';
 import { CallLayer } from '../../call/forwarding.ts';
 import { type RefusalName, refusal } from '../../call/refusals.ts';
+import type { Status } from '../../grpc/status.ts';
 import { Reader } from '../../protobuf/reader.ts';
 import { varintField } from '../../protobuf/varint-field.ts';
 import { asOwned } from '../../runtime/owned-bytes.ts';
@@ -22,6 +23,7 @@ import {
   withWatchId,
   writeResponse,
 } from './messages.ts';
+import type { OpenWatches } from './open-watches.ts';
 import { withoutPreviousBelow } from './previous-values.ts';
 import { ResponseQueue } from './response-queue.ts';
 import { type WatchId, WatchIds } from './watch-ids.ts';
@@ -37,7 +39,8 @@ type CreateDecision = 'over limit' | 'duplicate' | 'rejected by etcd' | 'compact
 export class DirectStream extends CallLayer<'tenant', 'tenant'> {
   readonly #floor: CompactionFloor;
   readonly #limits: WatchLimits;
-  readonly #ids = new WatchIds();
+  readonly #open: OpenWatches;
+  readonly #ids: WatchIds;
   readonly #queue = new ResponseQueue();
   /** Creates over a limit, to be rejected once the queue is empty. Counted and not queued, so that they cost no memory. */
   #overLimit = 0;
@@ -49,8 +52,15 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
   /** Watches with previous values that started at the revision that was compacted then, with that revision. */
   readonly #startsAtFloor = new Map<bigint, number>();
 
-  constructor(above: Responses<'tenant'>, floor: CompactionFloor, limits: WatchLimits) {
+  constructor(
+    above: Responses<'tenant'>,
+    floor: CompactionFloor,
+    limits: WatchLimits,
+    open: OpenWatches,
+  ) {
     super(above);
+    this.#open = open;
+    this.#ids = new WatchIds(open);
     this.#floor = floor;
     this.#limits = limits;
   }
@@ -65,6 +75,21 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
     if (reader.field === createField) this.#create(message, reader);
     else if (reader.field === cancelField) this.#cancelWatch(message, reader);
     else this.requests.send(message);
+  }
+
+  override abort(status: Status): void {
+    if (!this.isEnded) this.#ids.closeAll();
+    super.abort(status);
+  }
+
+  override end(status: Status): void {
+    if (!this.isEnded) this.#ids.closeAll();
+    super.end(status);
+  }
+
+  override cancel(): void {
+    if (!this.isEnded) this.#ids.closeAll();
+    super.cancel();
   }
 
   override pauseResponses(): void {
@@ -89,6 +114,7 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
       else if (reader.field === 4) isCanceled = reader.bool();
     }
     if (isCreated) this.#onCreated(message, isCanceled);
+    else if (isCanceled) this.#onCanceled(message);
     this.above.deliver(this.#startsAtFloor.size > 0 ? this.#visible(message) : message);
     if (isCreated) this.#flush();
   }
@@ -150,7 +176,8 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
     const holder = watchId === 0n ? null : this.#ids.holder(watchId);
     if (holder !== null) return holder.isLocal ? 'duplicate' : 'rejected by etcd';
     if (this.#ids.size >= watchersMax) return 'over limit';
-    return this.#floor.isAbove(startRevision) ? 'compacted' : 'watching';
+    if (this.#floor.isAbove(startRevision)) return 'compacted';
+    return this.#open.hasRoom() ? 'watching' : 'over limit';
   }
 
   /** etcd does not respond to the cancel of an ID that is not in use, so such a cancel is sent as well. */
@@ -193,6 +220,13 @@ export class DirectStream extends CallLayer<'tenant', 'tenant'> {
     const id = varintField(created, watchIdField);
     const isHeld = !isRejected && typeof id === 'bigint';
     this.#ids.settle(first.watchId, isHeld ? id : null);
+  }
+
+  /** etcd has ended a watch. The response to a cancel names an ID that was released before, and that may be in use again. */
+  #onCanceled(canceled: OwnedMessage<'tenant'>): void {
+    const id = varintField(canceled, watchIdField);
+    const holder = typeof id === 'bigint' ? this.#ids.holder(id) : null;
+    if (holder?.isCreated) this.#ids.closed(holder);
   }
 
   #flush(): void {

@@ -35,6 +35,7 @@ import {
   writeProgress,
   writeResponse,
 } from './messages.ts';
+import type { OpenWatches } from './open-watches.ts';
 import { PendingCreates } from './pending-creates.ts';
 import { withoutPreviousBelow } from './previous-values.ts';
 import { type WatchId, WatchIds } from './watch-ids.ts';
@@ -50,7 +51,8 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   readonly #hub: TenantHub;
   readonly #tenant: Tenant;
   readonly #limits: WatchLimits;
-  readonly #ids = new WatchIds();
+  readonly #open: OpenWatches;
+  readonly #ids: WatchIds;
   readonly #byId = new Map<bigint, Watcher>();
   readonly #progress: ProgressRequests;
   readonly #pending = new PendingCreates();
@@ -61,8 +63,16 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
   #cancelDeadline: CancelTimer = () => {};
   #isEnded = false;
 
-  constructor(above: Responses<'tenant'>, hub: TenantHub, tenant: Tenant, limits: WatchLimits) {
+  constructor(
+    above: Responses<'tenant'>,
+    hub: TenantHub,
+    tenant: Tenant,
+    limits: WatchLimits,
+    open: OpenWatches,
+  ) {
     this.#above = above;
+    this.#open = open;
+    this.#ids = new WatchIds(open);
     this.#hub = hub;
     this.#tenant = tenant;
     this.#limits = limits;
@@ -185,6 +195,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
       return;
     }
     // The ID stays in use until the client cancels it, as in etcd.
+    this.#ids.closed(watchId);
     const { header, compactRevision, cancelReason } = response;
     const end = writeEnd(header, watchId.id, compactRevision, cancelReason);
     if (pending === null) {
@@ -221,7 +232,8 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
       const { id } = this.#ids.take(create.watchId, true);
       const { revision } = this.#tenant.state.floor;
       this.#respond({ kind: 'created', id }, { kind: 'compacted', id, revision });
-    } else this.#join(create, this.#ids.take(create.watchId, false));
+    } else if (!this.#open.hasRoom()) this.#rejectOverLimit();
+    else this.#join(create, this.#ids.take(create.watchId, false));
   }
 
   /** `watchId` is null if etcd is certain to reject the create. */
@@ -320,6 +332,7 @@ export class SharedStream implements Requests<'tenant'>, WatcherStream {
 
   #close(): void {
     this.#isEnded = true;
+    this.#ids.closeAll();
     this.#cancelDeadline();
     this.#cancelJoinTimer?.();
     this.#progress.close();
@@ -346,7 +359,13 @@ function idFieldOf(id: bigint): Uint8Array {
 }
 
 /** The placeholder for the ID of a create that etcd is certain to reject. */
-const rejectedId: WatchId = { id: -1n, isLocal: false, drawnAt: null };
+const rejectedId: WatchId = {
+  id: -1n,
+  isLocal: false,
+  drawnAt: null,
+  isOpen: false,
+  isCreated: false,
+};
 
 function specOf(create: CreateRequest, floor: CompactionFloor): Watcher['spec'] {
   const { range, startRevision, isEmpty, prevKv, filter, hasFragments, hasProgressNotify } = create;

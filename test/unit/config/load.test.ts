@@ -4,6 +4,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { type Environment, type LoadResult, loadConfig } from '../../../src/config/load.ts';
 import { formatProblem } from '../../../src/config/problem.ts';
 import type { SettingName } from '../../../src/config/schema.ts';
+import { noLimits, type UsageLimits } from '../../../src/config/sections/usage-limits.ts';
 import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 import { listenerConfig, tenantConfig } from '../../support/tenancy.ts';
 
@@ -42,9 +43,25 @@ async function config(given: Input) {
 
 const problems = async (given: Input) => (await load(given)).problems.map(formatProblem);
 
+const defaultLimits: UsageLimits = {
+  callsPerSecond: 100_000,
+  callBurst: 100_000,
+  openCallsMax: 25_000,
+  openStreamsMax: 50_000,
+  openWatchesMax: 100_000,
+  leasesPerMinute: 100_000,
+  messageBytesMax: Number.POSITIVE_INFINITY,
+};
+
 /** The configuration without any settings except an endpoint. */
 const defaults = {
-  tenants: [tenantConfig('default', '')],
+  tenants: [tenantConfig('default', '', { limits: defaultLimits })],
+  totals: {
+    ...noLimits,
+    openCallsMax: 100_000,
+    openStreamsMax: 100_000,
+    openWatchesMax: 200_000,
+  },
   leaseSecret: Buffer.alloc(0),
   listeners: [
     listenerConfig('127.0.0.1:2379', {
@@ -265,7 +282,10 @@ describe('tenants', () => {
     const listeners = 'listeners: [{address: ":1", tenant: a}, {address: "unix:///b", tenant: b}]';
     expect(await config({ file: `${two}\n${listeners}` })).toEqual({
       ...defaults,
-      tenants: [tenantConfig('a', 'a/'), tenantConfig('b', 'b/', { passesUnknownFields: true })],
+      tenants: [
+        tenantConfig('a', 'a/', { limits: defaultLimits }),
+        tenantConfig('b', 'b/', { limits: defaultLimits, passesUnknownFields: true }),
+      ],
       listeners: [
         listenerConfig(':1', { address: { host: '::', port: 1 }, tenant: 'a' }),
         listenerConfig('unix:///b', { address: { path: '/b' }, tenant: 'b' }),

@@ -9,7 +9,10 @@ test('a reload applies exactly these settings', () => {
     ...['allow-common-name', 'allow-undelimited', 'cacert', 'cert', 'cert-file'],
     ...['client-cert-auth', 'config', 'drain-window', 'endpoints', 'insecure-skip-tls-verify'],
     ...['jwks-file', 'jwt-algorithms', 'jwt-audience', 'jwt-claim', 'jwt-issuer', 'key'],
-    ...['key-file', 'lease-secret-file', 'listen-addr', 'max-drain', 'min-drain', 'namespace'],
+    ...['key-file', 'lease-secret-file', 'listen-addr', 'max-call-burst', 'max-calls-per-second'],
+    ...['max-drain', 'max-leases-per-minute', 'max-open-calls', 'max-open-streams'],
+    ...['max-open-watches', 'max-total-calls-per-second', 'max-total-open-calls'],
+    ...['max-total-open-streams', 'max-total-open-watches', 'min-drain', 'namespace'],
     ...['pass-unknown-fields', 'password-file'],
     ...[
       'read-only',

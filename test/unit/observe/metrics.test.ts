@@ -4,6 +4,7 @@ import { Code } from '../../../src/grpc/status.ts';
 import { KeepAliveStats } from '../../../src/lease/context.ts';
 import { Metrics } from '../../../src/observe/metrics.ts';
 import { ReadStats } from '../../../src/reads/coalesce.ts';
+import { Usage } from '../../../src/tenant/usage.ts';
 import { HubStats } from '../../../src/watch/hub/hub-context.ts';
 
 const put = method('etcdserverpb.KV/Put');
@@ -23,6 +24,7 @@ const idle = {
   sharing: () => ({ keepAlives: new KeepAliveStats(), reads: new ReadStats() }),
   memory: () => [],
   connections: () => ({ connectionsMax: 9, open: new Map(), reached: new Map() }),
+  limits: () => ({ tenants: [], total: new Usage() }),
 };
 
 /** The lines of one metric, without its help. */
@@ -124,6 +126,9 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
     'etcd_bulkhead_held_bytes 300',
     'etcd_bulkhead_held_calls 3',
     'etcd_bulkhead_in_flight_calls 5',
+    'etcd_bulkhead_limit_use{limit="max-total-open-calls"} 0',
+    'etcd_bulkhead_limit_use{limit="max-total-open-streams"} 0',
+    'etcd_bulkhead_limit_use{limit="max-total-open-watches"} 0',
     'etcd_bulkhead_live_breakers 2',
     'etcd_bulkhead_namespace_violation_total 1',
     'etcd_bulkhead_queued_calls 4',

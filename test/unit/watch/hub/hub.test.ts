@@ -4,6 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
 import { ok } from '../../../../src/grpc/status.ts';
 import type { TenantState } from '../../../../src/tenant/state.ts';
+import { Usage } from '../../../../src/tenant/usage.ts';
 import { hubLimits } from '../../../../src/watch/hub/hub-context.ts';
 import { watchLimits } from '../../../../src/watch/stream/watch-limits.ts';
 import { watch } from '../../../../src/watch/watch.ts';
@@ -21,7 +22,9 @@ const collectGarbage = runInNewContext('gc') as () => void;
 const clock = new ManualClock();
 const etcd = new FakeEtcd<'tenant'>();
 const hub = testHub(clock);
-const layer = onBytes(watch({ limits: watchLimits, hub, isShared: () => true })(etcd));
+const layer = onBytes(
+  watch({ limits: watchLimits, hub, total: new Usage(), isShared: () => true })(etcd),
+);
 
 /** Opens and cancels a watch of a tenant that nothing else references. */
 function watchOnce(): WeakRef<TenantState> {

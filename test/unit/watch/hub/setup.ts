@@ -1,4 +1,6 @@
 /** A client's watch stream whose watches join feeds, over a fake etcd that responds when the test says so. */
+
+import { Usage } from '../../../../src/tenant/usage.ts';
 import { hubLimits } from '../../../../src/watch/hub/hub-context.ts';
 import { watchLimits } from '../../../../src/watch/stream/watch-limits.ts';
 import { watch } from '../../../../src/watch/watch.ts';
@@ -19,7 +21,9 @@ export class SharedWatchSetup implements Disposable {
 
   constructor(holdMs = 2 * hubLimits.joinTimeoutMs) {
     const hub = testHub(this.clock, holdMs);
-    const layer = onBytes(watch({ limits: watchLimits, hub, isShared: () => true })(this.etcd));
+    const layer = onBytes(
+      watch({ limits: watchLimits, hub, total: new Usage(), isShared: () => true })(this.etcd),
+    );
     this.#requests = layer.stream(callOf(watchMethod, { tenant: testTenant() }), this.client);
   }
 
