@@ -66,6 +66,8 @@ class Scenario {
   readonly #upstream: Upstream;
   readonly #hub: WatchHub;
   readonly #limits: HubLimits;
+  /** What all tenants use, as their limits see it. */
+  readonly #total = new Usage();
   readonly #tenants: readonly Tenant[];
   readonly #etcd;
   readonly #clients = new Map<number, Client>();
@@ -114,7 +116,7 @@ class Scenario {
     const layer = watch({
       limits: watchLimits,
       hub: this.#hub,
-      total: new Usage(),
+      total: this.#total,
       isShared: () => true,
     });
     this.#etcd = layer(this.#upstream);
@@ -185,12 +187,16 @@ class Scenario {
     for (const { name, check } of invariants) {
       check(history, (what) => this.#report(`${name}: ${what}`));
     }
+    const { watchers } = this.#hub.stats;
+    if (this.#total.openWatches !== watchers) {
+      this.#report(`counted: ${this.#total.openWatches} open watches, and there are ${watchers}`);
+    }
   }
 
   #leave(): void {
     for (const client of this.#clients.values()) this.#time.runNow(() => client.cancel());
     this.#runFor(2 * this.#limits.lingerMs + quietMs);
-    checkNoLeak(this.#hub, this.#upstream, this.#clock, this.#report);
+    checkNoLeak(this.#hub, this.#total, this.#upstream, this.#clock, this.#report);
   }
 
   #runFor(forMs: number): void {

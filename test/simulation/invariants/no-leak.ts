@@ -1,4 +1,5 @@
 /** Nothing is left after all clients have disconnected and the linger time has passed. */
+import type { Usage } from '../../../src/tenant/usage.ts';
 import type { WatchHub } from '../../../src/watch/hub/hub.ts';
 import type { SimulatedClock } from '../simulated-time.ts';
 import type { Upstream } from '../upstream.ts';
@@ -6,6 +7,7 @@ import type { Report } from './invariant.ts';
 
 export function checkNoLeak(
   hub: WatchHub,
+  total: Usage,
   upstream: Upstream,
   clock: SimulatedClock,
   report: Report,
@@ -14,6 +16,7 @@ export function checkNoLeak(
   const left = Object.entries({
     feeds,
     watchers,
+    'watches counted by limits': total.openWatches,
     historyBytes,
     laggingWatchers,
     'listed feeds': hub.snapshot().length,

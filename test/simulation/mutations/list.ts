@@ -298,6 +298,18 @@ const resources: readonly Mutation[] = [
   ),
   mutation('a watcher that leaves is still counted by its feed', feed, 'this.watchers -= 1;', ''),
   mutation(
+    'a watch that has ended counts as open until its stream ends',
+    stream,
+    'this.#ids.closed(watchId);',
+    '',
+  ),
+  mutation(
+    'the watches of a stream that has ended count as open',
+    stream,
+    'this.#ids.closeAll();',
+    '',
+  ),
+  mutation(
     'streams without watches are kept',
     upstream,
     'if (this.#watches.size === 0) this.#hooks.onUnused();',

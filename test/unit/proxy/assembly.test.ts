@@ -1,5 +1,5 @@
 /** The objects of a proxy as they are connected, between a fake client transport and a fake listener. */
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { Code, ok, status } from '../../../src/grpc/status.ts';
 import type { CallHandler, ServedMethod } from '../../../src/grpc/transport.ts';
 import { createLogger } from '../../../src/observe/logger.ts';
@@ -47,8 +47,16 @@ async function assemble(file: ConfigObject = oneTenant) {
     handlers[0]?.unary(incoming, encodeRequest(putName, { key: Buffer.from('a') }), caller);
     return caller;
   };
+  const stream = () => {
+    const { method } = callOf('etcdserverpb.Watch/Watch');
+    const peer = { listener, remote: '', certificate: null };
+    const incoming = { method, metadata: [], deadlineMs: Number.POSITIVE_INFINITY, peer };
+    const caller = new Caller();
+    handlers[0]?.stream(incoming, caller);
+    return caller;
+  };
   const reload = async (next: ConfigObject) => assembly.configuration.apply(await loaded(next));
-  return { assembly, client, clock, put, reload };
+  return { assembly, client, clock, put, stream, reload };
 }
 
 test('a call that a fault ends is counted as rejected', async () => {
@@ -96,4 +104,100 @@ test('the breakers of a tenant that a reload removes end, and the tenant returns
 
   await reload(tenantOf('a'));
   expect(put().status).toBeNull();
+});
+
+describe('the limits of a tenant', () => {
+  const tenants = (limits: object, totals: object = {}, name = 'a'): ConfigObject => ({
+    tenants: [{ name, namespace: `${name}/`, ...limits }],
+    listeners: [{ address: listener, tenant: name }],
+    ...totals,
+  });
+  const metricsOf = async ({ metrics }: Assembly) => {
+    const { text } = await metrics.exposition();
+    return text.split('\n').filter((line) => /^etcd_bulkhead_limit.*(open-calls|total)/.test(line));
+  };
+  const tooMany = 'etcdserver: too many requests';
+
+  test('are changed by a reload, without an end of its open calls', async () => {
+    const { assembly, client, put, reload } = await assemble(tenants({ 'max-open-calls': 1 }));
+    const first = put();
+    expect(put().text).toBe(tooMany);
+    await reload(tenants({ 'max-open-calls': 2 }));
+    const second = put();
+    expect([first.status, second.status, put().text]).toEqual([null, null, tooMany]);
+    const states = assembly.directory.current.states.map(({ usage }) => usage.openCalls);
+    expect(states).toEqual([2]);
+    for (const call of client.channels.flatMap(({ clientCalls }) => clientCalls)) call.end(ok);
+    expect([first.status, second.status]).toEqual([ok, ok]);
+    expect(assembly.total.openCalls).toBe(0);
+  });
+
+  test('end no streams when they change, unlike its other settings', async () => {
+    const { assembly, stream, reload } = await assemble(tenants({ 'max-open-streams': 9 }));
+    const watching = stream();
+    await reload(tenants({ 'max-open-streams': 1 }));
+    expect(watching.status).toBeNull();
+    expect(stream().text).toBe(tooMany);
+    await reload(tenants({ 'max-open-streams': 1, 'share-watches': false }));
+    expect(watching.text).toBe('etcdserver: server stopped');
+    expect(assembly.total.openStreams).toBe(0);
+  });
+
+  test('may be those of all tenants, which a reload changes as well', async () => {
+    const { put, reload } = await assemble(tenants({}, { 'max-total-open-calls': 1 }));
+    put();
+    expect(put().text).toBe(tooMany);
+    await reload(tenants({}, { 'max-total-open-calls': 0 }));
+    expect(put().status).toBeNull();
+  });
+
+  test('are in the metrics with what counts toward them, while the tenant uses anything', async () => {
+    const { assembly, client, put } = await assemble(tenants({ 'max-open-calls': 1 }));
+    put();
+    put();
+    put();
+    expect(await metricsOf(assembly)).toEqual([
+      'etcd_bulkhead_limit_refusals_total{tenant="a",limit="max-open-calls"} 2',
+      'etcd_bulkhead_limit_use{limit="max-total-open-calls"} 1',
+      'etcd_bulkhead_limit_use{limit="max-total-open-streams"} 0',
+      'etcd_bulkhead_limit_use{limit="max-total-open-watches"} 0',
+      'etcd_bulkhead_limit_use{tenant="a",limit="max-open-calls"} 1',
+      'etcd_bulkhead_limit{limit="max-total-open-calls"} 100000',
+      'etcd_bulkhead_limit{limit="max-total-open-streams"} 100000',
+      'etcd_bulkhead_limit{limit="max-total-open-watches"} 200000',
+      'etcd_bulkhead_limit{tenant="a",limit="max-open-calls"} 1',
+    ]);
+    for (const call of client.channels.flatMap(({ clientCalls }) => clientCalls)) call.end(ok);
+    expect((await metricsOf(assembly)).filter((line) => line.includes('tenant='))).toEqual([
+      'etcd_bulkhead_limit_refusals_total{tenant="a",limit="max-open-calls"} 2',
+    ]);
+  });
+
+  test('a tenant that a reload removes keeps its refusals, and returns without open calls', async () => {
+    const { assembly, client, put, reload } = await assemble(tenants({ 'max-open-calls': 1 }));
+    const inFlight = put();
+    put();
+    await reload(tenants({ 'max-open-calls': 1 }, {}, 'b'));
+    expect((await metricsOf(assembly)).filter((line) => line.includes('tenant='))).toEqual([
+      'etcd_bulkhead_limit_refusals_total{tenant="a",limit="max-open-calls"} 1',
+    ]);
+    await reload(tenants({ 'max-open-calls': 1 }));
+    expect(put().status).toBeNull();
+    put();
+    expect(await metricsOf(assembly)).toContain(
+      'etcd_bulkhead_limit_refusals_total{tenant="a",limit="max-open-calls"} 2',
+    );
+    for (const call of client.channels.flatMap(({ clientCalls }) => clientCalls)) call.end(ok);
+    expect(inFlight.isOk).toBe(true);
+    expect(assembly.total.openCalls).toBe(0);
+  });
+
+  test('refuse calls that no breaker counts', async () => {
+    const settings = { 'breaker-min-calls': 1, 'breaker-error-percent': 1 };
+    const { client, put } = await assemble(tenants({ 'max-open-calls': 1 }, settings));
+    put();
+    for (let i = 0; i < 50; i++) expect(put().text).toBe(tooMany);
+    for (const call of client.channels.flatMap(({ clientCalls }) => clientCalls)) call.end(ok);
+    expect(put().status).toBeNull();
+  });
 });
