@@ -6,7 +6,8 @@
 
 /**
  * What can be measured. `etcd` is etcd without a proxy, `node-gateway` the lower bound for a proxy in Node. The `bulkhead`
- * targets are the same program on its two transports, without shared watches and keepalives, and with two worker processes.
+ * targets are the same program on its two transports, without shared watches and keepalives, without limits, and with two worker
+ * processes.
  */
 export const targetNames = [
   'etcd',
@@ -18,6 +19,7 @@ export const targetNames = [
   'bulkhead-native',
   'bulkhead-grpc-js',
   'bulkhead-unshared',
+  'bulkhead-unlimited',
   'bulkhead-2-workers',
 ] as const;
 

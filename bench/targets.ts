@@ -6,6 +6,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { limitSettings } from '../src/config/limit-settings.ts';
 import type { Certificate } from './certificate.ts';
 import type { TargetName } from './scenario.ts';
 
@@ -106,6 +107,11 @@ function grpcProxy(etcd: string): Blueprint {
   };
 }
 
+/** The limits whose default is not 0. */
+const limits = Object.entries(limitSettings).flatMap(([name, setting]) =>
+  setting.default === '0' ? [] : [name],
+);
+
 /** The binary of the newest 3.7 that `npm run test:versions` has built, or a name that does not exist. */
 function etcd37(): string {
   const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'etcd-bulkhead');
@@ -145,5 +151,6 @@ export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>
   'bulkhead-native': bulkhead('native'),
   'bulkhead-grpc-js': bulkhead('grpc-js'),
   'bulkhead-unshared': bulkhead('native', '--share-watches=false', '--share-keepalives=false'),
+  'bulkhead-unlimited': bulkhead('native', ...limits.map((name) => `--${name}=0`)),
   'bulkhead-2-workers': bulkhead('native', '--workers=2'),
 };
