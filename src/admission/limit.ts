@@ -4,6 +4,7 @@
  * counts them.
  *
  * Lease keepalives and revokes pass: leases of living clients must survive an overload, and a revoke frees what a lease costs.
+ * So do health checks: a busy tenant is not unhealthy.
  */
 import {
   type Call,
@@ -37,7 +38,11 @@ const exempt: readonly Method[] = [
   method('etcdserverpb.Lease/LeaseKeepAlive'),
   method('etcdserverpb.Lease/LeaseRevoke'),
 ];
-const isLimited: readonly boolean[] = methods.map((each) => !exempt.includes(each));
+const isExemptMethod: readonly boolean[] = methods.map((each) => exempt.includes(each));
+
+function isExempt({ method: { index }, isProbe }: Call): boolean {
+  return isProbe || isExemptMethod[index] === true;
+}
 
 class Limit implements Etcd<'tenant'> {
   readonly #clock: Clock;
@@ -51,7 +56,7 @@ class Limit implements Etcd<'tenant'> {
   }
 
   unary(call: Call, request: Message<'tenant'>, responses: Responses<'tenant'>): CallHandle {
-    if (isLimited[call.method.index] === false) return this.#next.unary(call, request, responses);
+    if (isExempt(call)) return this.#next.unary(call, request, responses);
     const { usage } = tenantOf(call).state;
     const status = this.#refusalOfUnary(usage, call.method, request);
     if (status !== null) {
@@ -69,7 +74,7 @@ class Limit implements Etcd<'tenant'> {
   }
 
   stream(call: Call, responses: Responses<'tenant'>): Requests<'tenant'> {
-    if (isLimited[call.method.index] === false) return this.#next.stream(call, responses);
+    if (isExempt(call)) return this.#next.stream(call, responses);
     const { usage } = tenantOf(call).state;
     const reached = this.#fullStreams(usage) ?? this.#exceededRate(usage, false);
     if (reached !== null) {

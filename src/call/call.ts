@@ -53,13 +53,15 @@ export interface FaultHandler {
   onFault(error: unknown): void;
 }
 
-/** One call on the request path. Layers read it; only rescue and identify write it. */
+/** One call on the request path. Layers read it; only rescue and identify write it, and the gateway before the call starts. */
 export class Call {
   readonly method: Method;
   readonly metadata: Metadata;
   /** On the clock's monotonic scale; `Infinity` without a deadline. */
   readonly deadlineMs: number;
   readonly peer: Peer;
+  /** A read of `/health`. Limits let it pass: a busy tenant is not unhealthy. Set by the gateway. */
+  isProbe = false;
   /** Null until identify has found it. Layers below identify read it through `tenantOf`. */
   tenant: Tenant | null = null;
   /** Null for a call that did not come through the rescue layer. */

@@ -1,6 +1,6 @@
 /**
- * A unary call that the gateway makes for an HTTP request, with the identity of its connection. It enters the pipeline at the
- * top, so it is identified, counted, rewritten and guarded like a call of a client.
+ * A unary call that the gateway makes for a health check over HTTP, with the identity of its connection. It enters the pipeline
+ * at the top, so it is identified, counted, rewritten and guarded like a call of a client, but not limited.
  */
 import { Call, type Etcd, type Message } from '../call/call.ts';
 import type { Method } from '../etcd/methods.ts';
@@ -36,11 +36,9 @@ export function unary(
   const { etcd, peer, metadata, deadlineMs, signal } = context;
   return new Promise((resolve) => {
     const response = new CollectedResponse((status, message) => resolve({ status, message }));
-    const handle: CallHandle = etcd.unary(
-      new Call({ method, metadata, deadlineMs, peer }),
-      request as Message<'client'>,
-      response,
-    );
+    const call = new Call({ method, metadata, deadlineMs, peer });
+    call.isProbe = true;
+    const handle: CallHandle = etcd.unary(call, request as Message<'client'>, response);
     const cancel = () => {
       if (!response.hasEnded) handle.cancel();
     };

@@ -115,6 +115,14 @@ describe('a tenant above its rate', () => {
     expect(await world.refusals('max-calls-per-second')).toBe(500 - count);
   });
 
+  test('is healthy', async () => {
+    await using world = await World.with({ ...few, 'max-call-burst': 1 });
+    await put(world.a);
+    await expect(put(world.a)).rejects.toMatchObject(tooMany);
+    const page = await fetch(`http://${world.proxy.addresses[0]}/health`);
+    expect([page.status, await page.json()]).toEqual([200, { health: 'true' }]);
+  });
+
   test('receives the reason, and when to try again', async () => {
     await using world = await World.with({ ...few, 'max-call-burst': 1 });
     await put(world.a);

@@ -46,6 +46,11 @@ class ModelStream {
     return [{ watch_id: id, created: true }, ...(isBelow ? [ended] : [])];
   }
 
+  /** The watches that are open, unless they are below the compaction. */
+  get open(): number {
+    return this.#used.size;
+  }
+
   #draw(): string {
     while (this.#used.has(String(this.#next))) this.#next += 1;
     this.#next += 1;
@@ -82,10 +87,8 @@ const direct = (program: readonly WatchRequest[]) => {
   return header.told;
 };
 
-function throughProxy(
-  program: readonly WatchRequest[],
-  pace: readonly number[],
-): readonly string[] {
+/** What the client receives, and how many watches count as open in the end, here and at etcd. */
+function throughProxy(program: readonly WatchRequest[], pace: readonly number[]) {
   const stream = new WatchSetup();
   stream.compact(compacted);
   const etcd = new ModelStream(0);
@@ -100,7 +103,8 @@ function throughProxy(
     work(worked + (pace[at] ?? 3));
   });
   work(Number.POSITIVE_INFINITY);
-  return stream.answers.map(inShort);
+  const { openWatches } = stream.tenant.state.usage;
+  return { told: stream.answers.map(inShort), open: openWatches, openAtEtcd: etcd.open };
 }
 
 const programs = fc.array(request, { maxLength: 40 });
@@ -108,7 +112,7 @@ const programs = fc.array(request, { maxLength: 40 });
 test('one request at a time, every response is the same', () => {
   fc.assert(
     fc.property(programs, (program) => {
-      expect(throughProxy(program, [])).toEqual(direct(program));
+      expect(throughProxy(program, []).told).toEqual(direct(program));
     }),
   );
 });
@@ -117,10 +121,19 @@ test('however late etcd responds, responses to creates keep their order and noth
   const isOfCreate = (told: string) => /^(created|refused)/.test(told);
   fc.assert(
     fc.property(programs, paces, (program, pace) => {
-      const told = throughProxy(program, pace);
+      const { told } = throughProxy(program, pace);
       const expected = direct(program);
       expect(told.filter(isOfCreate)).toEqual(expected.filter(isOfCreate));
       expect(told.toSorted()).toEqual(expected.toSorted());
+    }),
+  );
+});
+
+test('however late etcd responds, the watches that count as open are those that etcd has', () => {
+  fc.assert(
+    fc.property(programs, paces, (program, pace) => {
+      const { open, openAtEtcd } = throughProxy(program, pace);
+      expect(open).toBe(openAtEtcd);
     }),
   );
 });
