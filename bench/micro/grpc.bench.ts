@@ -18,6 +18,7 @@ import {
   messagePrefix,
   prefixBytes,
 } from '../../src/grpc/message-framing.ts';
+import { ResponseHeads } from '../../src/grpc/native/response-heads.ts';
 import { ServedCall, type ServedCallContext } from '../../src/grpc/native/served-call.ts';
 import { ok } from '../../src/grpc/status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../../src/grpc/transport.ts';
@@ -82,8 +83,7 @@ function connected(): ServerConnection {
     requests: memory.requestAccount(),
     clock: systemClock,
     peer: { listener: 'bench', remote: '', certificate: null },
-    responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
-    okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
+    heads: new ResponseHeads(),
     onFault: (fault) => {
       throw fault;
     },

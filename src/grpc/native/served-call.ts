@@ -25,11 +25,11 @@ import {
 } from '../message-framing.ts';
 import type { MessageMemory } from '../message-memory.ts';
 import { type Metadata, noMetadata } from '../metadata.ts';
-import { percentEncode } from '../percent-encoding.ts';
 import { Code, type Status, status } from '../status.ts';
 import type { CallHandler, Incoming, Peer, ServedMethod } from '../transport.ts';
 import { internalError } from '../transport-statuses.ts';
 import { type ParsedHead, requestHead } from './request-head.ts';
+import type { ResponseHeads } from './response-heads.ts';
 
 /** What all calls of a connection share. */
 export interface ServedCallContext<M extends ServedMethod> {
@@ -40,9 +40,7 @@ export interface ServedCallContext<M extends ServedMethod> {
   readonly requests: ByteAccount;
   readonly clock: Clock;
   readonly peer: Peer;
-  /** The head of every response, and the trailers of an OK without text. HPACK encodes them in full only once. */
-  readonly responseHead: HeaderTemplate;
-  readonly okTrailers: HeaderTemplate;
+  readonly heads: ResponseHeads;
   readonly onFault: (fault: unknown) => void;
 }
 
@@ -278,14 +276,11 @@ export class ServedCall<M extends ServedMethod>
     const { code, text, trailers } = ended;
     if (code === Code.OK && text === '' && trailers.length === 0) {
       this.#sendHead();
-      this.sendTrailers(this.#context.okTrailers);
+      this.sendTrailers(this.#context.heads.okTrailers);
       return;
     }
-    const head = this.#hasSentHead ? [] : this.#context.responseHead.fields;
-    const fields = [...head, 'grpc-status', String(code)];
-    if (text !== '') fields.push('grpc-message', percentEncode(text));
-    fields.push(...trailers);
-    this.sendTrailers(new HeaderTemplate(fields, false));
+    const { heads } = this.#context;
+    this.sendTrailers(this.#hasSentHead ? heads.trailersOf(ended) : heads.headAndTrailersOf(ended));
   }
 
   pauseRequests(): void {
@@ -299,7 +294,7 @@ export class ServedCall<M extends ServedMethod>
   #sendHead(): void {
     if (this.#hasSentHead) return;
     this.#hasSentHead = true;
-    this.sendHeaders(this.#context.responseHead, false);
+    this.sendHeaders(this.#context.heads.head, false);
   }
 
   // ---- Ends that the handler did not cause ----

@@ -4,7 +4,6 @@
  */
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';
-import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import { type PrefaceHandler, readPreface } from '../../http2/preface.ts';
 import { ServerConnection, type StreamAcceptor } from '../../http2/server-connection.ts';
 import type { StreamConnection } from '../../http2/stream.ts';
@@ -23,6 +22,7 @@ import type {
   ServerTransportOptions,
 } from '../transport.ts';
 import { Http1Connections } from './http1-connections.ts';
+import { ResponseHeads } from './response-heads.ts';
 import { ServedCall, type ServedCallContext } from './served-call.ts';
 
 const keepAlive = {
@@ -135,11 +135,7 @@ class Connections<M extends ServedMethod> {
       requests: memory.requestAccount(),
       clock,
       peer,
-      responseHead: new HeaderTemplate(
-        [':status', '200', 'content-type', 'application/grpc'],
-        true,
-      ),
-      okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
+      heads: new ResponseHeads(),
       onFault,
     };
     const connection = new ServerConnection({

@@ -9,6 +9,7 @@ import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import type { CallHandle, RequestSink, ResponseSink } from '../../../src/grpc/call.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
+import { ResponseHeads } from '../../../src/grpc/native/response-heads.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
 import { ok, status } from '../../../src/grpc/status.ts';
 import type { CallHandler, Incoming, ServedMethod } from '../../../src/grpc/transport.ts';
@@ -165,8 +166,7 @@ function fuzzServer(random: Seeded): number {
     requests: memory.requestAccount(),
     clock,
     peer: { listener: '', remote: '', certificate: null },
-    responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
-    okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
+    heads: new ResponseHeads(),
     onFault,
   };
   const connection = new ServerConnection({

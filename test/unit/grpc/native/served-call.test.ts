@@ -8,11 +8,11 @@ import {
   type ResponseSink,
 } from '../../../../src/grpc/call.ts';
 import { messagePrefix } from '../../../../src/grpc/message-framing.ts';
+import { ResponseHeads } from '../../../../src/grpc/native/response-heads.ts';
 import { ServedCall } from '../../../../src/grpc/native/served-call.ts';
-import { Code, ok } from '../../../../src/grpc/status.ts';
+import { Code, ok, type Status, status } from '../../../../src/grpc/status.ts';
 import type { Incoming, ServedMethod } from '../../../../src/grpc/transport.ts';
 import { FrameType } from '../../../../src/http2/frame.ts';
-import { HeaderTemplate } from '../../../../src/http2/hpack/encoder.ts';
 import { SettingId, settingsFrame } from '../../../../src/http2/settings.ts';
 import { asOwned } from '../../../../src/runtime/owned-bytes.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
@@ -79,8 +79,7 @@ function serve(messageBytesMax = 100, settings: [number, number][] = [], bytesMa
     requests: memory.requestAccount(),
     clock,
     peer: { listener: 'x', remote: '', certificate: null },
-    responseHead: new HeaderTemplate([':status', '200', 'content-type', 'application/grpc'], true),
-    okTrailers: new HeaderTemplate(['grpc-status', '0'], true),
+    heads: new ResponseHeads(),
     onFault: (fault: unknown) => faults.push(fault),
   };
   const server = new ServerUnderTest(clock, {
@@ -132,6 +131,40 @@ describe('a unary call', () => {
     const sizes = (id: number) =>
       peer.frames.filter((got) => got.streamId === id).map((got) => got.payload.length);
     expect(sizes(5)).toEqual([2, 13, 1]);
+  });
+
+  test('that is refused again and again takes a byte per field from the third refusal on', async () => {
+    const { handler, peer } = serve();
+    const refused = status(Code.RESOURCE_EXHAUSTED, 'too many', 'proxy', ['reason', 'rate']);
+    const other = status(Code.UNAVAILABLE, 'lost', 'lost', ['reason', 'lost']);
+    const end = (ended: Status) => {
+      handler.onCall = (responses) => {
+        responses.end(ended);
+        return endedCall;
+      };
+    };
+    const fieldsOf = ({ code, text, trailers }: Status) => ({
+      ':status': '200',
+      'content-type': 'application/grpc',
+      'grpc-status': String(code),
+      'grpc-message': text,
+      [trailers[0]!]: trailers[1],
+    });
+    const sizes: number[] = [];
+    for (const [index, ended] of [
+      ...[refused, refused, refused, refused, refused],
+      ...[other, refused, other, other, refused, refused, refused],
+    ].entries()) {
+      end(ended);
+      const id = 1 + 2 * index;
+      expect((await call(peer, id, head, message('request'))).fields).toEqual(fieldsOf(ended));
+      const frames = peer.frames.filter((got) => got.streamId === id);
+      expect(frames).toHaveLength(1);
+      sizes.push(frames[0]?.payload.length ?? 0);
+    }
+    // One index per field.
+    expect([sizes[2], sizes[3], sizes[4], sizes.at(-1)]).toEqual([5, 5, 5, 5]);
+    expect(sizes[0]).toBeGreaterThan(30);
   });
 
   test('starts when the request has ended, however it is cut into frames', async () => {
