@@ -7,7 +7,7 @@ import type { Setting } from './setting.ts';
 export const limitSettings = {
   'max-calls-per-second': {
     kind: 'integer',
-    default: '100000',
+    default: '200000',
     max: 1_000_000_000,
     section: 'limits',
     reload: 'applied',

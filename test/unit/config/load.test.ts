@@ -44,8 +44,8 @@ async function config(given: Input) {
 const problems = async (given: Input) => (await load(given)).problems.map(formatProblem);
 
 const defaultLimits: UsageLimits = {
-  callsPerSecond: 100_000,
-  callBurst: 100_000,
+  callsPerSecond: 200_000,
+  callBurst: 200_000,
   openCallsMax: 25_000,
   openStreamsMax: 50_000,
   openWatchesMax: 100_000,
