@@ -120,34 +120,11 @@ export class Metrics {
       labelNames: ['version', 'node'],
       registers,
     }).set({ version, node: process.version }, 1);
-    new Gauge({
-      name: 'etcd_bulkhead_upstream_up',
-      help: 'Whether the last attempt to reach the endpoint succeeded.',
-      labelNames: ['endpoint'],
-      registers,
-      collect() {
-        this.reset();
-        for (const { name, isUp } of upstream()) this.set({ endpoint: name }, isUp ? 1 : 0);
-      },
-    });
-    new Gauge({
-      name: 'etcd_bulkhead_upstream_connections',
-      help: 'Connections to the endpoint. More than one per class if it limits the streams of a connection.',
-      labelNames: ['endpoint', 'class'],
-      registers,
-      collect() {
-        this.reset();
-        for (const { name, connections } of upstream()) {
-          for (const [each, count] of Object.entries(connections)) {
-            this.set({ endpoint: name, class: each }, count);
-          }
-        }
-      },
-    });
     // Starts the measurement of event-loop lag now, not at the first scrape.
     processRegistry();
     for (const scraped of [
       ...callMetrics(this.calls),
+      ...upstreamMetrics(upstream),
       ...guardMetrics(guard),
       ...watchMetrics(watches),
       ...sharingMetrics(sharing),
@@ -249,6 +226,30 @@ function callMetrics(calls: CallCounters): Metric[] {
     scraped('etcd_bulkhead_watch_streams', 'gauge', 'Watch streams that are open.', () => [
       { labels: {}, value: calls.open(watchMethod) },
     ]),
+  ];
+}
+
+function upstreamMetrics(upstream: () => readonly EndpointUp[]): Metric[] {
+  return [
+    scraped(
+      'etcd_bulkhead_upstream_up',
+      'gauge',
+      'Whether the last attempt to reach the endpoint succeeded.',
+      () =>
+        upstream().map(({ name, isUp }) => ({ labels: { endpoint: name }, value: isUp ? 1 : 0 })),
+    ),
+    scraped(
+      'etcd_bulkhead_upstream_connections',
+      'gauge',
+      'Connections to the endpoint. More than one per class if it limits the streams of a connection.',
+      () =>
+        upstream().flatMap(({ name, connections }) =>
+          Object.entries(connections).map(([each, value]) => ({
+            labels: { endpoint: name, class: each },
+            value,
+          })),
+        ),
+    ),
   ];
 }
 

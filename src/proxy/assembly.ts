@@ -111,7 +111,10 @@ export class Assembly {
       watches: () => this.hub.stats,
       memory: () => [this.memory.requests, this.memory.responses],
       connections: () => this.connections,
-      limits: () => ({ tenants: this.directory.current.states, total: this.total }),
+      limits: () => ({
+        tenants: this.directory.current.states.filter(({ isUsed }) => isUsed),
+        total: this.total,
+      }),
       sharing: () => ({ keepAlives: this.keepAlives.stats, reads: this.readStats }),
     });
     this.breakers = this.#buildBreakers(config);

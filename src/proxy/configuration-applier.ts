@@ -110,7 +110,7 @@ export class ConfigurationApplier {
     for (const state of before.statesMissingIn(directory)) {
       breakers.retire(state);
       metrics.breakersRetired(state.tenantName);
-      metrics.limits.retired(state);
+      if (state.isUsed) metrics.limits.retired(state);
     }
   }
 }

@@ -101,7 +101,7 @@ export class Directory {
   applyLimits(): void {
     for (const { name, limits } of this.#configs.values()) {
       const tenant = this.#byName.get(name);
-      if (tenant !== undefined) tenant.state.usage.limits = limits;
+      tenant?.state.applyLimits(limits);
     }
   }
 

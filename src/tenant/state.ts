@@ -4,6 +4,7 @@
  * One rule decides what survives a configuration reload: state belongs to the tenant's stored keys. A tenant that keeps its
  * name, prefix and lease key keeps its whole state, whatever else changes. Any other tenant starts with empty state.
  */
+import { noLimits, type UsageLimits } from '../config/sections/usage-limits.ts';
 import { CompactionFloor } from './compaction-floor.ts';
 import { Usage } from './usage.ts';
 
@@ -21,12 +22,32 @@ export class TenantState {
   /** The tenant's name, for logs and metric labels of the parts. */
   readonly tenantName: string;
   readonly floor = new CompactionFloor();
-  /** Without limits until the directory with the tenant is the current one. */
-  readonly usage = new Usage();
+  /** Null until the first call, because most of many tenants may never have one. */
+  #usage: Usage | null = null;
+  #limits: UsageLimits = noLimits;
   readonly #parts = new Map<StatePart<unknown>, unknown>();
 
   constructor(tenantName: string) {
     this.tenantName = tenantName;
+  }
+
+  get usage(): Usage {
+    if (this.#usage === null) {
+      this.#usage = new Usage();
+      this.#usage.limits = this.#limits;
+    }
+    return this.#usage;
+  }
+
+  /** Whether the tenant has had a call. */
+  get isUsed(): boolean {
+    return this.#usage !== null;
+  }
+
+  /** Replaces the limits and keeps what is counted. A new tenant has none. */
+  applyLimits(limits: UsageLimits): void {
+    this.#limits = limits;
+    if (this.#usage !== null) this.#usage.limits = limits;
   }
 
   get<T>(part: StatePart<T>): T {

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { reasonTrailer } from '../../src/call/refusals.ts';
+import { noLimits } from '../../src/config/sections/usage-limits.ts';
+import type { MethodName } from '../../src/etcd/methods.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
 import { Breakers } from '../../src/guard/breaker/breakers.ts';
 import { Hold } from '../../src/guard/hold.ts';
@@ -151,7 +153,9 @@ function setUp() {
     },
     upstream,
   };
-  return { etcd: onBytes(pipeline(parts)), upstream, faults, unidentified };
+  const state = directory.current.byName('game-1')?.state;
+  if (state === undefined) throw new Error('no tenant');
+  return { etcd: onBytes(pipeline(parts)), upstream, faults, unidentified, state, total };
 }
 
 const put = 'etcdserverpb.KV/Put';
@@ -201,5 +205,41 @@ describe('a call through the whole pipeline', () => {
     upstream.last.respond(encodeResponse(put, {}));
     expect(second.isOk).toBe(true);
     expect(faults).toEqual([bug]);
+  });
+
+  test('is refused above a limit, and does not use one up if it is rejected for another reason', () => {
+    const { etcd, upstream, state } = setUp();
+    state.applyLimits({ ...noLimits, callsPerSecond: 1, callBurst: 1 });
+    const reasonOf = (name: MethodName, message = request) => {
+      const caller = new Caller();
+      etcd.unary(callOf(name), message, caller);
+      return metadataValue(caller.status?.trailers ?? [], reasonTrailer) ?? 'none';
+    };
+    expect(reasonOf('etcdserverpb.Maintenance/Defragment')).toBe('method-denied');
+    expect(reasonOf('grpc.health.v1.Health/Check', Buffer.alloc(0))).toBe('none');
+    expect(upstream.calls).toHaveLength(0);
+    expect(reasonOf(put)).toBe('none');
+    expect(reasonOf(put)).toBe('call-rate-limit');
+    expect(reasonOf('grpc.health.v1.Health/Check', Buffer.alloc(0))).toBe('none');
+    expect(upstream.calls).toHaveLength(1);
+  });
+
+  test('counts as open until its end, also if a bug ends it', () => {
+    const { etcd, upstream, state, total } = setUp();
+    const open = () => [state.usage, total].map((each) => each.openCalls + each.openStreams);
+    const watch = 'etcdserverpb.Watch/Watch';
+    const callers = [new Caller(), new Caller()];
+    for (const caller of callers) etcd.unary(callOf(put), request, caller);
+    const stream = etcd.stream(callOf(watch), new Caller());
+    expect(open()).toEqual([3, 3]);
+    upstream.onCall = () => {
+      throw new Error('a bug');
+    };
+    etcd.unary(callOf(put), request, new Caller());
+    expect(open()).toEqual([3, 3]);
+    for (const call of upstream.calls.slice(0, 2)) call.respond(encodeResponse(put, {}));
+    expect(callers.map(({ isOk }) => isOk)).toEqual([true, true]);
+    stream.cancel();
+    expect(open()).toEqual([0, 0]);
   });
 });

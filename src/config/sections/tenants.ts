@@ -59,7 +59,7 @@ export function resolveTenants(
   const names = new Set<string>();
   const owners = new Map<string, string>();
   return entries.map((entry) => {
-    const read = readTenant(entry, settings, problems);
+    const read = readTenant(entry, settings, limits, problems);
     const tenant: TenantConfig = settings['read-only'] ? { ...read, access: 'read-only' } : read;
     if (names.has(tenant.name)) {
       problems.push({ where: entry.where, what: `the name "${tenant.name}" is used twice` });
@@ -98,6 +98,7 @@ const tenantName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/;
 function readTenant(
   entry: ListEntry<TenantKey>,
   settings: Settings,
+  defaults: UsageLimits,
   problems: Problem[],
 ): TenantConfig {
   const reader = new ListEntryReader(entry, problems);
@@ -117,7 +118,7 @@ function readTenant(
     access: reader.choice('access', ['read-write', 'read-only']),
     shareWatches: reader.boolean('share-watches', settings['share-watches']),
     passesUnknownFields: reader.boolean('pass-unknown-fields', settings['pass-unknown-fields']),
-    limits: readTenantLimits(reader, settings),
+    limits: readTenantLimits(reader, settings, defaults),
     owns: readOwnerMethods(reader),
     identities: readIdentities(reader) ?? defaultIdentities(name),
   };

@@ -66,11 +66,13 @@ export function resolveTenantLimits(
   return limitsOf(settings, false);
 }
 
-/** The limits of one entry of `tenants`. */
+/** The limits of one entry of `tenants`. Entries without limits of their own share `defaults`. */
 export function readTenantLimits(
   reader: ListEntryReader<TenantKey>,
   settings: Settings,
+  defaults: UsageLimits,
 ): UsageLimits {
+  if (!tenantLimitKeys.some((key) => reader.has(key))) return defaults;
   const values = Object.fromEntries(
     tenantLimitKeys.map((key) => [key, reader.number(key, settings[key])]),
   ) as Record<TenantLimitKey, number>;

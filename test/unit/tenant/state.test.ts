@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { noLimits } from '../../../src/config/sections/usage-limits.ts';
 import { StatePart, TenantState } from '../../../src/tenant/state.ts';
 
 describe('the state of a tenant', () => {
@@ -20,6 +21,18 @@ describe('the state of a tenant', () => {
     state.get(one).calls = 5;
     expect(state.get(one)).toEqual({ calls: 5 });
     expect(state.get(other)).toEqual({ calls: 0 });
+  });
+
+  test('has its limits from its first use on, and newer ones at once', () => {
+    const state = new TenantState('a');
+    const limits = (openCallsMax: number) => ({ ...noLimits, openCallsMax });
+    state.applyLimits(limits(1));
+    expect(state.isUsed).toBe(false);
+    expect(state.usage.limits).toEqual(limits(1));
+    expect(state.isUsed).toBe(true);
+    state.usage.openCalls = 5;
+    state.applyLimits(limits(2));
+    expect(state.usage).toMatchObject({ limits: limits(2), openCalls: 5 });
   });
 
   test('has a compaction floor of its own', () => {
