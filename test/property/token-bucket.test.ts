@@ -62,7 +62,7 @@ describe('a token bucket', () => {
         for (const { perSecond, size, gapMs } of changes) {
           nowMs += gapMs;
           let passed = 0;
-          while (take(bucket, perSecond, size, nowMs)) passed += 1;
+          while (passed <= size && take(bucket, perSecond, size, nowMs)) passed += 1;
           expect(passed).toBeLessThanOrEqual(size);
         }
       }),
@@ -84,11 +84,10 @@ describe('a token bucket', () => {
     expect([1, 2, 3].map(() => take(bucket, 1, 2, 0))).toEqual([true, true, false]);
   });
 
-  test('gains nothing from a clock that steps back', () => {
+  test('neither gains nor loses anything when a clock steps back', () => {
     const bucket = new TokenBucket();
-    expect(take(bucket, 1, 1, 5_000)).toBe(true);
-    expect(take(bucket, 1, 1, 4_000)).toBe(false);
-    expect(take(bucket, 1, 1, 5_500)).toBe(false);
-    expect(take(bucket, 1, 1, 6_000)).toBe(true);
+    const times = [5_000, 4_000, 4_000, 5_500, 6_000];
+    const passed = times.map((nowMs) => take(bucket, 1, 2, nowMs));
+    expect(passed).toEqual([true, true, false, false, true]);
   });
 });
