@@ -4,6 +4,7 @@
  *
  *   node bench/micro/grpc.bench.ts
  */
+
 import { Buffer } from 'node:buffer';
 import {
   type CallHandle,

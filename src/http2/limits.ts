@@ -1,7 +1,7 @@
 /**
  * Every limit of the engine in one table. Each name ends in its unit; each comment says what happens at the limit. No limit is
- * stricter towards an honest peer than those of etcd's own server (grpc-go), except `idleMsMax`, which an honest peer does
- * not notice.
+ * stricter towards an honest peer than those of etcd's own server (grpc-go), except two that an honest peer does not notice:
+ * `idleMsMax`, and the size of headers, for which grpc-go permits 16 MiB.
  */
 export const limits = {
   /**
@@ -10,10 +10,10 @@ export const limits = {
    */
   frameBytesMax: 16_384,
   /** Decoded header list, counted as HPACK does (plus 32 per field). Over it the stream is reset: ENHANCE_YOUR_CALM. */
-  headerListBytesMax: 65_536,
+  headerListBytesMax: 262_144,
   /** Encoded header block, all its CONTINUATION frames included. Over it the connection closes: ENHANCE_YOUR_CALM. */
-  headerBlockBytesMax: 65_536,
-  /** CONTINUATION frames of one block; honest peers fill each frame. Over it the connection closes: ENHANCE_YOUR_CALM. */
+  headerBlockBytesMax: 262_144,
+  /** Frames of one header block; honest peers fill each frame. Over it the connection closes: ENHANCE_YOUR_CALM. */
   continuationFramesMax: 16,
   /** HPACK dynamic table, in either direction; the protocol's default. Entries are evicted beyond it. */
   headerTableBytesMax: 4_096,

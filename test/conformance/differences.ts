@@ -52,6 +52,18 @@ export const differences = {
     where: 'grpc-js',
     why: 'For unknown methods and oversized messages the library responds before the proxy sees the call; the codes are the same.',
   },
+  'request-heads': {
+    where: 'proxy',
+    why: 'Malformed request heads are rejected as by the newest etcd, whichever release is behind the proxy: 3.4 resets their streams, or does not check them.',
+  },
+  'content-type': {
+    where: 'grpc-js',
+    why: 'The library always responds with application/grpc+proto.',
+  },
+  'metadata-size': {
+    where: 'grpc-js',
+    why: "Node's HTTP/2 rejects requests with more than 128 headers or more than 64 KiB of them.",
+  },
   'stream-resets': {
     where: 'grpc-js',
     why: "Node's HTTP/2 ends a connection whose client resets more than about 1000 streams in a burst.",

@@ -5,6 +5,8 @@
  */
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
+import { HpackDecoder } from '../../src/http2/hpack/decoder.ts';
+import { hpackInteger } from './hpack-integer.ts';
 import { Condition } from './until.ts';
 
 const frameType = {
@@ -14,12 +16,14 @@ const frameType = {
   settings: 4,
   goAway: 7,
   windowUpdate: 8,
+  continuation: 9,
 } as const;
 const cancelCode = 8;
 const windowBytesMax = 2 ** 31 - 1;
 const windowBytesDefault = 65_535;
 const flag = { endStream: 1, ack: 1, endHeaders: 4 } as const;
 const frameHeadBytes = 9;
+const frameBytesMax = 16_384;
 const waitMs = 5000;
 
 export interface ConnectOptions {
@@ -34,14 +38,27 @@ interface Frame {
   readonly payload: Buffer;
 }
 
-/** A header as an HPACK literal without indexing or Huffman code. Name and value must be shorter than 127 bytes. */
+/** A header as an HPACK literal without indexing or Huffman code. Each character is one byte. */
 function literal(name: string, value: string): Buffer {
   return Buffer.concat([
-    Buffer.from([0, name.length]),
+    Buffer.from([0]),
+    hpackInteger(name.length, 0x7f),
     Buffer.from(name, 'latin1'),
-    Buffer.from([value.length]),
+    hpackInteger(value.length, 0x7f),
     Buffer.from(value, 'latin1'),
   ]);
+}
+
+/** Name and value of a header. Unlike in an object, a name may occur twice, and the order counts. */
+export type Field = readonly [name: string, value: string];
+
+/** What a server did with a stream. */
+export interface Outcome {
+  /** All response headers and trailers, `name: value`, in order. */
+  readonly fields: readonly string[];
+  /** The error code of the RST_STREAM, or of the GOAWAY that ended the connection; null if there was none. */
+  readonly reset: number | null;
+  readonly goAway: number | null;
 }
 
 export class FrameClient implements AsyncDisposable {
@@ -123,6 +140,45 @@ export class FrameClient implements AsyncDisposable {
       literal('content-type', 'application/grpc'),
     ]);
     this.frame(frameType.headers, flag.endHeaders, stream, block);
+  }
+
+  /** Opens a stream with exactly these headers, in as many frames as they need. */
+  open(stream: number, fields: readonly Field[], { end }: { end: boolean }): void {
+    const block = Buffer.concat(fields.map(([name, value]) => literal(name, value)));
+    const endStream = end ? flag.endStream : 0;
+    let at = 0;
+    do {
+      const piece = block.subarray(at, at + frameBytesMax);
+      const isFirst = at === 0;
+      at += piece.length;
+      const flags = (isFirst ? endStream : 0) | (at === block.length ? flag.endHeaders : 0);
+      this.frame(isFirst ? frameType.headers : frameType.continuation, flags, stream, piece);
+    } while (at < block.length);
+  }
+
+  /**
+   * Resolves with how the server ended the stream. The stream must be the first of the connection with a response, because
+   * headers are decoded in the order of the calls.
+   */
+  async outcome(stream: number): Promise<Outcome> {
+    await this.closed(stream);
+    const decoder = new HpackDecoder(4_096, 1 << 24);
+    const fields: string[] = [];
+    let reset: number | null = null;
+    let goAway: number | null = null;
+    for (const { type, stream: id, payload } of this.#frames) {
+      if (type === frameType.goAway) goAway = payload.readUInt32BE(4);
+      if (id !== stream) continue;
+      if (type === frameType.reset) reset = payload.readUInt32BE(0);
+      if (type !== frameType.headers) continue;
+      const list = decoder.decode(payload, 0, payload.length);
+      if (list === null) throw new Error('the server sent a malformed header block');
+      if (list.status !== 0) fields.push(`:status: ${list.status}`);
+      for (let i = 0; i < list.fields.length; i += 2) {
+        fields.push(`${list.fields[i]}: ${list.fields[i + 1]}`);
+      }
+    }
+    return { fields, reset, goAway };
   }
 
   /** A gRPC message in one DATA frame. */

@@ -4,23 +4,28 @@
  */
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import type { Metadata } from '../metadata.ts';
-import { Code } from '../status.ts';
 import { parseTimeout } from '../timeout.ts';
 import type { ServedMethod } from '../transport.ts';
-
-/** The status that rejects a call before it starts. The texts are grpc-go's. */
-export interface HeadRefusal {
-  readonly code: number;
-  readonly text: string;
-}
+import { contentSubtype } from './content-type.ts';
+import {
+  type HeadRefusal,
+  malformedBinary,
+  malformedTimeout,
+  noAuthority,
+  notGrpc,
+  notPost,
+  severalHosts,
+  unknownEncoding,
+  unknownMethod,
+} from './head-refusal.ts';
 
 export class ParsedHead<M extends ServedMethod> {
-  /** False for an HTTP request that is not a gRPC call. */
-  isGrpc = false;
   method: M | null = null;
   metadata: Metadata = [];
   timeoutMs = Number.POSITIVE_INFINITY;
-  /** Set if `isGrpc` and `method` is null. */
+  /** The format in `content-type`, which the response repeats. */
+  subtype = '';
+  /** Set if `method` is null. */
   refusal: HeadRefusal | null = null;
 }
 
@@ -34,18 +39,27 @@ export function requestHead<M extends ServedMethod>(
   list.memo = head;
   const metadata: string[] = [];
   let contentType = '';
-  let timeout = '';
-  let encoding = 'identity';
+  let isGrpc = false;
+  let encoding = '';
+  let hosts = 0;
+  let malformed: HeadRefusal | null = null;
   const { fields } = list;
   for (let i = 0; i < fields.length; i += 2) {
     const name = fields[i] ?? '';
     const value = fields[i + 1] ?? '';
     switch (name) {
-      case 'content-type':
-        contentType = value;
+      case 'content-type': {
+        const subtype = contentSubtype(value);
+        if (subtype === null) contentType = value;
+        else {
+          isGrpc = true;
+          head.subtype = subtype;
+        }
         break;
+      }
       case 'grpc-timeout':
-        timeout = value;
+        head.timeoutMs = parseTimeout(value);
+        if (Number.isNaN(head.timeoutMs)) malformed = malformedTimeout(value);
         break;
       case 'grpc-encoding':
         encoding = value;
@@ -57,59 +71,24 @@ export function requestHead<M extends ServedMethod>(
       case 'accept-encoding':
         break;
       default:
+        if (name === 'host') hosts += 1;
+        if (name.endsWith('-bin')) malformed = malformedBinary(name, value) ?? malformed;
         metadata.push(name, value);
     }
   }
   head.metadata = metadata;
-  head.isGrpc = isGrpcContentType(contentType);
-  if (!head.isGrpc) return head;
-  if (timeout !== '') head.timeoutMs = parseTimeout(timeout);
-  head.refusal = refusalOf(list, head.timeoutMs, timeout, encoding);
-  if (head.refusal !== null) return head;
-  head.method = methods.get(list.path) ?? null;
-  if (head.method === null) head.refusal = unknownMethod(list.path, methods);
+  // In grpc-go's order.
+  if (hosts > 1) head.refusal = severalHosts(list.hasAuthority ? 1 : 0, hosts);
+  else if (!isGrpc) head.refusal = notGrpc(contentType);
+  else if (malformed !== null) head.refusal = malformed;
+  else if (hosts === 0 && !list.hasAuthority) head.refusal = noAuthority;
+  else if (list.method !== 'POST') head.refusal = notPost(list.method);
+  else head.method = methods.get(list.path) ?? null;
+  if (head.refusal === null && head.method === null) {
+    head.refusal = unknownMethod(list.path, methods);
+  } else if (head.method !== null && encoding !== '' && encoding !== 'identity') {
+    head.refusal = unknownEncoding(encoding);
+    head.method = null;
+  }
   return head;
-}
-
-/** Whether it is `application/grpc`, alone or followed by a format or parameters. */
-export function isGrpcContentType(contentType: string): boolean {
-  if (contentType === 'application/grpc') return true;
-  return /^application\/grpc[+;]/i.test(contentType);
-}
-
-function refusalOf(
-  list: HeaderList,
-  timeoutMs: number,
-  timeout: string,
-  encoding: string,
-): HeadRefusal | null {
-  if (list.method !== 'POST') {
-    const text = `Received a HEADERS frame with :method "${list.method}" which should be POST`;
-    return { code: Code.INTERNAL, text };
-  }
-  if (Number.isNaN(timeoutMs)) {
-    const text = `malformed grpc-timeout: transport: timeout string is not valid: "${timeout}"`;
-    return { code: Code.INTERNAL, text };
-  }
-  if (encoding !== 'identity') {
-    const text = `grpc: Decompressor is not installed for grpc-encoding "${encoding}"`;
-    return { code: Code.UNIMPLEMENTED, text };
-  }
-  return null;
-}
-
-/** https://github.com/grpc/grpc-go/blob/master/server.go (handleStream) */
-function unknownMethod(path: string, methods: ReadonlyMap<string, ServedMethod>): HeadRefusal {
-  const slash = path.lastIndexOf('/');
-  if (!path.startsWith('/') || slash === 0) {
-    return { code: Code.UNIMPLEMENTED, text: `malformed method name: "${path}"` };
-  }
-  const service = path.slice(1, slash);
-  for (const known of methods.keys()) {
-    if (known.startsWith(`/${service}/`)) {
-      const text = `unknown method ${path.slice(slash + 1)} for service ${service}`;
-      return { code: Code.UNIMPLEMENTED, text };
-    }
-  }
-  return { code: Code.UNIMPLEMENTED, text: `unknown service ${service}` };
 }

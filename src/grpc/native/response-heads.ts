@@ -8,30 +8,51 @@
 import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import { percentEncode } from '../percent-encoding.ts';
 import type { Status } from '../status.ts';
+import { contentTypeOf } from './content-type.ts';
 
-const headFields = [':status', '200', 'content-type', 'application/grpc'] as const;
-
-export class ResponseHeads {
+/** Of responses to requests with one subtype of `application/grpc`. */
+class SubtypeHeads {
   /** Before the first message. */
-  readonly head = new HeaderTemplate(headFields, true);
-  /** For an OK without text, after the head. */
-  readonly okTrailers = new HeaderTemplate(['grpc-status', '0'], true);
+  readonly head: HeaderTemplate;
+  readonly subtype: string;
+  readonly #headFields: readonly string[];
   #last: Status | null = null;
   #template: HeaderTemplate | null = null;
 
-  /** The trailers after a head. */
-  trailersOf(status: Status): HeaderTemplate {
-    return new HeaderTemplate(trailerFields(status), false);
+  constructor(subtype: string) {
+    this.subtype = subtype;
+    this.#headFields = [':status', '200', 'content-type', contentTypeOf(subtype)];
+    this.head = new HeaderTemplate(this.#headFields, true);
   }
 
   /** Head and trailers in one list, for a call that ends without a message. */
   headAndTrailersOf(status: Status): HeaderTemplate {
     const repeats = status === this.#last;
     if (repeats && this.#template !== null) return this.#template;
-    const template = new HeaderTemplate([...headFields, ...trailerFields(status)], repeats);
+    const template = new HeaderTemplate([...this.#headFields, ...trailerFields(status)], repeats);
     this.#last = status;
     this.#template = repeats ? template : null;
     return template;
+  }
+}
+
+export class ResponseHeads {
+  /** For an OK without text, after the head. */
+  readonly okTrailers = new HeaderTemplate(['grpc-status', '0'], true);
+  readonly #plain = new SubtypeHeads('');
+  /** The subtype that the connection used last. Its clients use one. */
+  #other: SubtypeHeads = this.#plain;
+
+  /** Those of responses to a request with that subtype; empty for plain `application/grpc`. */
+  of(subtype: string): SubtypeHeads {
+    if (subtype === '') return this.#plain;
+    if (subtype !== this.#other.subtype) this.#other = new SubtypeHeads(subtype);
+    return this.#other;
+  }
+
+  /** The trailers after a head. */
+  trailersOf(status: Status): HeaderTemplate {
+    return new HeaderTemplate(trailerFields(status), false);
   }
 }
 

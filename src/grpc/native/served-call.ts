@@ -25,9 +25,13 @@ import {
 } from '../message-framing.ts';
 import type { MessageMemory } from '../message-memory.ts';
 import { type Metadata, noMetadata } from '../metadata.ts';
+import { percentEncode } from '../percent-encoding.ts';
 import { Code, type Status, status } from '../status.ts';
 import type { CallHandler, Incoming, Peer, ServedMethod } from '../transport.ts';
 import { internalError } from '../transport-statuses.ts';
+import { contentTypeOf } from './content-type.ts';
+import type { HeadRefusal } from './head-refusal.ts';
+import { LargeHead, largeHeadBytesMin } from './large-head.ts';
 import { type ParsedHead, requestHead } from './request-head.ts';
 import type { ResponseHeads } from './response-heads.ts';
 
@@ -44,7 +48,6 @@ export interface ServedCallContext<M extends ServedMethod> {
   readonly onFault: (fault: unknown) => void;
 }
 
-const noBytes = Buffer.alloc(0);
 /** From this size on, a request counts while its end is missing. */
 const earlyBytesMin = 1_024;
 const missingRequest =
@@ -66,7 +69,9 @@ export class ServedCall<M extends ServedMethod>
   /** What the handler returned. For a stream, `#requests` is the same object. */
   #handle: CallHandle | null = null;
   #requests: RequestSink | null = null;
-  #isPlainHttp = false;
+  /** Its response repeats the format of the request. */
+  #subtype = '';
+  #largeHead: LargeHead | null = null;
   #hasSentHead = false;
   #hasEnded = false;
   #hasPaused = false;
@@ -93,21 +98,18 @@ export class ServedCall<M extends ServedMethod>
   override onHeaders(list: HeaderList, ended: boolean): void {
     const { handler, clock } = this.#context;
     const head: ParsedHead<M> = requestHead(list, handler.methods);
-    if (!head.isGrpc) {
-      this.#isPlainHttp = true;
-      if (ended) this.#rejectPlainHttp();
+    this.#subtype = head.subtype;
+    if (head.refusal !== null) {
+      this.#refuseHead(head.refusal);
       return;
     }
-    if (head.method === null) {
-      this.#reject(head.refusal?.code ?? Code.INTERNAL, head.refusal?.text ?? '');
-      return;
-    }
+    if (list.sizeBytes >= largeHeadBytesMin) this.#countHead(list.sizeBytes);
     this.#method = head.method;
     this.metadata = head.metadata;
     if (head.timeoutMs !== Number.POSITIVE_INFINITY) {
       this.deadlineMs = clock.nowMs() + head.timeoutMs;
     }
-    if (head.method.requestStream || head.method.responseStream) this.#openStream();
+    if (this.method.requestStream || this.method.responseStream) this.#openStream();
     if (ended) this.#onRequestEnd();
   }
 
@@ -199,8 +201,7 @@ export class ServedCall<M extends ServedMethod>
 
   #onRequestEnd(): void {
     if (this.#hasEnded) return;
-    if (this.#isPlainHttp) this.#rejectPlainHttp();
-    else if (this.#reader?.isAmidMessage === true) {
+    if (this.#reader?.isAmidMessage === true) {
       this.onBadMessage(Code.INTERNAL, 'unexpected EOF');
     } else if (this.#requests !== null) {
       try {
@@ -280,7 +281,11 @@ export class ServedCall<M extends ServedMethod>
       return;
     }
     const { heads } = this.#context;
-    this.sendTrailers(this.#hasSentHead ? heads.trailersOf(ended) : heads.headAndTrailersOf(ended));
+    this.sendTrailers(
+      this.#hasSentHead
+        ? heads.trailersOf(ended)
+        : heads.of(this.#subtype).headAndTrailersOf(ended),
+    );
   }
 
   pauseRequests(): void {
@@ -294,23 +299,26 @@ export class ServedCall<M extends ServedMethod>
   #sendHead(): void {
     if (this.#hasSentHead) return;
     this.#hasSentHead = true;
-    this.sendHeaders(this.#context.heads.head, false);
+    this.sendHeaders(this.#context.heads.of(this.#subtype).head, false);
   }
 
   // ---- Ends that the handler did not cause ----
 
   #reject(code: number, text: string): void {
-    const trailers =
-      code === Code.UNIMPLEMENTED ? ['grpc-accept-encoding', 'identity'] : noMetadata;
-    this.end(status(code, text, 'proxy', trailers));
+    this.end(status(code, text, 'proxy'));
   }
 
-  /** 415 cannot be mistaken for the success of a request that is not a gRPC call. */
-  #rejectPlainHttp(): void {
+  /** The HTTP status of a head that is not a gRPC call cannot be mistaken for success. */
+  #refuseHead({ httpStatus, code, text, isEncoding }: HeadRefusal): void {
     this.#hasEnded = true;
-    const fields = [':status', '415', 'content-type', 'text/plain; charset=utf-8'];
-    this.sendHeaders(new HeaderTemplate(fields, false), false);
-    this.sendData(noBytes, Buffer.from('gRPC requests only\n'), true, false);
+    const fields = [':status', String(httpStatus), 'content-type', contentTypeOf(this.#subtype)];
+    fields.push('grpc-status', String(code), 'grpc-message', percentEncode(text));
+    if (isEncoding === true) fields.push('grpc-accept-encoding', 'identity');
+    this.sendTrailers(new HeaderTemplate(fields, false));
+  }
+
+  #countHead(bytes: number): void {
+    this.#largeHead = new LargeHead(this.#context.requests, bytes, () => this.onMemoryRefused());
   }
 
   /** The client reset the stream, or its connection ended. */
@@ -342,6 +350,7 @@ export class ServedCall<M extends ServedMethod>
   #detach(): void {
     this.#hasEnded = true;
     this.#reader?.drop();
+    this.#largeHead?.release();
     this.#request = null;
     this.#handle = null;
     this.#requests = null;

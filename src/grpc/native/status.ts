@@ -10,7 +10,7 @@ import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import { metadataValue, noMetadata } from '../metadata.ts';
 import { percentDecode } from '../percent-encoding.ts';
 import { Code, ok, type Status, status } from '../status.ts';
-import { isGrpcContentType } from './request-head.ts';
+import { isGrpcContentType } from './content-type.ts';
 
 /** https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md */
 const codeOfHttp: Readonly<Record<number, number>> = {

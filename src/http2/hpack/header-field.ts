@@ -35,8 +35,9 @@ export class HeaderField {
 }
 
 const legalName = /^[!#$%&'*+\-.^_`|~0-9a-z]+$/;
-// Whitespace around a value is accepted, as in grpc-go, although the RFC forbids it.
-const illegalValue = /[\0\r\n]/;
+// As in grpc-go: no control characters but the tab, which the RFC leaves to the recipient, and whitespace around a value, which
+// the RFC forbids.
+const illegalValue = /[^\t -~\x80-\xff]/;
 const decimal = /^\d{1,15}$/;
 const statusCode = /^\d{3}$/;
 

@@ -30,6 +30,15 @@ export class HeaderList {
     return this.#pseudoSeen !== 0;
   }
 
+  get hasAuthority(): boolean {
+    return (this.#pseudoSeen & (1 << FieldKind.AUTHORITY)) !== 0;
+  }
+
+  /** Names and values with HPACK's overhead per field. */
+  get sizeBytes(): number {
+    return this.#sizeBytes;
+  }
+
   /** RFC 9113, section 8.3.1. */
   get isRequest(): boolean {
     const required = (1 << FieldKind.METHOD) | (1 << FieldKind.SCHEME) | (1 << FieldKind.PATH);

@@ -222,6 +222,9 @@ describe('a unary call', () => {
     ['/etcdserverpb.KV/Foo', 'unknown method Foo for service etcdserverpb.KV'],
     ['/no.Such/Thing', 'unknown service no.Such'],
     ['/x', 'malformed method name: "/x"'],
+    ['/etcdserverpb.KV/N\u00c3\u00b6pe', 'unknown method N%C3%B6pe for service etcdserverpb.KV'],
+    ['/N\u00f6.S/x', 'unknown service N%EF%BF%BD.S'],
+    ['*"\t\u00c3\u00b6\u00f6', 'malformed method name: "*\\"\\t%C3%B6\\xf6"'],
   ])('to %s is Unimplemented with the text of grpc-go', async (path, text) => {
     const { peer } = serve();
     const fields = [...method, ':path', path, 'content-type', 'application/grpc'];
@@ -239,10 +242,154 @@ describe('a unary call', () => {
     });
   });
 
-  test('with a malformed timeout is Internal', async () => {
+  const many = Array.from({ length: 1_000 }, (_, i) => [`x-${i}`, 'v'.repeat(80)]).flat();
+
+  test.each([
+    ['', [], 'application/grpc'],
+    ['+proto', [], 'application/grpc+proto'],
+    [';charset=utf-8', [], 'application/grpc+charset=utf-8'],
+    ['+', [], 'application/grpc'],
+    ['+proto', ['content-type', 'application/grpc+json'], 'application/grpc+json'],
+    ['+proto', ['content-type', 'text/plain'], 'application/grpc+proto'],
+    [`+${'x'.repeat(256)}`, [], 'application/grpc'],
+  ])(
+    'with the format %j gets it back in the response, with and without success',
+    async (suffix, more, type) => {
+      const { handler, peer } = serve();
+      const fields = [...method, ':path', put.path, 'content-type', `application/grpc${suffix}`];
+      for (const id of [1, 3, 5]) {
+        const got = await call(peer, id, [...fields, ...more], message('x'));
+        expect(got.fields).toMatchObject({ 'content-type': type, 'grpc-status': '0' });
+      }
+      handler.onCall = (responses) => {
+        responses.end(status(Code.NOT_FOUND, 'no'));
+        return endedCall;
+      };
+      const got = await call(peer, 7, [...fields, ...more], message('x'));
+      expect(got.fields).toMatchObject({ 'content-type': type, 'grpc-status': '5' });
+      handler.onCall = (responses) => {
+        responses.end(ok);
+        return endedCall;
+      };
+      expect((await call(peer, 9, head, message('x'))).fields['content-type']).toBe(
+        'application/grpc',
+      );
+    },
+  );
+
+  test('with 122 KB of metadata is served, and its metadata counts until the call ends', async () => {
+    const { handler, peer, memory } = serve();
+    let bytes = 0;
+    handler.onCall = (responses) => {
+      bytes = memory.requests.bytes;
+      responses.end(ok);
+      return endedCall;
+    };
+    const block = peer.block(...head, ...many);
+    const rest: Buffer[] = [];
+    for (let at = 16_384; at < block.length; at += 16_384) {
+      const isLast = at + 16_384 >= block.length;
+      const payload = block.subarray(at, at + 16_384);
+      rest.push(frame(FrameType.CONTINUATION, isLast ? 4 : 0, 1, payload));
+    }
+    peer.send(frame(FrameType.HEADERS, 0, 1, block.subarray(0, 16_384)), ...rest);
+    peer.send(frame(FrameType.DATA, 1, 1, message('x')));
+    await settle();
+    expect(received(peer, 1).fields['grpc-status']).toBe('0');
+    expect(bytes).toBeGreaterThan(100_000);
+    expect(memory.requests.bytes).toBe(0);
+  });
+});
+
+describe('a head that grpc-go rejects', () => {
+  const tail = [':path', put.path, ...grpc];
+  const notOne = (hosts: number) =>
+    `num values of :authority: 1, num values of host: ${hosts}, both must only have 1 value as per HTTP/2 spec`;
+  const badBase64 = (value: string, at: number, name = 'a-bin') =>
+    `malformed binary metadata "${value}" in header "${name}": illegal base64 data at input byte ${at}`;
+  const badTimeout = (fault: string) => `malformed grpc-timeout: ${fault}`;
+
+  test.each<[string, string[], string, string, string]>([
+    [
+      'no content-type',
+      [...method, ':path', '/'],
+      '415',
+      '3',
+      'invalid gRPC request content-type ""',
+    ],
+    [
+      'another content-type, and GET',
+      [':method', 'GET', ...method.slice(2), ':path', '/', 'content-type', 'application/GRPC'],
+      ...(['415', '3', 'invalid gRPC request content-type "application/GRPC"'] as const),
+    ],
+    [
+      'GET',
+      [':method', 'GET', ...method.slice(2), ...tail],
+      ...([
+        '405',
+        '13',
+        'Received a HEADERS frame with :method "GET" which should be POST',
+      ] as const),
+    ],
+    [
+      'no authority',
+      [':method', 'POST', ':scheme', 'http', ...tail],
+      ...(['400', '13', 'no host or :authority header present'] as const),
+    ],
+    ['two hosts', [...head, 'host', 'x', 'host', 'y'], '400', '13', notOne(2)],
+    ...([
+      ['', 'transport: timeout string is too short: ""'],
+      ['S', 'transport: timeout string is too short: "S"'],
+      ['123456789S', 'transport: timeout string is too long: "123456789S"'],
+      ['1x', 'transport: timeout unit is not recognized: "1x"'],
+      ['-1S', 'strconv.ParseUint: parsing "-1": invalid syntax'],
+      ['"\u00e9S', 'strconv.ParseUint: parsing "\\"\\xe9": invalid syntax'],
+    ].map(([value, fault]) => [
+      `timeout ${value}`,
+      [...head, 'grpc-timeout', value],
+      ...['400', '13', badTimeout(fault ?? '')],
+    ]) as [string, string[], string, string, string][]),
+    ...([
+      ['***', 0],
+      ['A', 0],
+      ['A=', 1],
+      ['-_-_', 0],
+      ['AAH/,AAH/', 4],
+      ['AAAA====', 4],
+      ['AA=A', 2],
+    ].map(([value, at]) => [
+      `binary ${value}`,
+      [...head, 'a-bin', value],
+      ...['400', '13', badBase64(String(value), Number(at))],
+    ]) as [string, string[], string, string, string][]),
+  ])('%s', async (_, fields, httpStatus, code, text) => {
+    const { handler, peer } = serve();
+    // The client has not ended its request.
+    peer.send(frame(FrameType.HEADERS, 4, 1, peer.block(...fields)));
+    await settle();
+    expect(received(peer, 1).fields).toEqual({
+      ':status': httpStatus,
+      'content-type': 'application/grpc',
+      'grpc-status': code,
+      'grpc-message': text,
+    });
+    expect(peer.resetCode(1)).toBe(0);
+    expect(handler.calls).toHaveLength(0);
+  });
+
+  test.each(['AAH/', 'AAE', 'AAE=', 'AA==', '', 'AAF'])('not binary metadata %j', async (value) => {
     const { peer } = serve();
-    const got = await call(peer, 1, [...head, 'grpc-timeout', 'soon'], message('x'));
-    expect(got.fields['grpc-status']).toBe('13');
+    const got = await call(peer, 1, [...head, 'a-bin', value], message('x'));
+    expect(got.fields['grpc-status']).toBe('0');
+  });
+
+  test.each([
+    ['host', [':method', 'POST', ':scheme', 'http', ...tail, 'host', 'x']],
+    ['host beside authority', [...head, 'host', 'y']],
+    ['empty encoding', [...head, 'grpc-encoding', '']],
+  ])('not with %s', async (_, fields) => {
+    const { peer } = serve();
+    expect((await call(peer, 1, fields, message('x'))).fields['grpc-status']).toBe('0');
   });
 });
 
@@ -266,12 +413,6 @@ test('a stream has the same messages wherever it is cut into frames', async () =
   expect(handler.streams).toHaveLength((id - 1) / 2);
   for (const requests of handler.streams) expect(requests).toEqual([...texts, 'after']);
   expect(faults).toEqual([]);
-});
-
-test('a request that is not a gRPC call is rejected with 415', async () => {
-  const { peer } = serve();
-  const got = await call(peer, 1, [...method, ':path', '/'], Buffer.from('{}'));
-  expect(got.fields[':status']).toBe('415');
 });
 
 /** Counts what reaches a handle. */
