@@ -11,6 +11,8 @@ import { yaml } from './yaml.ts';
 export interface RawValue {
   readonly texts: readonly string[];
   readonly where: string;
+  /** A list of the file. Each of its texts is one element, and may contain commas. */
+  readonly isList?: boolean;
 }
 
 /** One element of `tenants` or `listeners`. */
@@ -89,7 +91,8 @@ class FileReader {
       else if (key === 'listeners') listeners = this.#entries(key, node, where, listenerKeys);
       else if (isSettingName(key)) {
         const texts = this.#texts(key, node, where);
-        if (texts !== undefined) settings.set(key, { texts, where });
+        const isList = this.#yaml.isSeq(this.#resolved(node));
+        if (texts !== undefined) settings.set(key, { texts, where, isList });
       }
     }
     return { settings, tenants, listeners, problems: this.#problems };

@@ -158,8 +158,9 @@ function readSettings(
   for (const name of settingNames) {
     const setting = settingOf(name);
     const fallback = [defaults[name] ?? setting.default];
-    const { texts, where } = raw.explicit.get(name) ?? { texts: fallback, where: 'default' };
-    let value = readValue(setting.kind, texts, setting);
+    const given: RawValue = raw.explicit.get(name) ?? { texts: fallback, where: 'default' };
+    const { texts, where } = given;
+    let value = readValue(setting.kind, texts, setting, given.isList);
     if (value instanceof InvalidValue) {
       report(name, value.reason);
       invalid.add(name);

@@ -40,7 +40,7 @@ export const schema = {
     default: '',
     section: 'etcd',
     reload: 'applied',
-    doc: 'CA certificates (PEM) to verify etcd server certificates with. Enables TLS to etcd.',
+    doc: 'CA certificates (PEM) to verify etcd server certificates with. Enables TLS to endpoints without a scheme; http:// endpoints never use TLS.',
     dev: 'fixed',
   },
   cert: {

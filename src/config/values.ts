@@ -23,6 +23,9 @@ type Readers = {
   readonly [K in Kind]: (texts: readonly string[], setting: Setting) => ValueOf[K] | InvalidValue;
 };
 
+/** For the kinds that have several elements, `texts` are the elements. */
+const separated: ReadonlySet<Kind> = new Set(['list', 'addresses', 'endpoints']);
+
 /** The units of Go's durations, as in `1h30m` or `1.5s`. */
 const unitMs: Readonly<Record<string, number>> = {
   h: 3_600_000,
@@ -45,7 +48,7 @@ const unitBytes: Readonly<Record<string, number>> = {
 const readers: Readers = {
   text: last,
   file: last,
-  list: elements,
+  list: (texts) => texts,
   boolean: (texts) => {
     const text = last(texts);
     if (text === 'true' || text === '1') return true;
@@ -82,20 +85,24 @@ const readers: Readers = {
     const text = last(texts);
     return text === '' ? null : (parseAddress(text) ?? mustBe(anAddress, text));
   },
-  addresses: (texts) => each(elements(texts), parseAddress, anAddress),
-  endpoints: (texts) => each(elements(texts), parseEndpoint, anEndpoint),
+  addresses: (texts) => each(texts, parseAddress, anAddress),
+  endpoints: (texts) => each(texts, parseEndpoint, anEndpoint),
 };
 
 const anAddress = 'an address such as 127.0.0.1:2379, [::1]:2379, :2379 or unix:///path';
 const anEndpoint = 'an endpoint such as 10.0.0.1:2379, https://etcd-0:2379 or unix:///path';
 
-/** Parses the texts of one setting. There are several if a flag is repeated or the file has a list. */
+/**
+ * Parses the texts of one setting. There are several if a flag is repeated or the file has a list. Elements are separated by
+ * commas, unless the file has a list (`isList`).
+ */
 export function readValue<K extends Kind>(
   kind: K,
   texts: readonly string[],
   setting: Setting,
+  isList = false,
 ): ValueOf[K] | InvalidValue {
-  return readers[kind](texts, setting);
+  return readers[kind](separated.has(kind) && !isList ? elements(texts) : texts, setting);
 }
 
 /** The last occurrence of a repeated flag wins, as in etcd's own commands. */

@@ -31,10 +31,12 @@ export function resolveEndpoints(
   if (settings['server-name'] !== '' && !usesTls) {
     report('server-name', 'has no effect: no setting enables TLS to etcd');
   }
+  // As in etcd's own client, the scheme decides: the TLS settings do not apply to http://.
+  const tlsOf = (secure: boolean | null): ClientTls | null => {
+    if (secure === false) return null;
+    return configured ?? (secure === true ? systemTrust : null);
+  };
   return settings.endpoints.map(({ text, address, secure }) => {
-    if (secure === false && configured !== null) {
-      report('endpoints', `contains ${text}, but other settings enable TLS to etcd`);
-    }
-    return { name: text, address, tls: configured ?? (secure === true ? systemTrust : null) };
+    return { name: text, address, tls: tlsOf(secure) };
   });
 }

@@ -63,11 +63,11 @@ describe('TLS to etcd', () => {
     ]);
   });
 
-  test('contradicts an http:// endpoint', async () => {
-    const flags = { endpoints: 'http://etcd:1', cacert: authority.certificateFile };
-    expect(await problems(flags)).toEqual([
-      '--endpoints: contains http://etcd:1, but other settings enable TLS to etcd',
-    ]);
+  test("is not used for an http:// endpoint, as in etcd's client", async () => {
+    const endpoints = 'http://etcd:1,https://etcd:2,etcd:3,unix:///run/etcd';
+    const flags = { endpoints, cacert: authority.certificateFile };
+    const { config } = await load(flags);
+    expect(config?.endpoints.map(({ tls }) => tls !== null)).toEqual([false, true, true, true]);
   });
 
   test('is required for a server name', async () => {
