@@ -12,6 +12,7 @@ import { hostName } from '../grpc/host-port.ts';
 import type { Peer } from '../grpc/transport.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import { health } from './health.ts';
+import { metricsPage, type VisibleMetric } from './metrics.ts';
 import { type Page, text } from './page.ts';
 import type { RequestContext } from './unary.ts';
 import { versionPage } from './version.ts';
@@ -31,11 +32,14 @@ export interface GatewayParts {
   readonly upstream: () => readonly MemberReport[];
   /** Host names of this server that clients may use, besides those of the loopback addresses. */
   readonly hostNames: readonly string[];
+  /** A metric of the process in Prometheus' text format. */
+  readonly processMetric: (name: VisibleMetric) => Promise<string>;
   readonly clock: Clock;
   /** Called with an exception, which is always a bug. The request gets status 500. */
   readonly onFault: (fault: unknown) => void;
 }
 
+const paths: ReadonlySet<string> = new Set(['/health', '/metrics', '/version']);
 const headBytesMax = 16 * 1024;
 /** From the start of the connection, or from the previous response, to the end of a request head. */
 const headTimeoutMs = 5_000;
@@ -129,8 +133,9 @@ async function pageFor(
 ): Promise<Page> {
   if (!isOwnName(request, parts.hostNames)) return text(421, 'unknown host name');
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
-  if (path !== '/health' && path !== '/version') return text(404, '404 page not found');
+  if (!paths.has(path)) return text(404, '404 page not found');
   if (request.method !== 'GET') return text(405, 'Method Not Allowed');
+  if (path === '/metrics') return metricsPage(parts.processMetric);
   const members = parts.upstream();
   if (path === '/version') return versionPage(members.map(({ version }) => version));
   const { authorization } = request.headers;

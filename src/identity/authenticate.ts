@@ -10,6 +10,7 @@ import {
   type Etcd,
   type Layer,
   type Message,
+  type OwnedMessage,
   type Responses,
 } from '../call/call.ts';
 import { ForwardingCall, ForwardingEtcd } from '../call/forwarding.ts';
@@ -35,6 +36,8 @@ export interface AuthenticateOptions {
   readonly passwords: Passwords;
   readonly verified: VerifiedPasswords;
   readonly gate: HashingGate;
+  /** The content of a current ResponseHeader. */
+  readonly header: () => Uint8Array;
   /** Called with the outcome of every Authenticate call. `reason` is null if a token was issued. */
   readonly onOutcome: ((call: Call, reason: RefusalName | null) => void) | null;
 }
@@ -65,7 +68,7 @@ class Authenticate extends ForwardingEtcd<'client'> {
     }
     if (call.method === statusMethod) {
       if (isMessage(request)) {
-        responses.deliverShared(noHead, listener.byUser ? enabledStatus : disabledStatus);
+        responses.deliver(this.#status(listener.byUser));
         responses.end(ok);
       } else responses.end(refusal('malformed'));
       return endedCall;
@@ -74,17 +77,18 @@ class Authenticate extends ForwardingEtcd<'client'> {
     authentication.start(request, listener.byUser);
     return authentication;
   }
-}
 
-const noHead = new Uint8Array(0);
-const emptyHeader = new Uint8Array(0);
-/** AuthStatusResponse: header, enabled, authRevision. etcd's revision starts at 1. */
-const enabledStatus: Message<'client'> = builtMessage(
-  new Writer().message(1, emptyHeader).bool(2, true).varint(3, 1).finish(),
-);
-const disabledStatus: Message<'client'> = builtMessage(
-  new Writer().message(1, emptyHeader).varint(3, 1).finish(),
-);
+  /**
+   * AuthStatusResponse: header, enabled, authRevision. etcd's revision starts at 1 and counts the changes of users and roles. The
+   * proxy's is that of an etcd to which the users were added once, so that all proxies with the same users report the same.
+   */
+  #status(isEnabled: boolean): OwnedMessage<'client'> {
+    const { directory, header } = this.#options;
+    const revision = isEnabled ? 1 + directory.current.users.size : 1;
+    const written = new Writer().message(1, header()).bool(2, isEnabled).varint(3, revision);
+    return builtMessage(written.finish());
+  }
+}
 
 /** One Authenticate call. It ends with a token or a refusal. */
 class Authentication extends ForwardingCall<'client'> {
@@ -155,7 +159,8 @@ class Authentication extends ForwardingCall<'client'> {
       return;
     }
     this.#options.onOutcome?.(this.#call, null);
-    this.deliver(builtMessage(new Writer().message(1, emptyHeader).string(2, token).finish()));
+    const written = new Writer().message(1, this.#options.header()).string(2, token);
+    this.deliver(builtMessage(written.finish()));
     this.end(ok);
   }
 

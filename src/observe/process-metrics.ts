@@ -11,3 +11,9 @@ export function processRegistry(): Registry {
   }
   return shared;
 }
+
+/** One of these metrics in Prometheus' text format; empty if the system does not have it. */
+export async function processMetric(name: string): Promise<string> {
+  const registry = processRegistry();
+  return registry.getSingleMetric(name) === undefined ? '' : registry.getSingleMetricAsString(name);
+}

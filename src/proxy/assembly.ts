@@ -18,9 +18,11 @@ import { KeepAlives } from '../lease/keep-alives.ts';
 import { keepAliveLimits } from '../lease/limits.ts';
 import { OpenStreams } from '../lifecycle/drain.ts';
 import { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { proxyHeader } from '../namespace/cluster/proxy-header.ts';
 import { callLog } from '../observe/call-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import { Metrics } from '../observe/metrics.ts';
+import { processMetric } from '../observe/process-metrics.ts';
 import { pipeline } from '../pipeline.ts';
 import { ReadStats } from '../reads/coalesce.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
@@ -191,13 +193,15 @@ export class Assembly {
 
   #buildPipeline(config: Config): Etcd<'client'> {
     const { logger, clock, random, deadlines, metrics, breakers, upstream } = this;
+    const self = proxyMember(config.advertiseClientUrls, () => this.listeners);
+    const header = () => proxyHeader(upstream.header, self.memberId);
     return pipeline({
       rescue: {
         onFault: (call, error) => logFault(logger, error, call),
         onRejected: (_call, reason) => metrics.calls.rejected(reason),
       },
       health: this.lifecycle,
-      ...identityParts(this),
+      ...identityParts(this, header),
       observe: {
         clock,
         counters: metrics.calls,
@@ -223,7 +227,7 @@ export class Assembly {
       namespace: {
         random,
         hooks: namespaceHooks(metrics, logger),
-        self: proxyMember(config.advertiseClientUrls, () => this.listeners),
+        self,
       },
       renew: {
         keepAlives: this.keepAlives,
@@ -251,6 +255,7 @@ export class Assembly {
       etcd,
       upstream: () => upstream.snapshot(),
       hostNames: config.advertiseClientUrls.flatMap((url) => URL.parse(url)?.hostname ?? []),
+      processMetric,
       clock,
       onFault: this.#onFault,
     });

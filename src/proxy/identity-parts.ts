@@ -24,8 +24,10 @@ export interface IdentityDependencies {
   readonly tokenKey: Uint8Array | null;
 }
 
+/** `header` is the content of a current ResponseHeader, with the proxy as its member. */
 export function identityParts(
   dependencies: IdentityDependencies,
+  header: () => Uint8Array,
 ): Pick<Parts, 'authenticate' | 'identify'> {
   const { directory, passwords, metrics, clock, random, tokenKey } = dependencies;
   const signed = tokenKey === null ? null : new SignedTokens(tokenKey);
@@ -37,6 +39,7 @@ export function identityParts(
       passwords,
       verified: new VerifiedPasswords(clock),
       gate: new HashingGate(),
+      header,
       onOutcome: (_call, reason) => metrics.authenticated(reason ?? 'token'),
     },
     identify: {

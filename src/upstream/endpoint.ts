@@ -33,6 +33,8 @@ export interface Health {
   readonly isLearner: boolean;
   /** 0n if unknown. */
   readonly clusterId: bigint;
+  /** The content of the last ResponseHeader; empty if unknown. */
+  readonly header: Uint8Array;
   /** Why the last probe failed; empty if it succeeded. */
   readonly failure: string;
 }
@@ -46,6 +48,7 @@ const unknownHealth: Health = {
   hasLeader: true,
   isLearner: false,
   clusterId: 0n,
+  header: new Uint8Array(0),
   failure: '',
 };
 

@@ -110,11 +110,12 @@ function readStatus(response: Uint8Array): MemberStatus | null {
   let version = '';
   let hasLeader = false;
   let isLearner = false;
-  let clusterId = 0n;
+  let header: Uint8Array = new Uint8Array(0);
   while (reader.next()) {
     switch (reader.field) {
       case StatusField.HEADER:
-        clusterId = readClusterId(reader.message());
+        // A copy, so that the response does not stay in memory.
+        header = Uint8Array.from(reader.bytes());
         break;
       case StatusField.VERSION:
         version = Buffer.from(reader.bytes()).toString('utf8');
@@ -127,11 +128,13 @@ function readStatus(response: Uint8Array): MemberStatus | null {
         break;
     }
   }
-  return reader.malformed ? null : { version, hasLeader, isLearner, clusterId };
+  const clusterId = readClusterId(header);
+  return reader.malformed ? null : { version, hasLeader, isLearner, clusterId, header };
 }
 
-function readClusterId(header: Reader): bigint {
+function readClusterId(header: Uint8Array): bigint {
+  const reader = new Reader(header);
   let id = 0n;
-  while (header.next()) if (header.field === 1) id = BigInt.asUintN(64, header.int64());
+  while (reader.next()) if (reader.field === 1) id = BigInt.asUintN(64, reader.int64());
   return id;
 }

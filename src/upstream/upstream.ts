@@ -8,6 +8,7 @@ import { refusal } from '../call/refusals.ts';
 import type { EndpointConfig } from '../config/sections/endpoints.ts';
 import type { LoginConfig } from '../config/sections/login.ts';
 import type { Method } from '../etcd/methods.ts';
+import { revisionOf } from '../etcd/response-header.ts';
 import { type CallHandle, endedCall } from '../grpc/call.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
 import type { Metadata } from '../grpc/metadata.ts';
@@ -96,6 +97,21 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
       });
     }
     this.#login.update(config.login);
+  }
+
+  /**
+   * The content of the newest ResponseHeader that probes have received from the cluster, so at most a few seconds old; empty before
+   * the first one.
+   */
+  get header(): Uint8Array {
+    let newest: Uint8Array = new Uint8Array(0);
+    for (const endpoint of this.#endpoints) {
+      const { header } = endpoint.health;
+      if (this.#cluster.includes(endpoint) && revisionOf(header) > revisionOf(newest)) {
+        newest = header;
+      }
+    }
+    return newest;
   }
 
   /** Whether an endpoint can take calls of this method: each channel class has its own connections. */

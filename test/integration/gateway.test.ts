@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Code } from '../../src/grpc/status.ts';
 import { grpcClient, refusal } from '../support/client.ts';
 import { type Etcd, startEtcd } from '../support/etcd.ts';
+import { EtcdctlRun } from '../support/etcdctl.ts';
 import { startTestProxy, type TestProxy } from '../support/proxy.ts';
 import { until } from '../support/until.ts';
 
@@ -63,6 +64,30 @@ test.each(['/health', '/health?serializable=true', '/health?exclude=NOSPACE'])(
     }
   },
 );
+
+test('etcdctl check datascale finds the memory of the process, and leaves no key of the tenant', async () => {
+  const check = ['check', 'datascale', '--load', 's', '--auto-compact'];
+  await using run = new EtcdctlRun(proxy.address('red'), check);
+  expect(await run.ended(), run.out + run.err).toBe(0);
+  expect(run.out).toMatch(/PASS: Approximate system memory used : .* MB/);
+  using red = grpcClient(proxy.address('red'));
+  const all = { key: Buffer.from('\0'), range_end: Buffer.from('\0') };
+  expect((await red.call('etcdserverpb.KV/Range', all)).kvs).toEqual([]);
+});
+
+test('AuthStatus and Authenticate name the cluster, the proxy and a revision in their headers', async () => {
+  using red = grpcClient(proxy.address('red'));
+  const { header: read } = await red.call('etcdserverpb.KV/Range', { key: Buffer.from('a') });
+  const { header: members } = await red.call('etcdserverpb.Cluster/MemberList', {});
+  const status = await red.call('etcdserverpb.Auth/AuthStatus', {});
+  expect(status).toMatchObject({ enabled: false, authRevision: '1' });
+  expect(status.header).toMatchObject({
+    cluster_id: read?.cluster_id,
+    member_id: members?.member_id,
+    raft_term: read?.raft_term,
+  });
+  expect(Number(status.header?.revision)).toBeGreaterThan(0);
+});
 
 test('the health check of a tenant reads its own key alone, and writes none', async () => {
   using raw = grpcClient(etcd.address);

@@ -239,6 +239,10 @@ export interface UnaryMethods {
   'etcdserverpb.Lease/LeaseRevoke': [{ ID?: Int64 }, Headed];
   'etcdserverpb.Lease/LeaseTimeToLive': [{ ID?: Int64; keys?: boolean }, LeaseTimeToLiveResponse];
   'etcdserverpb.Lease/LeaseLeases': [object, LeaseLeasesResponse];
+  'etcdserverpb.Auth/AuthStatus': [
+    object,
+    Headed & { readonly enabled: boolean; readonly authRevision: string },
+  ];
   'etcdserverpb.Cluster/MemberList': [
     { linearizable?: boolean },
     Headed & { readonly members: readonly Member[] },

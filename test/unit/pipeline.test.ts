@@ -88,6 +88,7 @@ function setUp() {
       passwords: new Passwords(),
       gate: new HashingGate(),
       verified: new VerifiedPasswords(clock),
+      header: () => new Uint8Array(0),
       onOutcome: null,
     },
     identify: {

@@ -2,8 +2,10 @@
 import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { visibleMetrics } from '../../../src/gateway/metrics.ts';
 import { gateway, type MemberReport } from '../../../src/gateway/server.ts';
 import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';
+import { processMetric } from '../../../src/observe/process-metrics.ts';
 import { Writer } from '../../../src/protobuf/writer.ts';
 import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
@@ -43,6 +45,7 @@ beforeEach(async () => {
     etcd,
     upstream: () => members,
     hostNames: ['etcd.example'],
+    processMetric,
     clock,
     onFault: (fault) => faults.push(fault),
   });
@@ -106,6 +109,21 @@ describe('/version', () => {
   test('is unavailable before a member has reported its version', async () => {
     members = [{ state: 'connecting', version: '' }];
     expect(await request('/version')).toMatchObject({ code: 503 });
+  });
+});
+
+describe(() => {
+  test('has the memory of the process as `etcdctl check datascale` reads it', async () => {
+    const { code, type, body } = await request('/metrics');
+    expect({ code, type }).toEqual({ code: 200, type: 'text/plain; version=0.0.4; charset=utf-8' });
+    expect(body).toMatch(/^process_resident_memory_bytes [1-9]\d+$/m);
+    expect(etcd.calls).toEqual([]);
+  });
+
+  test('has nothing that shows what tenants do', async () => {
+    const { body } = await request('/metrics');
+    const names = body.split('\n').filter((line) => line !== '' && !line.startsWith('#'));
+    expect(names.map((line) => line.split(/[ {]/)[0])).toEqual([...visibleMetrics]);
   });
 });
 
@@ -185,12 +203,9 @@ describe('/health', () => {
 });
 
 describe('a client', () => {
-  test.each(['/', '/v3/kv/range', '/metrics', '/healthz', '//health'])(
-    'gets 404 for %s',
-    async (path) => {
-      expect(await request(path)).toMatchObject({ code: 404 });
-    },
-  );
+  test.each(['/', '/v3/kv/range', '/healthz', '//health'])('gets 404 for %s', async (path) => {
+    expect(await request(path)).toMatchObject({ code: 404 });
+  });
 
   test.each(['POST', 'HEAD', 'OPTIONS'])('gets 405 for %s', async (verb) => {
     expect(await request('/health', {}, verb)).toMatchObject({ code: 405 });

@@ -42,6 +42,8 @@ function directoryWith(text: string) {
   });
 }
 
+/** The content of a ResponseHeader. */
+const header = new Writer().varint(1, 7).varint(2, 8).varint(3, 9).varint(4, 2).finish();
 const anyHash = `$2b$04$${'a'.repeat(53)}`;
 
 function start() {
@@ -57,6 +59,7 @@ function start() {
     passwords,
     verified: new VerifiedPasswords(clock),
     gate: new HashingGate(),
+    header: () => header,
     onOutcome: (_call, reason) => void outcomes.push(reason),
   });
   const etcd = onBytes(layer(below));
@@ -196,10 +199,10 @@ describe('Authenticate', () => {
     expect(below.calls).toHaveLength(1);
   });
 
-  test('AuthStatus reports whether authentication is enabled', () => {
+  test('AuthStatus reports whether authentication is enabled, with a header and the revision of the users', () => {
     const { request } = start();
-    const enabled = new Writer().message(1, new Uint8Array(0)).bool(2, true).varint(3, 1).finish();
-    const disabled = new Writer().message(1, new Uint8Array(0)).varint(3, 1).finish();
+    const enabled = new Writer().message(1, header).bool(2, true).varint(3, 2).finish();
+    const disabled = new Writer().message(1, header).varint(3, 1).finish();
     expect(request('by user', '', 'status').above.texts).toEqual([Buffer.from(enabled).toString()]);
     expect(request('open', '', 'status').above.texts).toEqual([Buffer.from(disabled).toString()]);
   });
