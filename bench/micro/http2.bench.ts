@@ -113,7 +113,7 @@ measure('  straightforward', frames.length, () => {
 if (payloadBytes % 100 !== 0) throw new Error('a frame was cut short');
 
 heading('header blocks read: the head of a request');
-const decoder = new HpackDecoder(limits.headerTableBytesMax, limits.headerListBytesMax);
+const decoder = new HpackDecoder(limits.headerTableBytesMax, limits.requestHeadersBytesMax);
 const clientEncoder = new HpackEncoder(limits.headerTableBytesMax);
 const requestHead = new HeaderTemplate(requestFields, true);
 const filling = Buffer.from(clientEncoder.encode(requestHead));

@@ -14,6 +14,7 @@ import { type Stream, StreamState } from './stream.ts';
 import { WaitingStream, WaitingStreams } from './waiting-streams.ts';
 
 const traits: RoleTraits = {
+  headersBytesMax: limits.responseHeadersBytesMax,
   streamWindowBytes: limits.clientStreamWindowBytes,
   readsAreBorrowed: true,
   pausesAtBacklog: false,
@@ -58,7 +59,7 @@ export class ClientConnection implements Role {
       settingsFrame([
         [SettingId.ENABLE_PUSH, 0],
         [SettingId.INITIAL_WINDOW_SIZE, limits.clientStreamWindowBytes],
-        [SettingId.MAX_HEADER_LIST_SIZE, limits.headerListBytesMax],
+        [SettingId.MAX_HEADER_LIST_SIZE, traits.headersBytesMax],
       ]),
     );
     writer.windowUpdate(0, limits.connectionWindowBytes - 65_535);

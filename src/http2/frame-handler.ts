@@ -45,12 +45,13 @@ export class FrameHandler implements FrameSink {
   readonly #streams: OpenStreams;
   readonly #sender: Sender;
   readonly #emptyFrames: EmptyFrameLimit;
-  readonly #decoder = new HpackDecoder(limits.headerTableBytesMax, limits.headerListBytesMax);
+  readonly #decoder: HpackDecoder;
   readonly #headerBlock = new HeaderBlock();
 
   constructor(target: FrameTarget, role: Role) {
     this.#target = target;
     this.#role = role;
+    this.#decoder = new HpackDecoder(limits.headerTableBytesMax, role.traits.headersBytesMax);
     this.#peer = target.peer;
     this.#writer = target.writer;
     this.#receiver = target.receiver;

@@ -9,8 +9,12 @@ export const limits = {
    * the connection: FRAME_SIZE_ERROR.
    */
   frameBytesMax: 16_384,
-  /** Decoded header list, counted as HPACK does (plus 32 per field). Over it the stream is reset: ENHANCE_YOUR_CALM. */
-  headerListBytesMax: 262_144,
+  /** Decoded headers of a request, counted as HPACK does (plus 32 per field). Over it the stream is reset: ENHANCE_YOUR_CALM. */
+  requestHeadersBytesMax: 262_144,
+  /**
+   * The same for responses and trailers, which clients receive in turn. Some libraries accept no more. etcd's own are far smaller.
+   */
+  responseHeadersBytesMax: 65_536,
   /** Encoded header block, all its CONTINUATION frames included. Over it the connection closes: ENHANCE_YOUR_CALM. */
   headerBlockBytesMax: 262_144,
   /** Frames of one header block; honest peers fill each frame. Over it the connection closes: ENHANCE_YOUR_CALM. */

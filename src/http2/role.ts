@@ -7,6 +7,8 @@ import type { Stream } from './stream.ts';
 
 /** The differences that are data. */
 export interface RoleTraits {
+  /** Headers that the peer may send in one block. */
+  readonly headersBytesMax: number;
   /** Initial window that the peer gets on every stream. */
   readonly streamWindowBytes: number;
   /** The buffer passed to `receive` is reused afterwards, so streams must not keep views of it. */

@@ -15,6 +15,7 @@ import { SettingId, settingsFrame } from './settings.ts';
 import { type Stream, type StreamConnection, StreamState } from './stream.ts';
 
 const traits: RoleTraits = {
+  headersBytesMax: limits.requestHeadersBytesMax,
   streamWindowBytes: limits.serverStreamWindowBytes,
   readsAreBorrowed: false,
   pausesAtBacklog: true,
@@ -54,7 +55,7 @@ export class ServerConnection implements Role {
     this.#drain = new Drain(this.core);
     const settings: [number, number][] = [
       [SettingId.INITIAL_WINDOW_SIZE, limits.serverStreamWindowBytes],
-      [SettingId.MAX_HEADER_LIST_SIZE, limits.headerListBytesMax],
+      [SettingId.MAX_HEADER_LIST_SIZE, traits.headersBytesMax],
     ];
     if (options.streamsMax <= maxInt31) {
       settings.push([SettingId.MAX_CONCURRENT_STREAMS, options.streamsMax]);

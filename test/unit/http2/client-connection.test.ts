@@ -65,6 +65,28 @@ async function dial(...settings: [number, number][]) {
 const goAway = (last: number, code: number, text = '') =>
   frame(FrameType.GOAWAY, 0, 0, Buffer.concat([uint32(last), uint32(code), Buffer.from(text)]));
 
+describe('a response', () => {
+  test.each([
+    [60_000, 'response'],
+    [70_000, `reset ${ErrorCode.ENHANCE_YOUR_CALM}`],
+  ])('with %d bytes of headers: %s', async (bytes, outcome) => {
+    const { peer, open, connection } = await dial();
+    const stream = open();
+    await settle();
+    const block = peer.block(':status', '200', 'grpc-message', 'x'.repeat(bytes));
+    const pieces: Buffer[] = [];
+    for (let at = 0; at < block.length; at += limits.frameBytesMax) {
+      const flags = (at === 0 ? 1 : 0) | (at + limits.frameBytesMax >= block.length ? 4 : 0);
+      const type = at === 0 ? FrameType.HEADERS : FrameType.CONTINUATION;
+      pieces.push(frame(type, flags, 1, block.subarray(at, at + limits.frameBytesMax)));
+    }
+    peer.send(...pieces);
+    await settle();
+    expect(stream.outcome).toBe(outcome);
+    expect(connection.isOpen).toBe(true);
+  });
+});
+
 describe('GOAWAY', () => {
   test('ends the streams above the last one as unsent, and lets the others finish', async () => {
     const { peer, open, connection, log } = await dial();
