@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type MethodName, method } from '../../../src/etcd/methods.ts';
 import { Code, status } from '../../../src/grpc/status.ts';
+import { Writer } from '../../../src/protobuf/writer.ts';
 import { Upstream } from '../../../src/upstream/upstream.ts';
 import { Caller } from '../../support/caller.ts';
 import { FakeClientTransport } from '../../support/fake-channel.ts';
@@ -414,6 +415,43 @@ describe('a member of another cluster', () => {
 });
 
 describe('probes', () => {
+  const silent = status(Code.DEADLINE_EXCEEDED, 'context deadline exceeded', 'proxy');
+  const rejected = status(Code.UNAVAILABLE, 'etcdserver: no leader', 'peer');
+
+  test.each([
+    ['two in a row without a response', [silent, silent], 2],
+    ['one without a response', [silent], 1],
+    ['two without a response and one with one between them', [silent, rejected, silent], 1],
+  ])('%s replace a connection that is open but useless, or keep it', (_, ends, connections) => {
+    const { connect, clock, transport } = setUp([first]);
+    connect(first);
+    clock.advance(0);
+    const [channel] = transport.to(1);
+    const before = transport.to(1).length;
+    for (const ended of ends) {
+      channel?.probes.at(-1)?.end(ended);
+      clock.advance(4_000);
+    }
+    expect(transport.to(1).length - before).toBe(connections - 1);
+  });
+
+  test('keep the newest header of the cluster, for responses of the proxy', () => {
+    const { connect, clock, report, upstream } = setUp([first, second, third]);
+    expect(upstream.header).toHaveLength(0);
+    const header = (cluster: number, revision: number) =>
+      new Writer().varint(1, cluster).varint(2, 5).varint(3, revision).varint(4, 2).finish();
+    for (const [port, cluster, revision] of [
+      [first, 1, 300],
+      [second, 1, 301],
+      [third, 9, 999],
+    ] as const) {
+      connect(port);
+      clock.advance(0);
+      report(port, new Writer().message(1, header(cluster, revision)).varint(4, 7).finish());
+    }
+    expect(Buffer.from(upstream.header)).toEqual(Buffer.from(header(1, 301)));
+  });
+
   test('start when an endpoint connects, read its version, and make members with a leader preferred', () => {
     const { connect, unary, shares, upstream, clock, transport } = setUp([first, second]);
     connect(first);
