@@ -98,12 +98,14 @@ test('the output of print-config is a file with the same effective values', asyn
   const listeners = 'listeners: [{address: ":2379", tenant: a}, {address: "unix:///b", tenant: b}]';
   const first = join(directory.path, 'first.yaml');
   const second = join(directory.path, 'second.yaml');
-  writeFileSync(first, `${tenants}\n${listeners}\nhold: 1s\n`);
-  const printed = await run(['print-config', elsewhere, `--config=${first}`], {
+  const endpoints = 'endpoints: ["unix:///a,b", "etcd:2379"]';
+  writeFileSync(first, `${tenants}\n${listeners}\nhold: 1s\n${endpoints}\n`);
+  const printed = await run(['print-config', `--config=${first}`], {
     ETCD_BULKHEAD_LOG_KEYS: 'true',
   });
   expect(printed).toMatchObject({ code: 0, err: '' });
   expect(printed.out).toMatch(/^hold: 1s # .*first\.yaml:3$/m);
+  expect(printed.out).toContain('endpoints: [ "unix:///a,b", etcd:2379 ]');
   expect(printed.out).toMatch(/^log-keys: true # ETCD_BULKHEAD_LOG_KEYS$/m);
   writeFileSync(second, printed.out);
   const again = await run(['print-config', `--config=${second}`]);
@@ -125,10 +127,15 @@ describe('grpc-proxy start', () => {
       '--auto-tls',
       '--resolver-prefix=p',
       '--tls-min-version=TLS1.2',
+      // As etcd's own tests start its proxy: the scheme decides.
+      '--endpoints=http://etcd:1',
+      '--insecure-skip-tls-verify',
     ]);
     expect(code).toBe(64);
     expect(err).toContain('--auto-tls: not supported');
     expect(err).toContain('--resolver-prefix: not supported');
     expect(err).not.toContain('tls-min-version');
+    expect(err).not.toContain('--endpoints');
+    expect(err).toContain('2 problems');
   });
 });
