@@ -159,6 +159,19 @@ export function classifyForToken(status: Status): TokenVerdict {
   return findRow(status, 'token')?.token ?? 'valid';
 }
 
+/**
+ * What the reason of a rejected create of a watch says about the token, which etcd checks for each create. Releases before 3.4.22
+ * and 3.5.6 give a stale token the same reason as a user without permission. `reason` is Go's text of a status.
+ */
+export function classifyRejectedCreate(reason: string): 'valid' | 'stale' | 'stale or denied' {
+  if (reason.endsWith(deniedText)) return 'stale or denied';
+  return byText.some(({ text, token }) => token === 'stale' && reason.endsWith(text))
+    ? 'stale'
+    : 'valid';
+}
+
+const deniedText = 'etcdserver: permission denied';
+
 /** Null: the text says nothing about the member. */
 export function classifyForKeepAlive(status: Status): KeepAliveVerdict | null {
   return findRow(status, 'keepAlive')?.keepAlive ?? null;

@@ -4,8 +4,10 @@
  */
 import type { Call, OwnedMessage, Responses } from '../call/call.ts';
 import { ForwardingCall } from '../call/forwarding.ts';
+import { classifyRejectedCreate } from '../etcd/outcomes.ts';
+import { rejectedCreateReason } from '../etcd/rejected-create.ts';
 import type { Metadata } from '../grpc/metadata.ts';
-import type { Status } from '../grpc/status.ts';
+import { Code, type Status, status } from '../grpc/status.ts';
 import type { RequestHead } from '../grpc/transport.ts';
 import type { ByteAccount } from '../runtime/byte-budget.ts';
 import type { ChannelClass, Endpoint } from './endpoint.ts';
@@ -98,11 +100,19 @@ export class UnaryAttempt extends Attempt {
   }
 }
 
-/** An open stream of its endpoint, from `open` until it ends or is cancelled. */
+/**
+ * An open stream of its endpoint, from `open` until it ends or is cancelled. etcd checks the token of a watch stream for each create,
+ * hours after the stream was opened, and reports a stale one in the response to the create. The client does not receive that: the
+ * proxy logs in again, and the stream ends as lost, or as not sent if this is its first response.
+ */
 export class StreamAttempt extends Attempt {
   #channelClass: ChannelClass = 'unary';
   #isOpen = false;
   #hasResponse = false;
+  /** The caller applies backpressure. */
+  #isPaused = false;
+  /** A rejected create and what follows it, while the token is being checked. Null otherwise. */
+  #withheld: OwnedMessage<'store'>[] | null = null;
 
   open(channelClass: ChannelClass): void {
     this.#isOpen = true;
@@ -112,11 +122,15 @@ export class StreamAttempt extends Attempt {
   }
 
   override deliver(message: OwnedMessage<'store'>): void {
-    if (!this.#hasResponse) {
+    const isFirst = !this.#hasResponse;
+    if (isFirst) {
       this.#hasResponse = true;
       this.endpoint.recordFirstResponse();
     }
-    super.deliver(message);
+    if (this.#withheld !== null) this.#withheld.push(message);
+    else if (this.login?.hasUser === true && this.#channelClass === 'watch') {
+      this.#deliverChecked(this.login, message, isFirst);
+    } else super.deliver(message);
   }
 
   override end(status: Status): void {
@@ -134,10 +148,52 @@ export class StreamAttempt extends Attempt {
     super.abort(status);
   }
 
+  override pauseResponses(): void {
+    this.#isPaused = true;
+    if (this.#withheld === null) super.pauseResponses();
+  }
+
+  override resumeResponses(): void {
+    this.#isPaused = false;
+    if (this.#withheld === null) super.resumeResponses();
+  }
+
+  #deliverChecked(login: Login, message: OwnedMessage<'store'>, isFirst: boolean): void {
+    const reason = rejectedCreateReason(message);
+    const verdict = reason === null ? 'valid' : classifyRejectedCreate(reason);
+    if (verdict === 'valid') super.deliver(message);
+    else if (verdict === 'stale') this.#endStale(login, isFirst);
+    else {
+      super.pauseResponses();
+      this.#withheld = [message];
+      login.check(this.endpoint, this.metadata, (verified) => {
+        if (this.isEnded) return;
+        if (verified === 'valid') this.#deliverWithheld();
+        else this.#endStale(login, isFirst);
+      });
+    }
+  }
+
+  #deliverWithheld(): void {
+    const withheld = this.#withheld ?? [];
+    this.#withheld = null;
+    for (const message of withheld) if (!this.isEnded) super.deliver(message);
+    if (!this.#isPaused) super.resumeResponses();
+  }
+
+  #endStale(login: Login, isFirst: boolean): void {
+    const stale = login.checkEnd(this.call, this.metadata, staleToken);
+    this.abort(isFirst ? stale : streamLost);
+  }
+
   #close(): void {
+    this.#withheld = null;
     if (!this.#isOpen) return;
     this.#isOpen = false;
     this.endpoint.streamClosed(this.#channelClass);
     this.login?.streamClosed(this);
   }
 }
+
+const staleToken = status(Code.UNAUTHENTICATED, 'etcdserver: invalid auth token', 'peer');
+const streamLost = status(Code.UNAVAILABLE, 'etcd rejected the token of this stream', 'lost');

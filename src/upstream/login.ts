@@ -25,6 +25,8 @@ const { path: authenticatePath } = method('etcdserverpb.Auth/Authenticate');
 const { path: rangePath } = method('etcdserverpb.KV/Range');
 
 const timeoutMs = 5_000;
+/** A member that has not applied a login for this long is not used by calls either. */
+const lagMsMax = 10_000;
 const backoffLimits = { firstMs: 500, maxMs: 30_000 };
 /** Each member expires a simple token that it has not received for 300 s (etcd server/auth/simple_token.go). */
 const refreshEveryMs = 60_000;
@@ -47,10 +49,10 @@ export interface LoginParts {
   readonly onFailure: ((why: string) => void) | null;
 }
 
-/** A watch stream that was opened with a token. etcd checks this token for each watcher that is created. */
+/** A watch stream that was opened with a token. It may remain open for longer than the token is valid. */
 export interface OpenedWithToken {
   readonly metadata: Metadata;
-  /** Ends the stream, so that its client opens a new one. */
+  /** Ends the stream, so that its client opens a new one with the permissions of another user. */
   abort(status: Status): void;
 }
 
@@ -61,6 +63,7 @@ export class Login {
   #tokenConfig: LoginConfig | null;
   #isReady: boolean;
   #metadata: Metadata = noMetadata;
+  #tokenAtMs = Number.NEGATIVE_INFINITY;
   #isRequesting = false;
   readonly #backoff: Backoff;
   #cancelBackoff: CancelTimer = () => {};
@@ -81,6 +84,11 @@ export class Login {
   /** Whether calls may be sent. */
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** Whether the proxy authenticates as a user. If it does not, clients receive etcd's rejections. */
+  get hasUser(): boolean {
+    return this.#config !== null;
   }
 
   /** Sent with every call: the token, or nothing. The same object as long as the token is the same. */
@@ -114,6 +122,33 @@ export class Login {
     if (this.#resent.has(call)) return refusal('upstream-unauthenticated');
     this.#resent.add(call);
     return status(Code.UNAVAILABLE, ended.text, 'unsent');
+  }
+
+  /**
+   * Takes the end of a probe that was sent with `metadata`. Probes also find a stale token while clients only watch. A member that
+   * lags behind rejects a new token until it has applied the login, so that is not counted.
+   */
+  checkProbe(metadata: Metadata, ended: Status): void {
+    if (ended.code === Code.OK || classifyForToken(ended) !== 'stale') return;
+    if (this.#parts.clock.nowMs() - this.#tokenAtMs >= lagMsMax) this.#onTokenRejected(metadata);
+  }
+
+  /**
+   * Finds out whether a member still accepts the token in `metadata`. If it does not, the proxy logs in again. `unknown`: the member
+   * has not responded.
+   */
+  check(
+    endpoint: Endpoint,
+    metadata: Metadata,
+    onVerdict: (verdict: 'valid' | 'stale' | 'unknown') => void,
+  ): void {
+    const onEnd = (ended: Status) => {
+      const isStale = classifyForToken(ended) === 'stale';
+      if (isStale) this.#onTokenRejected(metadata);
+      onVerdict(isStale ? 'stale' : ended.origin === 'peer' ? 'valid' : 'unknown');
+    };
+    const head = { path: rangePath, metadata, timeoutMs };
+    endpoint.channel('unary').unary(head, refreshRequest, new CollectedResponse(onEnd));
   }
 
   streamOpened(stream: OpenedWithToken): void {
@@ -176,14 +211,18 @@ export class Login {
 
   /** `metadata` has the token of `#config`. */
   #useToken(metadata: Metadata): void {
+    const isOtherUser = this.#tokenConfig?.user !== this.#config?.user;
     this.#metadata = metadata;
+    this.#tokenAtMs = this.#parts.clock.nowMs();
     this.#tokenConfig = this.#config;
     this.#isReady = true;
     this.#backoff.reset();
     this.#cancelRefresh();
     if (metadata.length > 0) this.#scheduleRefresh();
-    for (const stream of [...this.#streams]) {
-      if (!hasSameToken(stream.metadata, metadata)) stream.abort(tokenReplaced);
+    if (isOtherUser) {
+      for (const stream of [...this.#streams]) {
+        if (!hasSameToken(stream.metadata, metadata)) stream.abort(userReplaced);
+      }
     }
     this.#parts.onToken();
   }
@@ -191,20 +230,17 @@ export class Login {
   #scheduleRefresh(): void {
     this.#cancelRefresh = this.#parts.clock.after(refreshEveryMs, () => {
       const metadata = this.#metadata;
-      const head = { path: rangePath, metadata, timeoutMs };
-      const onEnd = (ended: Status) => {
-        if (classifyForToken(ended) === 'stale') this.#onTokenRejected(metadata);
-      };
       for (const endpoint of this.#parts.endpoints()) {
-        if (!endpoint.isReady('unary')) continue;
-        endpoint.channel('unary').unary(head, refreshRequest, new CollectedResponse(onEnd));
+        if (endpoint.isReady('unary')) this.check(endpoint, metadata, ignore);
       }
       this.#scheduleRefresh();
     });
   }
 }
 
-const tokenReplaced = status(Code.UNAVAILABLE, 'the token of this stream was replaced', 'lost');
+const userReplaced = status(Code.UNAVAILABLE, 'the user of this stream was replaced', 'lost');
+
+function ignore(): void {}
 
 function hasSameToken(metadata: Metadata, token: Metadata): boolean {
   return metadataValue(metadata, 'token') === metadataValue(token, 'token');

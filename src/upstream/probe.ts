@@ -24,12 +24,17 @@ const StatusField = { HEADER: 1, VERSION: 2, LEADER: 4, IS_LEARNER: 10 } as cons
 /** The fields of StatusResponse that a probe reads. */
 type MemberStatus = Omit<Health, 'failure'>;
 
+/** The proxy's own token: with authentication enabled, newer releases of etcd require one for Status. */
+export interface ProbeLogin {
+  readonly metadata: Metadata;
+  checkProbe(metadata: Metadata, ended: Status): void;
+}
+
 export class Prober {
   readonly #endpoint: Endpoint;
   readonly #clock: Clock;
   readonly #random: Random;
-  /** The proxy's own token: with authentication enabled, newer releases of etcd require one for Status. */
-  readonly #metadata: () => Metadata;
+  readonly #login: ProbeLogin;
   #cancelTimer: CancelTimer = () => {};
   #wasReady = false;
   #wasEjected = false;
@@ -40,9 +45,9 @@ export class Prober {
   constructor(
     endpoint: Endpoint,
     { clock, random }: Pick<EndpointParts, 'clock' | 'random'>,
-    metadata: () => Metadata,
+    login: ProbeLogin,
   ) {
-    this.#metadata = metadata;
+    this.#login = login;
     this.#endpoint = endpoint;
     this.#clock = clock;
     this.#random = random;
@@ -87,8 +92,12 @@ export class Prober {
 
   #send(): void {
     this.#isInFlight = true;
-    const head = { path, metadata: this.#metadata(), timeoutMs };
-    const response = new CollectedResponse((ended, message) => this.#onResponse(ended, message));
+    const { metadata } = this.#login;
+    const head = { path, metadata, timeoutMs };
+    const response = new CollectedResponse((ended, message) => {
+      if (!this.#isClosed) this.#login.checkProbe(metadata, ended);
+      this.#onResponse(ended, message);
+    });
     this.#endpoint.channel('unary').unary(head, request, response);
   }
 }

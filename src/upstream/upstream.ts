@@ -205,8 +205,7 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
       const endpoint = known ?? new Endpoint(config, this.#options);
       endpoint.onChange = () => this.#onChange();
       endpoint.isReplaceable = () => !this.#picker.has(endpoint, 'unary');
-      const prober =
-        before.get(endpoint) ?? new Prober(endpoint, this.#options, () => this.#login.metadata);
+      const prober = before.get(endpoint) ?? new Prober(endpoint, this.#options, this.#login);
       this.#probers.set(endpoint, prober);
       before.delete(endpoint);
     }

@@ -94,17 +94,6 @@ describe('an etcd with authentication on', () => {
     });
   });
 
-  test('reopens watch streams of a client whose token was replaced', async () => {
-    await using proxy = await startConfigured(config({ 'share-watches': false }));
-    using client = grpcClient(proxy.addresses[0] ?? '');
-    const watch = client.stream('etcdserverpb.Watch/Watch');
-    watch.send({ create_request: { key } });
-    await watch.next();
-    await new Promise((resolve) => setTimeout(resolve, 4_500));
-    await client.call('etcdserverpb.KV/Put', { key, value: key });
-    expect(await watch.ended()).toMatchObject({ code: Code.UNAVAILABLE });
-  });
-
   test('that is restarted forgets its tokens, and the proxy logs in again', async () => {
     await using proxy = await startConfigured(config());
     using client = grpcClient(proxy.addresses[0] ?? '');

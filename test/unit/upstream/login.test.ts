@@ -153,18 +153,147 @@ describe('the login of the proxy', () => {
     expect(logIns()).toHaveLength(2);
   });
 
-  test('ends watch streams whose token was replaced, and no others', () => {
+  test('keeps watch streams whose token was replaced: etcd checks tokens for creates only', () => {
     const { upstream, watch, answer, get } = start();
     answer('one');
     const old = new Caller();
     upstream.stream(callOf('etcdserverpb.Watch/Watch'), old);
     get().send().end(refused);
     answer('two');
+    expect([old.status, watch.calls[0]?.isCancelled]).toEqual([null, false]);
+  });
+
+  test('ends the watch streams of a user that a reload has replaced, and no others', () => {
+    const { upstream, endpoints, watch, answer } = start();
+    answer('one');
+    const old = new Caller();
+    upstream.stream(callOf('etcdserverpb.Watch/Watch'), old);
+    upstream.update({ endpoints, login: { user: 'another', password: 'secret' } }, 0);
+    answer('two');
     expect(old.status).toMatchObject({ code: 14, origin: 'lost' });
     expect(watch.calls[0]?.isCancelled).toBe(true);
     const fresh = new Caller();
     upstream.stream(callOf('etcdserverpb.Watch/Watch'), fresh);
     expect(fresh.status).toBeNull();
+  });
+
+  test('is repeated if a probe is rejected, but not for a token that a member may not know yet', () => {
+    const { clock, unary, answer, logIns } = start();
+    clock.advance(0);
+    const probe = () => unary.probes.at(-1);
+    probe()?.end(refused);
+    answer('one');
+    clock.advance(4_000);
+    probe()?.end(refused);
+    expect(logIns()).toHaveLength(1);
+    clock.advance(4_000);
+    probe()?.end(status(0, '', 'peer'));
+    clock.advance(4_000);
+    probe()?.end(refused);
+    expect(logIns()).toHaveLength(2);
+  });
+
+  describe('rejected by etcd in the response to the create of a watch', () => {
+    const grpcText = 'rpc error: code = Unauthenticated desc = etcdserver: ';
+    const deniedText = 'rpc error: code = PermissionDenied desc = etcdserver: permission denied';
+    const header = Buffer.of(0x08, 1);
+
+    /** WatchResponse of a create that etcd has rejected. */
+    const rejectedCreate = (reason: string) =>
+      new Writer()
+        .message(1, header)
+        .varint(2, -1)
+        .bool(3, true)
+        .bool(4, true)
+        .string(6, reason)
+        .finish();
+    const created = new Writer().message(1, header).bool(3, true).finish();
+
+    function watching() {
+      const parts = start();
+      const { upstream, watch, answer } = parts;
+      answer('one');
+      const above = new Caller();
+      const call = callOf('etcdserverpb.Watch/Watch');
+      const requests = upstream.stream(call, above);
+      const response = (bytes: Uint8Array) => watch.calls.at(-1)?.deliver(bytes);
+      return { ...parts, above, call, requests, response };
+    }
+
+    test.each(['invalid auth token', 'revision of auth store is old', 'user name is empty'])(
+      '%s: does not reach the client, and the stream counts as not sent',
+      (text) => {
+        const { above, response, logIns, watch, isAvailable } = watching();
+        response(rejectedCreate(grpcText + text));
+        expect(above.messages).toEqual([]);
+        expect(above.status).toMatchObject({ code: 14, origin: 'unsent' });
+        expect([logIns().length, isAvailable()]).toEqual([2, false]);
+        expect(watch.calls[0]?.isCancelled).toBe(true);
+      },
+    );
+
+    test('ends a stream that has watches as lost, so that the client opens it again', () => {
+      const { above, response, logIns } = watching();
+      response(created);
+      response(rejectedCreate(`${grpcText}invalid auth token`));
+      expect(above.messages).toEqual([created]);
+      expect(above.status).toMatchObject({ code: 14, origin: 'lost' });
+      expect(logIns()).toHaveLength(2);
+    });
+
+    test('ends a stream that is rejected with a new token, too, without showing the token', () => {
+      const { above, call, upstream, response, answer } = watching();
+      response(rejectedCreate(`${grpcText}invalid auth token`));
+      answer('two');
+      above.status = null;
+      upstream.stream(call, above);
+      response(rejectedCreate(`${grpcText}invalid auth token`));
+      expect(ended(above)).toEqual({
+        origin: 'proxy',
+        text: 'etcd-bulkhead: etcd rejects the credentials of the proxy',
+      });
+    });
+
+    test('as denied, which older releases say for a stale token: the token is checked first', () => {
+      const { above, response, unary, logIns } = watching();
+      response(rejectedCreate(deniedText));
+      expect([above.messages, above.status]).toEqual([[], null]);
+      const check = unary.calls.at(-1);
+      expect([check?.head.path, check?.head.metadata]).toEqual([
+        '/etcdserverpb.KV/Range',
+        ['token', 'one'],
+      ]);
+      check?.end(refused);
+      expect(above.messages).toEqual([]);
+      expect(above.status).toMatchObject({ code: 14, origin: 'unsent' });
+      expect(logIns()).toHaveLength(2);
+    });
+
+    test('as denied with a valid token: the client gets the response and what follows, in order', () => {
+      const { above, response, unary, logIns } = watching();
+      const denied = rejectedCreate(deniedText);
+      response(denied);
+      response(created);
+      unary.calls.at(-1)?.end(status(7, 'etcdserver: permission denied', 'peer'));
+      expect(above.messages).toEqual([denied, created]);
+      expect([above.status, logIns().length]).toEqual([null, 1]);
+    });
+
+    test('as denied, while the member cannot be asked: the stream is lost', () => {
+      const { above, response, unary } = watching();
+      response(created);
+      response(rejectedCreate(deniedText));
+      unary.calls.at(-1)?.end(status(14, 'reset', 'lost'));
+      expect(above.messages).toEqual([created]);
+      expect(above.status).toMatchObject({ code: 14, origin: 'lost' });
+    });
+
+    test('for a reason that is not the token reaches the client', () => {
+      const { above, response } = watching();
+      const empty = rejectedCreate('mvcc: watcher range is empty');
+      response(empty);
+      expect([above.messages, above.status]).toEqual([[empty], null]);
+    });
   });
 
   test('does not affect calls with credentials of their own', () => {
