@@ -1,6 +1,7 @@
 /**
  * The client side of the native transport. A channel keeps one connection to one address and reconnects after each loss: at
- * once if the connection has carried a response, but at most every 50 ms, otherwise with exponential backoff and jitter.
+ * once if the connection has carried a response, but at most every 50 ms, otherwise with exponential backoff and jitter. The first
+ * few connections that were ready and carried nothing are reopened at once, too: a balancer or a rolling restart closes them.
  */
 import { ClientConnection, type ClientConnectionOwner } from '../../http2/client-connection.ts';
 import { ErrorCode } from '../../http2/frame.ts';
@@ -33,6 +34,9 @@ const reconnectGrowth = 1.6;
 const reconnectJitter = 0.2;
 /** A connection without a response that was ready for this long is reopened without backoff. */
 const stableMs = 3_000;
+
+/** So many connections in a row are reopened without backoff although they were lost early and without a response. */
+const earlyLossesMax = 5;
 
 /** The least time between two attempts, for a server that closes each connection after one response. */
 const reopenPauseMs = 50;
@@ -76,6 +80,8 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
   readonly #draining = new Set<ClientConnection>();
   #cancelTimer: CancelTimer = () => {};
   #backoffMs = reconnectMsMin;
+  /** Connections in a row that were ready, and lost early without a response. */
+  #earlyLosses = 0;
   #dialedAtMs = Number.NEGATIVE_INFINITY;
   #readyAtMs = 0;
   #keepaliveMs: number;
@@ -216,12 +222,17 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
     if (this.state === 'closed') return;
     this.#cancelTimer();
     const { clock, random } = this.#options;
-    const wasStable =
-      this.state === 'ready' && (hasResponded || clock.nowMs() - this.#readyAtMs >= stableMs);
-    if (wasStable) this.#backoffMs = reconnectMsMin;
+    const wasReady = this.state === 'ready';
+    const wasStable = wasReady && (hasResponded || clock.nowMs() - this.#readyAtMs >= stableMs);
+    if (wasStable) {
+      this.#backoffMs = reconnectMsMin;
+      this.#earlyLosses = 0;
+    }
+    const isAtOnce = wasStable || (wasReady && this.#earlyLosses < earlyLossesMax);
+    if (!wasStable && wasReady) this.#earlyLosses += 1;
     const reopenMs = Math.max(0, this.#dialedAtMs + reopenPauseMs - clock.nowMs());
-    const delayMs = wasStable ? reopenMs : jittered(random, this.#backoffMs, reconnectJitter);
-    if (!wasStable) {
+    const delayMs = isAtOnce ? reopenMs : jittered(random, this.#backoffMs, reconnectJitter);
+    if (!isAtOnce) {
       this.#backoffMs = Math.min(reconnectMsMax, Math.ceil(this.#backoffMs * reconnectGrowth));
     }
     this.#cancelTimer = clock.after(delayMs, () => {

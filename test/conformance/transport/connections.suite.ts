@@ -117,7 +117,55 @@ export function connectionsSuite(kind: PairKind): void {
     }
   });
 
+  test('connections that were ready and have carried nothing are reopened at once, a few times', async () => {
+    await using loop = await Loop.open(kind);
+    await using relay = await Relay.to(loop.listener.address);
+    const address = { host: '127.0.0.1', port: Number(relay.address.split(':').at(-1)) };
+    const channel = await loop.dial({ address });
+    let losses = 0;
+    let waitedMs = 0;
+    channel.onState = () => {
+      if (channel.state === 'failed') {
+        losses += 1;
+        waitedMs -= performance.now();
+      }
+      if (channel.state === 'connecting') waitedMs += performance.now();
+    };
+    try {
+      for (let loss = 0; loss < 5; loss += 1) {
+        relay.cut();
+        await until('loss', () => losses > loss);
+        await ready(channel);
+      }
+      // With a delay of 100 ms that grows these would be more than a second.
+      expect(waitedMs).toBeLessThan(500);
+    } finally {
+      channel.close();
+    }
+  });
+
   const limited = test.skipIf(kind.deviations.reopensWithoutPause);
+  limited(
+    'a server that closes each connection before a response is dialed with backoff',
+    async () => {
+      await using loop = await Loop.open(kind);
+      await using relay = await Relay.to(loop.listener.address);
+      const address = { host: '127.0.0.1', port: Number(relay.address.split(':').at(-1)) };
+      const channel = await loop.dial({ address });
+      let losses = 0;
+      channel.onState = () => {
+        if (channel.state === 'failed') losses += 1;
+        if (channel.state === 'ready') relay.cut();
+      };
+      relay.cut();
+      await sleep(1_000);
+      channel.close();
+      // Five after 50 ms, then after 100, 160, 256 and 410 ms.
+      expect(losses).toBeGreaterThan(5);
+      expect(losses).toBeLessThan(12);
+    },
+  );
+
   limited(
     'a server that closes each connection after one response is not dialed without a pause',
     async () => {
