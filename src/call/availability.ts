@@ -6,6 +6,11 @@ export interface Availability {
   isAvailable(method: Method): boolean;
   /** Whether calls of this method only have to wait because the members limit the streams of a connection. */
   isFull(method: Method): boolean;
+  /**
+   * Whether calls of this method only have to wait because their connection to a working endpoint is being dialed. That is short, and
+   * not an outage.
+   */
+  isDialing(method: Method): boolean;
   /** Calls `listener` whenever `isAvailable` may have become true for some method, for the life of the process. */
   onAvailable(listener: () => void): void;
 }

@@ -32,6 +32,8 @@ import type { WaitingCall } from './hold.ts';
 
 /** A call waits no longer than this for a stream to end: the streams that fill the connections may stay open for good. */
 const fullMsMax = 1_000;
+/** How long a call waits at least while its connection to a working endpoint is being dialed, also if calls are not held. */
+const dialingMsMin = 2_000;
 
 /** How often a call is passed to an upstream that reports that it is available and then cannot send the call. */
 const sendsMax = 3;
@@ -283,12 +285,17 @@ export abstract class GuardedCall<Below extends CallHandle>
     this.stage = 'waiting';
     this.giveTurn();
     if (this.#holdUntilMs === 0) {
-      const { holdMs } = this.parts;
-      this.#holdUntilMs = nowMs + (this.#isFull ? Math.min(holdMs, fullMsMax) : holdMs);
+      this.#holdUntilMs = nowMs + this.#holdMs;
     }
     if (nowMs >= this.#holdUntilMs) this.#endWaiting();
     else if (!this.parts.hold.enqueue(this, this.requestBytes)) this.endUnsent('neutral');
     else this.parts.deadlines.add(this, Math.min(this.#limitMs, this.#holdUntilMs));
+  }
+
+  get #holdMs(): number {
+    const { holdMs, hold } = this.parts;
+    if (this.#isFull) return Math.min(holdMs, fullMsMax);
+    return hold.isDialing(this.call.method) ? Math.max(holdMs, dialingMsMin) : holdMs;
   }
 
   /** The time in the hold is over. */

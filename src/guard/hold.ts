@@ -42,6 +42,11 @@ export class Hold {
     return this.#availability.isFull(method);
   }
 
+  /** Whether they have to wait only for a connection to a working endpoint. */
+  isDialing(method: Method): boolean {
+    return this.#availability.isDialing(method);
+  }
+
   get heldCalls(): number {
     return this.#waiting.size;
   }

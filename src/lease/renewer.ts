@@ -276,7 +276,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
   /** Ends the streams of clients that have waited too long. */
   #failLate(nowMs: number): void {
     const { availability, holdMs, requestTimeoutMs } = this.#context;
-    const isAvailable = availability.isAvailable(keepAlive);
+    const isAvailable = availability.isAvailable(keepAlive) || availability.isDialing(keepAlive);
     for (const current of this.#renewals.values()) {
       const isHeld = !(current.isInFlight || isAvailable);
       const waitMsMax = isHeld ? Math.min(holdMs, requestTimeoutMs) : requestTimeoutMs;

@@ -87,24 +87,29 @@ export class Endpoint {
   #health: Health = unknownHealth;
   readonly #dialOptions: SharedDialOptions;
   readonly #channels: Readonly<Record<ChannelClass, ChannelGroup>>;
+  #wasUp = false;
   /** Consecutive probes without a response. */
   #silentProbes = 0;
   readonly #openStreams: Record<ChannelClass, number> = { unary: 0, watch: 0, lease: 0 };
 
-  /** Dials immediately. Throws if the configured certificate, key or CA certificates cannot be parsed. */
+  /**
+   * Dials the `unary` connection immediately, on which the endpoint is probed. The others are dialed when
+   * calls need them. Throws if the configured certificate, key or CA certificates cannot be parsed.
+   */
   constructor(config: EndpointConfig, parts: EndpointParts) {
     this.name = config.name;
     this.#clock = parts.clock;
     this.ejection = new Ejection(parts.clock, parts.random);
     this.silence = new Silence(parts.clock, () => this.onChange?.());
     this.#dialOptions = new SharedDialOptions(config, parts);
-    const group = (): ChannelGroup =>
+    const group = (isLazy: boolean): ChannelGroup =>
       new ChannelGroup({
         dial: () => parts.transport.dial(this.#dialOptions),
         clock: parts.clock,
-        onChange: () => this.onChange?.(),
+        isLazy,
+        onChange: () => this.#onConnection(),
       });
-    this.#channels = { unary: group(), watch: group(), lease: group() };
+    this.#channels = { unary: group(false), watch: group(true), lease: group(true) };
   }
 
   get health(): Health {
@@ -141,6 +146,12 @@ export class Endpoint {
 
   isReady(channelClass: ChannelClass): boolean {
     return this.#channels[channelClass].state === 'ready';
+  }
+
+  /** Whether the connection of the class is needed and not ready. */
+  isBroken(channelClass: ChannelClass): boolean {
+    const { state } = this.#channels[channelClass];
+    return state !== 'ready' && state !== 'idle';
   }
 
   openStreams(channelClass: ChannelClass): number {
@@ -196,6 +207,14 @@ export class Endpoint {
     this.onChange = null;
     this.silence.close();
     for (const channelClass of channelClasses) this.#channels[channelClass].close();
+  }
+
+  #onConnection(): void {
+    const isUp = this.isReady('unary');
+    const hasConnected = isUp && !this.#wasUp;
+    this.#wasUp = isUp;
+    if (hasConnected) for (const each of channelClasses) this.#channels[each].endBackoff();
+    this.onChange?.();
   }
 
   #record(verdict: EndpointVerdict): void {

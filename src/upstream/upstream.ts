@@ -70,7 +70,7 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
   readonly #accounts: StatePart<ByteAccount>;
   #picker = new Picker([]);
 
-  /** Dials all endpoints immediately. Throws if a certificate, key or CA certificate cannot be parsed. */
+  /** Dials the `unary` connection of all endpoints immediately. Throws if a certificate, key or CA certificate cannot be parsed. */
   constructor(options: UpstreamOptions) {
     this.#options = options;
     this.#accounts = new StatePart(() => options.memory.tenantAccount());
@@ -114,9 +114,12 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     return newest;
   }
 
-  /** Whether an endpoint can take calls of this method: each channel class has its own connections. */
+  /**
+   * Whether a call of this method should be sent now: an endpoint can take it, or it makes the upstream dial one. In that case the
+   * call ends unsent, and calls are not available until the connection is ready.
+   */
   isAvailable(method: Method): boolean {
-    return this.#login.isReady && this.#picker.hasAny(classOf(method));
+    return this.#login.isReady && this.#takes(this.#picker, classOf(method));
   }
 
   /** Whether calls of this method are not available only because all connections have as many streams as the members permit. */
@@ -127,6 +130,11 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
       !this.#picker.hasAny(channelClass) &&
       members.some((endpoint) => endpoint.channels(channelClass).isFull)
     );
+  }
+
+  /** Whether calls of this method only wait for a connection that is being dialed. */
+  isDialing(method: Method): boolean {
+    return this.#login.isReady && this.#picker.isDialing(classOf(method));
   }
 
   /** Calls `listener` whenever a channel class has an endpoint again, until the returned function is called. */
@@ -150,7 +158,7 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
 
   stream(call: Call, responses: Responses<'store'>): Requests<'store'> {
     const channelClass = classOf(call.method);
-    const endpoint = this.#picker.leastStreams(channelClass);
+    const endpoint = this.#endpointForStream(channelClass);
     const timeoutMs = this.#timeoutOf(call);
     if (endpoint === null || timeoutMs <= 0) return reject(endpoint, responses);
     const login = this.#loginFor(call);
@@ -190,6 +198,26 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     }
     for (const endpoint of this.#removed) endpoint.close();
     this.#picker = new Picker([]);
+  }
+
+  /** Streams use connected endpoints. Others are dialed meanwhile, as long as each connected one has a stream. */
+  #endpointForStream(channelClass: ChannelClass): Endpoint | null {
+    const found = this.#picker.leastStreams(channelClass);
+    const isFree = found?.openStreams(channelClass) === 0;
+    const dialable = isFree ? [] : this.#picker.dialable(channelClass);
+    if (dialable.length === 0) return found;
+    this.#dialOne(dialable, channelClass);
+    return this.#picker.leastStreams(channelClass);
+  }
+
+  /** At random, so that the first connections of many proxies are to different members. */
+  #dialOne(among: readonly Endpoint[], channelClass: ChannelClass): void {
+    const index = this.#options.random.integer(0, among.length);
+    among[index]?.channels(channelClass).dial();
+  }
+
+  #takes(picker: Picker, channelClass: ChannelClass): boolean {
+    return picker.hasAny(channelClass) || picker.dialable(channelClass).length > 0;
   }
 
   get #endpoints(): readonly Endpoint[] {
@@ -238,7 +266,9 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     if (isReplaced) this.#options.onClusterReplaced?.();
     for (const prober of this.#probers.values()) prober.onChange();
     if (now.hasAny('unary')) this.#login.onEndpoint();
-    const hasGained = channelClasses.some((each) => now.hasAny(each) && !before.hasAny(each));
+    const hasGained = channelClasses.some(
+      (each) => this.#takes(now, each) && !this.#takes(before, each),
+    );
     if (hasGained) this.#notifyAvailable();
   }
 
@@ -272,12 +302,12 @@ function classOf(method: Method): ChannelClass {
 }
 
 function snapshotOf(endpoint: Endpoint, isMember: boolean): EndpointSnapshot {
-  const failing = channelClasses.find((each) => !endpoint.isReady(each));
+  const failing = channelClasses.find((each) => endpoint.isBroken(each));
   const channel = endpoint.channels(failing ?? 'unary');
   const { health } = endpoint;
   return {
     name: endpoint.name,
-    state: channel.state === 'ready' ? stateOf(endpoint, isMember) : channel.state,
+    state: failing === undefined ? stateOf(endpoint, isMember) : channel.state,
     isUp: endpoint.isReady('unary'),
     lastError: channel.failure === '' ? health.failure : channel.failure,
     version: health.version,

@@ -38,7 +38,12 @@ test('a deadline that the transport reports first has the usual status, and coun
   const deadlines = new Deadlines(clock);
   const random = { integer: (min: number) => min };
   const breakers = new Breakers({ config, clock, random, deadlines, onState: null });
-  const hold = new Hold({ isAvailable: () => true, isFull: () => false, onAvailable: () => {} });
+  const hold = new Hold({
+    isAvailable: () => true,
+    isFull: () => false,
+    isDialing: () => false,
+    onAvailable: () => {},
+  });
   const limits = { inFlightMax: 1_000, readBytesMax: 1 << 20, hasOneTenant: true };
   const queues = makeQueues(limits, random);
   const budget = new RetryBudget(clock);

@@ -85,14 +85,17 @@ export class FakeChannel implements Channel {
 
 export class FakeClientTransport implements ClientTransport {
   readonly channels: FakeChannel[] = [];
+  /** Whether later channels are connected as soon as they are dialed. */
+  isReachable = false;
 
   dial(options: DialOptions): Channel {
     const channel = new FakeChannel(options);
+    if (this.isReachable) channel.state = 'ready';
     this.channels.push(channel);
     return channel;
   }
 
-  /** The channels to one port in the order in which they were dialled: unary, watch, lease. */
+  /** The channels to one port in the order in which they were dialled: the first one is `unary`. */
   to(port: number): FakeChannel[] {
     return this.channels.filter(
       ({ dialled: { address } }) => 'port' in address && address.port === port,

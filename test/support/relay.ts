@@ -37,6 +37,11 @@ export class Relay implements AsyncDisposable {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
+  /** How many clients are connected. */
+  get connections(): number {
+    return this.#sockets.size / 2;
+  }
+
   /** Resets every connection. */
   cut(): void {
     for (const socket of this.#sockets) socket.resetAndDestroy();

@@ -118,7 +118,12 @@ function setUp() {
         random: systemRandom,
         deadlines,
         limits: keepAliveLimits,
-        availability: { isAvailable: () => true, isFull: () => false, onAvailable: () => {} },
+        availability: {
+          isAvailable: () => true,
+          isFull: () => false,
+          isDialing: () => false,
+          onAvailable: () => {},
+        },
         holdMs: 5_000,
         requestTimeoutMs: 15_000,
         onFault: (error) => void faults.push(error),
@@ -143,7 +148,12 @@ function setUp() {
         onState: null,
       }),
       budget: new RetryBudget(clock),
-      hold: new Hold({ isAvailable: () => true, isFull: () => false, onAvailable: () => () => {} }),
+      hold: new Hold({
+        isAvailable: () => true,
+        isFull: () => false,
+        isDialing: () => false,
+        onAvailable: () => () => {},
+      }),
       ...makeQueues(
         { inFlightMax: 1_000, readBytesMax: 1 << 20, hasOneTenant: true },
         systemRandom,

@@ -38,6 +38,8 @@ class Switch {
   isAvailable = () => this.available;
   full = false;
   isFull = () => this.full;
+  dialing = false;
+  isDialing = () => this.dialing;
   readonly #listeners: (() => void)[] = [];
 
   onAvailable(listener: () => void): void {

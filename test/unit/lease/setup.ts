@@ -63,6 +63,7 @@ export class KeepAliveSetup {
       availability: {
         isAvailable: () => this.#isAvailable,
         isFull: () => false,
+        isDialing: () => false,
         onAvailable: (listener) => void this.#onAvailable.push(listener),
       },
       holdMs,

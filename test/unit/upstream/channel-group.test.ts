@@ -10,7 +10,7 @@ const options = { address, tls: null, keepaliveMs: 10_000, keepaliveTimeoutMs: 5
 const head = { path: '/etcdserverpb.Watch/Watch', metadata: [], timeoutMs: Infinity };
 
 /** A group whose connections permit `streamsMax` streams each. */
-function setUp(streamsMax: number) {
+function setUp(streamsMax: number, isLazy = false) {
   const clock = new ManualClock();
   const channels: FakeChannel[] = [];
   let changes = 0;
@@ -22,6 +22,7 @@ function setUp(streamsMax: number) {
       return channel;
     },
     clock,
+    isLazy,
     onChange: () => {
       changes += 1;
     },
@@ -134,6 +135,45 @@ describe('a connection that is replaced', () => {
     end(0);
     clock.advance(2_000);
     expect([at(0).state, at(1).state]).toEqual(['closed', 'ready']);
+  });
+});
+
+describe('a lazy group', () => {
+  test('has no connection until it is dialed, and one then', () => {
+    const { group, channels, at } = setUp(10, true);
+    expect([group.state, group.hasRoom, channels.length]).toEqual(['idle', false, 0]);
+    group.dial();
+    group.dial();
+    expect([group.state, group.isDialing, channels.length]).toEqual(['connecting', true, 1]);
+    at(0).become('ready');
+    expect([group.state, group.hasRoom, group.isDialing]).toEqual(['ready', true, false]);
+  });
+
+  test('is idle again at once when its address works and its connection is in backoff', () => {
+    const { group, at } = setUp(10, true);
+    group.dial();
+    at(0).become('failed', 'reset');
+    group.endBackoff();
+    expect([group.state, at(0).state]).toEqual(['idle', 'closed']);
+    group.dial();
+    expect([group.state, group.isDialing]).toEqual(['connecting', true]);
+  });
+
+  test('keeps a lost connection while a server that is going away still serves its streams', () => {
+    const { group, at, open } = setUp(10, true);
+    group.dial();
+    at(0).become('ready');
+    open();
+    at(0).become('failed', 'the server is going away');
+    group.endBackoff();
+    expect([group.state, at(0).state]).toEqual(['failed', 'failed']);
+  });
+
+  test('that is not lazy keeps its backoff', () => {
+    const { group, at } = setUp(10);
+    at(0).become('failed', 'reset');
+    group.endBackoff();
+    expect(group.state).toBe('failed');
   });
 });
 

@@ -35,8 +35,13 @@ function start() {
     keepaliveMs: 10_000,
     keepaliveTimeoutMs: 5_000,
   });
-  const [unary, watch] = transport.channels as [FakeChannel, FakeChannel, FakeChannel];
-  for (const channel of transport.channels) channel.become('ready');
+  const [unary] = transport.channels as [FakeChannel];
+  unary.become('ready');
+  transport.isReachable = true;
+  const openWatch = (above: Caller, call = callOf('etcdserverpb.Watch/Watch')) => {
+    upstream.stream(call, above);
+    return transport.channels.at(-1) as FakeChannel;
+  };
   const logIns = () => unary.calls.filter(({ head }) => head.path === authenticate);
   const answer = (token: string, call: ChannelCall | undefined = logIns().at(-1)) => {
     call?.respond(new Writer().string(2, token).finish());
@@ -51,7 +56,18 @@ function start() {
     return { above, call, send };
   };
   const isAvailable = () => upstream.isAvailable(callOf('etcdserverpb.KV/Range').method);
-  return { clock, upstream, unary, watch, failures, endpoints, logIns, answer, get, isAvailable };
+  return {
+    clock,
+    upstream,
+    unary,
+    openWatch,
+    failures,
+    endpoints,
+    logIns,
+    answer,
+    get,
+    isAvailable,
+  };
 }
 
 /** The passwords that were sent, in order. */
@@ -154,26 +170,26 @@ describe('the login of the proxy', () => {
   });
 
   test('keeps watch streams whose token was replaced: etcd checks tokens for creates only', () => {
-    const { upstream, watch, answer, get } = start();
+    const { openWatch, answer, get } = start();
     answer('one');
     const old = new Caller();
-    upstream.stream(callOf('etcdserverpb.Watch/Watch'), old);
+    const watch = openWatch(old);
     get().send().end(refused);
     answer('two');
     expect([old.status, watch.calls[0]?.isCancelled]).toEqual([null, false]);
   });
 
   test('ends the watch streams of a user that a reload has replaced, and no others', () => {
-    const { upstream, endpoints, watch, answer } = start();
+    const { upstream, endpoints, openWatch, answer } = start();
     answer('one');
     const old = new Caller();
-    upstream.stream(callOf('etcdserverpb.Watch/Watch'), old);
+    const watch = openWatch(old);
     upstream.update({ endpoints, login: { user: 'another', password: 'secret' } }, 0);
     answer('two');
     expect(old.status).toMatchObject({ code: 14, origin: 'lost' });
     expect(watch.calls[0]?.isCancelled).toBe(true);
     const fresh = new Caller();
-    upstream.stream(callOf('etcdserverpb.Watch/Watch'), fresh);
+    openWatch(fresh);
     expect(fresh.status).toBeNull();
   });
 
@@ -211,13 +227,13 @@ describe('the login of the proxy', () => {
 
     function watching() {
       const parts = start();
-      const { upstream, watch, answer } = parts;
+      const { openWatch, answer } = parts;
       answer('one');
       const above = new Caller();
       const call = callOf('etcdserverpb.Watch/Watch');
-      const requests = upstream.stream(call, above);
+      const watch = openWatch(above, call);
       const response = (bytes: Uint8Array) => watch.calls.at(-1)?.deliver(bytes);
-      return { ...parts, above, call, requests, response };
+      return { ...parts, above, call, watch, response };
     }
 
     test.each(['invalid auth token', 'revision of auth store is old', 'user name is empty'])(

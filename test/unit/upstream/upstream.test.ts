@@ -50,9 +50,15 @@ function setUp(endpoints = [first, second, third]) {
     /** Responds to the probe of an endpoint that is in flight. */
     report: (port: number, response: Uint8Array) =>
       transport.to(port)[0]?.probes.at(-1)?.respond(Buffer.from(response)),
+    /** Later connections to any endpoint are ready as soon as they are dialed. */
     connect: (port = first) => {
+      transport.isReachable = true;
       for (const channel of transport.to(Number(port))) channel.become('ready');
     },
+    /** One that has to connect first. */
+    connectUnary: (port: number) => transport.to(port)[0]?.become('ready'),
+    connections: () =>
+      upstream.snapshot().map(({ connections: { unary, watch, lease } }) => [unary, watch, lease]),
     unary: (deadlineMs = Infinity) => {
       const above = new Caller();
       return Object.assign(above, {
@@ -512,19 +518,15 @@ describe('availability', () => {
   const watch = method('etcdserverpb.Watch/Watch');
   const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
 
-  test('is reported per channel class, when its first connection is ready', () => {
+  test('of all classes begins with the first unary connection, and is reported', () => {
     const { upstream, transport } = setUp();
     const available = () => [range, watch, keepAlive].map((each) => upstream.isAvailable(each));
     const told: boolean[][] = [];
     const stop = upstream.onAvailable(() => told.push(available()));
     expect(available()).toEqual([false, false, false]);
-    for (const channel of transport.to(1)) channel.become('ready');
-    for (const channel of transport.to(2)) channel.become('ready');
-    expect(told).toEqual([
-      [true, false, false],
-      [true, true, false],
-      [true, true, true],
-    ]);
+    transport.to(1)[0]?.become('ready');
+    transport.to(2)[0]?.become('ready');
+    expect(told).toEqual([[true, true, true]]);
     stop();
   });
 
@@ -535,9 +537,11 @@ describe('availability', () => {
   });
 
   test('ends with the last connection of the class, and is reported again after a reconnect', () => {
-    const { connect, upstream, transport } = setUp();
+    const { connect, stream, upstream, transport } = setUp([first, second]);
     connect(first);
     connect(second);
+    stream();
+    stream();
     transport.to(1)[0]?.become('failed');
     expect(upstream.isAvailable(range)).toBe(true);
     transport.to(2)[0]?.become('failed');
@@ -547,9 +551,214 @@ describe('availability', () => {
     const stop = upstream.onAvailable(() => {
       told += 1;
     });
-    connect(third);
+    transport.to(1)[0]?.become('ready');
     expect(told).toBe(1);
     expect(upstream.isAvailable(range)).toBe(true);
     stop();
+  });
+});
+
+describe('watch and lease connections', () => {
+  const watch = method('etcdserverpb.Watch/Watch');
+  const minuteMs = 60_000;
+  const lost = status(Code.UNAVAILABLE, 'lost', 'lost');
+
+  /** Three endpoints whose `unary` connections are ready. `other` returns those to an endpoint that were dialed since. */
+  function connected() {
+    const parts = setUp();
+    for (const port of [first, second, third]) parts.connectUnary(port);
+    const others = () =>
+      [first, second, third].flatMap((port) => parts.transport.to(port).slice(1));
+    return { ...parts, others };
+  }
+
+  test('are not dialed before they are needed, and then one of each: five connections for a watch and a lease', () => {
+    const { transport, stream, connections } = connected();
+    expect(transport.channels).toHaveLength(3);
+    transport.isReachable = true;
+    stream('etcdserverpb.Watch/Watch');
+    stream('etcdserverpb.Lease/LeaseKeepAlive');
+    expect(transport.channels).toHaveLength(5);
+    expect(connections().flat().sort()).toEqual([0, 0, 0, 0, 1, 1, 1, 1, 1]);
+  });
+
+  test('are dialed by the first call, which ends unsent, and calls are available when it is connected', () => {
+    const { stream, upstream, others } = connected();
+    const told: boolean[] = [];
+    upstream.onAvailable(() => told.push(upstream.isAvailable(watch)));
+    expect(upstream.isAvailable(watch)).toBe(true);
+    expect(stream().status).toMatchObject({ code: Code.UNAVAILABLE, origin: 'unsent' });
+    expect([upstream.isAvailable(watch), upstream.isDialing(watch)]).toEqual([false, true]);
+    expect(others()).toHaveLength(1);
+    others()[0]?.become('ready');
+    expect([told, upstream.isDialing(watch)]).toEqual([[true], false]);
+    expect(stream().status).toBeNull();
+  });
+
+  test('are dialed to another endpoint if the first one fails', () => {
+    const { stream, upstream, others } = connected();
+    stream();
+    let told = 0;
+    upstream.onAvailable(() => {
+      told += 1;
+    });
+    const [failed] = others();
+    failed?.become('failed', 'connect ECONNREFUSED');
+    expect([told, upstream.isAvailable(watch)]).toEqual([1, true]);
+    stream();
+    expect(others()).toHaveLength(2);
+    others()
+      .find((channel) => channel !== failed)
+      ?.become('ready');
+    expect(stream().status).toBeNull();
+  });
+
+  test('are dialed to another endpoint if the first one takes half a second', () => {
+    const { stream, upstream, others, clock } = connected();
+    stream();
+    clock.advance(499);
+    expect(upstream.isAvailable(watch)).toBe(false);
+    clock.advance(1);
+    expect(upstream.isAvailable(watch)).toBe(true);
+    stream();
+    expect(others()).toHaveLength(2);
+    // The slow one is used as well.
+    for (const channel of others()) channel.become('ready');
+    stream();
+    stream();
+    expect(others().map(({ openStreams }) => openStreams)).toEqual([1, 1]);
+  });
+
+  test('of other endpoints are dialed when each connected one has a stream, and calls do not wait for them', () => {
+    const { stream, upstream, others, transport } = connected();
+    stream();
+    others()[0]?.become('ready');
+    const streams = [stream(), stream()];
+    expect(streams.map(({ status: ended }) => ended)).toEqual([null, null]);
+    // One at a time.
+    expect(others()).toHaveLength(2);
+    transport.isReachable = true;
+    for (const channel of others()) channel.become('ready');
+    for (let i = 0; i < 4; i++) stream();
+    expect(upstream.snapshot().map(({ openStreams }) => openStreams.watch)).toEqual([2, 2, 2]);
+  });
+
+  test('replace that of a member that does not respond, although it is connected', () => {
+    const { stream, others, clock, transport, upstream } = connected();
+    clock.advance(0);
+    for (const port of [first, second, third]) {
+      transport.to(port)[0]?.probes.at(-1)?.respond(memberStatus(7));
+    }
+    stream();
+    const [hanging] = others();
+    hanging?.become('ready');
+    stream();
+    clock.advance(4_000);
+    const index = [first, second, third].findIndex((port) =>
+      transport.to(port).includes(hanging as never),
+    );
+    transport
+      .to(index + 1)[0]
+      ?.probes.at(-1)
+      ?.end(status(Code.DEADLINE_EXCEEDED, 'x'));
+    const before = hanging?.clientCalls.length;
+    expect(upstream.isAvailable(watch)).toBe(true);
+    stream();
+    expect(hanging?.clientCalls).toHaveLength(before ?? 0);
+    for (const channel of others()) channel.become('ready');
+    expect(stream().status).toBeNull();
+    expect(hanging?.clientCalls).toHaveLength(before ?? 0);
+  });
+
+  test('are dialed to the voter, and the learner that is connected rejects no watches', () => {
+    const { stream, connectUnary, transport, upstream } = setUp([first, second]);
+    connectUnary(first);
+    for (const channel of transport.to(2)) channel.become('failed', 'connect ECONNREFUSED');
+    stream();
+    transport.to(1)[1]?.become('ready');
+    const above = stream();
+    connectUnary(second);
+    const rejection = status(Code.UNAVAILABLE, 'etcdserver: rpc not supported for learner', 'peer');
+    transport.to(1)[1]?.clientCalls[0]?.end(rejection);
+    expect(above.status).toMatchObject({ code: Code.UNAVAILABLE, origin: 'unsent' });
+    expect(stream().status).toMatchObject({ origin: 'unsent' });
+    transport.to(2)[1]?.become('ready');
+    expect(stream().status).toBeNull();
+    expect(transport.to(1)[1]?.clientCalls).toHaveLength(1);
+    expect(upstream.snapshot()[0]?.state).toBe('learner');
+  });
+
+  test('are not dialed to a learner while a voter is being dialed for the first time', () => {
+    const { stream, connectUnary, transport, clock, report, upstream } = setUp([first, second]);
+    connectUnary(first);
+    clock.advance(0);
+    report(first, memberStatus(7, { isLearner: true }));
+    expect(upstream.isAvailable(watch)).toBe(false);
+    stream();
+    expect(transport.channels).toHaveLength(2);
+    connectUnary(second);
+    expect(upstream.isAvailable(watch)).toBe(true);
+    stream();
+    expect(transport.to(2)).toHaveLength(2);
+  });
+
+  test('do not wait for their backoff when the member is back: the next call dials', () => {
+    const { stream, transport, others, upstream } = connected();
+    transport.isReachable = true;
+    stream();
+    transport.isReachable = false;
+    others()[0]?.calls[0]?.end(lost);
+    for (const channel of transport.channels) channel.become('failed', 'connect ECONNREFUSED');
+    expect(upstream.isAvailable(watch)).toBe(false);
+    const [lostOne] = others();
+    const port = [first, second, third].find((each) =>
+      transport.to(each).some((channel) => channel === lostOne),
+    );
+    transport.to(port ?? 0)[0]?.become('ready');
+    expect([lostOne?.state, upstream.isAvailable(watch)]).toEqual(['closed', true]);
+    stream();
+    others().at(-1)?.become('ready');
+    expect(stream().status).toBeNull();
+  });
+
+  test('are closed after five minutes without a stream, and dialed again when they are needed', () => {
+    const { stream, transport, clock, connections, upstream, others } = connected();
+    transport.isReachable = true;
+    const open = stream();
+    clock.advance(20 * minuteMs);
+    expect(others()[0]?.state).toBe('ready');
+    open.call.cancel();
+    clock.advance(4 * minuteMs);
+    expect(others()[0]?.state).toBe('ready');
+    clock.advance(2 * minuteMs);
+    expect(others()[0]?.state).toBe('closed');
+    expect(connections()).toEqual([
+      [1, 0, 0],
+      [1, 0, 0],
+      [1, 0, 0],
+    ]);
+    expect(upstream.snapshot().map(({ state }) => state)).toEqual(['ready', 'ready', 'ready']);
+    expect(upstream.isAvailable(watch)).toBe(true);
+    expect(stream().status).toBeNull();
+  });
+
+  test('that were lost and are not needed do not make their endpoint look failed for longer than five minutes', () => {
+    const { stream, transport, clock, upstream, others } = connected();
+    transport.isReachable = true;
+    stream();
+    const [channel] = others();
+    channel?.calls[0]?.end(lost);
+    channel?.become('failed', 'reset');
+    expect(upstream.snapshot().map(({ state }) => state)).toContain('failed');
+    clock.advance(6 * minuteMs);
+    expect(upstream.snapshot().map(({ state }) => state)).not.toContain('failed');
+  });
+
+  test('leave no timer when the upstream is closed', () => {
+    const { stream, upstream, clock } = connected();
+    stream('etcdserverpb.Watch/Watch');
+    stream('etcdserverpb.Lease/LeaseKeepAlive');
+    upstream.close();
+    expect(clock.pendingTimers).toBe(0);
   });
 });
