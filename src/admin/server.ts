@@ -1,6 +1,6 @@
 /**
- * The server on the admin address: probes, metrics and state over HTTP/1.1. It is read-only and separate from the client
- * port. It shows the ranges that tenants watch, but no values. Probes do not depend on etcd.
+ * The server on the admin address: probes, metrics and state over HTTP/1.1. It is read-only unless actions are enabled, and
+ * separate from the client port. It shows the ranges that tenants watch, but no values. Probes do not depend on etcd.
  */
 
 import { once } from 'node:events';
@@ -13,6 +13,13 @@ import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { OpenCalls } from '../observe/open-calls.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { descriptorShares } from '../runtime/descriptor-limit.ts';
+import {
+  type Action,
+  type ActionResult,
+  type BreakerReport,
+  isActionPath,
+  readAction,
+} from './actions.ts';
 import { liveness, type ProbeResult, readiness, startup } from './probes.ts';
 import type {
   ByWorker,
@@ -35,8 +42,18 @@ export interface AdminParts {
   readonly feeds: () => MaybePromise<readonly ByWorker<FeedReport>[]>;
   readonly openCalls: () => MaybePromise<OpenCalls>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Missing if actions are disabled. */
+  readonly actions?: AdminActions;
   /** Missing in a process without workers. */
   readonly workers?: () => readonly WorkerReport[];
+}
+
+export interface AdminActions {
+  /** Those that are not closed, or that are forced. */
+  readonly breakers: () => MaybePromise<readonly ByWorker<BreakerReport>[]>;
+  readonly perform: (action: Action) => MaybePromise<ActionResult>;
+  /** Called for the audit log, for each action that was performed. */
+  readonly onPerformed: (action: Action, remote: string) => void;
 }
 
 export interface Admin {
@@ -105,6 +122,8 @@ const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['/startupz', ({ lifecycle }) => probe(startup(lifecycle))],
   ['/readyz', (parts, query) => probe(readiness(parts.lifecycle, workersOf(parts)), query)],
   ['/upstreamz', async ({ upstream }) => json({ endpoints: await upstream() })],
+  ['/endpoints', async ({ upstream }) => json({ endpoints: await upstream() })],
+  ['/breakers', breakerList],
   ['/watchz', async ({ feeds }) => json({ feeds: await feeds() })],
   ['/drainz', drainState],
   ['/configz', configuration],
@@ -126,7 +145,7 @@ async function respond(
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
-    ...(code === 405 && { allow: 'GET, HEAD' }),
+    ...(code === 405 && { allow: isActionPath(request.url ?? '') ? 'POST' : 'GET, HEAD' }),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
 }
@@ -136,6 +155,7 @@ async function pageFor(parts: AdminParts, request: IncomingMessage): Promise<Pag
     return text(421, 'unknown host name');
   }
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+  if (isActionPath(path)) return actionPage(parts, request, path, new URLSearchParams(query));
   const handler = handlers.get(path);
   if (handler === undefined) return text(404, 'not found');
   if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'method not allowed');
@@ -144,6 +164,31 @@ async function pageFor(parts: AdminParts, request: IncomingMessage): Promise<Pag
   } catch {
     return text(500, 'internal error');
   }
+}
+
+async function actionPage(
+  { actions }: AdminParts,
+  request: IncomingMessage,
+  path: string,
+  query: URLSearchParams,
+): Promise<Page> {
+  if (actions === undefined) return text(404, 'actions are disabled: see --admin-actions');
+  if (request.method !== 'POST') return text(405, 'method not allowed');
+  const action = readAction(request, path, query);
+  if ('code' in action) return text(action.code, action.text);
+  try {
+    const { outcome, note } = await actions.perform(action);
+    if (outcome === 'not found') return text(404, `there is no such ${subjectOf(action)}`);
+    if (outcome === 'disabled') return text(404, note);
+    actions.onPerformed(action, request.socket.remoteAddress ?? '');
+    return json(note === '' ? action : { ...action, note });
+  } catch {
+    return text(500, 'internal error');
+  }
+}
+
+function subjectOf({ kind }: Action): string {
+  return kind === 'breaker' ? 'tenant' : 'endpoint';
 }
 
 function probe({ passes, text: line, checks }: ProbeResult, query?: URLSearchParams): Page {
@@ -156,6 +201,11 @@ function probe({ passes, text: line, checks }: ProbeResult, query?: URLSearchPar
 async function configuration(parts: AdminParts): Promise<Page> {
   const report = await parts.configuration();
   return json(parts.workers === undefined ? report : { ...report, workers: parts.workers() });
+}
+
+async function breakerList({ actions }: AdminParts): Promise<Page> {
+  if (actions === undefined) return text(404, 'actions are disabled: see --admin-actions');
+  return json({ breakers: await actions.breakers() });
 }
 
 /** At any time: what a drain would wait for, or still waits for. */

@@ -41,6 +41,8 @@ export interface Config {
   readonly advertiseClientUrls: readonly string[];
   /** Null: no admin address. Port 0 picks a free port. */
   readonly adminAddress: SocketAddress | null;
+  /** Whether the admin address performs actions. */
+  readonly adminActions: boolean;
   readonly transport: TransportName;
   /** How many processes serve clients. 1: this process does. */
   readonly workers: number;

@@ -56,6 +56,7 @@ export function resolve(
     login: resolveLogin(settings, contents, report),
     advertiseClientUrls: settings['advertise-client-url'],
     adminAddress: settings['admin-addr']?.address ?? null,
+    adminActions: settings['admin-actions'],
     transport: settings.transport as TransportName,
     workers: settings.workers,
     logLevel: settings['log-level'] as LogLevel,

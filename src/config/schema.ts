@@ -431,6 +431,13 @@ export const schema = {
     reload: 'restart',
     doc: 'Address that serves probes, metrics and state over HTTP. Port 0 picks a free port; empty disables it.',
   },
+  'admin-actions': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Let the admin address open and close breakers and eject endpoints, with POST.',
+  },
   'log-level': {
     kind: 'choice',
     default: 'info',

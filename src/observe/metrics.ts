@@ -45,10 +45,19 @@ export interface GuardUsage {
   readonly liveBreakers: number;
 }
 
+/** A state that an operator has forced: of a breaker, or the ejection of an endpoint. */
+export interface ForcedState {
+  readonly kind: 'breaker' | 'endpoint';
+  /** `tenant/class` of a breaker, or the endpoint. */
+  readonly name: string;
+  readonly state: string;
+}
+
 /** Called at every scrape. */
 export interface MetricSources {
   readonly upstream: () => readonly EndpointUp[];
   readonly guard: () => GuardUsage;
+  readonly forced: () => readonly ForcedState[];
   readonly watches: () => WatchUsage;
   readonly sharing: () => SharingUsage;
   readonly memory: () => readonly ShareUsage[];
@@ -70,7 +79,7 @@ export class Metrics {
   readonly #authentications: Counter<'outcome'>;
 
   constructor(sources: MetricSources) {
-    const { upstream, guard, watches, sharing, memory, connections, limits } = sources;
+    const { upstream, guard, forced, watches, sharing, memory, connections, limits } = sources;
     const registers = [this.#registry];
     this.limits = new LimitMetrics(limits);
     this.#breakerState = new Gauge({
@@ -126,6 +135,7 @@ export class Metrics {
       ...callMetrics(this.calls),
       ...upstreamMetrics(upstream),
       ...guardMetrics(guard),
+      forcedMetric(forced),
       ...watchMetrics(watches),
       ...sharingMetrics(sharing),
       ...memoryMetrics(memory),
@@ -251,6 +261,15 @@ function upstreamMetrics(upstream: () => readonly EndpointUp[]): Metric[] {
         ),
     ),
   ];
+}
+
+function forcedMetric(forced: () => readonly ForcedState[]): Metric {
+  return scraped(
+    'etcd_bulkhead_forced_states',
+    'gauge',
+    'Breakers and endpoints whose state an operator has forced (--admin-actions).',
+    () => forced().map(({ kind, name, state }) => ({ labels: { kind, name, state }, value: 1 })),
+  );
 }
 
 function guardMetrics(guard: () => GuardUsage): Metric[] {

@@ -21,7 +21,7 @@ import { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { proxyHeader } from '../namespace/cluster/proxy-header.ts';
 import { callLog } from '../observe/call-log.ts';
 import type { Logger } from '../observe/logger.ts';
-import { Metrics } from '../observe/metrics.ts';
+import { type ForcedState, Metrics } from '../observe/metrics.ts';
 import { processMetric } from '../observe/process-metrics.ts';
 import { pipeline } from '../pipeline.ts';
 import { ReadStats } from '../reads/coalesce.ts';
@@ -110,6 +110,7 @@ export class Assembly {
         queuedReads: this.queues.reads.queuedCalls,
         liveBreakers: this.breakers.liveCount,
       }),
+      forced: () => this.#forcedStates(),
       watches: () => this.hub.stats,
       memory: () => [this.memory.requests, this.memory.responses],
       connections: () => this.connections,
@@ -122,6 +123,17 @@ export class Assembly {
     this.breakers = this.#buildBreakers(config);
     this.listeners = this.#buildListeners(config, transport, this.#buildPipeline(config));
     this.configuration = new ConfigurationApplier(config, this);
+  }
+
+  #forcedStates(): readonly ForcedState[] {
+    const breakers = this.breakers.noted.filter(({ isForced }) => isForced);
+    const endpoints = this.upstream.snapshot().filter(({ isForced }) => isForced);
+    return [
+      ...breakers.map(({ tenant, breaker, state }) => ({
+        ...{ kind: 'breaker' as const, name: `${tenant}/${breaker}`, state },
+      })),
+      ...endpoints.map(({ name }) => ({ kind: 'endpoint' as const, name, state: 'ejected' })),
+    ];
   }
 
   #buildUpstream(config: Config, transport: Transport): Upstream {

@@ -1,4 +1,5 @@
 /** A running proxy: starts it, and takes it through reloads and the drain. assembly.ts builds its objects. */
+import type { Action, ActionResult, BreakerReport } from '../admin/actions.ts';
 import type { ConfigurationReport, EndpointReport, FeedReport } from '../admin/reports.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { Config } from '../config/config.ts';
@@ -6,6 +7,7 @@ import type { LoadResult } from '../config/load.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
 import { noOpenCalls, type OpenCalls, openCalls } from '../observe/open-calls.ts';
 import { version } from '../observe/version.ts';
+import { performAction } from './admin-actions.ts';
 import { Assembly, type ProxyDependencies } from './assembly.ts';
 import type { PreparedConfiguration } from './configuration-applier.ts';
 import { loadTransport } from './transports.ts';
@@ -59,6 +61,8 @@ export interface SupervisedProxy extends RunningProxy {
   readonly endpoints: readonly EndpointReport[];
   readonly feeds: readonly FeedReport[];
   readonly openCalls: OpenCalls;
+  readonly breakers: readonly BreakerReport[];
+  perform(action: Action): ActionResult;
   metrics(): Promise<MetricsSnapshot>;
   /** Returns problems, or a configuration to commit or to discard. Never rejects. */
   prepare(config: Config): Promise<PreparedConfiguration | readonly string[]>;
@@ -101,6 +105,14 @@ class AssembledProxy implements SupervisedProxy {
     return openCalls(this.#parts.metrics.calls);
   }
 
+  get breakers(): readonly BreakerReport[] {
+    return this.#parts.breakers.noted;
+  }
+
+  perform(action: Action): ActionResult {
+    return performAction(this.#parts, action);
+  }
+
   metrics(): Promise<MetricsSnapshot> {
     return this.#parts.metrics.snapshot();
   }
@@ -110,7 +122,7 @@ class AssembledProxy implements SupervisedProxy {
   }
 
   async listen(): Promise<void> {
-    const { configuration, listeners, lifecycle, metrics, clock } = this.#parts;
+    const { configuration, listeners, lifecycle, metrics, clock, logger } = this.#parts;
     const { config } = configuration;
     await listeners.prepare(config);
     if (config.adminAddress !== null) {
@@ -124,6 +136,13 @@ class AssembledProxy implements SupervisedProxy {
         feeds: () => this.feeds,
         openCalls: () => this.openCalls,
         metrics: () => metrics.exposition(),
+        ...(config.adminActions && {
+          actions: {
+            breakers: () => this.breakers,
+            perform: (action) => this.perform(action),
+            onPerformed: (action, remote) => logger.warn('admin action', { ...action, remote }),
+          },
+        }),
       });
       this.adminAddress = this.#admin.address;
     }

@@ -88,6 +88,7 @@ export class Endpoint {
   readonly #dialOptions: SharedDialOptions;
   readonly #channels: Readonly<Record<ChannelClass, ChannelGroup>>;
   #wasUp = false;
+  #isForcedOut = false;
   /** Consecutive probes without a response. */
   #silentProbes = 0;
   readonly #openStreams: Record<ChannelClass, number> = { unary: 0, watch: 0, lease: 0 };
@@ -128,6 +129,21 @@ export class Endpoint {
       tls?.serverName === before?.serverName;
     if (isSame) this.#dialOptions.tls = tls;
     return isSame;
+  }
+
+  /** Whether other endpoints are preferred: because of failures, or because an operator has decided it. */
+  get isEjected(): boolean {
+    return this.#isForcedOut || this.ejection.isEjected;
+  }
+
+  /** Whether an operator has ejected it. */
+  get isForcedOut(): boolean {
+    return this.#isForcedOut;
+  }
+
+  forceOut(isForcedOut: boolean): void {
+    this.#isForcedOut = isForcedOut;
+    this.onChange?.();
   }
 
   /** False if the member does not respond: to calls, or to the last probe. */

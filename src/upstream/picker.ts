@@ -78,10 +78,7 @@ function choiceOf(endpoints: readonly Endpoint[], channelClass: ChannelClass): C
   if (voters.length === 0 && endpoints.some((each) => isVoterExpected(each, channelClass))) {
     return noChoice;
   }
-  const inUse = preferred(
-    voters.length > 0 ? voters : usable,
-    (endpoint) => !endpoint.ejection.isEjected,
-  );
+  const inUse = preferred(voters.length > 0 ? voters : usable, (endpoint) => !endpoint.isEjected);
   const responsive = preferred(inUse, (endpoint) => endpoint.isResponsive);
   const best = preferred(responsive, (endpoint) => endpoint.health.hasLeader);
   const group = (endpoint: Endpoint) => endpoint.channels(channelClass);

@@ -41,10 +41,12 @@ export interface UpstreamOptions extends EndpointParts {
 export interface EndpointSnapshot {
   readonly name: string;
   /**
-   * `ready`, `other cluster`, `learner`, `ejected`, `not responding`, `no leader`, or the state of a channel that is not ready:
+   * `ready`, `other cluster`, `learner`, `ejected by an operator`, `ejected`, `not responding`, `no leader`, or the state of a channel that is not ready:
    * `connecting`, `failed`, `closed`.
    */
   readonly state: string;
+  /** Whether an operator has ejected it. */
+  readonly isForced: boolean;
   /** Whether the `unary` channel is connected. */
   readonly isUp: boolean;
   /** The text of the system or of etcd for the current failure; empty if there is none. */
@@ -188,6 +190,21 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     );
   }
 
+  /**
+   * Ejects an endpoint until it is called with false. As with other ejections, its open streams continue, and it receives calls if no
+   * other endpoint is available. Returns false if there is no endpoint with this name.
+   */
+  forceEjection(name: string, isEjected: boolean): boolean {
+    const endpoint = this.#endpoints.find((each) => each.name === name);
+    endpoint?.forceOut(isEjected);
+    return endpoint !== undefined;
+  }
+
+  /** Whether the endpoint receives unary calls at present. */
+  isCandidate(name: string): boolean {
+    return this.#endpoints.some((each) => each.name === name && this.#picker.has(each, 'unary'));
+  }
+
   /** Ends every call and closes every connection. */
   close(): void {
     this.#listeners.clear();
@@ -308,6 +325,7 @@ function snapshotOf(endpoint: Endpoint, isMember: boolean): EndpointSnapshot {
   return {
     name: endpoint.name,
     state: failing === undefined ? stateOf(endpoint, isMember) : channel.state,
+    isForced: endpoint.isForcedOut,
     isUp: endpoint.isReady('unary'),
     lastError: channel.failure === '' ? health.failure : channel.failure,
     version: health.version,
@@ -325,9 +343,11 @@ function snapshotOf(endpoint: Endpoint, isMember: boolean): EndpointSnapshot {
 }
 
 /** Of an endpoint whose channels are ready: the first reason to prefer others. */
-function stateOf({ health, ejection, isResponsive }: Endpoint, isMember: boolean): string {
+function stateOf(endpoint: Endpoint, isMember: boolean): string {
+  const { health, ejection, isResponsive } = endpoint;
   if (!isMember) return 'other cluster';
   if (health.isLearner) return 'learner';
+  if (endpoint.isForcedOut) return 'ejected by an operator';
   if (ejection.isEjected) return 'ejected';
   if (!isResponsive) return 'not responding';
   return health.hasLeader ? 'ready' : 'no leader';

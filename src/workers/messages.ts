@@ -2,6 +2,7 @@
  * The messages between the primary process and a worker, over Node's IPC channel with structured cloning. Messages arrive
  * in the order in which they were sent.
  */
+import type { Action, BreakerReport } from '../admin/actions.ts';
 import type { EndpointReport, FeedReport } from '../admin/reports.ts';
 import type { Config } from '../config/config.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
@@ -21,6 +22,8 @@ export type ToWorker =
   | { readonly kind: 'commit' }
   | { readonly kind: 'discard' }
   | { readonly kind: 'collect'; readonly id: number; readonly what: keyof Collected }
+  /** The response is an `ActionResult`. */
+  | { readonly kind: 'act'; readonly id: number; readonly action: Action }
   | { readonly kind: 'ping' }
   /** The worker drains as configured, sends `drained` and exits. */
   | { readonly kind: 'drain' };
@@ -31,6 +34,7 @@ export interface Collected {
   readonly endpoints: readonly EndpointReport[];
   readonly feeds: readonly FeedReport[];
   readonly openCalls: OpenCalls;
+  readonly breakers: readonly BreakerReport[];
 }
 
 export type Prepared = {

@@ -32,12 +32,18 @@ class ProxyWorker {
       send({ kind: 'pong', hash: this.#proxy?.configuration.hash ?? '' });
     } else if (message.kind === 'collect') {
       void this.#collect(message);
+    } else if (message.kind === 'act') {
+      // Without a response the primary process continues without this worker.
+      const value = this.#proxy?.perform(message.action);
+      if (value !== undefined) send({ kind: 'response', id: message.id, value });
     } else {
       this.#last = this.#last.then(() => this.#handle(message));
     }
   }
 
-  async #handle(message: Exclude<ToWorker, CollectMessage | { kind: 'ping' }>): Promise<void> {
+  async #handle(
+    message: Exclude<ToWorker, CollectMessage | { kind: 'ping' | 'act' }>,
+  ): Promise<void> {
     switch (message.kind) {
       case 'start':
         return this.#start(message);

@@ -25,6 +25,7 @@ import { groupedByWorker } from './by-worker.ts';
 import { heartbeatLimits } from './heartbeat.ts';
 import type { Collected } from './messages.ts';
 import { Slot } from './slot.ts';
+import { WorkerActions } from './worker-actions.ts';
 import { WorkerConfig } from './worker-config.ts';
 import { WorkerProcess } from './worker-process.ts';
 
@@ -69,6 +70,8 @@ class Supervisor implements RunningProxy {
   readonly #config: WorkerConfig;
   readonly #configuration: ActiveConfiguration;
   readonly #slots: readonly Slot[];
+  readonly #logger: Logger;
+  readonly #actions = new WorkerActions(collectTimeoutMs);
   #admin: Admin | null = null;
   /** Processes are not started during a reload, so that none has a configuration that the others do not have. */
   #reload: Promise<void> = Promise.resolve();
@@ -78,6 +81,7 @@ class Supervisor implements RunningProxy {
     { logger, clock = systemClock, random = systemRandom }: SupervisorDependencies,
   ) {
     this.#clock = clock;
+    this.#logger = logger;
     this.#config = new WorkerConfig(config);
     this.#metrics = new PrimaryMetrics(
       () => config.workers,
@@ -131,6 +135,19 @@ class Supervisor implements RunningProxy {
         openCalls: () => this.#openCalls(),
         metrics: () => this.#exposition(),
         workers: () => this.#reports(),
+        ...(active.adminActions && {
+          actions: {
+            breakers: async () => {
+              const collected = await this.#collect('breakers');
+              return groupedByWorker(
+                collected.map(({ worker, value }) => ({ worker, rows: value })),
+              );
+            },
+            perform: (action) => this.#actions.perform(action, this.#processes()),
+            onPerformed: (action, remote) =>
+              this.#logger.warn('admin action', { ...action, remote }),
+          },
+        }),
       });
       this.adminAddress = this.#admin.address;
     }
@@ -204,9 +221,11 @@ class Supervisor implements RunningProxy {
   #fork(worker: number): WorkerProcess {
     const config = this.#config.forNewWorker;
     const tokenKey = this.#tokenKey;
-    return new WorkerProcess(cluster.fork(), this.#clock, {
+    const forked = new WorkerProcess(cluster.fork(), this.#clock, {
       ...{ kind: 'start', worker, config, tokenKey },
     });
+    this.#actions.applyTo(forked);
+    return forked;
   }
 
   #onEnd(worker: number): void {

@@ -69,12 +69,12 @@ export class WorkerConfig {
     const { transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs } =
       this.#started;
     const { keepaliveMs, keepaliveTimeoutMs, breaker, limits } = this.#started;
-    const { advertiseClientUrls, adminAddress } = this.#started;
+    const { advertiseClientUrls, adminAddress, adminActions } = this.#started;
     return {
       ...this.#active,
       ...{ transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs },
       ...{ keepaliveMs, keepaliveTimeoutMs, breaker, limits },
-      ...{ advertiseClientUrls, adminAddress },
+      ...{ advertiseClientUrls, adminAddress, adminActions },
       listeners: this.#listeners.map((listener) => this.#withPort(listener)),
     };
   }

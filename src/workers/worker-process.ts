@@ -1,5 +1,6 @@
 /** One worker process, as the primary process sees it: from the fork until it has ended. */
 import type { Worker as ClusterWorker } from 'node:cluster';
+import type { Action, ActionResult } from '../admin/actions.ts';
 import type { Config } from '../config/config.ts';
 import type { DrainReport } from '../proxy/proxy.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -91,6 +92,11 @@ export class WorkerProcess {
   /** Resolves with null if the worker has ended, or has not responded within `timeoutMs`. */
   collect<K extends keyof Collected>(what: K, timeoutMs: number): Promise<Collected[K] | null> {
     return this.#request<Collected[K]>((id) => ({ kind: 'collect', id, what }), timeoutMs);
+  }
+
+  /** Resolves with null if the worker has ended, or has not responded within `timeoutMs`. */
+  perform(action: Action, timeoutMs: number): Promise<ActionResult | null> {
+    return this.#request<ActionResult>((id) => ({ kind: 'act', id, action }), timeoutMs);
   }
 
   /** Resolves when the worker has ended. It is killed after `timeoutMs`. */

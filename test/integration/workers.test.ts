@@ -171,6 +171,38 @@ describe('two workers', () => {
     expect(handled(await sidecar.page('/metrics'))).toBe(10);
   });
 
+  test('perform an action of the admin address together, as does one that starts later', async () => {
+    await using sidecar = await start('--admin-actions');
+    const put = async () => {
+      // A connection of its own, so that each worker gets some.
+      using client = grpcClient(sidecar.address);
+      return await client.call('etcdserverpb.KV/Put', { key }).then(
+        () => 'put',
+        ({ code }: { code: number }) => code,
+      );
+    };
+    const puts = async () => new Set(await Promise.all(Array.from({ length: 8 }, put)));
+    const { tenant } = JSON.parse(await sidecar.post('/breakers/default/write?state=open'));
+    expect(tenant).toBe('default');
+    expect(await puts()).toEqual(new Set([Code.UNAVAILABLE]));
+    expect(JSON.parse(await sidecar.page('/breakers')).breakers).toEqual([
+      { tenant, breaker: 'write', state: 'open', isForced: true, workers: [1, 2] },
+    ]);
+    const [first] = await workersOf(sidecar);
+    process.kill(first?.pid ?? 0, 'SIGKILL');
+    await until('another worker', async () =>
+      (await workersOf(sidecar)).every(
+        ({ state, pid }) => state === 'serving' && pid !== first?.pid,
+      ),
+    );
+    await until('its forced state', async () => {
+      const { breakers } = JSON.parse(await sidecar.page('/breakers'));
+      return breakers[0]?.workers.length === 2;
+    });
+    await sidecar.post('/breakers/default/write?state=auto');
+    expect(await puts()).toEqual(new Set(['put']));
+  });
+
   test('keep a picked port when all are killed at once', async () => {
     await using sidecar = await start();
     using client = grpcClient(sidecar.address);

@@ -71,6 +71,16 @@ export class Sidecar implements AsyncDisposable {
     return await answer.text();
   }
 
+  /** What the admin address responds to an action. */
+  async post(path: string): Promise<string> {
+    const answer = await fetch(`http://${this.#serving?.admin}${path}`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      signal: AbortSignal.timeout(5_000),
+    });
+    return await answer.text();
+  }
+
   signal(name: NodeJS.Signals): void {
     this.#child.kill(name);
   }

@@ -5,6 +5,8 @@
  * closed ─window trips→ open ─open time expires→ half-open ─a call succeeds→ closed
  *                        ↑                           │
  *                        └─ a call fails, or the probe ends without a result or exceeds its time limit
+ *
+ * An operator can force it open or closed. It then does not depend on calls, until it begins again as closed.
  */
 import type { BreakerConfig } from '../../config/sections/breaker.ts';
 import { type BreakerVerdict, etcdTimeoutMs } from '../../etcd/outcomes.ts';
@@ -22,6 +24,8 @@ export type BreakerState = 'closed' | 'open' | 'half-open';
  */
 export type Ticket = number;
 export const refused: Ticket = 0;
+/** The verdict of a call that a forced breaker has admitted is ignored: this is the number of no period. */
+const unjudged: Ticket = Number.MAX_SAFE_INTEGER;
 
 /** What all breakers of the process share. */
 export interface BreakerParts {
@@ -76,6 +80,7 @@ export class Breaker extends Deadline {
   readonly #onState: (state: BreakerState) => void;
   #state: State = { at: 'closed', openings: 0, sinceMs: Number.NEGATIVE_INFINITY, window: null };
   #period: Ticket = 1;
+  #forced: 'open' | 'closed' | null = null;
 
   constructor(parts: BreakerParts, onState: (state: BreakerState) => void) {
     super();
@@ -83,12 +88,26 @@ export class Breaker extends Deadline {
     this.#onState = onState;
   }
 
+  get isForced(): boolean {
+    return this.#forced !== null;
+  }
+
+  /** Null ends the forced state. In each case the breaker forgets the calls so far. */
+  force(state: 'open' | 'closed' | null): void {
+    if (this.#state.at === 'shut') return;
+    this.#forced = state;
+    const sinceMs = this.#parts.clock.nowMs();
+    this.#enter({ at: 'closed', openings: 0, sinceMs, window: null });
+  }
+
   get state(): BreakerState {
+    if (this.#forced !== null) return this.#forced;
     return this.#state.at === 'shut' ? 'closed' : this.#state.at;
   }
 
   /** Whether a call may be sent. Half-open admits one call, the probe. It must be settled within its time limit. */
   admit(): Ticket {
+    if (this.#forced !== null) return this.#forced === 'open' ? refused : unjudged;
     const state = this.#state;
     if (state.at === 'open') return refused;
     if (state.at === 'half-open') {
@@ -101,6 +120,7 @@ export class Breaker extends Deadline {
 
   /** For a call that may wait for other clients without a time limit. Half-open admits it too, but not as the probe. */
   admitWaiting(): Ticket {
+    if (this.#forced !== null) return this.#forced === 'open' ? refused : unjudged;
     return this.#state.at === 'open' ? refused : -this.#period;
   }
 
@@ -237,6 +257,6 @@ export class Breaker extends Deadline {
     this.#state = next;
     this.#period += 1;
     if (next.at === 'closed' || next.at === 'shut') onLive(this, false);
-    if (next.at !== 'shut') this.#onState(next.at);
+    if (next.at !== 'shut') this.#onState(this.state);
   }
 }

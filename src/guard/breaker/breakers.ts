@@ -26,6 +26,14 @@ export interface BreakersOptions {
   readonly onState: OnBreakerState | null;
 }
 
+/** A breaker that is not closed, or that an operator has forced into its state. */
+export interface NotedBreaker {
+  readonly tenant: string;
+  readonly breaker: BreakerClass;
+  readonly state: BreakerState;
+  readonly isForced: boolean;
+}
+
 interface TenantBreakers {
   readonly byClass: Partial<Record<BreakerClass, Breaker>>;
   isRetired: boolean;
@@ -38,6 +46,8 @@ export class Breakers {
   readonly #ofTenant = new StatePart<TenantBreakers>(() => ({ byClass: {}, isRetired: false }));
   /** The breakers whose window may have to be rotated. */
   readonly #live = new Set<Breaker>();
+  /** Those that are not closed or are forced, with what they are for. */
+  readonly #noted = new Map<Breaker, { readonly tenant: string; readonly breaker: BreakerClass }>();
   #cancelTimer: CancelTimer | null = null;
 
   constructor({ config, clock, random, deadlines, onState }: BreakersOptions) {
@@ -60,17 +70,34 @@ export class Breakers {
     if (!this.#parts.config.enabled) return null;
     const { byClass, isRetired } = state.get(this.#ofTenant);
     if (isRetired) return byClass[breakerClass] ?? null;
-    byClass[breakerClass] ??= new Breaker(this.#parts, (breakerState) =>
-      this.#onState?.(state.tenantName, breakerClass, breakerState),
-    );
+    byClass[breakerClass] ??= this.#create(state.tenantName, breakerClass);
     return byClass[breakerClass];
+  }
+
+  /** The breakers that are not closed, or that an operator has forced. */
+  get noted(): readonly NotedBreaker[] {
+    return Array.from(this.#noted, ([{ state, isForced }, of]) => ({ ...of, state, isForced }));
+  }
+
+  #create(tenant: string, breakerClass: BreakerClass): Breaker {
+    const breaker: Breaker = new Breaker(this.#parts, (state) => {
+      if (state === 'closed' && !breaker.isForced) this.#noted.delete(breaker);
+      else this.#noted.set(breaker, { tenant, breaker: breakerClass });
+      this.#onState?.(tenant, breakerClass, state);
+    });
+    return breaker;
   }
 
   /** For a tenant that a reload has removed: ends its timers. Its remaining calls are admitted; their verdicts are ignored. */
   retire(state: TenantState): void {
     const breakers = state.get(this.#ofTenant);
     breakers.isRetired = true;
-    for (const breakerClass of breakerClasses) breakers.byClass[breakerClass]?.close();
+    for (const breakerClass of breakerClasses) {
+      const breaker = breakers.byClass[breakerClass];
+      if (breaker === undefined) continue;
+      this.#noted.delete(breaker);
+      breaker.close();
+    }
   }
 
   /** Ends all timers. Verdicts of calls in flight are ignored. */

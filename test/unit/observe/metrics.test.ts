@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { method } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
 import { KeepAliveStats } from '../../../src/lease/context.ts';
-import { Metrics } from '../../../src/observe/metrics.ts';
+import { type ForcedState, Metrics } from '../../../src/observe/metrics.ts';
 import { ReadStats } from '../../../src/reads/coalesce.ts';
 import { Usage } from '../../../src/tenant/usage.ts';
 import { HubStats } from '../../../src/watch/hub/hub-context.ts';
@@ -20,6 +20,7 @@ const idle = {
     queuedReads: 0,
     liveBreakers: 0,
   }),
+  forced: () => [],
   watches: () => new HubStats(),
   sharing: () => ({ keepAlives: new KeepAliveStats(), reads: new ReadStats() }),
   memory: () => [],
@@ -224,5 +225,16 @@ test('client connections are shown by listener, with their limit and what it has
     'etcd_bulkhead_client_connections{listener="a:1"} 2',
     'etcd_bulkhead_client_connections_limit 9',
     'etcd_bulkhead_client_connection_limits_total{reason="displaced"} 3',
+  ]);
+});
+
+test('states that an operator has forced are reported as long as they last', async () => {
+  let forced: ForcedState[] = [];
+  const metrics = new Metrics({ ...idle, forced: () => forced });
+  const name = 'etcd_bulkhead_forced_states{';
+  expect(await lines(metrics, name)).toEqual([]);
+  forced = [{ kind: 'breaker', name: 'game/write', state: 'open' }];
+  expect(await lines(metrics, name)).toEqual([
+    'etcd_bulkhead_forced_states{kind="breaker",name="game/write",state="open"} 1',
   ]);
 });

@@ -762,3 +762,42 @@ describe('watch and lease connections', () => {
     expect(clock.pendingTimers).toBe(0);
   });
 });
+
+describe('an endpoint that an operator ejects', () => {
+  test('receives no calls while there is another one, whatever its probes say, until it is automatic again', () => {
+    const { connect, unary, shares, upstream, clock, report, transport } = setUp([first, second]);
+    connect(first);
+    connect(second);
+    expect(upstream.forceEjection('http://e1', true)).toBe(true);
+    clock.advance(0);
+    report(first, memberStatus(7));
+    report(second, memberStatus(7));
+    for (let i = 0; i < 4; i++) unary();
+    expect(shares()).toEqual([0, 4]);
+    expect(upstream.snapshot()[0]).toMatchObject({
+      state: 'ejected by an operator',
+      isForced: true,
+    });
+    for (const call of transport.to(2)[0]?.clientCalls ?? []) call.respond(Buffer.of());
+    clock.advance(60_000);
+    // Probed as often as others.
+    expect(transport.to(1)[0]?.probes.length).toBe(2);
+    upstream.forceEjection('http://e1', false);
+    for (let i = 0; i < 4; i++) unary();
+    expect(shares()).toEqual([2, 6]);
+  });
+
+  test('is used if there is no other one, which can be asked', () => {
+    const { connect, unary, upstream } = setUp([first, second]);
+    connect(first);
+    upstream.forceEjection('http://e1', true);
+    expect(upstream.isCandidate('http://e1')).toBe(true);
+    expect(unary().status).toBeNull();
+    connect(second);
+    expect(upstream.isCandidate('http://e1')).toBe(false);
+  });
+
+  test('must be configured', () => {
+    expect(setUp([first]).upstream.forceEjection('http://e9', true)).toBe(false);
+  });
+});

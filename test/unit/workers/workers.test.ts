@@ -91,6 +91,7 @@ describe('the configuration of a new worker', () => {
       'breaker-open-max': '20s',
       workers: 3,
       'admin-addr': '127.0.0.1:1',
+      'admin-actions': true,
       'log-level': 'debug',
       'log-keys': true,
       transport: 'grpc-js',

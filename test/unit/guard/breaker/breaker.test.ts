@@ -323,3 +323,52 @@ describe('many breakers', () => {
     expect(breakers.liveCount).toBe(0);
   });
 });
+
+describe('a breaker that an operator has forced', () => {
+  const isAdmitted = () =>
+    [breaker.admit(), breaker.admitWaiting()].map((each) => each !== refused);
+
+  test('open: rejects every call until it is automatic again, and is closed then', () => {
+    breaker.force('open');
+    expect([breaker.state, breaker.isForced, isAdmitted()]).toEqual(['open', true, [false, false]]);
+    expect(breaker.retryAfterMs).toBe(config.openMs);
+    vi.advanceTimersByTime(3_600_000);
+    expect(isAdmitted()).toEqual([false, false]);
+    breaker.force(null);
+    expect([breaker.state, breaker.isForced, isAdmitted()]).toEqual([
+      'closed',
+      false,
+      [true, true],
+    ]);
+    expect(states).toEqual(['open', 'closed']);
+  });
+
+  test('closed: admits every call however many fail, and counts none of them', () => {
+    breaker.force('closed');
+    for (let i = 0; i < 100; i++) breaker.settle(breaker.admit(), 'failure');
+    expect([breaker.state, isAdmitted()]).toEqual(['closed', [true, true]]);
+    breaker.force(null);
+    for (let i = 0; i < 15; i++) breaker.settle(breaker.admit(), 'failure');
+    expect(breaker.state).toBe('closed');
+  });
+
+  test('ignores verdicts of calls that were sent before', () => {
+    const tickets = Array.from({ length: 30 }, () => breaker.admit());
+    breaker.force('closed');
+    breaker.force(null);
+    for (const ticket of tickets) breaker.settle(ticket, 'failure');
+    expect(breaker.state).toBe('closed');
+  });
+
+  test('is listed with its tenant and class, as is one that is open', () => {
+    expect(breakers.noted).toEqual([]);
+    breaker.force('closed');
+    expect(breakers.noted).toMatchObject([{ tenant: 'game-1', state: 'closed', isForced: true }]);
+    breaker.force(null);
+    expect(breakers.noted).toEqual([]);
+    for (let i = 0; i < 30; i++) breaker.settle(breaker.admit(), 'failure');
+    expect(breakers.noted).toMatchObject([{ tenant: 'game-1', state: 'open', isForced: false }]);
+    breakers.retire(tenant.state);
+    expect(breakers.noted).toEqual([]);
+  });
+});
