@@ -44,6 +44,8 @@ const fixedOptions: ChannelOptions = {
   'grpc.retry_buffer_size': 0,
   'grpc.per_rpc_retry_buffer_size': 0,
   'grpc.service_config_disable_resolution': 1,
+  // The library's default is 30 s, for which it would keep an address that has changed.
+  'grpc.dns_min_time_between_resolutions_ms': 1_000,
   'grpc.use_local_subchannel_pool': 1,
   'grpc.client_idle_timeout_ms': timerMsMax,
   'grpc.max_receive_message_length': -1,

@@ -3,6 +3,7 @@
  * once if the connection has carried a response, but at most every 50 ms, otherwise with exponential backoff and jitter. The first
  * few connections that were ready and carried nothing are reopened at once, too: a balancer or a rolling restart closes them.
  */
+import type { LookupFunction } from 'node:net';
 import { ClientConnection, type ClientConnectionOwner } from '../../http2/client-connection.ts';
 import { ErrorCode } from '../../http2/frame.ts';
 import type { CancelTimer } from '../../runtime/clock.ts';
@@ -28,6 +29,7 @@ import type {
 import { closedChannelText, invalidMetadata } from '../transport-statuses.ts';
 import { ClientCall, type ClientCallContext } from './client-call.ts';
 import { type DialAttempt, dialSocket } from './dial.ts';
+import { AddressTurns, SharedLookup } from './lookup.ts';
 import { RequestTemplates, timeoutField } from './request-templates.ts';
 
 const reconnectGrowth = 1.6;
@@ -45,14 +47,18 @@ export interface NativeClientOptions extends TransportOptions {
   readonly random: Random;
   /** Where responses count. */
   readonly memory: MessageMemory;
+  /** Resolves host names. Without it, the system does. */
+  readonly lookup?: LookupFunction;
 }
 
 export class NativeClientTransport implements ClientTransport {
   readonly #options: NativeClientOptions;
   readonly #context: ClientCallContext;
+  readonly #lookup: SharedLookup;
 
   constructor(options: NativeClientOptions) {
     this.#options = options;
+    this.#lookup = new SharedLookup(options.lookup);
     this.#context = {
       deadlines: new Deadlines(options.clock),
       memory: options.memory,
@@ -62,7 +68,7 @@ export class NativeClientTransport implements ClientTransport {
 
   /** Throws if a certificate or the key cannot be parsed. */
   dial(options: DialOptions): Channel {
-    return new NativeChannel(options, this.#options, this.#context);
+    return new NativeChannel(options, this.#options, this.#context, this.#lookup);
   }
 }
 
@@ -72,6 +78,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
   readonly #context: ClientCallContext;
   readonly #scheme: string;
   readonly #authority: string;
+  readonly #addresses: AddressTurns;
   #templates: RequestTemplates;
   /** The attempt that will set `#connection`; null if there is none. */
   #attempt: DialAttempt | null = null;
@@ -86,8 +93,14 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
   #readyAtMs = 0;
   #keepaliveMs: number;
 
-  constructor(dial: DialOptions, options: NativeClientOptions, context: ClientCallContext) {
+  constructor(
+    dial: DialOptions,
+    options: NativeClientOptions,
+    context: ClientCallContext,
+    lookup: SharedLookup,
+  ) {
     super(options.onFault);
+    this.#addresses = new AddressTurns(lookup);
     this.#dial = dial;
     this.#options = options;
     this.#context = context;
@@ -155,7 +168,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
       this.#abandonConnection(handshakeTimeoutText);
     });
     let connection: ClientConnection | null = null;
-    this.#attempt = dialSocket(this.#dial, {
+    this.#attempt = dialSocket(this.#dial, this.#addresses.lookup, {
       onRead: (bytes) => connection?.receive(bytes),
       onSocket: (socket) => {
         this.#attempt = null;
@@ -227,7 +240,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
     if (wasStable) {
       this.#backoffMs = reconnectMsMin;
       this.#earlyLosses = 0;
-    }
+    } else this.#addresses.next();
     const isAtOnce = wasStable || (wasReady && this.#earlyLosses < earlyLossesMax);
     if (!wasStable && wasReady) this.#earlyLosses += 1;
     const reopenMs = Math.max(0, this.#dialedAtMs + reopenPauseMs - clock.nowMs());

@@ -1,5 +1,5 @@
 /** Connects a socket to a TCP address or a Unix socket, with or without TLS. It makes one attempt and has no timeout. */
-import { connect as connectTcp, type Socket } from 'node:net';
+import { connect as connectTcp, type LookupFunction, type Socket } from 'node:net';
 import { checkServerIdentity, connect as connectTls } from 'node:tls';
 import { clientContext, expectedServerName, sniName } from '../tls.ts';
 import type { ClientTls, DialOptions, SocketAddress } from '../transport.ts';
@@ -23,9 +23,14 @@ export interface DialAttempt {
  */
 const readBuffer = Buffer.allocUnsafeSlow(262_144);
 
-/** Throws if a certificate or the key cannot be parsed. */
-export function dialSocket(options: DialOptions, handler: DialHandler): DialAttempt {
-  const reading = {
+/** Throws if a certificate or the key cannot be parsed. `lookup` resolves host names. */
+export function dialSocket(
+  options: DialOptions,
+  lookup: LookupFunction,
+  handler: DialHandler,
+): DialAttempt {
+  const own = {
+    lookup,
     onread: {
       buffer: readBuffer,
       callback: (bytes: number) => {
@@ -36,8 +41,8 @@ export function dialSocket(options: DialOptions, handler: DialHandler): DialAtte
   };
   const socket =
     options.tls === null
-      ? connectTcp({ ...options.address, ...reading })
-      : connectTls({ ...tlsOptions(options.address, options.tls), ...reading });
+      ? connectTcp({ ...options.address, ...own })
+      : connectTls({ ...tlsOptions(options.address, options.tls), ...own });
   const onConnected = () => {
     release();
     handler.onSocket(socket);
