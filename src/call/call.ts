@@ -64,6 +64,8 @@ export class Call {
   isProbe = false;
   /** Null until identify has found it. Layers below identify read it through `tenantOf`. */
   tenant: Tenant | null = null;
+  /** Whether this is a stream of the proxy itself that continues without loss on another endpoint. */
+  isMovable = false;
   /** Null for a call that did not come through the rescue layer. */
   faultHandler: FaultHandler | null = null;
 

@@ -143,6 +143,7 @@ export class Assembly {
       endpoints: config.endpoints,
       passesCredentials: (listener) => this.#passesCredentials(listener),
       login: config.login,
+      mayMoveStreams: () => this.lifecycle.isReady,
       onLoginFailure: (reason) => logger.error('cannot log in to etcd', { reason }),
       onClusterReplaced: () => {
         logger.warn('cluster replaced');

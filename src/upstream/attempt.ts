@@ -13,6 +13,7 @@ import type { ByteAccount } from '../runtime/byte-budget.ts';
 import type { ChannelClass, Endpoint } from './endpoint.ts';
 import { forwardedStatus } from './forwarded-status.ts';
 import type { Login } from './login.ts';
+import type { MovableStream, Rebalancer } from './rebalance.ts';
 
 /** Where the responses of a call count. */
 export interface ResponseMemory {
@@ -27,7 +28,7 @@ abstract class Attempt extends ForwardingCall<'store'> implements RequestHead {
   readonly path: string;
   readonly metadata: Metadata;
   readonly timeoutMs: number;
-  protected readonly endpoint: Endpoint;
+  readonly endpoint: Endpoint;
   protected readonly call: Call;
   readonly #memory: ResponseMemory;
   /** Null if the client's own credentials were sent: then the client receives their rejection. */
@@ -105,17 +106,24 @@ export class UnaryAttempt extends Attempt {
  * hours after the stream was opened, and reports a stale one in the response to the create. The client does not receive that: the
  * proxy logs in again, and the stream ends as lost, or as not sent if this is its first response.
  */
-export class StreamAttempt extends Attempt {
+export class StreamAttempt extends Attempt implements MovableStream {
   #channelClass: ChannelClass = 'unary';
   #isOpen = false;
   #hasResponse = false;
+  /** Null for streams that must not be moved. */
+  #rebalancer: Rebalancer | null = null;
   /** The caller applies backpressure. */
   #isPaused = false;
   /** A rejected create and what follows it, while the token is being checked. Null otherwise. */
   #withheld: OwnedMessage<'store'>[] | null = null;
 
-  open(channelClass: ChannelClass): void {
+  /** `rebalancer` may move the stream if its owner permits that. */
+  open(channelClass: ChannelClass, rebalancer: Rebalancer): void {
     this.#isOpen = true;
+    if (this.call.isMovable) {
+      this.#rebalancer = rebalancer;
+      rebalancer.add(this);
+    }
     this.#channelClass = channelClass;
     this.endpoint.streamOpened(channelClass);
     if (channelClass === 'watch') this.login?.streamOpened(this);
@@ -158,6 +166,12 @@ export class StreamAttempt extends Attempt {
     if (this.#withheld === null) super.resumeResponses();
   }
 
+  move(): boolean {
+    if (!this.#hasResponse) return false;
+    this.abort(streamMoved);
+    return true;
+  }
+
   #deliverChecked(login: Login, message: OwnedMessage<'store'>, isFirst: boolean): void {
     const reason = rejectedCreateReason(message);
     const verdict = reason === null ? 'valid' : classifyRejectedCreate(reason);
@@ -192,8 +206,10 @@ export class StreamAttempt extends Attempt {
     this.#isOpen = false;
     this.endpoint.streamClosed(this.#channelClass);
     this.login?.streamClosed(this);
+    this.#rebalancer?.remove(this);
   }
 }
 
 const staleToken = status(Code.UNAUTHENTICATED, 'etcdserver: invalid auth token', 'peer');
+const streamMoved = status(Code.UNAVAILABLE, 'the stream moves to another endpoint', 'lost');
 const streamLost = status(Code.UNAVAILABLE, 'etcd rejected the token of this stream', 'lost');

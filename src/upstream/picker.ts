@@ -53,6 +53,12 @@ export class Picker {
     return isDialing ? [] : dialable;
   }
 
+  /** All endpoints that calls of the class prefer, connected for the class or not. */
+  preferred(channelClass: ChannelClass): readonly Endpoint[] {
+    const { connected, dialable } = this.#choices[channelClass];
+    return [...connected, ...dialable];
+  }
+
   /** Round-robin. Returns null if there is no candidate. */
   next(channelClass: ChannelClass): Endpoint | null {
     const among = this.#choices[channelClass].connected;

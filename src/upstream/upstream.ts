@@ -22,6 +22,7 @@ import { forwarded } from './forwarded-metadata.ts';
 import { Login } from './login.ts';
 import { Picker } from './picker.ts';
 import { Prober } from './probe.ts';
+import { Rebalancer } from './rebalance.ts';
 
 export interface UpstreamOptions extends EndpointParts {
   readonly endpoints: readonly EndpointConfig[];
@@ -33,6 +34,8 @@ export interface UpstreamOptions extends EndpointParts {
   readonly memory: MessageMemory;
   /** Called for the log if the proxy cannot log in to etcd. */
   readonly onLoginFailure: ((why: string) => void) | null;
+  /** Whether the proxy may move its own streams to other endpoints now. */
+  readonly mayMoveStreams: () => boolean;
   /** Called when the endpoints have become those of another cluster. What is remembered of the previous one is wrong. */
   readonly onClusterReplaced: (() => void) | null;
 }
@@ -70,6 +73,7 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
   readonly #listeners = new Set<() => void>();
   readonly #cluster = new ClusterIdentity();
   readonly #accounts: StatePart<ByteAccount>;
+  readonly #rebalancer: Rebalancer;
   #picker = new Picker([]);
 
   /** Dials the `unary` connection of all endpoints immediately. Throws if a certificate, key or CA certificate cannot be parsed. */
@@ -83,6 +87,12 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
       endpoints: () => this.#endpoints,
       onToken: () => this.#notifyAvailable(),
       onFailure: options.onLoginFailure,
+    });
+    this.#rebalancer = new Rebalancer({
+      clock: options.clock,
+      endpoints: () => this.#picker.preferred('watch'),
+      dial: (endpoint) => endpoint.channels('watch').dial(),
+      mayMove: options.mayMoveStreams,
     });
     this.#replaceEndpoints(options.endpoints);
   }
@@ -166,7 +176,7 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     const login = this.#loginFor(call);
     const metadata = metadataOf(call, login);
     const attempt = new StreamAttempt(endpoint, call, login, metadata, timeoutMs, this, responses);
-    attempt.open(channelClass);
+    attempt.open(channelClass, this.#rebalancer);
     attempt.attachStream(endpoint.channel(channelClass).stream(attempt, attempt));
     return attempt;
   }
@@ -209,6 +219,7 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
   close(): void {
     this.#listeners.clear();
     this.#login.close();
+    this.#rebalancer.close();
     for (const [endpoint, prober] of this.#probers) {
       prober.close();
       endpoint.close();
@@ -280,6 +291,7 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     const members = this.#endpoints.filter((endpoint) => this.#cluster.includes(endpoint));
     const now = new Picker(members, before);
     this.#picker = now;
+    this.#rebalancer.onChange();
     if (isReplaced) this.#options.onClusterReplaced?.();
     for (const prober of this.#probers.values()) prober.onChange();
     if (now.hasAny('unary')) this.#login.onEndpoint();

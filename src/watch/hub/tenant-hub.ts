@@ -72,8 +72,14 @@ export class TenantHub implements FeedHost, CatchUpHost {
     });
     const openCall: OpenCall = (responses) =>
       options.next.stream(this.#newCall(watchMethod), responses);
+    // Feeds resume after their last revision. A catch-up is short, and would repeat its work.
+    const openFeeds: OpenCall = (responses) => {
+      const call = this.#newCall(watchMethod);
+      call.isMovable = true;
+      return options.next.stream(call, responses);
+    };
     const onChange = () => this.#noteUse();
-    this.#feedStreams = new UpstreamStreams(this.context, openCall, onChange);
+    this.#feedStreams = new UpstreamStreams(this.context, openFeeds, onChange);
     this.#catchUpStreams = new UpstreamStreams(this.context, openCall, onChange);
   }
 

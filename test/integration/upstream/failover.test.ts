@@ -38,6 +38,7 @@ class Line implements Disposable {
       endpoints,
       passesCredentials: () => true,
       login: null,
+      mayMoveStreams: () => true,
       onLoginFailure: null,
       onClusterReplaced: null,
       keepaliveMs: 10_000,

@@ -27,6 +27,7 @@ function start() {
     endpoints,
     login: { user: 'proxy', password: 'secret' },
     passesCredentials: (listener) => listener === 'through',
+    mayMoveStreams: () => true,
     onLoginFailure: (why) => void failures.push(why),
     onClusterReplaced: null,
     transport,

@@ -23,6 +23,7 @@ const memberStatus = (leader: number, { cluster = 1, isLearner = false } = {}) =
 function setUp(endpoints = [first, second, third]) {
   const clock = new ManualClock();
   const transport = new FakeClientTransport();
+  const state = { isDraining: false };
   /** When the cluster was replaced. */
   const replaced: number[] = [];
   const upstream = new Upstream({
@@ -34,6 +35,7 @@ function setUp(endpoints = [first, second, third]) {
     })),
     passesCredentials: () => true,
     login: null,
+    mayMoveStreams: () => !state.isDraining,
     onLoginFailure: null,
     onClusterReplaced: () => replaced.push(clock.nowMs()),
     keepaliveMs: 10_000,
@@ -47,6 +49,7 @@ function setUp(endpoints = [first, second, third]) {
     transport,
     upstream,
     replaced,
+    state,
     /** Responds to the probe of an endpoint that is in flight. */
     report: (port: number, response: Uint8Array) =>
       transport.to(port)[0]?.probes.at(-1)?.respond(Buffer.from(response)),
@@ -799,5 +802,96 @@ describe('an endpoint that an operator ejects', () => {
 
   test('must be configured', () => {
     expect(setUp([first]).upstream.forceEjection('http://e9', true)).toBe(false);
+  });
+});
+
+describe('a member that returns', () => {
+  /** Eight watch streams on two endpoints; the third one connects then. `reopens` as the owner of a moved stream does. */
+  function returning({ isMovable = true, count = 8 } = {}) {
+    const parts = setUp();
+    const { connect, upstream } = parts;
+    connect(first);
+    connect(second);
+    const moved: Caller[] = [];
+    const open = () => {
+      const call = callOf('etcdserverpb.Watch/Watch');
+      call.isMovable = isMovable;
+      const above = new Caller();
+      upstream.stream(call, above);
+      for (const channel of parts.transport.channels) {
+        const newest = channel.clientCalls.at(-1);
+        if (newest !== undefined && !newest.isCancelled) newest.deliver(Buffer.of());
+      }
+      return above;
+    };
+    let callers = Array.from({ length: count }, open);
+    const opened = () => upstream.snapshot().map(({ openStreams }) => openStreams.watch);
+    /** Lets time pass. The owners of moved streams open them again. */
+    const pass = (ms: number) => {
+      for (let at = 0; at < ms; at += 1_000) {
+        parts.clock.advance(1_000);
+        callers = callers.map((caller) => {
+          if (caller.status === null) return caller;
+          moved.push(caller);
+          return open();
+        });
+      }
+    };
+    return { ...parts, moved, opened, pass };
+  }
+
+  test('gets its share of the watch streams of the proxy, one every few seconds', () => {
+    const { connect, opened, pass, moved } = returning();
+    expect(opened()).toEqual([4, 4, 0]);
+    connect(third);
+    pass(14_000);
+    expect(moved).toHaveLength(0);
+    pass(31_000);
+    expect(moved.length).toBeGreaterThan(0);
+    expect(moved.length).toBeLessThan(4);
+    pass(120_000);
+    const [a = 0, b = 0, c = 0] = opened();
+    expect(a + b + c).toBe(8);
+    expect(c).toBeGreaterThan(0);
+    expect(Math.max(a, b) - c).toBeLessThan(4);
+    for (const { status: ended } of moved) {
+      expect(ended).toMatchObject({ code: Code.UNAVAILABLE, origin: 'lost' });
+    }
+    const before = moved.length;
+    pass(120_000);
+    expect(moved).toHaveLength(before);
+  });
+
+  test('gets no streams of clients, which would notice', () => {
+    const { connect, opened, pass, moved } = returning({ isMovable: false });
+    connect(third);
+    pass(120_000);
+    expect([moved.length, opened()]).toEqual([0, [4, 4, 0]]);
+  });
+
+  test('gets none if the others have few', () => {
+    const { connect, opened, pass, moved } = returning({ count: 6 });
+    connect(third);
+    pass(120_000);
+    expect([moved.length, opened()]).toEqual([0, [3, 3, 0]]);
+  });
+
+  test('gets none while the process drains', () => {
+    const { connect, pass, moved, state } = returning();
+    state.isDraining = true;
+    connect(third);
+    pass(120_000);
+    expect(moved).toEqual([]);
+  });
+
+  test('gets none while it comes and goes', () => {
+    const { connect, pass, moved, transport } = returning();
+    for (let i = 0; i < 10; i++) {
+      connect(third);
+      pass(7_000);
+      for (const channel of transport.to(third)) channel.become('failed', 'reset');
+      pass(3_000);
+    }
+    expect(moved).toEqual([]);
   });
 });
