@@ -160,8 +160,8 @@ export function classifyForToken(status: Status): TokenVerdict {
 }
 
 /**
- * What the reason of a rejected create of a watch says about the token, which etcd checks for each create. Releases before 3.4.22
- * and 3.5.6 give a stale token the same reason as a user without permission. `reason` is Go's text of a status.
+ * What the reason of a rejected create of a watch says about the token, which etcd checks for each create. Older releases give a
+ * stale token the same reason as a user without permission. `reason` is Go's text of a status.
  */
 export function classifyRejectedCreate(reason: string): 'valid' | 'stale' | 'stale or denied' {
   if (reason.endsWith(deniedText)) return 'stale or denied';
