@@ -1,7 +1,9 @@
 /**
- * Moves watch streams of the proxy itself to members that have returned. Shared watches resume on another member without a client
- * noticing, so a member that was restarted gets its share again. Streams of clients are never moved. One stream moves at a time,
- * and only if a member has far more streams than another one.
+ * Moves watch streams of the proxy itself to other members. Shared watches resume on another member without a client noticing.
+ * Streams of clients are never moved.
+ *
+ * A member that was restarted gets its share again: one stream moves at a time, and only if a member has far more streams than
+ * another one. A member that does not respond to a probe loses all of them at once, before the keepalive of the connection expires.
  */
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
 import type { Endpoint } from './endpoint.ts';
@@ -51,6 +53,11 @@ export class Rebalancer {
   /** An endpoint has changed. */
   onChange(): void {
     this.#changedAtMs = this.#parts.clock.nowMs();
+  }
+
+  /** Moves all streams that can be moved. Other endpoints must be preferred already. */
+  leave(endpoint: Endpoint): void {
+    for (const stream of [...this.#streams]) if (stream.endpoint === endpoint) stream.move();
   }
 
   close(): void {

@@ -273,6 +273,12 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     return [...before.keys()];
   }
 
+  /** Whether watch streams prefer other endpoints, which respond. */
+  #hasOther(endpoint: Endpoint): boolean {
+    const preferred = this.#picker.preferred('watch');
+    return !preferred.includes(endpoint) && preferred.some(({ isResponsive }) => isResponsive);
+  }
+
   #timeoutOf(call: Call): number {
     const { deadlineMs } = call;
     return deadlineMs === Number.POSITIVE_INFINITY
@@ -299,6 +305,10 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
       (each) => this.#takes(now, each) && !this.#takes(before, each),
     );
     if (hasGained) this.#notifyAvailable();
+    for (const endpoint of members) {
+      if (endpoint.health.failure !== '' && this.#hasOther(endpoint))
+        this.#rebalancer.leave(endpoint);
+    }
   }
 
   #notifyAvailable(): void {

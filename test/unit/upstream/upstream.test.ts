@@ -805,6 +805,49 @@ describe('an endpoint that an operator ejects', () => {
   });
 });
 
+describe('a member that does not respond to a probe', () => {
+  const timedOut = status(Code.DEADLINE_EXCEEDED, 'context deadline exceeded', 'proxy');
+
+  /** A watch stream of the proxy and one of a client on each of two endpoints. */
+  function watching() {
+    const { clock, connect, upstream, transport } = setUp();
+    connect(first);
+    connect(second);
+    clock.advance(0);
+    const open = (isMovable: boolean) => {
+      const call = callOf('etcdserverpb.Watch/Watch');
+      call.isMovable = isMovable;
+      const above = new Caller();
+      upstream.stream(call, above);
+      for (const { clientCalls } of transport.channels) clientCalls.at(-1)?.deliver(Buffer.of());
+      return above;
+    };
+    const shared = [open(true), open(true)];
+    const direct = [open(false), open(false)];
+    expect(upstream.snapshot().map(({ openStreams }) => openStreams.watch)).toEqual([2, 2, 0]);
+    const ended = () =>
+      [shared, direct].map((all) => all.filter(({ status: end }) => end !== null).length);
+    const fail = (port: number) => transport.to(port)[0]?.probes.at(-1)?.end(timedOut);
+    return { connect, upstream, transport, shared, ended, fail };
+  }
+
+  test('loses the watch streams of the proxy at once, and no stream of a client', () => {
+    const { ended, fail, shared, upstream } = watching();
+    fail(1);
+    expect(ended()).toEqual([1, 0]);
+    const [moved] = shared.filter(({ status: end }) => end !== null);
+    expect(moved?.status).toMatchObject({ code: Code.UNAVAILABLE, origin: 'lost' });
+    expect(upstream.snapshot().map(({ openStreams }) => openStreams.watch)).toEqual([1, 2, 0]);
+  });
+
+  test('keeps them if no other member responds either', () => {
+    const { ended, fail } = watching();
+    fail(1);
+    fail(2);
+    expect(ended()).toEqual([1, 0]);
+  });
+});
+
 describe('a member that returns', () => {
   /** Eight watch streams on two endpoints; the third one connects then. `reopens` as the owner of a moved stream does. */
   function returning({ isMovable = true, count = 8 } = {}) {

@@ -8,6 +8,7 @@ import type { Channel, Listener, Peer } from '../../../../src/grpc/transport.ts'
 import { systemClock } from '../../../../src/runtime/clock.ts';
 import { systemRandom } from '../../../../src/runtime/random.ts';
 import { Caller } from '../../../support/caller.ts';
+import { connectionsOf } from '../../../support/client-connections.ts';
 import { memoryOf } from '../../../support/message-memory.ts';
 import { until } from '../../../support/until.ts';
 
@@ -22,6 +23,7 @@ afterEach(async () => {
 
 const options = () => ({
   ...{ clock: systemClock, random: systemRandom, memory: memoryOf(), http1: null },
+  connections: connectionsOf(),
   onFault: (fault: unknown) => {
     throw fault;
   },
