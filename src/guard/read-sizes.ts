@@ -24,6 +24,10 @@ const requestsMax = 256;
 /** Bytes at the beginning of a request that distinguish it from others. */
 const hashedBytesMax = 512;
 
+/** Of fields 1 and 2 of RangeRequest. */
+const keyTag = 0x0a;
+const endTag = 0x12;
+
 const range = method('etcdserverpb.KV/Range');
 const txn = method('etcdserverpb.KV/Txn');
 const deleteRange = method('etcdserverpb.KV/DeleteRange');
@@ -67,8 +71,11 @@ export class ReadSizes {
   weightOf(tenant: TenantState, called: Method, request: Uint8Array, nowMs: number): number {
     const known = tenant.get(this.#known);
     if (known.peakBytes < largeBytesMin) return 0;
-    const bytes = known.byRequest.get(this.#hash(request));
-    if (bytes !== undefined) return bytes < largeBytesMin ? 0 : bytes;
+    // Tenants that read single keys only never have an entry.
+    if (known.byRequest.size > 0) {
+      const bytes = known.byRequest.get(this.#hash(request));
+      if (bytes !== undefined) return bytes < largeBytesMin ? 0 : bytes;
+    }
     return called === range && hasEnd(request) ? unknownBytes(known, nowMs) : 0;
   }
 
@@ -113,8 +120,14 @@ function unknownBytes({ peakBytes, peakMs, hasEnded }: Known, nowMs: number): nu
   return Math.max(Math.min(peakBytes, unknownBytesMin), decayed);
 }
 
-/** Field 2 of RangeRequest is the end of the range. Without one it is a single key. */
+/** Field 2 of RangeRequest is the end of the range. Without one it is a single key. Most requests begin with a short key. */
 function hasEnd(request: Uint8Array): boolean {
+  const keyBytes = request[1] ?? 0;
+  if (request[0] === keyTag && keyBytes < 0x80) {
+    const tag = request[2 + keyBytes];
+    if (tag === undefined) return false;
+    if (tag === endTag) return true;
+  }
   const reader = new Reader(request);
   while (reader.next()) if (reader.field === 2) return true;
   return false;

@@ -92,6 +92,26 @@ test('a range that is not known weighs as much as the largest response, half of 
   expect(weightOf(from('z'))).toBe(4 * mib);
 });
 
+test.each([
+  [
+    'after a long key',
+    Buffer.concat([Buffer.from([0x0a, 0x80, 1]), Buffer.alloc(128), Buffer.from([0x12, 1, 0])]),
+    true,
+  ],
+  ['after other fields', Buffer.from([0x0a, 1, 97, 0x18, 5, 0x12, 1, 0]), true],
+  ['before the key', Buffer.from([0x12, 1, 0, 0x0a, 1, 97]), true],
+  ['nowhere: a limit', Buffer.from([0x0a, 1, 97, 0x18, 5]), false],
+  [
+    'nowhere: a long key',
+    Buffer.concat([Buffer.from([0x0a, 0x80, 1]), Buffer.alloc(128, 0x12)]),
+    false,
+  ],
+  ['nowhere: no key', Buffer.alloc(0), false],
+])('the end of a range is found %s', (_, request, isRange) => {
+  const { weightOf } = setUp();
+  expect(weightOf(request)).toBe(isRange ? mib : 0);
+});
+
 test('tenants do not affect one another', () => {
   const { weightOf, learn } = setUp();
   learn(from('x'), 100 * mib);
