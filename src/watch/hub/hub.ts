@@ -56,14 +56,14 @@ export class WatchHub {
     const kind = requiresLeader ? 'requiringLeader' : 'ordinary';
     const hub = hubs[kind] ?? this.#newHub(tenant, requiresLeader, hubs.history);
     hubs[kind] = hub;
-    hub.tenant = tenant;
+    hub.calls.tenant = tenant;
     return hub;
   }
 
   snapshot(): readonly FeedSnapshot[] {
     return [...this.#inUse].flatMap((hub) =>
       Array.from(hub.feeds, (feed) => ({
-        tenant: hub.tenant.name,
+        tenant: hub.calls.tenant.name,
         key: printable(feed.range.key),
         end: printable(feed.range.end),
         state: feed.state,

@@ -6,39 +6,29 @@
  * - A watch that starts at an older revision gets its history from the feed if that reaches back far enough, else through a
  *   private watch until it has caught up.
  */
-import { Call, type Etcd } from '../../call/call.ts';
 import { type RefusalName, reasonTrailer, refusal } from '../../call/refusals.ts';
-import { type Method, method } from '../../etcd/methods.ts';
 import { revisionOf } from '../../etcd/response-header.ts';
 import { metadataValue } from '../../grpc/metadata.ts';
 import { Code, type Status } from '../../grpc/status.ts';
-import type { Peer } from '../../grpc/transport.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
 import { contentOf } from '../stream/messages.ts';
 import { CatchUp, type CatchUpHost } from './catch-up.ts';
 import { Feed, type FeedEnd, type FeedHost, feedKey } from './feed.ts';
 import { Fence, type FencePoint } from './fence.ts';
 import type { HistoryShare } from './history-share.ts';
+import { HubCalls, type HubCallsOptions } from './hub-calls.ts';
 import type { HubContext } from './hub-context.ts';
 import { NewestHeader } from './newest-header.ts';
-import type { OpenCall } from './upstream-stream.ts';
 import { UpstreamStreams } from './upstream-streams.ts';
 import type { UpstreamWatch, UpstreamWatchOwner, UpstreamWatchSpec } from './upstream-watch.ts';
 import type { WatchResponse } from './watch-response.ts';
 import { detach, moveTo, type Watcher, type WatcherSpec, WatcherState } from './watcher.ts';
 
-const watchMethod = method('etcdserverpb.Watch/Watch');
-/** Feeds run under the proxy's own identity at etcd: no listener passes credentials for them. */
-const ownPeer: Peer = { listener: '', remote: '', certificate: null };
 const noLeaderText = 'etcdserver: no leader';
 /** A key outside the namespace came back. The clients must see it, as on a stream that is not shared. */
 const violation: RefusalName = 'stream-violation';
 
-export interface TenantHubOptions {
-  readonly context: HubContext;
-  readonly next: Etcd<'tenant'>;
-  /** Streams that require a leader end while etcd has none, so they have feeds of their own. */
-  readonly requiresLeader: boolean;
+export interface TenantHubOptions extends HubCallsOptions {
   readonly history: HistoryShare;
   /** Called when a feed or a stream to etcd opens or closes. A hub without any is not in use. */
   readonly onUse: (hub: TenantHub, isInUse: boolean) => void;
@@ -48,8 +38,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
   readonly context: HubContext;
   readonly history: HistoryShare;
   readonly fence: Fence;
-  /** The tenant of the newest join: a reload replaces the object, but never the keys. */
-  tenant: Tenant;
+  readonly calls: HubCalls;
   readonly #options: TenantHubOptions;
   readonly #feeds = new Map<string, Feed>();
   readonly #feedStreams: UpstreamStreams;
@@ -64,23 +53,20 @@ export class TenantHub implements FeedHost, CatchUpHost {
     this.#options = options;
     this.context = options.context;
     this.history = options.history;
-    this.tenant = tenant;
-    this.fence = new Fence(options.next, (fenceMethod) => {
-      const { clock, limits, stats } = this.context;
-      stats.fences += 1;
-      return this.#newCall(fenceMethod, clock.nowMs() + limits.fenceTimeoutMs);
-    });
-    const openCall: OpenCall = (responses) =>
-      options.next.stream(this.#newCall(watchMethod), responses);
-    // Feeds resume after their last revision. A catch-up is short, and would repeat its work.
-    const openFeeds: OpenCall = (responses) => {
-      const call = this.#newCall(watchMethod);
-      call.isMovable = true;
-      return options.next.stream(call, responses);
-    };
+    const calls = new HubCalls(options, tenant);
+    this.calls = calls;
+    this.fence = new Fence(options.next, (fenceMethod) => calls.fence(fenceMethod));
     const onChange = () => this.#noteUse();
-    this.#feedStreams = new UpstreamStreams(this.context, openFeeds, onChange);
-    this.#catchUpStreams = new UpstreamStreams(this.context, openCall, onChange);
+    this.#feedStreams = new UpstreamStreams(
+      this.context,
+      (responses) => calls.openFeeds(responses),
+      onChange,
+    );
+    this.#catchUpStreams = new UpstreamStreams(
+      this.context,
+      (responses) => calls.openCatchUps(responses),
+      onChange,
+    );
   }
 
   /** The content of a ResponseHeader with the newest revision known for `watcher` and its tenant. Empty if none is known. */
@@ -374,20 +360,10 @@ export class TenantHub implements FeedHost, CatchUpHost {
     this.#catchUps.delete(watcher);
   }
 
-  // ---- Calls to etcd ----
-
   #noteUse(): void {
     const isIdle =
       this.#feeds.size === 0 && this.#feedStreams.isEmpty && this.#catchUpStreams.isEmpty;
     this.#options.onUse(this, !isIdle);
-  }
-
-  #newCall(ofMethod: Method, deadlineMs = Number.POSITIVE_INFINITY): Call {
-    const metadata = this.#options.requiresLeader ? ['hasleader', 'true'] : [];
-    const call = new Call({ method: ofMethod, metadata, deadlineMs, peer: ownPeer });
-    call.tenant = this.tenant;
-    call.faultHandler = this.context;
-    return call;
   }
 }
 
