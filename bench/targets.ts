@@ -6,7 +6,7 @@ import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { limitSettings } from '../src/config/limit-settings.ts';
+import { limitSettings } from '../src/config/settings/limits.ts';
 import type { Certificate } from './certificate.ts';
 import type { TargetName } from './scenario.ts';
 

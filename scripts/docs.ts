@@ -73,7 +73,7 @@ The file may also contain the lists \`tenants\` and \`listeners\`; see [tenants.
 file) applies changes of both lists and of the settings marked \`applied\`. Other changes need a restart.
 
 Durations are written as in Go: \`500ms\`, \`5s\`, \`1m30s\`. Sizes are bytes, or have the unit KiB, MiB or GiB. This page is generated
-from [src/config/schema.ts](../src/config/schema.ts) by \`npm run docs:generate\`.
+from [src/config/settings/](../src/config/settings) by \`npm run docs:generate\`.
 
 | flag | environment | kind | default | reload | meaning |
 | --- | --- | --- | --- | --- | --- |

@@ -3,7 +3,6 @@
  * reload builds a new one and never modifies this one. The types of the parts are in sections/.
  */
 import type { SocketAddress } from '../grpc/transport.ts';
-import type { LogLevel, TransportName } from './schema.ts';
 import type { BearerConfig } from './sections/bearer.ts';
 import type { BreakerConfig } from './sections/breaker.ts';
 import type { DrainConfig } from './sections/drain.ts';
@@ -15,6 +14,7 @@ import type { TenantConfig } from './sections/tenants.ts';
 import type { UriPattern } from './sections/uri-pattern.ts';
 import type { UsageLimits } from './sections/usage-limits.ts';
 import type { PasswordHash } from './sections/users.ts';
+import type { LogLevel, TransportName } from './settings/operation.ts';
 
 /** One setting with the value in effect. */
 export interface EffectiveSetting {

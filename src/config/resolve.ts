@@ -3,7 +3,7 @@ import { reaches } from './address.ts';
 import type { Config } from './config.ts';
 import type { FileContents } from './file-contents.ts';
 import type { Problem, ProblemReporter } from './problem.ts';
-import type { LogLevel, SettingName, Settings, TransportName } from './schema.ts';
+import type { SettingName, Settings } from './schema.ts';
 import { readBearer } from './sections/bearer.ts';
 import { resolveBreaker } from './sections/breaker.ts';
 import { resolveDrain } from './sections/drain.ts';
@@ -18,6 +18,7 @@ import { readUriPatterns } from './sections/uri-pattern.ts';
 import { resolveTotalLimits } from './sections/usage-limits.ts';
 import { readUsers } from './sections/users.ts';
 import { type RawSettings, settingReporter } from './setting-reporter.ts';
+import type { LogLevel, TransportName } from './settings/operation.ts';
 
 export interface ResolveInput extends RawSettings {
   readonly settings: Settings;

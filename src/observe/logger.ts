@@ -3,7 +3,7 @@
  * bounded buffer, so that a reader of the output that is stuck costs log lines and not calls.
  */
 import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino';
-import type { LogLevel } from '../config/schema.ts';
+import type { LogLevel } from '../config/settings/operation.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 

@@ -3,7 +3,7 @@
  * not hold the library of the other one in memory.
  */
 import type { Server as HttpServer } from 'node:http';
-import type { TransportName } from '../config/schema.ts';
+import type { TransportName } from '../config/settings/operation.ts';
 import type { ClientConnections } from '../grpc/connections/client-connections.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
 import type { ClientTransport, ServerTransport } from '../grpc/transport.ts';

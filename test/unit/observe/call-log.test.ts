@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { refusal } from '../../../src/call/refusals.ts';
-import type { LogLevel } from '../../../src/config/schema.ts';
+import type { LogLevel } from '../../../src/config/settings/operation.ts';
 import { CallCounters } from '../../../src/observe/call-counters.ts';
 import { callLog } from '../../../src/observe/call-log.ts';
 import { noCallEvents } from '../../../src/observe/events.ts';

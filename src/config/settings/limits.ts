@@ -2,7 +2,7 @@
  * The rows of the table of settings for the limits per tenant and, with `total` in their names, per process. The defaults are
  * far above what any known legitimate load needs: they stop a program that is out of control, not a busy one.
  */
-import type { Setting } from './setting.ts';
+import type { Setting } from '../setting.ts';
 
 export const limitSettings = {
   'max-calls-per-second': {

@@ -1,0 +1,50 @@
+/** The settings of the namespace of a tenant: its prefix, its access and what its requests may contain. */
+import type { Setting } from '../setting.ts';
+
+export const namespaceSettings = {
+  namespace: {
+    kind: 'text',
+    default: '',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'Prefix of all keys in etcd; must end in /. If empty, keys and leases pass through unchanged.',
+    dev: 'fixed',
+  },
+  'allow-undelimited': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'Allow a namespace that does not end in /. No other tenant or client may then use keys that begin with it.',
+    dev: 'fixed',
+  },
+  'read-only': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'Reject the writes of all tenants, as if each had access: read-only.',
+    dev: 'fixed',
+  },
+  'share-watches': {
+    kind: 'boolean',
+    default: 'true',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'Let all watches of a tenant on one range share one watch at etcd. If false, each client watch is a watch at etcd.',
+  },
+  'pass-unknown-fields': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'Pass request fields that this version does not know to etcd. They are not namespaced: a later etcd may read one as a key.',
+  },
+  'lease-secret-file': {
+    kind: 'file',
+    default: '',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'File with a secret of at least 16 bytes for the check values of stored lease IDs, beside the namespace. The same for all proxies of a cluster. After a change all existing leases are unknown to their clients.',
+  },
+} as const satisfies Record<string, Setting>;
