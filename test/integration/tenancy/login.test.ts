@@ -1,32 +1,19 @@
 /** The proxy as a user of an etcd that has authentication on: it logs in, stays logged in, and clients notice nothing. */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Code } from '../../../src/grpc/status.ts';
+import { AuthenticatedEtcd, asRoot } from '../../support/authenticated-etcd.ts';
 import { grpcClient, refusal } from '../../support/client.ts';
 import { logIn, startConfigured } from '../../support/configured.ts';
-import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { etcdctl } from '../../support/etcdctl.ts';
-import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 import { until } from '../../support/until.ts';
 
-const directory = new TemporaryDirectory('login');
-const passwordFile = join(directory.path, 'password');
-const asRoot = '--user=root:r00t';
 const key = Buffer.from('k');
 
-let etcd: Etcd;
-
-async function admin(...args: string[]): Promise<void> {
-  const { code, err } = await etcdctl(etcd.address, args);
-  if (code !== 0) throw new Error(`etcdctl ${args.join(' ')}: ${err}`);
-}
+let etcd: AuthenticatedEtcd;
 
 function config(more: Readonly<Record<string, unknown>> = {}) {
   return {
-    endpoints: [etcd.address],
-    user: 'bulkhead',
-    'password-file': passwordFile,
+    ...etcd.settings,
     tenants: [{ name: 'game', namespace: 'game/' }],
     listeners: [
       { address: '127.0.0.1:0', tenant: 'game' },
@@ -37,23 +24,10 @@ function config(more: Readonly<Record<string, unknown>> = {}) {
 }
 
 beforeAll(async () => {
-  writeFileSync(passwordFile, 's3cret\n');
-  // Tokens that end when they were not used for two seconds.
-  etcd = await startEtcd({ args: ['--auth-token-ttl=2'] });
-  await admin('user', 'add', 'root:r00t');
-  await admin('role', 'add', 'root');
-  await admin('user', 'grant-role', 'root', 'root');
-  await admin('user', 'add', 'bulkhead:s3cret');
-  await admin('role', 'add', 'games');
-  await admin('role', 'grant-permission', 'games', 'readwrite', 'game/', '--prefix');
-  await admin('user', 'grant-role', 'bulkhead', 'games');
-  await admin('auth', 'enable');
+  etcd = await AuthenticatedEtcd.start();
 });
 
-afterAll(async () => {
-  await etcd?.[Symbol.asyncDispose]();
-  directory[Symbol.dispose]();
-});
+afterAll(() => etcd?.[Symbol.asyncDispose]());
 
 describe('an etcd with authentication on', () => {
   test('is used by clients that know nothing of it', async () => {
@@ -98,19 +72,19 @@ describe('an etcd with authentication on', () => {
     await using proxy = await startConfigured(config());
     using client = grpcClient(proxy.addresses[0] ?? '');
     await client.call('etcdserverpb.KV/Put', { key, value: key });
-    await etcd.restart();
+    await etcd.etcd.restart();
     await client.call('etcdserverpb.KV/Put', { key, value: key });
   });
 
   test('that does not take the password makes calls wait, and then fail, until a reload has the right one', async () => {
-    writeFileSync(passwordFile, 'wrong\n');
+    etcd.writePassword('wrong');
     await using proxy = await startConfigured(config({ hold: '300ms' }));
     using client = grpcClient(proxy.addresses[0] ?? '');
     expect(await refusal(client.call('etcdserverpb.KV/Range', { key }))).toMatchObject({
       code: Code.UNAVAILABLE,
       details: 'etcd-bulkhead: no connection to etcd, or it was lost',
     });
-    writeFileSync(passwordFile, 's3cret\n');
+    etcd.writePassword('s3cret');
     await proxy.reload(config({ hold: '300ms' }));
     await until('answer', () =>
       client.call('etcdserverpb.KV/Range', { key }).then(

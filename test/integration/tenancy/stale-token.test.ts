@@ -2,65 +2,39 @@
  * The proxy's own token becomes stale while clients only watch: etcd was restarted, the token has expired, or the permissions of its
  * users have changed. Clients without any user do not notice.
  */
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Code } from '../../../src/grpc/status.ts';
+import { AuthenticatedEtcd } from '../../support/authenticated-etcd.ts';
 import { grpcClient } from '../../support/client.ts';
 import { startConfigured } from '../../support/configured.ts';
-import { type Etcd, startEtcd } from '../../support/etcd.ts';
-import { etcdctl } from '../../support/etcdctl.ts';
-import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
-const directory = new TemporaryDirectory('stale-token');
-const passwordFile = join(directory.path, 'password');
-const asRoot = '--user=root:r00t';
 const key = Buffer.from('k');
 const create = { create_request: { key } };
 const watchPath = 'etcdserverpb.Watch/Watch';
 
-let etcd: Etcd;
-
-async function admin(...args: string[]): Promise<void> {
-  const { code, err } = await etcdctl(etcd.address, args);
-  if (code !== 0) throw new Error(`etcdctl ${args.join(' ')}: ${err}`);
-}
+let etcd: AuthenticatedEtcd;
 
 /** Directly, so that the proxy sends nothing. */
-const putDirectly = (value: string) => admin(asRoot, 'put', 'game/k', value);
+const putDirectly = (value: string) => etcd.admin('put', 'game/k', value);
 
 const config = (more: Readonly<Record<string, unknown>> = {}) => ({
-  endpoints: [etcd.address],
-  user: 'bulkhead',
-  'password-file': passwordFile,
+  ...etcd.settings,
   tenants: [{ name: 'game', namespace: 'game/' }],
   listeners: [{ address: '127.0.0.1:0', tenant: 'game' }],
   ...more,
 });
 
 beforeAll(async () => {
-  writeFileSync(passwordFile, 's3cret\n');
-  etcd = await startEtcd({ args: ['--auth-token-ttl=2'] });
-  await admin('user', 'add', 'root:r00t');
-  await admin('role', 'add', 'root');
-  await admin('user', 'grant-role', 'root', 'root');
-  await admin('user', 'add', 'bulkhead:s3cret');
-  await admin('role', 'add', 'games');
-  await admin('role', 'grant-permission', 'games', 'readwrite', 'game/', '--prefix');
-  await admin('user', 'grant-role', 'bulkhead', 'games');
-  await admin('auth', 'enable');
+  etcd = await AuthenticatedEtcd.start();
 });
 
-afterAll(async () => {
-  await etcd?.[Symbol.asyncDispose]();
-  directory[Symbol.dispose]();
-});
+afterAll(() => etcd?.[Symbol.asyncDispose]());
 
 const staleBy: readonly (readonly [string, () => Promise<void>])[] = [
-  ['a restart of etcd', () => etcd.restart()],
+  ['a restart of etcd', () => etcd.etcd.restart()],
   ['two seconds without a call', () => new Promise((resolve) => setTimeout(resolve, 4_500))],
   // Raises the revision of the auth store. Such a token is old and not unknown.
-  ['a change of users', () => admin(asRoot, 'user', 'add', `someone-${Date.now()}:x`)],
+  ['a change of users', () => etcd.admin('user', 'add', `someone-${Date.now()}:x`)],
 ];
 
 test.each(staleBy)('a shared watch goes on after %s, and another one begins', async (_, spoil) => {

@@ -2,12 +2,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
-import { loadConfig } from '../../../src/config/load.ts';
-import { formatProblem } from '../../../src/config/problem.ts';
 import { parsePasswordHash } from '../../../src/config/sections/users.ts';
 import { ownerMethods } from '../../../src/etcd/methods.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
 import { Issuer } from '../../support/jwt.ts';
+import { loaded, loadedConfig, problemsOf } from '../../support/loaded-config.ts';
 import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const directory = new TemporaryDirectory('tenancy');
@@ -25,28 +24,12 @@ function fileWith(text: string): string {
   return path;
 }
 
-function load(...lines: string[]) {
-  return loadConfig({
-    flags: new Map(),
-    environment: {},
-    file: { name: 'c.yaml', text: ['endpoints: etcd:1', ...lines].join('\n') },
-    checkTenants: () => [],
-  });
-}
-
-async function config(...lines: string[]) {
-  const { config: loaded, problems } = await load(...lines);
-  if (loaded === null) throw new Error(problems.map(formatProblem).join('\n'));
-  return loaded;
-}
-
-const problems = async (...lines: string[]) => (await load(...lines)).problems.map(formatProblem);
 const one = 'tenants: [{ name: a, namespace: a/ }]';
 const listener = 'listeners: [{ address: ":1", tenant: a }]';
 
 describe('a tenant', () => {
   test('has the user and the claim of its name as identities, unless it lists others', async () => {
-    const { tenants } = await config(
+    const { tenants } = await loadedConfig(
       'tenants:',
       '  - { name: a, namespace: a/ }',
       '  - { name: b, namespace: b/, identities: ["cn:B", "dns:B.Example", "user:c"] }',
@@ -60,9 +43,11 @@ describe('a tenant', () => {
 
   test('may be read-only, alone or with all others', async () => {
     const readOnly = 'tenants: [{ name: a, namespace: a/, access: read-only }]';
-    expect((await config(readOnly, listener)).tenants[0]?.access).toBe('read-only');
-    expect((await config('read-only: true', one, listener)).tenants[0]?.access).toBe('read-only');
-    expect((await config('read-only: true')).tenants[0]?.access).toBe('read-only');
+    expect((await loadedConfig(readOnly, listener)).tenants[0]?.access).toBe('read-only');
+    expect((await loadedConfig('read-only: true', one, listener)).tenants[0]?.access).toBe(
+      'read-only',
+    );
+    expect((await loadedConfig('read-only: true')).tenants[0]?.access).toBe('read-only');
   });
 
   test.each([
@@ -72,7 +57,7 @@ describe('a tenant', () => {
     ['share-watches: false', '', false],
   ])('has %s, unless it has a value of its own', async (all, own, isShared) => {
     const tenants = `tenants: [{ name: a, namespace: a/${own} }]`;
-    const loaded = await config(all, tenants, listener);
+    const loaded = await loadedConfig(all, tenants, listener);
     expect(loaded.tenants[0]?.shareWatches).toBe(isShared);
     const [printed] = loaded.effective.flatMap(({ name, value }) =>
       name === 'tenants' ? (value as readonly object[]) : [],
@@ -85,19 +70,19 @@ describe('a tenant', () => {
 
   test('may own the cluster, for all owner methods or for some', async () => {
     const owner = async (more: string) =>
-      (await config(`tenants: [{ name: a, namespace: a/, role: owner${more} }]`, listener))
+      (await loadedConfig(`tenants: [{ name: a, namespace: a/, role: owner${more} }]`, listener))
         .tenants[0]?.owns;
     expect(await owner('')).toEqual([...ownerMethods]);
     expect(await owner(', owner-methods: [Compact, Snapshot]')).toEqual([
       'etcdserverpb.KV/Compact',
       'etcdserverpb.Maintenance/Snapshot',
     ]);
-    expect((await config(one, listener)).tenants[0]?.owns).toEqual([]);
+    expect((await loadedConfig(one, listener)).tenants[0]?.owns).toEqual([]);
   });
 
   test('has all its problems reported, with their lines', async () => {
     expect(
-      await problems(
+      await problemsOf(
         'tenants:',
         '  - name: a',
         '    namespace: a/',
@@ -126,7 +111,7 @@ describe('a tenant', () => {
 describe('a listener', () => {
   test('has several identity sources, and certificates of its own', async () => {
     const pair = authority.issue({ name: '/CN=proxy' });
-    const { listeners } = await config(
+    const { listeners } = await loadedConfig(
       one,
       `users-file: ${fileWith('')}`,
       'listeners:',
@@ -146,7 +131,7 @@ describe('a listener', () => {
 
   test('requires the settings that its identity sources depend on', async () => {
     expect(
-      await problems(
+      await problemsOf(
         one,
         'listeners:',
         '  - { address: ":1", identify: [certificate] }',
@@ -175,7 +160,7 @@ describe('the users', () => {
 
   test('are listed one per line, with hashes of two kinds', async () => {
     const file = fileWith(`# users\n\nred:${scrypt}\r\nblue:${bcrypt}\n`);
-    const { users } = await config(`users-file: ${file}`);
+    const { users } = await loadedConfig(`users-file: ${file}`);
     expect([...users].map(([user, { kind }]) => [user, kind])).toEqual([
       ['red', 'scrypt'],
       ['blue', 'bcrypt'],
@@ -184,7 +169,7 @@ describe('the users', () => {
 
   test('are reported by line number if invalid, without quoting the line', async () => {
     const file = fileWith(`no colon\n:${bcrypt}\nred:secret\nblue:${bcrypt}\nblue:${bcrypt}`);
-    const found = await problems(`users-file: ${file}`);
+    const found = await problemsOf(`users-file: ${file}`);
     expect(found).toEqual([
       'c.yaml:2: "users-file" line 1: must have the form user:hash, with a user name of at most 256 bytes',
       'c.yaml:2: "users-file" line 2: must have the form user:hash, with a user name of at most 256 bytes',
@@ -208,13 +193,17 @@ describe('bearer tokens', () => {
   const { jwk } = new Issuer();
 
   test('require an issuer, an audience and asymmetric algorithms', async () => {
-    const { bearer } = await config(`jwks-file: ${keys(jwk)}`, 'jwt-issuer: i', 'jwt-audience: a');
+    const { bearer } = await loadedConfig(
+      `jwks-file: ${keys(jwk)}`,
+      'jwt-issuer: i',
+      'jwt-audience: a',
+    );
     expect(bearer).toMatchObject({
       ...{ issuer: 'i', audience: 'a', claim: 'sub', keys: [jwk] },
       algorithms: ['RS256', 'ES256', 'EdDSA'],
     });
     expect(
-      await problems(`jwks-file: ${keys(jwk)}`, 'jwt-algorithms: [none, HS256]', 'jwt-claim: ""'),
+      await problemsOf(`jwks-file: ${keys(jwk)}`, 'jwt-algorithms: [none, HS256]', 'jwt-claim: ""'),
     ).toEqual([
       '--jwt-issuer: is required with --jwks-file, so that tokens of other issuers are rejected',
       '--jwt-audience: is required with --jwks-file, so that tokens for other services are rejected',
@@ -228,20 +217,20 @@ describe('bearer tokens', () => {
 
   test('are verified only with public keys', async () => {
     const pins = ['jwt-issuer: i', 'jwt-audience: a'];
-    const problemsOf = (file: string) => problems(`jwks-file: ${file}`, ...pins);
-    expect(await problemsOf(keys({ ...jwk, d: 'x' }, { kty: 'oct', k: 'x' }))).toEqual([
+    const problemsWith = (file: string) => problemsOf(`jwks-file: ${file}`, ...pins);
+    expect(await problemsWith(keys({ ...jwk, d: 'x' }, { kty: 'oct', k: 'x' }))).toEqual([
       'c.yaml:2: "jwks-file" key 0: must be a public key, not a private key',
       'c.yaml:2: "jwks-file" key 1: the type (kty) must be RSA, EC or OKP',
     ]);
     for (const text of ['[]', '{"keys": 1}', '{"keys": [1]}', 'x', 'null']) {
-      expect(await problemsOf(fileWith(text)), text).toEqual([
+      expect(await problemsWith(fileWith(text)), text).toEqual([
         expect.stringContaining('must contain a JSON Web Key Set'),
       ]);
     }
-    expect(await problemsOf(keys())).toEqual([
+    expect(await problemsWith(keys())).toEqual([
       'c.yaml:2: "jwks-file" must contain at least one key',
     ]);
-    expect(await problems(...pins)).toHaveLength(2);
+    expect(await problemsOf(...pins)).toHaveLength(2);
   });
 });
 
@@ -249,7 +238,7 @@ describe('URI patterns', () => {
   test('map every variable part to the tenant name', async () => {
     const text =
       'uri-pattern: ["spiffe://td/sa/{tenant}", "spiffe://td/ns/{ns}/sa/{sa}={ns}.{sa}"]';
-    expect((await config(text)).uriPatterns).toEqual([
+    expect((await loadedConfig(text)).uriPatterns).toEqual([
       { uri: 'spiffe://td/sa/{tenant}', tenant: '{tenant}' },
       { uri: 'spiffe://td/ns/{ns}/sa/{sa}', tenant: '{ns}.{sa}' },
     ]);
@@ -265,13 +254,13 @@ describe('URI patterns', () => {
     'spiffe://td/sa/tenant',
     'spiffe://td/.*/{tenant}',
   ])('that are ambiguous are rejected: %s', async (pattern) => {
-    expect(await problems(`uri-pattern: ["${pattern}"]`)).toHaveLength(1);
+    expect(await problemsOf(`uri-pattern: ["${pattern}"]`)).toHaveLength(1);
   });
 });
 
 describe('credentials for etcd', () => {
   test('are a user and the first line of a file', async () => {
-    const { login, effective } = await config(
+    const { login, effective } = await loadedConfig(
       'user: proxy',
       `password-file: ${fileWith('s3cret\nx')}`,
     );
@@ -280,8 +269,8 @@ describe('credentials for etcd', () => {
   });
 
   test('require each other, and the password must not be empty', async () => {
-    expect(await problems('user: proxy')).toEqual(['c.yaml:2: "user" requires --password-file']);
-    expect(await problems(`password-file: ${fileWith('\n')}`)).toEqual([
+    expect(await problemsOf('user: proxy')).toEqual(['c.yaml:2: "user" requires --password-file']);
+    expect(await problemsOf(`password-file: ${fileWith('\n')}`)).toEqual([
       'c.yaml:2: "password-file" requires --user',
       'c.yaml:2: "password-file" must contain the password in its first line',
     ]);
@@ -290,15 +279,15 @@ describe('credentials for etcd', () => {
   test('may include a certificate with a common name only if that is allowed', async () => {
     const { certificateFile, keyFile } = authority.issue({ name: '/CN=root' });
     const pair = [`cert: ${certificateFile}`, `key: ${keyFile}`];
-    expect(await problems(...pair)).toEqual([
+    expect(await problemsOf(...pair)).toEqual([
       expect.stringContaining('must not have a common name'),
     ]);
-    expect(await problems(...pair, 'allow-common-name: true')).toEqual([]);
+    expect(await problemsOf(...pair, 'allow-common-name: true')).toEqual([]);
   });
 });
 
 test('every file that the configuration depends on is listed, readable or not', async () => {
-  const { files } = await load(
+  const { files } = await loaded(
     'cacert: /nowhere/ca.pem',
     'users-file: /nowhere/users',
     one,

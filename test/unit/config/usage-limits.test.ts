@@ -1,31 +1,13 @@
 /** The limits of tenants and of the process: defaults, values of single tenants, and contradictions. */
 import { describe, expect, test } from 'vitest';
-import { loadConfig } from '../../../src/config/load.ts';
-import { formatProblem } from '../../../src/config/problem.ts';
+import { loadedConfig, problemsOf } from '../../support/loaded-config.ts';
 
 const tenant = (keys: string) => `tenants: [{ name: a, namespace: a/, ${keys} }]`;
 const listener = 'listeners: [{ address: ":1", tenant: a }]';
 
-function load(...lines: string[]) {
-  return loadConfig({
-    flags: new Map(),
-    environment: {},
-    file: { name: 'c.yaml', text: ['endpoints: etcd:1', ...lines].join('\n') },
-    checkTenants: () => [],
-  });
-}
-
-async function config(...lines: string[]) {
-  const { config: loaded, problems } = await load(...lines);
-  if (loaded === null) throw new Error(problems.map(formatProblem).join('\n'));
-  return loaded;
-}
-
-const problems = async (...lines: string[]) => (await load(...lines)).problems.map(formatProblem);
-
 describe('the limits of a tenant', () => {
   test('are the settings', async () => {
-    const { tenants } = await config(
+    const { tenants } = await loadedConfig(
       ...['max-calls-per-second: 10', 'max-call-burst: 20', 'max-open-calls: 3'],
       ...['max-open-streams: 4', 'max-open-watches: 5', 'max-leases-per-minute: 6'],
     );
@@ -41,7 +23,7 @@ describe('the limits of a tenant', () => {
   });
 
   test('0 is no limit', async () => {
-    const { tenants, totals } = await config(
+    const { tenants, totals } = await loadedConfig(
       ...['max-calls-per-second: 0', 'max-open-calls: 0', 'max-total-open-calls: 0'],
     );
     expect(tenants[0]?.limits).toMatchObject({
@@ -53,7 +35,7 @@ describe('the limits of a tenant', () => {
   });
 
   test('are replaced one by one by keys of the tenant, which are printed', async () => {
-    const loaded = await config(
+    const loaded = await loadedConfig(
       'max-open-calls: 3',
       tenant('max-open-streams: 7, max-open-calls: 3, max-request-bytes: 64KiB'),
       listener,
@@ -71,7 +53,7 @@ describe('the limits of a tenant', () => {
   });
 
   test('a burst of all tenants does not become that of a tenant with a rate of its own', async () => {
-    const loaded = await config(
+    const loaded = await loadedConfig(
       ...['max-calls-per-second: 10', 'max-call-burst: 500'],
       ...[tenant('max-calls-per-second: 20'), listener],
     );
@@ -80,13 +62,13 @@ describe('the limits of a tenant', () => {
 
   test('that contradict one another are reported with their lines', async () => {
     expect(
-      await problems('max-calls-per-second: 0', 'max-call-burst: 1', 'max-open-calls: 100001'),
+      await problemsOf('max-calls-per-second: 0', 'max-call-burst: 1', 'max-open-calls: 100001'),
     ).toEqual([
       'c.yaml:3: "max-call-burst" requires a limit in max-calls-per-second',
       'c.yaml:4: "max-open-calls" must not be greater than --max-total-open-calls, which is 100000',
     ]);
     expect(
-      await problems(
+      await problemsOf(
         'max-total-open-watches: 50',
         tenant('max-open-watches: 51, max-request-bytes: 2MiB, max-open-calls: many'),
         listener,
@@ -99,6 +81,6 @@ describe('the limits of a tenant', () => {
   });
 
   test('may be above a total by default, which then limits the tenant', async () => {
-    expect(await problems('max-total-open-calls: 10')).toEqual([]);
+    expect(await problemsOf('max-total-open-calls: 10')).toEqual([]);
   });
 });
