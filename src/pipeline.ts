@@ -65,7 +65,7 @@ export function pipeline(parts: Parts): Etcd<'client'> {
       .through(namespace(parts.namespace))
       // Many keepalive streams → few. In store space, because two tenants may use the same visible lease ID.
       .through(renew(parts.renew))
-      // Deadline, breaker, hold and the one retry of reads. Innermost: it judges single attempts.
+      // Deadline, breaker, hold, queues and the one retry of reads. Innermost: it judges single attempts.
       .through(guard(parts.guard))
       .into(parts.upstream)
   );

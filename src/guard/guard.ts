@@ -1,7 +1,7 @@
 /**
- * The innermost layer, between the pipeline and the upstream: time limits, breakers, the hold and the one retry of reads. It
- * classifies single attempts and decides what a client receives when the cluster fails, and how soon. It does not read
- * messages.
+ * The innermost layer, between the pipeline and the upstream: time limits, breakers, the hold, the queues and the one retry of
+ * reads. It classifies single attempts and decides what a client receives when the cluster fails, and how soon. Of messages it
+ * reads only how large the response to a range will be: see read-sizes.ts.
  */
 import type { Call, Etcd, Layer, Message, Requests, Responses } from '../call/call.ts';
 import type { CallHandle } from '../grpc/call.ts';
