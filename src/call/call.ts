@@ -60,6 +60,8 @@ export class Call {
   /** On the clock's monotonic scale; `Infinity` without a deadline. */
   readonly deadlineMs: number;
   readonly peer: Peer;
+  /** The server as the client calls it, not validated. Empty for calls of the proxy itself. */
+  readonly authority: string;
   /** A read of `/health`. Limits let it pass: a busy tenant is not unhealthy. Set by the gateway. */
   isProbe = false;
   /** Null until identify has found it. Layers below identify read it through `tenantOf`. */
@@ -74,6 +76,7 @@ export class Call {
     this.metadata = incoming.metadata;
     this.deadlineMs = incoming.deadlineMs;
     this.peer = incoming.peer;
+    this.authority = incoming.authority ?? '';
   }
 
   /**
@@ -87,8 +90,8 @@ export class Call {
 
   /** A call that the proxy itself makes on behalf of this one. A fault in it ends this call. */
   derive(method: Method): Call {
-    const { metadata, deadlineMs, peer } = this;
-    const derived = new Call({ method, metadata, deadlineMs, peer });
+    const { metadata, deadlineMs, peer, authority } = this;
+    const derived = new Call({ method, metadata, deadlineMs, peer, authority });
     derived.tenant = this.tenant;
     derived.faultHandler = this.faultHandler;
     return derived;

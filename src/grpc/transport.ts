@@ -36,7 +36,7 @@ export interface Peer {
   readonly remote: string;
   readonly certificate: PeerCertificate | null;
   /** What the connection occupies in the limits of the process. Missing for calls of the proxy itself. */
-  readonly place?: Pick<ConnectionPlace, 'tenant' | 'assign'>;
+  readonly place?: Pick<ConnectionPlace, 'tenant' | 'assign' | 'local'>;
 }
 
 /** The request head of an incoming call. */
@@ -46,6 +46,8 @@ export interface Incoming<M extends ServedMethod> {
   /** On the clock's monotonic scale; `Infinity` without a deadline. The transport does not enforce it. */
   readonly deadlineMs: number;
   readonly peer: Peer;
+  /** The server as the client calls it: `:authority`, or the `host` header. Not validated. Missing for calls of the proxy itself. */
+  readonly authority?: string;
 }
 
 /** Receives the calls of a server transport. A path that is not in `methods` is rejected with Unimplemented. */

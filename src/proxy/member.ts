@@ -1,11 +1,13 @@
 /** The proxy as the only member of the cluster that tenants see. */
 import { createHash } from 'node:crypto';
+import type { Call } from '../call/call.ts';
 import type { ProxyMember } from '../namespace/cluster/proxy-member.ts';
+import { clientAuthority } from './client-authority.ts';
 import type { Listeners } from './listeners.ts';
 
 /**
  * The member ID is a hash of the advertised URLs, so it survives restarts. Without advertised URLs the client URL is the
- * address of the listener that the call arrived at. `listeners` is called per call.
+ * address by which this client has reached the proxy. `listeners` is called per call.
  */
 export function proxyMember(
   advertisedUrls: readonly string[],
@@ -14,13 +16,15 @@ export function proxyMember(
   return {
     name: 'etcd-bulkhead',
     memberId: createHash('sha256').update(advertisedUrls.join()).digest().readBigUInt64BE(0) | 1n,
-    clientUrls: ({ peer: { listener } }) =>
-      advertisedUrls.length > 0 ? advertisedUrls : [urlOf(listeners(), listener)],
+    clientUrls: (call) =>
+      advertisedUrls.length > 0 ? advertisedUrls : [urlFor(call, listeners())],
   };
 }
 
-function urlOf(listeners: Listeners, name: string): string {
-  const address = listeners.addressOf(name) ?? '';
+function urlFor(call: Call, listeners: Listeners): string {
+  const { listener, place } = call.peer;
+  const address = listeners.addressOf(listener) ?? '';
   if (address.startsWith('/')) return `unix://${address}`;
-  return `${listeners.isSecure(name) ? 'https' : 'http'}://${address}`;
+  const scheme = listeners.isSecure(listener) ? 'https' : 'http';
+  return `${scheme}://${clientAuthority(call.authority, place?.local ?? '') ?? address}`;
 }

@@ -138,7 +138,7 @@ export const clientSettings = {
     default: '',
     section: 'clients',
     reload: 'restart',
-    doc: 'Comma-separated list of client URLs that MemberList returns for this proxy. Defaults to the listener addresses.',
+    doc: 'Comma-separated list of client URLs that MemberList returns for this proxy. By default each client gets the address that it has dialed.',
     dev: 'fixed',
   },
 } as const satisfies Record<string, Setting>;

@@ -53,6 +53,12 @@ export class ConnectionPlace implements Occupant {
     this.#seenMs = nowMs;
   }
 
+  /** The address that the client is connected to, `host:port`. Empty for a Unix socket, and after a disconnect. */
+  get local(): string {
+    const { localAddress, localPort } = this.socket;
+    return localAddress === undefined ? '' : hostPort(localAddress, localPort ?? 0);
+  }
+
   /** Called by the transport when the first bytes of HTTP/2 have arrived. */
   openedHttp2(openCalls: () => number): void {
     this.#openCalls = openCalls;

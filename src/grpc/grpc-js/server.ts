@@ -177,6 +177,7 @@ class Connections implements ServedCallContext {
       metadata: fromGrpcMetadata(stream.metadata),
       deadlineMs: this.#clock.nowMs() + (deadlineAt - this.#clock.epochMs()),
       peer: connection.peer,
+      authority: stream.getHost(),
     };
     return new ServedCall(stream, handler, incoming, connection);
   }

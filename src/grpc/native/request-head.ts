@@ -25,6 +25,7 @@ export class ParsedHead<M extends ServedMethod> {
   timeoutMs = Number.POSITIVE_INFINITY;
   /** The format in `content-type`, which the response repeats. */
   subtype = '';
+  authority = '';
   /** Set if `method` is null. */
   refusal: HeadRefusal | null = null;
 }
@@ -42,6 +43,7 @@ export function requestHead<M extends ServedMethod>(
   let isGrpc = false;
   let encoding = '';
   let hosts = 0;
+  let host = '';
   let malformed: HeadRefusal | null = null;
   const { fields } = list;
   for (let i = 0; i < fields.length; i += 2) {
@@ -71,12 +73,16 @@ export function requestHead<M extends ServedMethod>(
       case 'accept-encoding':
         break;
       default:
-        if (name === 'host') hosts += 1;
+        if (name === 'host') {
+          hosts += 1;
+          host = value;
+        }
         if (name.endsWith('-bin')) malformed = malformedBinary(name, value) ?? malformed;
         metadata.push(name, value);
     }
   }
   head.metadata = metadata;
+  head.authority = list.authority || host;
   // In grpc-go's order.
   if (hosts > 1) head.refusal = severalHosts(list.hasAuthority ? 1 : 0, hosts);
   else if (!isGrpc) head.refusal = notGrpc(contentType);

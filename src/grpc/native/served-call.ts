@@ -60,6 +60,7 @@ export class ServedCall<M extends ServedMethod>
   implements Incoming<M>, ResponseSink, MessageSink
 {
   metadata: Metadata = noMetadata;
+  authority = '';
   deadlineMs = Number.POSITIVE_INFINITY;
   readonly #context: ServedCallContext<M>;
   #method: M | null = null;
@@ -106,6 +107,7 @@ export class ServedCall<M extends ServedMethod>
     if (list.sizeBytes >= largeHeadBytesMin) this.#countHead(list.sizeBytes);
     this.#method = head.method;
     this.metadata = head.metadata;
+    this.authority = head.authority;
     if (head.timeoutMs !== Number.POSITIVE_INFINITY) {
       this.deadlineMs = clock.nowMs() + head.timeoutMs;
     }

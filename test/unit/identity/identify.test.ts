@@ -55,6 +55,7 @@ describe('identify', () => {
     const { etcd } = identified([byListener]);
     const assigned: string[] = [];
     const place = {
+      local: '',
       tenant: null as string | null,
       assign(tenant: string) {
         assigned.push(tenant);
@@ -71,7 +72,7 @@ describe('identify', () => {
   test('rejects calls on a connection that is too many for its tenant, until it is not', () => {
     const { etcd, below, rejected } = identified([byListener]);
     let hasRoom = false;
-    const place = { tenant: null, assign: () => hasRoom };
+    const place = { tenant: null, local: '', assign: () => hasRoom };
     const [first, second, third] = [new Caller(), new Caller(), new Caller()];
     etcd.unary(withPlace(place), Buffer.from('x'), first);
     etcd.stream(withPlace(place), second).send(Buffer.from('x'));
