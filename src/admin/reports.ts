@@ -1,5 +1,6 @@
 /** The content of the state pages of the admin address. */
 import type { EffectiveSetting } from '../config/config.ts';
+import type { BreakerClass } from '../etcd/methods.ts';
 
 /** One endpoint as /upstreamz shows it. */
 export interface EndpointReport {
@@ -22,6 +23,49 @@ export interface FeedReport {
   readonly revision: number;
   readonly watchers: number;
   readonly historyBytes: number;
+}
+
+/** One tenant, as one process counts it. /tenantz shows percentiles instead of `durations`. */
+export interface TenantReport {
+  readonly tenant: string;
+  readonly namespace: string;
+  /** These five are counts since the process started, or since the state of the tenant began. See tenant/traffic.ts. */
+  readonly calls: number;
+  readonly errors: number;
+  readonly refused: number;
+  readonly requestBytes: number;
+  readonly responseBytes: number;
+  /** The durations of about the last minute, as pairs of a bucket and its count. See tenant/recent-durations.ts. */
+  readonly durations: readonly number[];
+  /** Unary calls that have not ended. */
+  readonly openCalls: number;
+  /** Open streams, and calls that wait for other clients. */
+  readonly streams: number;
+  readonly watches: number;
+  readonly feeds: number;
+  /** Null if it is not known. */
+  readonly leases: number | null;
+  /** Those that are not closed, or that are forced. */
+  readonly breakers: readonly TenantBreakerReport[];
+  readonly limits: readonly LimitReport[];
+}
+
+export interface TenantBreakerReport {
+  readonly class: BreakerClass;
+  readonly state: 'closed' | 'open' | 'half-open';
+  /** Whether an operator has forced this state. */
+  readonly forced: boolean;
+}
+
+/** A limit of which something is used, or that has refused something. */
+export interface LimitReport {
+  readonly name: string;
+  /** Of a rate: how much of the burst is used up. */
+  readonly used: number;
+  /** Of a rate: the burst. */
+  readonly limit: number;
+  /** How often it has refused something, since the state of the tenant began. */
+  readonly refused: number;
 }
 
 /** The configuration as /configz shows it. */

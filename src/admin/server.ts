@@ -26,8 +26,10 @@ import type {
   ConfigurationReport,
   EndpointReport,
   FeedReport,
+  TenantReport,
   WorkerReport,
 } from './reports.ts';
+import { tenantPage } from './tenantz.ts';
 
 type MaybePromise<T> = T | Promise<T>;
 
@@ -40,6 +42,7 @@ export interface AdminParts {
   readonly configuration: () => MaybePromise<ConfigurationReport>;
   readonly upstream: () => MaybePromise<readonly ByWorker<EndpointReport>[]>;
   readonly feeds: () => MaybePromise<readonly ByWorker<FeedReport>[]>;
+  readonly tenants: () => MaybePromise<readonly TenantReport[]>;
   readonly openCalls: () => MaybePromise<OpenCalls>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Missing if actions are disabled. */
@@ -125,6 +128,7 @@ const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['/endpoints', async ({ upstream }) => json({ endpoints: await upstream() })],
   ['/breakers', breakerList],
   ['/watchz', async ({ feeds }) => json({ feeds: await feeds() })],
+  ['/tenantz', tenantList],
   ['/drainz', drainState],
   ['/configz', configuration],
   ['/version', ({ version }) => json({ 'etcd-bulkhead': version, node: process.version })],
@@ -206,6 +210,12 @@ async function configuration(parts: AdminParts): Promise<Page> {
 async function breakerList({ actions }: AdminParts): Promise<Page> {
   if (actions === undefined) return text(404, 'actions are disabled: see --admin-actions');
   return json({ breakers: await actions.breakers() });
+}
+
+async function tenantList({ tenants, clock }: AdminParts): Promise<Page> {
+  const reports = await tenants();
+  const now = new Date(clock.epochMs()).toISOString();
+  return { code: 200, type: 'application/json', body: `${tenantPage(reports, now)}\n` };
 }
 
 /** At any time: what a drain would wait for, or still waits for. */

@@ -2,21 +2,23 @@
  * The layer that observes calls as the tenant sees them: every call from its start to its end, including refusals by the
  * layers below. It changes nothing. One object per call is both the forwarder and the record.
  */
-import type {
-  Call,
-  Etcd,
-  Layer,
-  Message,
-  OwnedMessage,
-  Requests,
-  Responses,
+import {
+  type Call,
+  type Etcd,
+  type Layer,
+  type Message,
+  type OwnedMessage,
+  type Requests,
+  type Responses,
+  tenantOf,
 } from '../call/call.ts';
 import { ForwardingCall } from '../call/forwarding.ts';
-import { hintTrailer, reasonTrailer } from '../call/refusals.ts';
+import { hintTrailer, type RefusalName, reasonTrailer } from '../call/refusals.ts';
 import type { CallHandle } from '../grpc/call.ts';
 import { metadataValue } from '../grpc/metadata.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
+import type { Traffic } from '../tenant/traffic.ts';
 import type { CallCounters } from './call-counters.ts';
 import type { CallEvents, CallRecord } from './events.ts';
 
@@ -27,6 +29,9 @@ export interface ObserveOptions {
   /** The printable key of a unary request. Null unless keys may be logged. */
   readonly keyOf: ((call: Call, request: Message<'tenant'>) => string) | null;
 }
+
+/** Refusals of calls that have waited for etcd. Their durations count, as those of other slow calls. */
+const timeouts: readonly string[] = ['deadline-passed', 'upstream-timeout'] satisfies RefusalName[];
 
 export function observe(options: ObserveOptions): Layer<'tenant'> {
   return (next) => new Observe(options, next);
@@ -72,6 +77,8 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
   key = '';
   readonly #options: ObserveOptions;
   readonly #startMs: number;
+  /** That of the state that the call began with. */
+  readonly #traffic: Traffic;
 
   constructor(options: ObserveOptions, call: Call, above: Responses<'tenant'>) {
     super(above);
@@ -79,11 +86,14 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
     this.#options = options;
     this.#startMs = options.clock.nowMs();
     options.counters.started(call.method);
+    this.#traffic = tenantOf(call).state.traffic;
+    this.#traffic.calls += 1;
   }
 
   countRequest(message: Message<'tenant'>): void {
     this.requestMessages += 1;
     this.requestBytes += message.length;
+    this.#traffic.requestBytes += message.length;
   }
 
   override send(message: Message<'tenant'>): void {
@@ -94,20 +104,24 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
   override deliver(message: OwnedMessage<'tenant'>): void {
     this.responseMessages += 1;
     this.responseBytes += message.length;
+    this.#traffic.responseBytes += message.length;
     super.deliver(message);
   }
 
   override deliverShared(head: Uint8Array, tail: Message<'tenant'>): void {
     this.responseMessages += 1;
     this.responseBytes += head.length + tail.length;
+    this.#traffic.responseBytes += head.length + tail.length;
     super.deliverShared(head, tail);
   }
 
   override end(status: Status): void {
     if (this.isEnded) return;
     this.text = status.text;
-    if (status.origin === 'proxy' && status.code !== Code.OK) this.#reportRejection(status);
-    this.#record(status.code);
+    const isRejected = status.origin === 'proxy' && status.code !== Code.OK;
+    const hasWaited = isRejected ? this.#reportRejection(status) : true;
+    const nowMs = this.#record(status.code);
+    this.#count(status.code, hasWaited, nowMs);
     super.end(status);
   }
 
@@ -118,17 +132,31 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
     super.cancel();
   }
 
-  #reportRejection(status: Status): void {
+  /** Returns whether the call has waited for etcd. */
+  #reportRejection(status: Status): boolean {
     const reason = metadataValue(status.trailers, reasonTrailer);
-    if (reason === undefined) return;
+    if (reason === undefined) return true;
+    this.#traffic.refused += 1;
     this.#options.counters.rejected(reason);
     this.#options.events.rejected?.(this, reason, metadataValue(status.trailers, hintTrailer));
+    return timeouts.includes(reason);
   }
 
-  #record(code: number): void {
+  /** Returns the time. */
+  #record(code: number): number {
+    const nowMs = this.#options.clock.nowMs();
     this.code = code;
-    this.durationMs = this.#options.clock.nowMs() - this.#startMs;
+    this.durationMs = nowMs - this.#startMs;
     this.#options.counters.ended(this.call.method, code, this.durationMs);
     this.#options.events.ended?.(this);
+    return nowMs;
+  }
+
+  #count(code: number, hasWaited: boolean, nowMs: number): void {
+    const { requestStream, responseStream, waits } = this.call.method;
+    if (code !== Code.OK) this.#traffic.errors += 1;
+    if (hasWaited && !(requestStream || responseStream || waits)) {
+      this.#traffic.durations.record(this.durationMs, nowMs);
+    }
   }
 }

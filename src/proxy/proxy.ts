@@ -1,6 +1,11 @@
 /** A running proxy: starts it, and takes it through reloads and the drain. assembly.ts builds its objects. */
 import type { Action, ActionResult, BreakerReport } from '../admin/actions.ts';
-import type { ConfigurationReport, EndpointReport, FeedReport } from '../admin/reports.ts';
+import type {
+  ConfigurationReport,
+  EndpointReport,
+  FeedReport,
+  TenantReport,
+} from '../admin/reports.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
@@ -10,6 +15,7 @@ import { version } from '../observe/version.ts';
 import { performAction } from './admin-actions.ts';
 import { Assembly, type ProxyDependencies } from './assembly.ts';
 import type { PreparedConfiguration } from './configuration-applier.ts';
+import { tenantReports } from './tenant-reports.ts';
 import { loadTransport } from './transports.ts';
 
 export interface RunningProxy {
@@ -60,6 +66,7 @@ export interface SupervisedProxy extends RunningProxy {
   readonly configuration: ConfigurationReport;
   readonly endpoints: readonly EndpointReport[];
   readonly feeds: readonly FeedReport[];
+  readonly tenants: readonly TenantReport[];
   readonly openCalls: OpenCalls;
   readonly breakers: readonly BreakerReport[];
   perform(action: Action): ActionResult;
@@ -101,6 +108,10 @@ class AssembledProxy implements SupervisedProxy {
     return this.#parts.hub.snapshot();
   }
 
+  get tenants(): readonly TenantReport[] {
+    return tenantReports(this.#parts);
+  }
+
   get openCalls(): OpenCalls {
     return openCalls(this.#parts.metrics.calls);
   }
@@ -134,6 +145,7 @@ class AssembledProxy implements SupervisedProxy {
         configuration: () => this.configuration,
         upstream: () => this.endpoints,
         feeds: () => this.feeds,
+        tenants: () => this.tenants,
         openCalls: () => this.openCalls,
         metrics: () => metrics.exposition(),
         ...(config.adminActions && {

@@ -23,6 +23,12 @@ export class TokenBucket {
     return this.#tokens >= 1;
   }
 
+  /** How many tokens of the burst are taken at `nowMs`, as a whole number. */
+  taken(perSecond: number, burst: number, nowMs: number): number {
+    this.has(perSecond, burst, nowMs);
+    return Number.isFinite(this.#tokens) ? Math.max(Math.ceil(burst - this.#tokens), 0) : 0;
+  }
+
   /** Takes a token. Only after `has` has returned true. */
   take(): void {
     this.#tokens -= 1;

@@ -92,6 +92,11 @@ export class Directory {
     return this.#listeners.get(name) ?? null;
   }
 
+  /** All tenants, in the order of the configuration. */
+  get tenants(): readonly Tenant[] {
+    return [...this.#byName.values()];
+  }
+
   /** The states of all tenants. */
   get states(): readonly TenantState[] {
     return Array.from(this.#byName.values(), ({ state }) => state);

@@ -6,6 +6,7 @@
  */
 import { noLimits, type UsageLimits } from '../config/sections/usage-limits.ts';
 import { CompactionFloor } from './compaction-floor.ts';
+import { Traffic } from './traffic.ts';
 import { Usage } from './usage.ts';
 
 /** Declares one layer's share of the state of every tenant. Layers compare parts by identity. */
@@ -22,6 +23,8 @@ export class TenantState {
   /** The tenant's name, for logs and metric labels of the parts. */
   readonly tenantName: string;
   readonly floor = new CompactionFloor();
+  /** Null until the first call, as usage. */
+  #traffic: Traffic | null = null;
   /** Null until the first call, because most of many tenants may never have one. */
   #usage: Usage | null = null;
   #limits: UsageLimits = noLimits;
@@ -40,6 +43,16 @@ export class TenantState {
   }
 
   /** Whether the tenant has had a call. */
+  get hasTraffic(): boolean {
+    return this.#traffic !== null;
+  }
+
+  get traffic(): Traffic {
+    this.#traffic ??= new Traffic();
+    return this.#traffic;
+  }
+
+  /** Whether the tenant has had a call that limits count. */
   get isUsed(): boolean {
     return this.#usage !== null;
   }

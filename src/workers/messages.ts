@@ -3,7 +3,7 @@
  * in the order in which they were sent.
  */
 import type { Action, BreakerReport } from '../admin/actions.ts';
-import type { EndpointReport, FeedReport } from '../admin/reports.ts';
+import type { EndpointReport, FeedReport, TenantReport } from '../admin/reports.ts';
 import type { Config } from '../config/config.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
 import type { OpenCalls } from '../observe/open-calls.ts';
@@ -33,6 +33,7 @@ export interface Collected {
   readonly metrics: MetricsSnapshot;
   readonly endpoints: readonly EndpointReport[];
   readonly feeds: readonly FeedReport[];
+  readonly tenants: readonly TenantReport[];
   readonly openCalls: OpenCalls;
   readonly breakers: readonly BreakerReport[];
 }

@@ -6,7 +6,13 @@ import cluster from 'node:cluster';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ActiveConfiguration } from '../admin/active-configuration.ts';
-import type { ByWorker, EndpointReport, FeedReport, WorkerReport } from '../admin/reports.ts';
+import type {
+  ByWorker,
+  EndpointReport,
+  FeedReport,
+  TenantReport,
+  WorkerReport,
+} from '../admin/reports.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
@@ -28,6 +34,7 @@ import { Slot } from './slot.ts';
 import { WorkerActions } from './worker-actions.ts';
 import { WorkerConfig } from './worker-config.ts';
 import { WorkerProcess } from './worker-process.ts';
+import { WorkerTenants } from './worker-tenants.ts';
 
 /** Binding addresses and checking ten thousand tenants take less than a second. */
 const prepareTimeoutMs = 10_000;
@@ -72,6 +79,7 @@ class Supervisor implements RunningProxy {
   readonly #slots: readonly Slot[];
   readonly #logger: Logger;
   readonly #actions = new WorkerActions(collectTimeoutMs);
+  readonly #tenants = new WorkerTenants();
   #admin: Admin | null = null;
   /** Processes are not started during a reload, so that none has a configuration that the others do not have. */
   #reload: Promise<void> = Promise.resolve();
@@ -132,6 +140,7 @@ class Supervisor implements RunningProxy {
         configuration: () => this.#configuration.report,
         upstream: () => this.#endpoints(),
         feeds: () => this.#feeds(),
+        tenants: () => this.#tenantReports(),
         openCalls: () => this.#openCalls(),
         metrics: () => this.#exposition(),
         workers: () => this.#reports(),
@@ -216,6 +225,7 @@ class Supervisor implements RunningProxy {
     const addresses = prepared.map((each) => each.addresses).find((each) => each !== null);
     if (addresses != null) this.#config.bound(addresses);
     this.#configuration.apply(config, this.#config.commit(config));
+    this.#tenants.retain(new Set(config.tenants.map(({ name }) => name)));
   }
 
   #fork(worker: number): WorkerProcess {
@@ -230,6 +240,7 @@ class Supervisor implements RunningProxy {
 
   #onEnd(worker: number): void {
     this.#metrics.workers.ended(worker);
+    this.#tenants.ended(worker);
     const processes = this.#processes();
     if (processes.some(({ isServing }) => isServing) || !this.#config.keepPorts()) return;
     // These would bind other ports. They are started again with the same ones.
@@ -263,6 +274,13 @@ class Supervisor implements RunningProxy {
     return collected.flatMap(({ worker, value }) =>
       value.map((feed) => ({ ...feed, workers: [worker] })),
     );
+  }
+
+  async #tenantReports(): Promise<readonly TenantReport[]> {
+    for (const { worker, value } of await this.#collect('tenants')) {
+      this.#tenants.collected(worker, value);
+    }
+    return this.#tenants.merged();
   }
 
   async #openCalls(): Promise<OpenCalls> {

@@ -51,6 +51,11 @@ async function metric(sidecar: Sidecar, name: string): Promise<Record<string, nu
   return Object.fromEntries(metrics.byLabel(name, 'worker'));
 }
 
+/** How many calls /tenantz has counted for the only tenant. */
+async function callsOf(sidecar: Sidecar): Promise<number> {
+  return JSON.parse(await sidecar.page('/tenantz')).tenants[0].calls;
+}
+
 function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -123,6 +128,9 @@ describe('two workers', () => {
     expect(endpoints.flatMap((each: { workers: number[] }) => each.workers).sort()).toEqual([1, 2]);
     const puts = /^grpc_server_handled_total\{.*"Put".*"OK"\} (\d+)$/m;
     expect(puts.exec(await sidecar.page('/metrics'))?.[1]).toBe('1');
+    const { tenants } = JSON.parse(await sidecar.page('/tenantz'));
+    // A put, a get and ten watches, in whichever worker.
+    expect(tenants).toMatchObject([{ namespace: 'two/', calls: 12, watches: 10, feeds: 2 }]);
     const memory = await metric(sidecar, 'process_resident_memory_bytes');
     expect(Object.keys(memory)).toEqual(['1', '2', 'primary'].sort());
     expect(await metric(sidecar, 'etcd_bulkhead_workers_serving')).toEqual({ '': 2 });
@@ -135,6 +143,7 @@ describe('two workers', () => {
     const [first, second] = await workersOf(sidecar);
     const ofFirst = (await watchersByWorker(sidecar)).get(1);
     const before = await sidecar.page('/metrics');
+    const callsBefore = await callsOf(sidecar);
     const handled = (page: string) =>
       Number(/^grpc_server_started_total\{.*"Watch"\} (\d+)$/m.exec(page)?.[1]);
     expect(handled(before)).toBe(10);
@@ -167,7 +176,8 @@ describe('two workers', () => {
     expect(await sidecar.probe('/readyz')).toBe(200);
     expect(sidecar.printed).toMatch(/"worker":1,.*"signal":"SIGKILL","event":"worker ended"/);
     expect(await metric(sidecar, 'etcd_bulkhead_worker_restarts_total')).toEqual({ 1: 1, 2: 0 });
-    // Counts of the killed worker are part of the sum.
+    // Counts of the killed worker are part of the sums.
+    expect(await callsOf(sidecar)).toBeGreaterThanOrEqual(callsBefore + 20);
     expect(handled(await sidecar.page('/metrics'))).toBe(10);
   });
 

@@ -1,7 +1,7 @@
 /** The feeds of all tenants of the process. Each tenant's feeds are part of its state, which survives a reload. */
 import type { Etcd } from '../../call/call.ts';
 import { printable } from '../../etcd/request-key.ts';
-import { StatePart } from '../../tenant/state.ts';
+import { StatePart, type TenantState } from '../../tenant/state.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
 import { HistoryBudget, type HistoryShare } from './history-share.ts';
 import type { HubContext, HubStats } from './hub-context.ts';
@@ -58,6 +58,16 @@ export class WatchHub {
     hubs[kind] = hub;
     hub.calls.tenant = tenant;
     return hub;
+  }
+
+  /** How many feeds each tenant has. Without tenants that have none. */
+  get feedCounts(): ReadonlyMap<TenantState, number> {
+    const counts = new Map<TenantState, number>();
+    for (const { calls, feedCount } of this.#inUse) {
+      const { state } = calls.tenant;
+      counts.set(state, (counts.get(state) ?? 0) + feedCount);
+    }
+    return counts;
   }
 
   snapshot(): readonly FeedSnapshot[] {

@@ -78,6 +78,10 @@ export class TenantHub implements FeedHost, CatchUpHost {
     return revisionOf(header) >= newest.revision ? header : newest.content;
   }
 
+  get feedCount(): number {
+    return this.#feeds.size;
+  }
+
   get feeds(): Iterable<Feed> {
     return this.#feeds.values();
   }

@@ -31,6 +31,7 @@ async function start(result: ActionResult | null = { outcome: 'done', note: '' }
     configuration: () => Promise.reject(new Error('unused')),
     upstream: () => [{ name: 'a:1', state: 'ready', lastError: '', version: '3.4.23' }],
     feeds: () => [],
+    tenants: () => [],
     openCalls: () => ({ unary: 0, waiting: 0, watch: 0, keepalive: 0, stream: 0 }),
     metrics: () => Promise.reject(new Error('unused')),
     ...(result !== null && { actions }),

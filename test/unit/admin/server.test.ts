@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { type Admin, type AdminParts, startAdmin } from '../../../src/admin/server.ts';
 import { Lifecycle } from '../../../src/lifecycle/lifecycle.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
+import { RecentDurations } from '../../../src/tenant/recent-durations.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
@@ -24,6 +25,12 @@ afterEach(async () => {
   for (const admin of open.splice(0)) await admin.close();
 });
 
+function durationsOf(each: readonly number[]): readonly number[] {
+  const durations = new RecentDurations();
+  for (const ms of each) durations.record(ms, 0);
+  return durations.recent(0);
+}
+
 async function start(overrides: Partial<AdminParts> = {}) {
   const lifecycle = new Lifecycle();
   const admin = await startAdmin({
@@ -34,6 +41,7 @@ async function start(overrides: Partial<AdminParts> = {}) {
     configuration: () => configuration,
     upstream: () => [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
     feeds: () => [],
+    tenants: () => [],
     openCalls: () => ({ unary: 1, waiting: 2, watch: 3, keepalive: 4, stream: 5 }),
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     ...overrides,
@@ -114,6 +122,31 @@ test('state pages are JSON', async () => {
   });
   expect(JSON.parse((await get('/configz')).body)).toEqual(configuration);
   expect(JSON.parse((await get('/version')).body)).toMatchObject({ 'etcd-bulkhead': '1.2.3' });
+});
+
+test('/tenantz shows percentiles of the recent durations, and the time of the counts', async () => {
+  const counts = { calls: 5, errors: 2, refused: 1, requestBytes: 10, responseBytes: 20 };
+  const gauges = { openCalls: 1, streams: 2, watches: 3, feeds: 1, leases: null };
+  const report = {
+    ...{ tenant: 'a', namespace: 'a/', ...counts, ...gauges },
+    breakers: [{ class: 'write' as const, state: 'open' as const, forced: true }],
+    limits: [{ name: 'max-open-calls', used: 1, limit: 100, refused: 0 }],
+  };
+  const { get } = await start({
+    clock: new ManualClock(),
+    tenants: () => [
+      { ...report, durations: durationsOf([1, 1, 1, 90]) },
+      { ...report, tenant: 'idle', durations: [] },
+    ],
+  });
+  const { body, headers } = await get('/tenantz');
+  expect(headers.get('content-type')).toBe('application/json');
+  const { now, tenants } = JSON.parse(body);
+  expect(now).toBe('2023-11-14T22:13:20.000Z');
+  expect(tenants[0]).toMatchObject({ ...report, p50Ms: expect.closeTo(1, 0) });
+  expect(tenants[0].p99Ms).toBeGreaterThan(80);
+  expect(tenants[0].p99Ms).toBeLessThan(100);
+  expect(tenants[1]).toEqual({ ...report, tenant: 'idle', p50Ms: null, p99Ms: null });
 });
 
 test('metrics have the media type of their format', async () => {

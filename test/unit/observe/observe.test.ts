@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { refusal } from '../../../src/call/refusals.ts';
-import { method } from '../../../src/etcd/methods.ts';
+import { type MethodName, method } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
 import { CallCounters } from '../../../src/observe/call-counters.ts';
 import type { CallEvents, CallRecord } from '../../../src/observe/events.ts';
@@ -96,6 +96,66 @@ describe('a unary call', () => {
     etcd.last.respond(Buffer.from('a'));
     expect(keys).toEqual(['map']);
   });
+});
+
+describe('the traffic of a tenant', () => {
+  /** A tenant of its own, so that counts begin at zero. */
+  function traffic() {
+    const own = testTenant('counted');
+    const parts = setup();
+    const start = (name: MethodName = 'etcdserverpb.KV/Put') => {
+      const handle = parts.top.unary(callOf(name, { tenant: own }), Buffer.from('r'), new Caller());
+      return { ...parts.etcd.last, handle, call: parts.etcd.last };
+    };
+    return { ...parts, own, start, counts: () => own.state.traffic };
+  }
+
+  test('counts calls, errors, refusals and bytes, and no error of a call that its client cancels', () => {
+    const { start, counts, own } = traffic();
+    expect(own.state.hasTraffic).toBe(false);
+    start().call.respond(Buffer.from('abc'));
+    start().call.fail(Code.UNAVAILABLE, 'etcdserver: unhealthy cluster');
+    start().call.end(refusal('breaker-open'));
+    start().handle.cancel();
+    expect(own.state.hasTraffic).toBe(true);
+    expect(counts()).toMatchObject({
+      ...{ calls: 4, errors: 2, refused: 1, requestBytes: 4, responseBytes: 3 },
+    });
+  });
+
+  test('counts the bytes of a stream while it is open', () => {
+    const { top, etcd, own, counts, reply } = traffic();
+    const requests = top.stream(callOf('etcdserverpb.Watch/Watch', { tenant: own }), reply);
+    requests.send(Buffer.from('create'));
+    etcd.last.deliver(Buffer.from('one'));
+    expect(counts()).toMatchObject({ calls: 1, requestBytes: 6, responseBytes: 3 });
+  });
+
+  test('has durations of calls at etcd and of timeouts, not of other refusals, locks and streams', () => {
+    const { start, clock, counts, top, etcd, own, reply } = traffic();
+    const ended: readonly (() => void)[] = [
+      () => start().call.respond(Buffer.from('a')),
+      () => start().call.fail(Code.NOT_FOUND, 'etcdserver: requested lease not found'),
+      () => start().call.end(refusal('deadline-passed')),
+      () => start().call.end(refusal('open-calls-limit')),
+      () => start().handle.cancel(),
+      () => start('v3lockpb.Lock/Lock').call.respond(Buffer.from('a')),
+      () => {
+        top.stream(callOf('etcdserverpb.Watch/Watch', { tenant: own }), reply);
+        etcd.last.fail(Code.UNAVAILABLE, 'gone');
+      },
+    ];
+    const recorded = ended.map((end) => {
+      const before = sum(counts().durations.recent(clock.nowMs()));
+      end();
+      return sum(counts().durations.recent(clock.nowMs())) - before;
+    });
+    expect(recorded).toEqual([1, 1, 1, 0, 0, 0, 0]);
+  });
+
+  function sum(pairs: readonly number[]): number {
+    return pairs.reduce((total, value, index) => total + (index % 2) * value, 0);
+  }
 });
 
 describe('a stream', () => {
