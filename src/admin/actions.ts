@@ -2,7 +2,7 @@
  * The actions of the admin address: an operator opens or closes a breaker, or ejects an endpoint. They are off by default. A forced
  * state lasts until `auto`, and ends with the process. Requests of browsers are rejected, because a web page can send them.
  */
-import type { IncomingMessage } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { type BreakerClass, breakerClasses } from '../etcd/methods.ts';
 
 /** `auto` ends the forced state. */
@@ -36,6 +36,17 @@ export interface Rejection {
   readonly text: string;
 }
 
+/** What every request that changes something must fulfil, so that no web page can send it. Null if it does. */
+export function rejectionOf(headers: IncomingHttpHeaders): Rejection | null {
+  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
+    return { code: 403, text: 'requests of browsers are rejected' };
+  }
+  if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== 'application/json') {
+    return { code: 415, text: 'the content-type must be application/json' };
+  }
+  return null;
+}
+
 /** Whether POST to this path is an action. */
 export function isActionPath(path: string): boolean {
   return path.startsWith('/breakers/') || path.startsWith('/endpoints/');
@@ -47,12 +58,8 @@ export function readAction(
   path: string,
   query: URLSearchParams,
 ): Action | Rejection {
-  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
-    return { code: 403, text: 'requests of browsers are rejected' };
-  }
-  if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== 'application/json') {
-    return { code: 415, text: 'the content-type must be application/json' };
-  }
+  const rejection = rejectionOf(headers);
+  if (rejection !== null) return rejection;
   const state = query.get('state') ?? '';
   const names = decoded(path);
   if (names === null) return { code: 400, text: 'the path is not percent-encoded correctly' };

@@ -29,6 +29,7 @@ import type {
   TenantReport,
   WorkerReport,
 } from './reports.ts';
+import { shutdownPath, shutdownRejection } from './shutdown.ts';
 import { tenantPage } from './tenantz.ts';
 
 type MaybePromise<T> = T | Promise<T>;
@@ -47,6 +48,8 @@ export interface AdminParts {
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Missing if actions are disabled. */
   readonly actions?: AdminActions;
+  /** Starts the drain. Missing if POST /quitquitquit is disabled. */
+  readonly onShutdown?: (remote: string) => void;
   /** Missing in a process without workers. */
   readonly workers?: () => readonly WorkerReport[];
 }
@@ -149,7 +152,7 @@ async function respond(
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
-    ...(code === 405 && { allow: isActionPath(request.url ?? '') ? 'POST' : 'GET, HEAD' }),
+    ...(code === 405 && { allow: isPostPath(request.url ?? '') ? 'POST' : 'GET, HEAD' }),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
 }
@@ -159,6 +162,7 @@ async function pageFor(parts: AdminParts, request: IncomingMessage): Promise<Pag
     return text(421, 'unknown host name');
   }
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
+  if (path === shutdownPath) return shutdownPage(parts, request);
   if (isActionPath(path)) return actionPage(parts, request, path, new URLSearchParams(query));
   const handler = handlers.get(path);
   if (handler === undefined) return text(404, 'not found');
@@ -168,6 +172,20 @@ async function pageFor(parts: AdminParts, request: IncomingMessage): Promise<Pag
   } catch {
     return text(500, 'internal error');
   }
+}
+
+function isPostPath(path: string): boolean {
+  return path === shutdownPath || isActionPath(path);
+}
+
+function shutdownPage({ onShutdown }: AdminParts, request: IncomingMessage): Page {
+  if (onShutdown === undefined) return text(404, 'shutdown is disabled: see --admin-shutdown');
+  if (request.method !== 'POST') return text(405, 'method not allowed');
+  const rejection = shutdownRejection(request);
+  if (rejection !== null) return text(rejection.code, rejection.text);
+  // Later requests change nothing: the process drains once.
+  onShutdown(request.socket.remoteAddress ?? '');
+  return json({ kind: 'shutdown' });
 }
 
 async function actionPage(

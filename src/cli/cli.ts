@@ -8,10 +8,13 @@ import { hashPasswordCommand } from './hash-password.ts';
 import { commandList } from './help.ts';
 import { printConfig } from './print-config.ts';
 import { run } from './run.ts';
+import { shutdown } from './shutdown.ts';
 import { version } from './version.ts';
+import { wait } from './wait.ts';
 
 const commands: readonly Command[] = [
   ...[run, dev, grpcProxy, checkConfig, printConfig],
+  ...[wait, shutdown],
   ...[hashPasswordCommand, version],
 ];
 

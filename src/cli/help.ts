@@ -68,7 +68,7 @@ function settingLines(name: SettingName, ownDefault: string | undefined): readon
 }
 
 /** Joins words into lines of at most `widthMax` characters. */
-function wrapped(words: readonly string[], indent: string): readonly string[] {
+export function wrapped(words: readonly string[], indent: string): readonly string[] {
   const lines: string[] = [];
   let line = '';
   for (const word of words) {

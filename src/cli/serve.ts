@@ -1,5 +1,5 @@
 /**
- * Runs the proxy until the process stops, for every command that serves: starts it, waits for a signal or a failure,
+ * Runs the proxy until the process stops, for every command that serves: starts it, waits for a signal, a request or a failure,
  * drains it and returns the exit code. proxy/ builds the proxy itself.
  */
 import type { Config } from '../config/config.ts';
@@ -29,9 +29,10 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   const logger = createLogger(config.logLevel, { isShared: config.workers > 1 });
   process.once('exit', () => logger.flush());
   logger.info('starting', { version, node: process.version, pid: process.pid });
+  const shutdown = Promise.withResolvers<string>();
   let proxy: RunningProxy;
   try {
-    proxy = await start(config, logger);
+    proxy = await start(config, { logger, onShutdownRequest: shutdown.resolve });
   } catch (error) {
     logger.fatal('cannot start', { error: (error as Error).message });
     return ExitCode.FAULT;
@@ -52,6 +53,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   const never = new Promise<never>(() => {});
   const cause = await Promise.race([
     signals.first.then((signal) => ({ signal })),
+    shutdown.promise.then((remote) => ({ request: '/quitquitquit', remote })),
     (options.fault ?? never).then((reason) => ({ reason })),
   ]);
   const isFault = 'reason' in cause;
@@ -64,12 +66,17 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   return isFault ? ExitCode.FAULT : ExitCode.OK;
 }
 
+interface StartDependencies {
+  readonly logger: Logger;
+  readonly onShutdownRequest: (remote: string) => void;
+}
+
 /** Imports only what this process needs: with workers, it serves no clients itself. */
-async function start(config: Config, logger: Logger): Promise<RunningProxy> {
+async function start(config: Config, dependencies: StartDependencies): Promise<RunningProxy> {
   if (config.workers > 1) {
     const { startWorkers } = await import('../workers/supervisor.ts');
-    return startWorkers(config, { logger });
+    return startWorkers(config, dependencies);
   }
   const { startProxy } = await import('../proxy/proxy.ts');
-  return startProxy(config, { logger });
+  return startProxy(config, dependencies);
 }

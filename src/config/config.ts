@@ -43,6 +43,8 @@ export interface Config {
   readonly adminAddress: SocketAddress | null;
   /** Whether the admin address performs actions. */
   readonly adminActions: boolean;
+  /** Whether a request to the admin address can end the process. */
+  readonly adminShutdown: boolean;
   readonly transport: TransportName;
   /** How many processes serve clients. 1: this process does. */
   readonly workers: number;

@@ -58,6 +58,7 @@ export function resolve(
     advertiseClientUrls: settings['advertise-client-url'],
     adminAddress: settings['admin-addr']?.address ?? null,
     adminActions: settings['admin-actions'],
+    adminShutdown: settings['admin-shutdown'],
     transport: settings.transport as TransportName,
     workers: settings.workers,
     logLevel: settings['log-level'] as LogLevel,

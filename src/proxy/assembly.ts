@@ -51,6 +51,8 @@ export interface ProxyDependencies {
   readonly random?: Random;
   /** In a worker: the key that signs session tokens of all workers. */
   readonly tokenKey?: Uint8Array;
+  /** Called when a client of the admin address asks the process to drain, if `admin-shutdown` permits it. */
+  readonly onShutdownRequest?: (remote: string) => void;
 }
 
 export class Assembly {
@@ -58,6 +60,7 @@ export class Assembly {
   readonly clock: Clock;
   readonly random: Random;
   readonly tokenKey: Uint8Array | null;
+  readonly onShutdownRequest: ProxyDependencies['onShutdownRequest'];
   readonly lifecycle = new Lifecycle();
   readonly passwords = new Passwords();
   readonly directory: { current: Directory };
@@ -86,6 +89,7 @@ export class Assembly {
     this.clock = dependencies.clock ?? systemClock;
     this.random = dependencies.random ?? systemRandom;
     this.tokenKey = dependencies.tokenKey ?? null;
+    this.onShutdownRequest = dependencies.onShutdownRequest;
     this.directory = { current: directoryOf(config) };
     this.directory.current.applyLimits();
     this.total.limits = config.totals;

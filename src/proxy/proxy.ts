@@ -134,6 +134,7 @@ class AssembledProxy implements SupervisedProxy {
 
   async listen(): Promise<void> {
     const { configuration, listeners, lifecycle, metrics, clock, logger } = this.#parts;
+    const { onShutdownRequest } = this.#parts;
     const { config } = configuration;
     await listeners.prepare(config);
     if (config.adminAddress !== null) {
@@ -148,6 +149,7 @@ class AssembledProxy implements SupervisedProxy {
         tenants: () => this.tenants,
         openCalls: () => this.openCalls,
         metrics: () => metrics.exposition(),
+        ...(config.adminShutdown && onShutdownRequest && { onShutdown: onShutdownRequest }),
         ...(config.adminActions && {
           actions: {
             breakers: () => this.breakers,

@@ -47,6 +47,8 @@ export interface SupervisorDependencies {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
+  /** Called when a client of the admin address asks the process to drain, if `admin-shutdown` permits it. */
+  readonly onShutdownRequest?: (remote: string) => void;
 }
 
 /**
@@ -78,16 +80,16 @@ class Supervisor implements RunningProxy {
   readonly #configuration: ActiveConfiguration;
   readonly #slots: readonly Slot[];
   readonly #logger: Logger;
+  readonly #onShutdownRequest: SupervisorDependencies['onShutdownRequest'];
   readonly #actions = new WorkerActions(collectTimeoutMs);
   readonly #tenants = new WorkerTenants();
   #admin: Admin | null = null;
   /** Processes are not started during a reload, so that none has a configuration that the others do not have. */
   #reload: Promise<void> = Promise.resolve();
 
-  constructor(
-    config: Config,
-    { logger, clock = systemClock, random = systemRandom }: SupervisorDependencies,
-  ) {
+  constructor(config: Config, dependencies: SupervisorDependencies) {
+    const { logger, clock = systemClock, random = systemRandom } = dependencies;
+    this.#onShutdownRequest = dependencies.onShutdownRequest;
     this.#clock = clock;
     this.#logger = logger;
     this.#config = new WorkerConfig(config);
@@ -100,7 +102,7 @@ class Supervisor implements RunningProxy {
       logger,
       metrics: this.#metrics,
     });
-    const dependencies = {
+    const slotDependencies = {
       ...{ clock, random, logger },
       fork: (worker: number) => this.#fork(worker),
       reloaded: () => this.#reload,
@@ -110,7 +112,7 @@ class Supervisor implements RunningProxy {
     };
     this.#slots = Array.from(
       { length: config.workers },
-      (_, index) => new Slot(index + 1, dependencies),
+      (_, index) => new Slot(index + 1, slotDependencies),
     );
   }
 
@@ -144,6 +146,8 @@ class Supervisor implements RunningProxy {
         openCalls: () => this.#openCalls(),
         metrics: () => this.#exposition(),
         workers: () => this.#reports(),
+        ...(active.adminShutdown &&
+          this.#onShutdownRequest && { onShutdown: this.#onShutdownRequest }),
         ...(active.adminActions && {
           actions: {
             breakers: async () => {

@@ -69,12 +69,12 @@ export class WorkerConfig {
     const { transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs } =
       this.#started;
     const { keepaliveMs, keepaliveTimeoutMs, breaker, limits } = this.#started;
-    const { advertiseClientUrls, adminAddress, adminActions } = this.#started;
+    const { advertiseClientUrls, adminAddress, adminActions, adminShutdown } = this.#started;
     return {
       ...this.#active,
       ...{ transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs },
       ...{ keepaliveMs, keepaliveTimeoutMs, breaker, limits },
-      ...{ advertiseClientUrls, adminAddress, adminActions },
+      ...{ advertiseClientUrls, adminAddress, adminActions, adminShutdown },
       listeners: this.#listeners.map((listener) => this.#withPort(listener)),
     };
   }

@@ -41,6 +41,13 @@ export const operationSettings = {
     reload: 'restart',
     doc: 'Let the admin address open and close breakers and eject endpoints, with POST.',
   },
+  'admin-shutdown': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Let POST /quitquitquit on the admin address drain and end the process, from loopback only. See the shutdown command.',
+  },
   'log-level': {
     kind: 'choice',
     default: 'info',

@@ -82,6 +82,7 @@ const defaults = {
   advertiseClientUrls: [],
   adminAddress: { host: '127.0.0.1', port: 2381 },
   adminActions: false,
+  adminShutdown: false,
   transport: 'native',
   workers: 1,
   logLevel: 'info',

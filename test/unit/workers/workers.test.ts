@@ -92,6 +92,7 @@ describe('the configuration of a new worker', () => {
       workers: 3,
       'admin-addr': '127.0.0.1:1',
       'admin-actions': true,
+      'admin-shutdown': true,
       'log-level': 'debug',
       'log-keys': true,
       transport: 'grpc-js',
