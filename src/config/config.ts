@@ -31,6 +31,8 @@ export interface Config {
   readonly listeners: readonly ListenerConfig[];
   /** Password hashes of tenants' users, by user. */
   readonly users: ReadonlyMap<string, PasswordHash>;
+  /** Keys of session tokens. The first one signs. Empty: the process uses a key of its own. */
+  readonly tokenKeys: readonly Uint8Array[];
   /** How to verify bearer tokens. Null: no key set is configured. */
   readonly bearer: BearerConfig | null;
   readonly uriPatterns: readonly UriPattern[];

@@ -14,6 +14,7 @@ import { type ListenerConfig, resolveListeners } from './sections/listeners.ts';
 import { resolveLogin } from './sections/login.ts';
 import { resolveTenants } from './sections/tenants.ts';
 import { serverTls } from './sections/tls.ts';
+import { readTokenKeys } from './sections/token-keys.ts';
 import { readUriPatterns } from './sections/uri-pattern.ts';
 import { resolveTotalLimits } from './sections/usage-limits.ts';
 import { readUsers } from './sections/users.ts';
@@ -51,6 +52,7 @@ export function resolve(
     leaseSecret: readLeaseSecret(settings, contents, report),
     listeners,
     users: readUsers(settings, contents, report),
+    tokenKeys: readTokenKeys(settings, contents, report),
     bearer: readBearer(settings, contents, report),
     uriPatterns: readUriPatterns(settings, report),
     endpoints,

@@ -3,14 +3,15 @@
  * when its user's password changes, or when the user has too many newer ones. Like etcd's simple tokens, sessions exist in
  * memory only, so clients authenticate again after a restart.
  *
- * Workers share a signing key. A worker adopts the session of a signed token that another worker has issued, if the token
- * is younger than the idle limit. From then on the session has its own idle time in each worker.
+ * Workers, and proxies with the same --token-key-file, share signing keys. A process adopts the session of a signed token
+ * that another one has issued, if the token is younger than the idle limit. From then on the session has its own idle time in
+ * each process. A session ends with the key that signed its token.
  */
 import type { PasswordHash } from '../config/sections/users.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
 import type { Directory } from '../tenant/directory.ts';
-import { type SignedTokens, sessionIdLength } from './signed-tokens.ts';
+import { SignedTokens, sessionIdLength } from './signed-tokens.ts';
 
 export interface SessionLimits {
   /** As in etcd: server/auth/simple_token.go, simpleTokenTTLDefault. */
@@ -32,19 +33,29 @@ const sweepIntervalMs = 30_000;
 /** A random token is a session ID and a secret of this length. */
 const secretLength = 43;
 
+interface NewSession {
+  readonly token: string;
+  readonly user: string;
+  readonly hash: PasswordHash;
+  readonly key: Uint8Array | null;
+}
+
 class Session {
   readonly token: string;
   readonly user: string;
   readonly identity: string;
   /** Text of the hash that the password was compared with. The session ends when the user has another hash. */
   readonly hashText: string;
+  /** The key that signed the token. Null for a random token. */
+  readonly key: Uint8Array | null;
   lastUsedMs: number;
 
-  constructor(token: string, user: string, hash: PasswordHash, nowMs: number) {
+  constructor({ token, user, hash, key }: NewSession, nowMs: number) {
     this.token = token;
     this.user = user;
     this.identity = `user:${user}`;
     this.hashText = hash.text;
+    this.key = key;
     this.lastUsedMs = nowMs;
   }
 }
@@ -53,17 +64,17 @@ export class Sessions {
   readonly #clock: Clock;
   readonly #random: Random;
   readonly #limits: SessionLimits;
-  readonly #signed: SignedTokens | null;
+  readonly #signed: SignedTokens;
   readonly #byId = new Map<string, Session>();
   /** Oldest first. */
   readonly #byUser = new Map<string, Set<Session>>();
   #sweptMs = Number.NEGATIVE_INFINITY;
 
-  /** `signed` is null in a process without other workers: its tokens are random. */
+  /** Without a key in `signed`, as in a process alone, tokens are random. */
   constructor(
     clock: Clock,
     random: Random,
-    signed: SignedTokens | null = null,
+    signed: SignedTokens = new SignedTokens(() => []),
     limits: SessionLimits = sessionLimits,
   ) {
     this.#clock = clock;
@@ -79,11 +90,12 @@ export class Sessions {
   /** Returns the token of a new session, or null if there are too many sessions. */
   create(user: string, hash: PasswordHash): string | null {
     const id = this.#randomText(sessionIdLength);
+    const key = this.#signed.signingKey;
     const token =
-      this.#signed === null
+      key === null
         ? id + this.#randomText(secretLength)
-        : this.#signed.sign(id, { user, issuedMs: this.#clock.epochMs() }, hash.text);
-    return this.#add(token, user, hash) === null ? null : token;
+        : this.#signed.sign(key, id, { user, issuedMs: this.#clock.epochMs() }, hash.text);
+    return this.#add({ token, user, hash, key }) === null ? null : token;
   }
 
   /** Returns `user:NAME`, or null if the token is not valid. Restarts the idle time of the session. */
@@ -93,7 +105,8 @@ export class Sessions {
     if (session === null || !isEqualInConstantTime(session.token, token)) return null;
     const nowMs = this.#clock.nowMs();
     const isIdle = nowMs - session.lastUsedMs > this.#limits.idleMsMax;
-    if (isIdle || directory.users.get(session.user)?.text !== session.hashText) {
+    const isRevoked = session.key !== null && !this.#signed.accepts(session.key);
+    if (isIdle || isRevoked || directory.users.get(session.user)?.text !== session.hashText) {
       this.#end(session);
       return null;
     }
@@ -101,18 +114,21 @@ export class Sessions {
     return session.identity;
   }
 
-  /** Returns the new session of a token that another worker has issued, or null if the token is not valid here. */
+  /** Returns the new session of a token that another process has issued, or null if the token is not valid here. */
   #adopt(token: string, directory: Directory): Session | null {
-    const content = this.#signed?.read(token) ?? null;
+    const content = this.#signed.signingKey === null ? null : this.#signed.read(token);
     if (content === null) return null;
-    const hash = directory.users.get(content.user);
-    if (hash === undefined || this.#signed?.isSigned(token, hash.text) !== true) return null;
-    if (this.#clock.epochMs() - content.issuedMs > this.#limits.idleMsMax) return null;
-    return this.#add(token, content.user, hash);
+    const { user, issuedMs } = content;
+    const hash = directory.users.get(user);
+    if (hash === undefined) return null;
+    const key = this.#signed.keyOf(token, hash.text);
+    if (key === null || this.#clock.epochMs() - issuedMs > this.#limits.idleMsMax) return null;
+    return this.#add({ token, user, hash, key });
   }
 
   /** Returns null if there are too many sessions. */
-  #add(token: string, user: string, hash: PasswordHash): Session | null {
+  #add(added: NewSession): Session | null {
+    const { token, user } = added;
     const nowMs = this.#clock.nowMs();
     const { sessionsMax, sessionsPerUserMax } = this.#limits;
     const [oldest] = this.#byUser.get(user) ?? [];
@@ -120,7 +136,7 @@ export class Sessions {
     if (oldest !== undefined && ofUserCount >= sessionsPerUserMax) this.#end(oldest);
     if (this.#byId.size >= sessionsMax) this.#sweep(nowMs);
     if (this.#byId.size >= sessionsMax) return null;
-    const session = new Session(token, user, hash, nowMs);
+    const session = new Session(added, nowMs);
     this.#byId.set(token.slice(0, sessionIdLength), session);
     this.#byUser.set(user, (this.#byUser.get(user) ?? new Set<Session>()).add(session));
     return session;

@@ -1,7 +1,8 @@
 /**
- * Session tokens that every worker can verify without asking the one that issued them. A token is a session ID, the time
- * of issue, the user's name, and an HMAC over these and the user's password hash. So it becomes invalid with the password,
- * and nothing about it has to be stored. The key exists only in the memory of the process and its workers.
+ * Session tokens that every worker, and every proxy with the same key, can verify without asking the one that issued them. A
+ * token is a session ID, the time of issue, the user's name, and an HMAC over these and the user's password hash. So it
+ * becomes invalid with the password, and nothing about it has to be stored. The key is in --token-key-file, or exists only in
+ * the memory of the process and its workers.
  */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
@@ -23,18 +24,30 @@ export function newTokenKey(): Uint8Array {
 }
 
 export class SignedTokens {
-  readonly #key: Uint8Array;
+  readonly #keys: () => readonly Uint8Array[];
 
-  constructor(key: Uint8Array) {
-    this.#key = key;
+  /** `keys` returns the current keys. The first one signs. Without a key, tokens are not signed. */
+  constructor(keys: () => readonly Uint8Array[]) {
+    this.#keys = keys;
+  }
+
+  /** The key that signs at present, or null. */
+  get signingKey(): Uint8Array | null {
+    return this.#keys()[0] ?? null;
+  }
+
+  /** Whether tokens of this key are still accepted. A reload replaces the keys by others with the same bytes. */
+  accepts(key: Uint8Array): boolean {
+    const keys = this.#keys();
+    return keys.includes(key) || keys.some((each) => Buffer.compare(each, key) === 0);
   }
 
   /** `id` has 16 characters of base64url. The token has no dot, which distinguishes it from a JWT. */
-  sign(id: string, { user, issuedMs }: TokenContent, hashText: string): string {
+  sign(key: Uint8Array, id: string, { user, issuedMs }: TokenContent, hashText: string): string {
     const body = Buffer.alloc(timeBytes + Buffer.byteLength(user));
     body.writeUIntBE(issuedMs, 0, timeBytes);
     body.write(user, timeBytes);
-    return id + Buffer.concat([body, this.#mac(id, body, hashText)]).toString('base64url');
+    return id + Buffer.concat([body, mac(key, id, body, hashText)]).toString('base64url');
   }
 
   /** Returns the content without verifying the signature, or null if the text cannot be a token. */
@@ -45,20 +58,25 @@ export class SignedTokens {
     return { user, issuedMs: bytes.readUIntBE(0, timeBytes) };
   }
 
-  /** Whether the token was signed for a user with this password hash. Takes the same time for every wrong signature. */
-  isSigned(token: string, hashText: string): boolean {
+  /**
+   * The key that has signed the token for a user with this password hash, or null. Takes the same time for every wrong
+   * signature.
+   */
+  keyOf(token: string, hashText: string): Uint8Array | null {
     const bytes = bytesOf(token);
-    if (bytes === null) return false;
+    if (bytes === null) return null;
+    const id = token.slice(0, sessionIdLength);
     const body = bytes.subarray(0, bytes.length - macBytes);
-    const expected = this.#mac(token.slice(0, sessionIdLength), body, hashText);
-    return timingSafeEqual(expected, bytes.subarray(bytes.length - macBytes));
+    const signature = bytes.subarray(bytes.length - macBytes);
+    const signs = (key: Uint8Array) => timingSafeEqual(mac(key, id, body, hashText), signature);
+    return this.#keys().find(signs) ?? null;
   }
+}
 
-  #mac(id: string, body: Uint8Array, hashText: string): Buffer {
-    const hmac = createHmac('sha256', this.#key);
-    // The length separates the two texts of variable length.
-    return hmac.update(`${id} ${body.length} `).update(body).update(hashText).digest();
-  }
+function mac(key: Uint8Array, id: string, body: Uint8Array, hashText: string): Buffer {
+  const hmac = createHmac('sha256', key);
+  // The length separates the two texts of variable length.
+  return hmac.update(`${id} ${body.length} `).update(body).update(hashText).digest();
 }
 
 /** Everything after the session ID. Null for texts of a wrong length or with characters outside base64url. */

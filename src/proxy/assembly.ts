@@ -49,7 +49,7 @@ export interface ProxyDependencies {
   readonly logger: Logger;
   readonly clock?: Clock;
   readonly random?: Random;
-  /** In a worker: the key that signs session tokens of all workers. */
+  /** In a worker: the key that signs session tokens of all workers, without --token-key-file. */
   readonly tokenKey?: Uint8Array;
   /** Called when a client of the admin address asks the process to drain, if `admin-shutdown` permits it. */
   readonly onShutdownRequest?: (remote: string) => void;

@@ -20,7 +20,7 @@ export interface IdentityDependencies {
   readonly metrics: Metrics;
   readonly clock: Clock;
   readonly random: Random;
-  /** Signs session tokens, so that other workers accept them. Null in a process without other workers. */
+  /** Signs session tokens without --token-key-file, for other workers. Null in a process without other workers. */
   readonly tokenKey: Uint8Array | null;
 }
 
@@ -30,7 +30,11 @@ export function identityParts(
   header: () => Uint8Array,
 ): Pick<Parts, 'authenticate' | 'identify'> {
   const { directory, passwords, metrics, clock, random, tokenKey } = dependencies;
-  const signed = tokenKey === null ? null : new SignedTokens(tokenKey);
+  const ownKeys = tokenKey === null ? [] : [tokenKey];
+  const signed = new SignedTokens(() => {
+    const { tokenKeys } = directory.current;
+    return tokenKeys.length > 0 ? tokenKeys : ownKeys;
+  });
   const sessions = new Sessions(clock, random, signed);
   return {
     authenticate: {

@@ -31,12 +31,14 @@ export interface ListenerIdentity {
 
 export type DirectoryConfig = Pick<
   Config,
-  'tenants' | 'leaseSecret' | 'listeners' | 'users' | 'bearer' | 'uriPatterns'
+  'tenants' | 'leaseSecret' | 'listeners' | 'users' | 'tokenKeys' | 'bearer' | 'uriPatterns'
 >;
 
 export class Directory {
   /** Password hashes of the tenants' users. */
   readonly users: ReadonlyMap<string, PasswordHash>;
+  /** Keys of session tokens. The first one signs. */
+  readonly tokenKeys: readonly Uint8Array[];
   readonly bearer: BearerConfig | null;
   readonly #configs: ReadonlyMap<string, TenantConfig>;
   readonly #byName: ReadonlyMap<string, Tenant>;
@@ -52,6 +54,7 @@ export class Directory {
     listeners: ReadonlyMap<string, ListenerIdentity>,
   ) {
     this.users = config.users;
+    this.tokenKeys = config.tokenKeys;
     this.bearer = config.bearer;
     this.#configs = new Map(config.tenants.map((tenant) => [tenant.name, tenant]));
     this.#byName = tenants;

@@ -45,6 +45,7 @@ export function directoryConfig(config: Partial<DirectoryConfig> = {}): Director
     leaseSecret: new Uint8Array(0),
     listeners: [],
     users: new Map(),
+    tokenKeys: [],
     bearer: null,
     uriPatterns: [],
     ...config,

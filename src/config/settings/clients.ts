@@ -60,6 +60,14 @@ export const clientSettings = {
     doc: 'File with one user:hash per line, for listeners that identify clients by user. See the hash-password command.',
     dev: 'fixed',
   },
+  'token-key-file': {
+    kind: 'file',
+    default: '',
+    section: 'clients',
+    reload: 'applied',
+    doc: 'File with keys that sign the session tokens of users, one of at least 32 bytes a line. Proxies with a key in common accept the tokens of each other. The first key signs, all are accepted.',
+    dev: 'fixed',
+  },
   'jwks-file': {
     kind: 'file',
     default: '',

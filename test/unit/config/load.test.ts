@@ -81,6 +81,7 @@ const defaults = {
   endpoints: [{ name: 'etcd:2379', address: { host: 'etcd', port: 2379 }, tls: null }],
   advertiseClientUrls: [],
   adminAddress: { host: '127.0.0.1', port: 2381 },
+  tokenKeys: [],
   adminActions: false,
   adminShutdown: false,
   transport: 'native',

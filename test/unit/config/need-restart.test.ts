@@ -19,6 +19,7 @@ test('a reload applies exactly these settings', () => {
       'server-name',
       'share-keepalives',
       'share-watches',
+      'token-key-file',
       'trusted-ca-file',
       'uri-pattern',
       'user',

@@ -286,6 +286,28 @@ describe('credentials for etcd', () => {
   });
 });
 
+describe('the keys of session tokens', () => {
+  const [first, second] = ['a'.repeat(32), 'b'.repeat(44)];
+
+  test('are listed one per line, and the process has none of them without the file', async () => {
+    const file = fileWith(`${first}\r\n\n  ${second}\n`);
+    const { tokenKeys } = await loadedConfig(`token-key-file: ${file}`);
+    expect(tokenKeys.map((key) => Buffer.from(key).toString())).toEqual([first, second]);
+    expect((await loadedConfig(one, listener)).tokenKeys).toEqual([]);
+  });
+
+  test.each([
+    ['\n\n', 'must contain a key'],
+    [`${first}\nshort`, 'must contain keys of at least 32 bytes, one a line'],
+    [`${first}\n${first}`, 'contains a key twice'],
+    [Array.from({ length: 9 }, (_, i) => `${i}${first}`).join('\n'), 'must contain at most 8 keys'],
+  ])('are rejected without being quoted: %j', async (text, problem) => {
+    expect(await problemsOf(`token-key-file: ${fileWith(text)}`)).toEqual([
+      `c.yaml:2: "token-key-file" ${problem}`,
+    ]);
+  });
+});
+
 test('every file that the configuration depends on is listed, readable or not', async () => {
   const { files } = await loaded(
     'cacert: /nowhere/ca.pem',

@@ -14,7 +14,7 @@ function hashOf(spelled = text) {
   return hash;
 }
 
-function start(limits: Partial<SessionLimits> = {}, signed: SignedTokens | null = null) {
+function start(limits: Partial<SessionLimits> = {}, signed?: SignedTokens) {
   const clock = new ManualClock();
   const sessions = new Sessions(clock, systemRandom, signed, { ...sessionLimits, ...limits });
   const hash = hashOf();
@@ -93,8 +93,13 @@ test('at the limit no session is created until idle ones have expired', () => {
   expect(sessions.count).toBe(1);
 });
 
-describe('workers that share a key', () => {
-  const signed = new SignedTokens(newTokenKey());
+/** Tokens with a key of their own, which `keys` can replace. */
+function signedBy(...keys: Uint8Array[]) {
+  return new SignedTokens(() => keys);
+}
+
+describe('processes that share a key', () => {
+  const signed = signedBy(newTokenKey());
 
   test('accept the token of another worker, and no changed one', () => {
     const one = start({}, signed);
@@ -117,7 +122,7 @@ describe('workers that share a key', () => {
 
   test('reject a token of another key, and one for another password', () => {
     const one = start({}, signed);
-    const stranger = start({}, new SignedTokens(newTokenKey()));
+    const stranger = start({}, signedBy(newTokenKey()));
     expect(stranger.sessions.identityOf(one.create(), stranger.directory)).toBeNull();
     const other = start({}, signed);
     const changed = directoryOf({ users: new Map([['red', hashOf(text.replace('aaa', 'bbb'))]]) });
@@ -136,6 +141,43 @@ describe('workers that share a key', () => {
     const late = start({}, signed);
     late.clock.advance(300_001);
     expect(late.sessions.identityOf(token, late.directory)).toBeNull();
+  });
+
+  test('accept each other during a rotation of the key, in whatever order they load it', () => {
+    const [before, after] = [newTokenKey(), newTokenKey()];
+    // The steps of the documentation: add the new key, sign with it, remove the old one.
+    const steps = [[before], [before, after], [after, before], [after]];
+    for (const [index, keys] of steps.entries()) {
+      for (const others of steps.slice(Math.max(0, index - 1), index + 2)) {
+        const one = start({}, signedBy(...keys));
+        const other = start({}, signedBy(...others));
+        expect(other.sessions.identityOf(one.create(), other.directory)).toBe('user:red');
+      }
+    }
+  });
+
+  test('end the sessions of a key that is removed, and keep those of one that was only read again', () => {
+    const [leaked, next] = [newTokenKey(), newTokenKey()];
+    let keys: readonly Uint8Array[] = [leaked];
+    const one = start({}, new SignedTokens(() => keys));
+    const own = one.create();
+    const adopted = start({}, signedBy(leaked)).create();
+    const both = () => [own, adopted].map((each) => one.sessions.identityOf(each, one.directory));
+    expect(both()).toEqual(['user:red', 'user:red']);
+    keys = [Uint8Array.from(next), Uint8Array.from(leaked)];
+    expect(both()).toEqual(['user:red', 'user:red']);
+    keys = [next];
+    expect(both()).toEqual([null, null]);
+    expect(one.sessions.count).toBe(0);
+  });
+
+  test('keep sessions with a random token when a key is configured', () => {
+    let keys: readonly Uint8Array[] = [];
+    const one = start({}, new SignedTokens(() => keys));
+    const token = one.create();
+    keys = [newTokenKey()];
+    expect(one.sessions.identityOf(token, one.directory)).toBe('user:red');
+    expect(one.create()).not.toHaveLength(token.length);
   });
 
   test('apply the limits to adopted sessions, too', () => {
