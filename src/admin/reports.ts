@@ -2,6 +2,13 @@
 import type { EffectiveSetting } from '../config/config.ts';
 import type { BreakerClass } from '../etcd/methods.ts';
 
+/** What /health shows. */
+export interface HealthReport {
+  readonly isHealthy: boolean;
+  /** Empty if it is healthy. */
+  readonly reason: string;
+}
+
 /** One endpoint as /upstreamz shows it. */
 export interface EndpointReport {
   readonly name: string;

@@ -5,10 +5,12 @@
 
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { Server as TlsServer } from 'node:https';
 import { isLoopback } from '../config/address.ts';
 import { bind } from '../grpc/bind.ts';
 import { hostName } from '../grpc/host-port.ts';
-import type { SocketAddress } from '../grpc/transport.ts';
+import { serverContextOptions, serverTlsOptions } from '../grpc/tls.ts';
+import type { ServerTls, SocketAddress } from '../grpc/transport.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
 import type { OpenCalls } from '../observe/open-calls.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -26,6 +28,7 @@ import type {
   ConfigurationReport,
   EndpointReport,
   FeedReport,
+  HealthReport,
   TenantReport,
   WorkerReport,
 } from './reports.ts';
@@ -36,6 +39,8 @@ type MaybePromise<T> = T | Promise<T>;
 
 export interface AdminParts {
   readonly address: SocketAddress;
+  /** Missing or null: plain text. */
+  readonly tls?: ServerTls | null;
   readonly lifecycle: Lifecycle;
   readonly clock: Clock;
   readonly version: string;
@@ -45,6 +50,8 @@ export interface AdminParts {
   readonly feeds: () => MaybePromise<readonly ByWorker<FeedReport>[]>;
   readonly tenants: () => MaybePromise<readonly TenantReport[]>;
   readonly openCalls: () => MaybePromise<OpenCalls>;
+  /** Whether etcd serves the proxy. */
+  readonly health: () => Promise<HealthReport>;
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Missing if actions are disabled. */
   readonly actions?: AdminActions;
@@ -65,6 +72,8 @@ export interface AdminActions {
 export interface Admin {
   /** `host:port` with the real port, or `unix:///path`. */
   readonly address: string;
+  /** Replaces the certificates for later handshakes. Has no effect without TLS. */
+  replaceTls(tls: ServerTls | null): void;
   /**
    * Finishes requests in flight and closes, within `closeTimeoutMs`. Called last during shutdown, because probes must be served
    * until the end.
@@ -74,9 +83,12 @@ export interface Admin {
 
 /** Resolves when the address is bound. Rejects with the system's error if that fails. */
 export async function startAdmin(parts: AdminParts): Promise<Admin> {
-  const server = createServer(limits, (request, response) => {
+  const tls = parts.tls ?? null;
+  const handle = (request: IncomingMessage, response: ServerResponse): void => {
     void respond(parts, request, response);
-  });
+  };
+  const secure = tls && (await tlsServer(tls, handle));
+  const server = secure ?? createServer(limits, handle);
   server.on('clientError', (_error, socket) => {
     socket.destroy();
   });
@@ -87,8 +99,19 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   server.on('error', () => {});
   return {
     address: 'path' in parts.address ? `unix://${bound}` : bound,
+    replaceTls: (next) => {
+      if (next !== null) secure?.setSecureContext(serverContextOptions(next));
+    },
     close: () => close(server, parts.clock),
   };
+}
+
+async function tlsServer(
+  tls: ServerTls,
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): Promise<TlsServer> {
+  const { createServer: create } = await import('node:https');
+  return create({ ...limits, ...serverTlsOptions(tls) }, handle);
 }
 
 /** Longer than the primary process waits for its workers, so a scrape in flight is finished. */
@@ -105,7 +128,7 @@ const limits = {
 } as const;
 
 /** The timeouts above are not checked any more, so the connections that remain after `closeTimeoutMs` are destroyed. */
-async function close(server: Server, clock: Clock): Promise<void> {
+async function close(server: Server | TlsServer, clock: Clock): Promise<void> {
   const closed = once(server, 'close');
   const cancelTimer = clock.after(closeTimeoutMs, () => server.closeAllConnections());
   server.close();
@@ -136,6 +159,10 @@ const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['/configz', configuration],
   ['/version', ({ version }) => json({ 'etcd-bulkhead': version, node: process.version })],
   ['/metrics', exposition],
+  // The paths of etcd's own proxy on its metrics address.
+  ['/health', ({ health }) => healthPage(health)],
+  ['/proxy/health', proxyHealth],
+  ['/proxy/metrics', exposition],
 ]);
 
 function workersOf({ workers }: AdminParts): readonly WorkerReport[] {
@@ -158,7 +185,7 @@ async function respond(
 }
 
 async function pageFor(parts: AdminParts, request: IncomingMessage): Promise<Page> {
-  if (!isOwnName(parts.address, request.headers.host)) {
+  if (!('encrypted' in request.socket) && !isOwnName(parts.address, request.headers.host)) {
     return text(421, 'unknown host name');
   }
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
@@ -241,6 +268,20 @@ async function drainState({ lifecycle, openCalls }: AdminParts): Promise<Page> {
   return json({ phase: lifecycle.phase, open: await openCalls() });
 }
 
+/** In etcd's format: without spaces, because some clients compare the text. */
+async function healthPage(report: () => MaybePromise<HealthReport>): Promise<Page> {
+  const { isHealthy, reason } = await report();
+  const body = isHealthy ? { health: 'true' } : { health: 'false', reason };
+  return { code: isHealthy ? 200 : 503, type: 'application/json', body: JSON.stringify(body) };
+}
+
+/** Whether clients of this process are served: etcd's own proxy calls itself for this. */
+function proxyHealth({ lifecycle, health }: AdminParts): Promise<Page> {
+  return healthPage(() =>
+    lifecycle.isReady ? health() : { isHealthy: false, reason: lifecycle.phase },
+  );
+}
+
 async function exposition({ metrics }: AdminParts): Promise<Page> {
   const { contentType, text: body } = await metrics();
   return { code: 200, type: contentType, body };
@@ -248,7 +289,8 @@ async function exposition({ metrics }: AdminParts): Promise<Page> {
 
 /**
  * Prevents DNS rebinding (CVE-2018-5702): a page in a browser resolves a name of its own domain to 127.0.0.1 and reads the
- * responses of this server. Legitimate requests to a loopback address have a loopback name in their Host header.
+ * responses of this server. Legitimate requests to a loopback address have a loopback name in their Host header. With TLS the
+ * certificate proves the name.
  */
 function isOwnName(address: SocketAddress, host: string | undefined): boolean {
   if ('path' in address || !isLoopback(address.host) || host === undefined) return true;

@@ -119,16 +119,16 @@ function adapt(flags: ParsedFlags, remarks: string[]): Pick<ParsedFlags, 'settin
     } else if (flag.handling === 'ignored') {
       remarks.push(`${where} has no effect: ${flag.reason}`);
     } else {
-      const { setting, value } = equivalent(name, text);
-      if (!settings.has(setting)) settings.set(setting, { texts: [value], where });
+      for (const [setting, value] of equivalents(name, text)) {
+        if (!settings.has(setting)) settings.set(setting, { texts: [value], where });
+      }
     }
   }
   return { settings, problems };
 }
 
-function equivalent(name: string, text: string): { setting: SettingName; value: string } {
-  if (name === 'debug') {
-    return { setting: 'log-level', value: text === 'false' ? 'info' : 'debug' };
-  }
-  return { setting: 'admin-addr', value: text.replace(/^http:\/\//, '').replace(/\/$/, '') };
+function equivalents(name: string, text: string): readonly (readonly [SettingName, string])[] {
+  if (name === 'debug') return [['log-level', text === 'false' ? 'info' : 'debug']];
+  const [, scheme, address = text] = /^(https?):\/\/(.*?)\/?$/.exec(text) ?? [];
+  return [['admin-addr', address], ...(scheme === 'https' ? [['admin-tls', 'true'] as const] : [])];
 }

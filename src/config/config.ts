@@ -2,7 +2,7 @@
  * The configuration as the rest of the program sees it: resolved, validated and immutable. Only load.ts builds one. A
  * reload builds a new one and never modifies this one. The types of the parts are in sections/.
  */
-import type { SocketAddress } from '../grpc/transport.ts';
+import type { ServerTls, SocketAddress } from '../grpc/transport.ts';
 import type { BearerConfig } from './sections/bearer.ts';
 import type { BreakerConfig } from './sections/breaker.ts';
 import type { DrainConfig } from './sections/drain.ts';
@@ -43,6 +43,8 @@ export interface Config {
   readonly advertiseClientUrls: readonly string[];
   /** Null: no admin address. Port 0 picks a free port. */
   readonly adminAddress: SocketAddress | null;
+  /** Null: plain text. */
+  readonly adminTls: ServerTls | null;
   /** Whether the admin address performs actions. */
   readonly adminActions: boolean;
   /** Whether a request to the admin address can end the process. */

@@ -44,6 +44,7 @@ export function resolve(
   if (settings['client-cert-auth'] && settings['trusted-ca-file'] === '') {
     report('client-cert-auth', 'requires --trusted-ca-file to verify client certificates with');
   }
+  if (settings['admin-tls'] && tls === null) report('admin-tls', 'requires --cert-file');
   const listeners = resolveListeners({ ...input, tenants, tls }, problems);
   const endpoints = resolveEndpoints(settings, contents, report);
   if (!invalid.has('listen-addr')) rejectOwnAddresses(endpoints, listeners, report);
@@ -59,6 +60,7 @@ export function resolve(
     login: resolveLogin(settings, contents, report),
     advertiseClientUrls: settings['advertise-client-url'],
     adminAddress: settings['admin-addr']?.address ?? null,
+    adminTls: settings['admin-tls'] ? tls : null,
     adminActions: settings['admin-actions'],
     adminShutdown: settings['admin-shutdown'],
     transport: settings.transport as TransportName,

@@ -39,7 +39,10 @@ export interface GatewayParts {
   readonly onFault: (fault: unknown) => void;
 }
 
-const paths: ReadonlySet<string> = new Set(['/health', '/metrics', '/version']);
+/** Those below /proxy are etcd's own proxy's, which has them on the client port too. */
+const paths: ReadonlySet<string> = new Set([
+  ...['/health', '/metrics', '/version', '/proxy/health', '/proxy/metrics'],
+]);
 const headBytesMax = 16 * 1024;
 /** From the start of the connection, or from the previous response, to the end of a request head. */
 const headTimeoutMs = 5_000;
@@ -135,7 +138,7 @@ async function pageFor(
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   if (!paths.has(path)) return text(404, '404 page not found');
   if (request.method !== 'GET') return text(405, 'Method Not Allowed');
-  if (path === '/metrics') return metricsPage(parts.processMetric);
+  if (path.endsWith('/metrics')) return metricsPage(parts.processMetric);
   const members = parts.upstream();
   if (path === '/version') return versionPage(members.map(({ version }) => version));
   const { authorization } = request.headers;

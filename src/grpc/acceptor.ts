@@ -13,7 +13,7 @@ import { bind } from './bind.ts';
 import type { ClientConnections } from './connections/client-connections.ts';
 import type { ConnectionPlace } from './connections/connection-place.ts';
 import { peerCertificate } from './peer-certificate.ts';
-import { serverContextOptions } from './tls.ts';
+import { serverContextOptions, serverTlsOptions } from './tls.ts';
 import type { ListenOptions, Peer, PeerCertificate, ServerTls } from './transport.ts';
 
 /** Receives connections whose TLS handshake, if there is one, is complete. */
@@ -123,8 +123,7 @@ function tlsServer(tls: ServerTls): TlsServer {
   return createTlsServer({
     // HTTP/1.1 is for health checks, tools and the JSON gateway. A transport that does not serve it closes the connection.
     ALPNProtocols: ['h2', 'http/1.1'],
-    ...serverContextOptions(tls),
-    ...(tls.clientAuthorities === null ? {} : { requestCert: true, rejectUnauthorized: true }),
+    ...serverTlsOptions(tls),
   });
 }
 

@@ -1,6 +1,11 @@
 /** The TLS settings of both transports, from the PEM texts of the configuration to the options of node:tls. */
 import { isIP } from 'node:net';
-import { createSecureContext, type SecureContext, type SecureContextOptions } from 'node:tls';
+import {
+  createSecureContext,
+  type SecureContext,
+  type SecureContextOptions,
+  type TlsOptions,
+} from 'node:tls';
 import type { ClientTls, ServerTls, SocketAddress } from './transport.ts';
 
 const minVersion = 'TLSv1.2';
@@ -9,6 +14,13 @@ export function serverContextOptions(tls: ServerTls): SecureContextOptions {
   const { certificate, key, clientAuthorities } = tls;
   const ca = clientAuthorities === null ? {} : { ca: clientAuthorities };
   return { minVersion, cert: certificate, key, ...ca };
+}
+
+/** For servers of node:tls and node:https. */
+export function serverTlsOptions(tls: ServerTls): TlsOptions {
+  const options = serverContextOptions(tls);
+  if (tls.clientAuthorities === null) return options;
+  return { ...options, requestCert: true, rejectUnauthorized: true };
 }
 
 /** Throws if a certificate or the key cannot be parsed. */

@@ -4,6 +4,7 @@ import type {
   ConfigurationReport,
   EndpointReport,
   FeedReport,
+  HealthReport,
   TenantReport,
 } from '../admin/reports.ts';
 import { type Admin, startAdmin } from '../admin/server.ts';
@@ -17,6 +18,7 @@ import { Assembly, type ProxyDependencies } from './assembly.ts';
 import type { PreparedConfiguration } from './configuration-applier.ts';
 import { tenantReports } from './tenant-reports.ts';
 import { loadTransport } from './transports.ts';
+import { upstreamHealth } from './upstream-health.ts';
 
 export interface RunningProxy {
   /** The bound addresses, in the order of the configuration. An optional address that is not available is missing. */
@@ -70,6 +72,8 @@ export interface SupervisedProxy extends RunningProxy {
   readonly openCalls: OpenCalls;
   readonly breakers: readonly BreakerReport[];
   perform(action: Action): ActionResult;
+  /** Whether etcd serves the proxy. Never rejects. */
+  health(): Promise<HealthReport>;
   metrics(): Promise<MetricsSnapshot>;
   /** Returns problems, or a configuration to commit or to discard. Never rejects. */
   prepare(config: Config): Promise<PreparedConfiguration | readonly string[]>;
@@ -124,6 +128,11 @@ class AssembledProxy implements SupervisedProxy {
     return performAction(this.#parts, action);
   }
 
+  health(): Promise<HealthReport> {
+    const { upstream, clock } = this.#parts;
+    return upstreamHealth(upstream, clock);
+  }
+
   metrics(): Promise<MetricsSnapshot> {
     return this.#parts.metrics.snapshot();
   }
@@ -140,6 +149,7 @@ class AssembledProxy implements SupervisedProxy {
     if (config.adminAddress !== null) {
       this.#admin = await startAdmin({
         address: config.adminAddress,
+        tls: config.adminTls,
         lifecycle,
         clock,
         version,
@@ -148,6 +158,7 @@ class AssembledProxy implements SupervisedProxy {
         feeds: () => this.feeds,
         tenants: () => this.tenants,
         openCalls: () => this.openCalls,
+        health: () => this.health(),
         metrics: () => metrics.exposition(),
         ...(config.adminShutdown && onShutdownRequest && { onShutdown: onShutdownRequest }),
         ...(config.adminActions && {
@@ -163,8 +174,10 @@ class AssembledProxy implements SupervisedProxy {
     lifecycle.move('serving');
   }
 
-  reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
-    return this.#parts.configuration.apply(loaded);
+  async reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
+    const { configuration } = this.#parts;
+    await configuration.apply(loaded);
+    this.#admin?.replaceTls(configuration.config.adminTls);
   }
 
   async drain(): Promise<DrainReport> {

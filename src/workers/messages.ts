@@ -3,7 +3,7 @@
  * in the order in which they were sent.
  */
 import type { Action, BreakerReport } from '../admin/actions.ts';
-import type { EndpointReport, FeedReport, TenantReport } from '../admin/reports.ts';
+import type { EndpointReport, FeedReport, HealthReport, TenantReport } from '../admin/reports.ts';
 import type { Config } from '../config/config.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
 import type { OpenCalls } from '../observe/open-calls.ts';
@@ -36,6 +36,7 @@ export interface Collected {
   readonly tenants: readonly TenantReport[];
   readonly openCalls: OpenCalls;
   readonly breakers: readonly BreakerReport[];
+  readonly health: HealthReport;
 }
 
 export type Prepared = {

@@ -101,7 +101,8 @@ class ProxyWorker {
     const proxy = this.#proxy;
     // Without a response the primary process continues without this worker.
     if (proxy === null) return;
-    const value = what === 'metrics' ? await proxy.metrics() : proxy[what];
+    const isCall = what === 'metrics' || what === 'health';
+    const value = isCall ? await proxy[what]() : proxy[what];
     send({ kind: 'response', id, value });
   }
 }

@@ -10,6 +10,7 @@ import type {
   ByWorker,
   EndpointReport,
   FeedReport,
+  HealthReport,
   TenantReport,
   WorkerReport,
 } from '../admin/reports.ts';
@@ -136,6 +137,7 @@ class Supervisor implements RunningProxy {
     if (active.adminAddress !== null) {
       this.#admin = await startAdmin({
         address: active.adminAddress,
+        tls: active.adminTls,
         lifecycle: this.#lifecycle,
         clock: this.#clock,
         version,
@@ -144,6 +146,7 @@ class Supervisor implements RunningProxy {
         feeds: () => this.#feeds(),
         tenants: () => this.#tenantReports(),
         openCalls: () => this.#openCalls(),
+        health: () => this.#health(),
         metrics: () => this.#exposition(),
         workers: () => this.#reports(),
         ...(active.adminShutdown &&
@@ -230,6 +233,7 @@ class Supervisor implements RunningProxy {
     if (addresses != null) this.#config.bound(addresses);
     this.#configuration.apply(config, this.#config.commit(config));
     this.#tenants.retain(new Set(config.tenants.map(({ name }) => name)));
+    this.#admin?.replaceTls(config.adminTls);
   }
 
   #fork(worker: number): WorkerProcess {
@@ -290,6 +294,13 @@ class Supervisor implements RunningProxy {
   async #openCalls(): Promise<OpenCalls> {
     const collected = await this.#collect('openCalls');
     return sumOfOpenCalls(collected.map(({ value }) => value));
+  }
+
+  /** A worker that etcd serves is enough. */
+  async #health(): Promise<HealthReport> {
+    const reports = (await this.#collect('health')).map(({ value }) => value);
+    const none = { isHealthy: false, reason: 'no worker responds' };
+    return reports.find(({ isHealthy }) => isHealthy) ?? reports[0] ?? none;
   }
 
   async #exposition(): Promise<{ readonly contentType: string; readonly text: string }> {

@@ -69,12 +69,13 @@ export class WorkerConfig {
     const { transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs } =
       this.#started;
     const { keepaliveMs, keepaliveTimeoutMs, breaker, limits } = this.#started;
-    const { advertiseClientUrls, adminAddress, adminActions, adminShutdown } = this.#started;
+    const { advertiseClientUrls, adminAddress, adminTls, adminActions, adminShutdown } =
+      this.#started;
     return {
       ...this.#active,
       ...{ transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs },
       ...{ keepaliveMs, keepaliveTimeoutMs, breaker, limits },
-      ...{ advertiseClientUrls, adminAddress, adminActions, adminShutdown },
+      ...{ advertiseClientUrls, adminAddress, adminTls, adminActions, adminShutdown },
       listeners: this.#listeners.map((listener) => this.#withPort(listener)),
     };
   }

@@ -65,6 +65,14 @@ test.each(['/health', '/health?serializable=true', '/health?exclude=NOSPACE'])(
   },
 );
 
+test('the pages of etcd’s own proxy have the same content as those of etcd', async () => {
+  expect(await ask('/proxy/health')).toEqual(await ask('/health'));
+  const names = (body: string) => body.match(/^process_\w+/gm);
+  const own = names((await ask('/proxy/metrics')).body);
+  expect(own).toEqual(names((await ask('/metrics')).body));
+  expect(own).not.toBeNull();
+});
+
 test('etcdctl check datascale finds the memory of the process, and leaves no key of the tenant', async () => {
   const check = ['check', 'datascale', '--load', 's', '--auto-compact'];
   await using run = new EtcdctlRun(proxy.address('red'), check);

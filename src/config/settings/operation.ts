@@ -34,6 +34,14 @@ export const operationSettings = {
     reload: 'restart',
     doc: 'Address that serves probes, metrics and state over HTTP. Port 0 picks a free port; empty disables it.',
   },
+  'admin-tls': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Serve the admin address over TLS, as --cert-file and --trusted-ca-file say for clients.',
+    dev: 'fixed',
+  },
   'admin-actions': {
     kind: 'boolean',
     default: 'false',

@@ -32,6 +32,7 @@ async function start(result: ActionResult | null = { outcome: 'done', note: '' }
     upstream: () => [{ name: 'a:1', state: 'ready', lastError: '', version: '3.4.23' }],
     feeds: () => [],
     tenants: () => [],
+    health: async () => ({ isHealthy: true, reason: '' }),
     openCalls: () => ({ unary: 0, waiting: 0, watch: 0, keepalive: 0, stream: 0 }),
     metrics: () => Promise.reject(new Error('unused')),
     ...(result !== null && { actions }),

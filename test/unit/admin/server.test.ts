@@ -42,6 +42,7 @@ async function start(overrides: Partial<AdminParts> = {}) {
     upstream: () => [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
     feeds: () => [],
     tenants: () => [],
+    health: async () => ({ isHealthy: true, reason: '' }),
     openCalls: () => ({ unary: 1, waiting: 2, watch: 3, keepalive: 4, stream: 5 }),
     metrics: async () => ({ contentType: 'text/plain; version=0.0.4', text: 'up 1\n' }),
     ...overrides,
@@ -153,6 +154,25 @@ test('metrics have the media type of their format', async () => {
   const { body, headers } = await (await start()).get('/metrics');
   expect(body).toBe('up 1\n');
   expect(headers.get('content-type')).toBe('text/plain; version=0.0.4');
+});
+
+test('the pages of etcd’s own proxy are there: its metrics, and its health as etcd writes it', async () => {
+  const { lifecycle, get } = await start();
+  expect((await get('/proxy/metrics')).body).toBe('up 1\n');
+  expect(await get('/health')).toMatchObject({ code: 200, body: '{"health":"true"}' });
+  const starting = { code: 503, body: '{"health":"false","reason":"starting"}' };
+  expect(await get('/proxy/health')).toMatchObject(starting);
+  lifecycle.move('serving');
+  expect(await get('/proxy/health')).toMatchObject({ code: 200, body: '{"health":"true"}' });
+});
+
+test('/health is 503 with the reason while etcd does not serve the proxy', async () => {
+  const reason = 'GET ERROR:etcdserver: request timed out';
+  const { lifecycle, get } = await start({ health: async () => ({ isHealthy: false, reason }) });
+  lifecycle.move('serving');
+  const sick = { code: 503, body: JSON.stringify({ health: 'false', reason }) };
+  expect(await get('/health')).toMatchObject(sick);
+  expect(await get('/proxy/health')).toMatchObject(sick);
 });
 
 describe('bad requests', () => {

@@ -25,6 +25,7 @@ async function start(isEnabled: boolean, address: SocketAddress = { host: '127.0
     ...{ configuration: unused, upstream: unused, metrics: unused },
     feeds: () => [],
     tenants: () => [],
+    health: async () => ({ isHealthy: true, reason: '' }),
     openCalls: () => ({ unary: 0, waiting: 0, watch: 0, keepalive: 0, stream: 0 }),
     ...(isEnabled && { onShutdown: (remote: string) => requests.push(remote) }),
   });

@@ -84,6 +84,7 @@ const defaults = {
   tokenKeys: [],
   adminActions: false,
   adminShutdown: false,
+  adminTls: null,
   transport: 'native',
   workers: 1,
   logLevel: 'info',

@@ -91,6 +91,8 @@ describe('the configuration of a new worker', () => {
       'breaker-open-max': '20s',
       workers: 3,
       'admin-addr': '127.0.0.1:1',
+      // It requires a certificate, and workers have no admin address.
+      'admin-tls': false,
       'admin-actions': true,
       'admin-shutdown': true,
       'log-level': 'debug',
