@@ -144,7 +144,8 @@ function bounded(
 }
 
 /** Returns undefined if the text is not a valid duration. 0 needs no unit, as in Go. */
-function durationMs(text: string): number | undefined {
+/** In milliseconds; undefined if the text is not a duration. */
+export function durationMs(text: string): number | undefined {
   if (text === '0') return 0;
   if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) return undefined;
   let sum = 0;

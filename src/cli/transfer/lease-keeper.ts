@@ -1,0 +1,78 @@
+/**
+ * Renews leases while an import runs, so that none expires before the last key is written. After that, the applications renew
+ * them, or they expire.
+ */
+import { builtMessage, Call } from '../../call/call.ts';
+import { method } from '../../etcd/methods.ts';
+import type { RequestSink, ResponseSink } from '../../grpc/call.ts';
+import { noMetadata } from '../../grpc/metadata.ts';
+import { Writer } from '../../protobuf/writer.ts';
+import { type CancelTimer, systemClock as clock } from '../../runtime/clock.ts';
+import { type EtcdClient, self } from './etcd-client.ts';
+
+const tickMs = 500;
+/** A lease is renewed after this part of its TTL, as clients of etcd do. */
+const renewPart = 1 / 3;
+
+export class LeaseKeeper implements Disposable {
+  readonly #etcd: EtcdClient;
+  /** When each lease is due, in milliseconds. */
+  readonly #dueAtMs = new Map<bigint, { dueAtMs: number; readonly everyMs: number }>();
+  #stream: RequestSink | null = null;
+  #cancelTimer: CancelTimer = () => {};
+
+  constructor(etcd: EtcdClient) {
+    this.#etcd = etcd;
+  }
+
+  keep(id: bigint, ttlSeconds: number): void {
+    const everyMs = ttlSeconds * 1000 * renewPart;
+    this.#dueAtMs.set(id, { dueAtMs: clock.nowMs() + everyMs, everyMs });
+    if (this.#dueAtMs.size === 1) this.#tickLater();
+  }
+
+  [Symbol.dispose](): void {
+    this.#cancelTimer();
+    this.#stream?.cancel();
+  }
+
+  #tickLater(): void {
+    this.#cancelTimer = clock.after(tickMs, () => {
+      this.#renewDue();
+      this.#tickLater();
+    });
+  }
+
+  #renewDue(): void {
+    const nowMs = clock.nowMs();
+    for (const [id, lease] of this.#dueAtMs) {
+      if (lease.dueAtMs > nowMs) continue;
+      const stream = this.#open();
+      if (stream === null) return;
+      lease.dueAtMs = nowMs + lease.everyMs;
+      stream.send(builtMessage<'store'>(new Writer().varint(1, id).finish()));
+    }
+  }
+
+  /** Null if there is no connection. The next tick tries again. */
+  #open(): RequestSink | null {
+    if (this.#stream !== null) return this.#stream;
+    const called = method('etcdserverpb.Lease/LeaseKeepAlive');
+    const deadlineMs = Number.POSITIVE_INFINITY;
+    const call = new Call({ method: called, metadata: noMetadata, deadlineMs, peer: self });
+    let hasEnded = false;
+    const responses: ResponseSink = {
+      deliver() {},
+      deliverShared() {},
+      end: () => {
+        hasEnded = true;
+        this.#stream = null;
+      },
+      pauseRequests() {},
+      resumeRequests() {},
+    };
+    const stream = this.#etcd.upstream.stream(call, responses) as RequestSink;
+    if (!hasEnded) this.#stream = stream;
+    return this.#stream;
+  }
+}
