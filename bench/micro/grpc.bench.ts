@@ -6,12 +6,14 @@
  */
 
 import { Buffer } from 'node:buffer';
+import { gzipSync } from 'node:zlib';
 import {
   type CallHandle,
   endedCall,
   type RequestSink,
   type ResponseSink,
 } from '../../src/grpc/call.ts';
+import { InflateSlots } from '../../src/grpc/gzip/inflate-slots.ts';
 import {
   isOneMessage,
   MessageReader,
@@ -82,6 +84,7 @@ function connected(): ServerConnection {
     messageBytesMax,
     memory,
     requests: memory.requestAccount(),
+    inflateSlots: new InflateSlots(),
     clock: systemClock,
     peer: { listener: 'bench', remote: '', certificate: null },
     heads: new ResponseHeads(),
@@ -92,8 +95,8 @@ function connected(): ServerConnection {
   return servedConnection((from) => new ServedCall(from, context));
 }
 
-function clientOf(data: readonly Buffer[]): RepeatingClient {
-  return new RepeatingClient(connected(), fieldsOf(put), data);
+function clientOf(data: readonly Buffer[], more: readonly string[] = []): RepeatingClient {
+  return new RepeatingClient(connected(), [...fieldsOf(put), ...more], data);
 }
 
 /** Opens a stream whose first DATA frames are `first`, and returns a function that sends the next one. */
@@ -110,13 +113,18 @@ heading('unary calls: 256 B in, 20 B out, immediate response');
 const request = framed(256);
 const whole = clientOf([request]);
 const cut = clientOf([request.subarray(0, 100), request.subarray(100)]);
+const zipped = gzipSync(request.subarray(prefixBytes));
+const compressed = Buffer.concat([Buffer.from([1]), framed(zipped.length).subarray(1, 5), zipped]);
+const gzip = clientOf([compressed], ['grpc-encoding', 'gzip']);
 for (let i = 0; i < 20_000; i++) {
   whole.send();
   cut.send();
+  gzip.send();
 }
-if (handler.requestBytes !== 40_000 * 256) throw new Error('a request was lost');
+if (handler.requestBytes !== 60_000 * 256) throw new Error('a request was lost');
 measure('the request in one frame', whole.request.length, () => whole.send());
 measure('the request cut in two', cut.request.length, () => cut.send());
+measure('the request compressed with gzip', gzip.request.length, () => gzip.send());
 
 heading('messages of a stream: 256 B, each in one frame');
 const neverCut = streamOf([], request);
@@ -140,6 +148,8 @@ const sink: MessageSink = {
   withholdWindow() {},
   grantWindow() {},
   onMemoryRefused() {},
+  acceptsCompressed: false,
+  onCompressed: () => false,
   onMessage(bytes: Buffer): boolean {
     messageBytes += bytes.length;
     return true;

@@ -16,11 +16,20 @@ export const prefixBytes = 5;
 /** First buffer of a message that spans frames, unless the message is shorter. It doubles from there. */
 const firstBufferBytes = 65_536;
 const noBytes = Buffer.alloc(0);
+const unnamedEncoding = 'grpc: compressed flag set with identity or empty encoding';
+
+function unexpectedFlag(flag: number): string {
+  return `grpc: received unexpected payload format ${flag}`;
+}
 
 /** The stream that messages arrive on, and the receiver of its messages. */
 export interface MessageSink {
   /** Returns false to stop reading. */
   onMessage(bytes: Buffer): boolean;
+  /** Like `onMessage`, for the bytes of a compressed message as they arrived. Only if `acceptsCompressed`. */
+  onCompressed(bytes: Buffer): boolean;
+  /** Whether the peer may compress messages. */
+  readonly acceptsCompressed: boolean;
   /** The framing is invalid, or a message is over the limit. Reading stops. `text` is grpc-go's where grpc-go has one. */
   onBadMessage(code: number, text: string): void;
   /** The process has no memory for the message. Reading stops. */
@@ -90,6 +99,7 @@ export class MessageReader extends ByteHold {
   #message: Buffer | null = null;
   #used = 0;
   #length = 0;
+  #isCompressed = false;
   /** The rest of the message needs window that is not granted yet. */
   #isWithheld = false;
 
@@ -171,16 +181,14 @@ export class MessageReader extends ByteHold {
     const length = bytes.readUInt32BE(at + 1);
     this.#length = length;
     this.#used = 0;
-    if (flag !== 0) {
-      this.#sink.onBadMessage(
-        Code.INTERNAL,
-        'grpc: compressed flag set with identity or empty encoding',
-      );
-      return false;
-    }
+    this.#isCompressed = flag === 1;
     if (length > this.#bytesMax) {
       const text = `grpc: received message larger than max (${length} vs. ${this.#bytesMax})`;
       this.#sink.onBadMessage(Code.RESOURCE_EXHAUSTED, text);
+      return false;
+    }
+    if (flag > 1 || (this.#isCompressed && !this.#sink.acceptsCompressed)) {
+      this.#sink.onBadMessage(Code.INTERNAL, flag > 1 ? unexpectedFlag(flag) : unnamedEncoding);
       return false;
     }
     this.#message = noBytes;
@@ -197,7 +205,9 @@ export class MessageReader extends ByteHold {
   #deliver(): boolean {
     const whole = this.#message ?? noBytes;
     this.#message = null;
-    const continues = this.#sink.onMessage(whole);
+    const continues = this.#isCompressed
+      ? this.#sink.onCompressed(whole)
+      : this.#sink.onMessage(whole);
     if (!this.#sink.keepsMessages) this.release();
     return continues;
   }

@@ -133,6 +133,10 @@ export abstract class Stream {
     return (this.state & StreamState.REMOTE_ENDED) !== 0;
   }
 
+  get isReadingPaused(): boolean {
+    return (this.state & StreamState.READING_PAUSED) !== 0;
+  }
+
   /** Whether a larger window has an effect. */
   get isBlocked(): boolean {
     return this.queue !== null || (this.state & StreamState.FULL) !== 0;

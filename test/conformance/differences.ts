@@ -56,6 +56,14 @@ export const differences = {
     where: 'proxy',
     why: 'Malformed request heads are rejected as by the newest etcd, whichever release is behind the proxy: 3.4 resets their streams, or does not check them.',
   },
+  gzip: {
+    where: 'proxy',
+    why: 'The proxy inflates requests itself, also in front of 3.4, which rejects the encoding.',
+  },
+  deflate: {
+    where: 'grpc-js',
+    why: 'The library inflates deflate, too.',
+  },
   'content-type': {
     where: 'grpc-js',
     why: 'The library always responds with application/grpc+proto.',

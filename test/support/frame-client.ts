@@ -207,6 +207,14 @@ export class FrameClient implements AsyncDisposable {
     return this.#frames.filter(isMessage).length;
   }
 
+  /** Resolves when so many messages, each in one frame, have been received on a stream. */
+  received(stream: number, messages: number): Promise<void> {
+    return this.#until(
+      () => this.messages(stream) >= messages,
+      `${messages} messages on stream ${stream}`,
+    );
+  }
+
   /** Whether the server neither closed the connection nor sent GOAWAY. */
   get isServed(): boolean {
     return !this.#isClosed && !this.#frames.some(({ type }) => type === frameType.goAway);

@@ -55,6 +55,8 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
   readonly #head: RequestHead;
   readonly keepsMessages = false;
   readonly isMessageUnused = false;
+  /** A request names no encoding for its response, so etcd must not compress it. */
+  readonly acceptsCompressed = false;
   /** False while the caller of a unary call applies backpressure. */
   wantsMessages = true;
   #deadline: CallDeadline | null = null;
@@ -222,6 +224,10 @@ export class ClientCall extends Stream implements RequestSink, MessageSink {
       this.#fail(fault);
     }
     return !this.#hasEnded;
+  }
+
+  onCompressed(): boolean {
+    return false;
   }
 
   onBadMessage(code: number, text: string): void {

@@ -11,7 +11,7 @@ export interface HeadRefusal {
   readonly httpStatus: number;
   readonly code: number;
   readonly text: string;
-  /** The client used an encoding that is not supported. */
+  /** The client used an encoding that is not supported. The response names those that are. */
   readonly isEncoding?: boolean;
 }
 

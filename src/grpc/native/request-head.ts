@@ -26,6 +26,8 @@ export class ParsedHead<M extends ServedMethod> {
   /** The format in `content-type`, which the response repeats. */
   subtype = '';
   authority = '';
+  /** Messages may be compressed. */
+  isGzip = false;
   /** Set if `method` is null. */
   refusal: HeadRefusal | null = null;
 }
@@ -92,7 +94,8 @@ export function requestHead<M extends ServedMethod>(
   else head.method = methods.get(list.path) ?? null;
   if (head.refusal === null && head.method === null) {
     head.refusal = unknownMethod(list.path, methods);
-  } else if (head.method !== null && encoding !== '' && encoding !== 'identity') {
+  } else if (encoding === 'gzip') head.isGzip = true;
+  else if (head.method !== null && encoding !== '' && encoding !== 'identity') {
     head.refusal = unknownEncoding(encoding);
     head.method = null;
   }

@@ -15,6 +15,8 @@ import type { ByteAccount } from '../../runtime/byte-budget.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { CallHandle, RequestSink, ResponseSink } from '../call.ts';
+import { CompressedRequests, type CompressedRequestsOwner } from '../gzip/compressed-requests.ts';
+import type { InflateSlots } from '../gzip/inflate-slots.ts';
 import {
   isOneMessage,
   MessageReader,
@@ -42,6 +44,7 @@ export interface ServedCallContext<M extends ServedMethod> {
   readonly memory: MessageMemory;
   /** Where the requests of the connection count. */
   readonly requests: ByteAccount;
+  readonly inflateSlots: InflateSlots;
   readonly clock: Clock;
   readonly peer: Peer;
   readonly heads: ResponseHeads;
@@ -57,7 +60,7 @@ const secondRequest =
 
 export class ServedCall<M extends ServedMethod>
   extends Stream
-  implements Incoming<M>, ResponseSink, MessageSink
+  implements Incoming<M>, ResponseSink, MessageSink, CompressedRequestsOwner
 {
   metadata: Metadata = noMetadata;
   authority = '';
@@ -67,6 +70,8 @@ export class ServedCall<M extends ServedMethod>
   /** The request of a unary call, until the client has ended the stream. */
   #request: Buffer | null = null;
   #reader: MessageReader | null = null;
+  #compressed: CompressedRequests | null = null;
+  acceptsCompressed = false;
   /** What the handler returned. For a stream, `#requests` is the same object. */
   #handle: CallHandle | null = null;
   #requests: RequestSink | null = null;
@@ -108,6 +113,7 @@ export class ServedCall<M extends ServedMethod>
     this.#method = head.method;
     this.metadata = head.metadata;
     this.authority = head.authority;
+    this.acceptsCompressed = head.isGzip;
     if (head.timeoutMs !== Number.POSITIVE_INFINITY) {
       this.deadlineMs = clock.nowMs() + head.timeoutMs;
     }
@@ -157,6 +163,22 @@ export class ServedCall<M extends ServedMethod>
   // ---- The request ----
 
   onMessage(bytes: Buffer): boolean {
+    if (this.#compressed?.isBusy === true) return this.#compressed.add(bytes, false);
+    return this.onInflated(bytes);
+  }
+
+  onCompressed(bytes: Buffer): boolean {
+    this.#compressed ??= new CompressedRequests(
+      this,
+      this.#context.inflateSlots,
+      this.#context.requests,
+      { bytesMax: this.#context.messageBytesMax, isHeld: this.isReadingPaused },
+    );
+    return this.#compressed.add(bytes, true);
+  }
+
+  /** A request as the handler gets it. */
+  onInflated(bytes: Buffer): boolean {
     if (this.#requests !== null) {
       try {
         this.#requests.send(bytes);
@@ -203,6 +225,10 @@ export class ServedCall<M extends ServedMethod>
 
   #onRequestEnd(): void {
     if (this.#hasEnded) return;
+    if (this.#compressed?.end() !== true) this.onAllInflated();
+  }
+
+  onAllInflated(): void {
     if (this.#reader?.isAmidMessage === true) {
       this.onBadMessage(Code.INTERNAL, 'unexpected EOF');
     } else if (this.#requests !== null) {
@@ -291,11 +317,13 @@ export class ServedCall<M extends ServedMethod>
   }
 
   pauseRequests(): void {
+    this.#compressed?.hold();
     this.pauseReading();
   }
 
   resumeRequests(): void {
-    this.resumeReading();
+    if (this.#compressed === null) this.resumeReading();
+    else this.#compressed.unhold();
   }
 
   #sendHead(): void {
@@ -315,7 +343,7 @@ export class ServedCall<M extends ServedMethod>
     this.#hasEnded = true;
     const fields = [':status', String(httpStatus), 'content-type', contentTypeOf(this.#subtype)];
     fields.push('grpc-status', String(code), 'grpc-message', percentEncode(text));
-    if (isEncoding === true) fields.push('grpc-accept-encoding', 'identity');
+    if (isEncoding === true) fields.push('grpc-accept-encoding', 'identity,gzip');
     this.sendTrailers(new HeaderTemplate(fields, false));
   }
 
@@ -352,6 +380,7 @@ export class ServedCall<M extends ServedMethod>
   #detach(): void {
     this.#hasEnded = true;
     this.#reader?.drop();
+    this.#compressed?.drop();
     this.#largeHead?.release();
     this.#request = null;
     this.#handle = null;

@@ -10,6 +10,7 @@ import type { StreamConnection } from '../../http2/stream.ts';
 import { Acceptor } from '../acceptor.ts';
 import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
 import type { ConnectionPlace } from '../connections/connection-place.ts';
+import { InflateSlots } from '../gzip/inflate-slots.ts';
 import { TransportListener } from '../listener.ts';
 import type { MessageMemory } from '../message-memory.ts';
 import type {
@@ -41,6 +42,7 @@ export interface NativeServerOptions extends ServerTransportOptions {
 export class NativeServerTransport implements ServerTransport {
   readonly #options: NativeServerOptions;
   readonly #http1: Http1Connections | null;
+  readonly #inflateSlots = new InflateSlots();
 
   constructor(options: NativeServerOptions) {
     this.#options = options;
@@ -51,7 +53,8 @@ export class NativeServerTransport implements ServerTransport {
     options: ListenOptions,
     handler: CallHandler<M>,
   ): Promise<Listener> {
-    const served = new Connections(options, this.#options, handler, this.#http1);
+    const shared = { http1: this.#http1, inflateSlots: this.#inflateSlots };
+    const served = new Connections(options, this.#options, handler, shared);
     const acceptor = await Acceptor.bind(
       options,
       this.#options.connections,
@@ -80,13 +83,18 @@ class CallAcceptor<M extends ServedMethod> implements StreamAcceptor {
   }
 }
 
+/** What all listeners share. */
+interface Shared {
+  readonly http1: Http1Connections | null;
+  readonly inflateSlots: InflateSlots;
+}
+
 /** The connections of one listener. */
 class Connections<M extends ServedMethod> {
   readonly #listen: ListenOptions;
   readonly #options: NativeServerOptions;
   readonly #handler: CallHandler<M>;
-  /** Shared by all listeners. */
-  readonly #http1: Http1Connections | null;
+  readonly #shared: Shared;
   readonly #open = new Set<ServerConnection>();
   /** Sockets whose protocol is not known yet. */
   readonly #undetected = new Set<Socket>();
@@ -95,12 +103,12 @@ class Connections<M extends ServedMethod> {
     listen: ListenOptions,
     options: NativeServerOptions,
     handler: CallHandler<M>,
-    http1: Http1Connections | null,
+    shared: Shared,
   ) {
     this.#listen = listen;
     this.#options = options;
     this.#handler = handler;
-    this.#http1 = http1;
+    this.#shared = shared;
   }
 
   get openCalls(): number {
@@ -119,8 +127,9 @@ class Connections<M extends ServedMethod> {
       },
       onHttp1: () => {
         this.#undetected.delete(socket);
-        if (this.#http1 === null) socket.destroy();
-        else this.#http1.add(socket, peer, place, this);
+        const { http1 } = this.#shared;
+        if (http1 === null) socket.destroy();
+        else http1.add(socket, peer, place, this);
       },
     };
     readPreface(socket, handler);
@@ -133,6 +142,7 @@ class Connections<M extends ServedMethod> {
       messageBytesMax: this.#listen.messageBytesMax,
       memory,
       requests: memory.requestAccount(),
+      inflateSlots: this.#shared.inflateSlots,
       clock,
       peer,
       heads: new ResponseHeads(),
@@ -156,6 +166,6 @@ class Connections<M extends ServedMethod> {
   drain(): void {
     for (const socket of this.#undetected) socket.destroy();
     for (const connection of this.#open) connection.drain();
-    this.#http1?.drain(this);
+    this.#shared.http1?.drain(this);
   }
 }

@@ -8,6 +8,7 @@
 import assert from 'node:assert/strict';
 import type { Socket } from 'node:net';
 import type { CallHandle, RequestSink, ResponseSink } from '../../../src/grpc/call.ts';
+import { InflateSlots } from '../../../src/grpc/gzip/inflate-slots.ts';
 import { ClientCall } from '../../../src/grpc/native/client-call.ts';
 import { ResponseHeads } from '../../../src/grpc/native/response-heads.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
@@ -164,6 +165,7 @@ function fuzzServer(random: Seeded): number {
     messageBytesMax: 2_000,
     memory,
     requests: memory.requestAccount(),
+    inflateSlots: new InflateSlots(),
     clock,
     peer: { listener: '', remote: '', certificate: null },
     heads: new ResponseHeads(),

@@ -14,6 +14,8 @@ const account = (bytesMax = 100_000_000) => new ByteShare('requests', bytesMax, 
 class Collected implements MessageSink {
   readonly keepsMessages = false;
   readonly isMessageUnused = false;
+  acceptsCompressed = false;
+  readonly compressed: string[] = [];
   wantsMessages = true;
   receiveWindow = 16_384;
   /** `withheld`, then the bytes granted. */
@@ -32,6 +34,10 @@ class Collected implements MessageSink {
   bad: [number, string] | null = null;
   onMessage(bytes: Buffer): boolean {
     this.messages.push(bytes.toString());
+    return true;
+  }
+  onCompressed(bytes: Buffer): boolean {
+    this.compressed.push(bytes.toString());
     return true;
   }
   onBadMessage(code: number, text: string): void {
@@ -99,10 +105,32 @@ describe('messages', () => {
     expect(reader.isAmidMessage).toBe(false);
   });
 
-  test('with the compressed flag are rejected', () => {
+  test('with the compressed flag are rejected, unless the peer may compress', () => {
+    const some = Buffer.concat([framed('a'), Buffer.from([1, 0, 0, 0, 2, 120, 121]), framed('b')]);
     const sink = new Collected();
-    new MessageReader(3, account(), sink).feed(Buffer.from([1, 0, 0, 0, 0]), 0, 5);
-    expect(sink.bad?.[0]).toBe(Code.INTERNAL);
+    new MessageReader(3, account(), sink).feed(some, 0, some.length);
+    expect(sink.bad).toEqual([
+      Code.INTERNAL,
+      'grpc: compressed flag set with identity or empty encoding',
+    ]);
+    for (let cut = 0; cut <= some.length; cut++) {
+      const accepting = new Collected();
+      accepting.acceptsCompressed = true;
+      const reader = new MessageReader(3, account(), accepting);
+      reader.feed(some, 0, cut);
+      reader.feed(some, cut, some.length);
+      expect([accepting.messages, accepting.compressed]).toEqual([['a', 'b'], ['xy']]);
+    }
+  });
+
+  test('with an unknown flag are rejected, after those that are too long', () => {
+    const sink = new Collected();
+    sink.acceptsCompressed = true;
+    const reader = new MessageReader(3, account(), sink);
+    reader.feed(Buffer.from([2, 0, 0, 0, 0]), 0, 5);
+    expect(sink.bad).toEqual([Code.INTERNAL, 'grpc: received unexpected payload format 2']);
+    reader.feed(Buffer.from([2, 0, 0, 0, 4]), 0, 5);
+    expect(sink.bad?.[0]).toBe(Code.RESOURCE_EXHAUSTED);
   });
 
   test('that are longer than the window get no more of it until their length is reserved', () => {

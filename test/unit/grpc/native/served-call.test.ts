@@ -7,6 +7,7 @@ import {
   type RequestSink,
   type ResponseSink,
 } from '../../../../src/grpc/call.ts';
+import { InflateSlots } from '../../../../src/grpc/gzip/inflate-slots.ts';
 import { messagePrefix } from '../../../../src/grpc/message-framing.ts';
 import { ResponseHeads } from '../../../../src/grpc/native/response-heads.ts';
 import { ServedCall } from '../../../../src/grpc/native/served-call.ts';
@@ -77,6 +78,7 @@ function serve(messageBytesMax = 100, settings: [number, number][] = [], bytesMa
     messageBytesMax,
     memory,
     requests: memory.requestAccount(),
+    inflateSlots: new InflateSlots(),
     clock,
     peer: { listener: 'x', remote: '', certificate: null },
     heads: new ResponseHeads(),
@@ -234,11 +236,11 @@ describe('a unary call', () => {
 
   test('with an unsupported encoding is rejected, and the status names the supported ones', async () => {
     const { peer } = serve();
-    const got = await call(peer, 1, [...head, 'grpc-encoding', 'gzip'], message('x'));
+    const got = await call(peer, 1, [...head, 'grpc-encoding', 'zstd'], message('x'));
     expect(got.fields).toMatchObject({
       'grpc-status': '12',
-      'grpc-message': 'grpc: Decompressor is not installed for grpc-encoding "gzip"',
-      'grpc-accept-encoding': 'identity',
+      'grpc-message': 'grpc: Decompressor is not installed for grpc-encoding "zstd"',
+      'grpc-accept-encoding': 'identity,gzip',
     });
   });
 
