@@ -3,7 +3,13 @@
  * print-config and /configz.
  */
 import type { Config, EffectiveSetting } from './config.ts';
-import { type ConfigFile, listenerFileKeys, type RawValue, type TenantKey } from './file.ts';
+import {
+  type ConfigFile,
+  listenerFileKeys,
+  type RawValue,
+  socketKeys,
+  type TenantKey,
+} from './file.ts';
 import { type SettingName, settingOf } from './schema.ts';
 import type { ListenerConfig } from './sections/listeners.ts';
 import type { TenantConfig } from './sections/tenants.ts';
@@ -30,9 +36,9 @@ export function effectiveSettings(
   }
   if (file?.listeners != null) {
     replaced.add('listen-addr');
-    // ListenerConfig has the contents of these files, but not their names.
+    // ListenerConfig has the contents of these files, but not their names, and the number of a group, but not its name.
     const values = (file.listeners ?? []).map(({ fields }, index) => {
-      const files = listenerFileKeys.flatMap((key) => {
+      const files = [...listenerFileKeys, ...socketKeys].flatMap((key) => {
         const text = fields.get(key)?.texts.at(-1);
         return text === undefined ? [] : [[key, text] as const];
       });

@@ -40,8 +40,11 @@ export type TenantKey = (typeof tenantKeys)[number];
 
 /** The keys of a listener that name a file. */
 export const listenerFileKeys = ['cert-file', 'key-file', 'trusted-ca-file'] as const;
+/** The keys of a listener that replace the setting with the same name. */
+export const socketKeys = ['socket-mode', 'socket-group'] as const;
 const listenerKeys = [
   ...['address', 'tenant', 'identify', 'pass-credentials'],
+  ...socketKeys,
   ...listenerFileKeys,
 ] as const;
 export type ListenerKey = (typeof listenerKeys)[number];

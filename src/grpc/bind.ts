@@ -2,13 +2,15 @@
  * Binds a server to a TCP address or to the path of a Unix socket. The socket file of a process that was killed is replaced;
  * a path on which another process listens, or that is not a socket, is an error.
  */
-import { chmodSync, lstatSync, unlinkSync } from 'node:fs';
+import { chmodSync, chownSync, lstatSync, unlinkSync } from 'node:fs';
 import { connect, type Server } from 'node:net';
 import { hostPort } from './host-port.ts';
-import type { SocketAddress } from './transport.ts';
+import type { SocketAddress, SocketPermissions } from './transport.ts';
 
 /** Owner and group. The directory and the group decide which users may connect. */
-const socketMode = 0o660;
+const defaultPermissions: SocketPermissions = { mode: 0o660, gid: null };
+/** The owner of the file does not change. */
+const sameUser = -1;
 
 /** Returns `host:port` with the real port, or the path. Rejects with the system's error. */
 export async function bind(server: Server, address: SocketAddress): Promise<string> {
@@ -22,8 +24,19 @@ export async function bind(server: Server, address: SocketAddress): Promise<stri
     unlinkSync(path);
     await listen(server, address);
   }
-  if ('path' in address) chmodSync(address.path, socketMode);
+  if ('path' in address) permit(address.path, address.permissions ?? defaultPermissions);
   return boundAddress(server, address);
+}
+
+/** The group comes first, so that no other group has the permissions of the mode. */
+function permit(path: string, { mode, gid }: SocketPermissions): void {
+  try {
+    if (gid !== null) chownSync(path, sameUser, gid);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`cannot give ${path} to group ${gid}: is the process a member? (${code})`);
+  }
+  chmodSync(path, mode);
 }
 
 function listen(server: Server, address: SocketAddress): Promise<void> {

@@ -62,7 +62,19 @@ export interface CallHandler<M extends ServedMethod> {
 /** A TCP address, with port 0 for any free port, or the path of a Unix socket. */
 export type SocketAddress =
   | { readonly host: string; readonly port: number }
-  | { readonly path: string };
+  | {
+      readonly path: string;
+      /** Of the file of a listener's socket. Missing: 0660 and the group of the process. */
+      readonly permissions?: SocketPermissions;
+    };
+
+/** The permissions of the file of a Unix socket. To connect, a client needs write permission. */
+export interface SocketPermissions {
+  /** For example 0o660. */
+  readonly mode: number;
+  /** Null: the group of the process. */
+  readonly gid: number | null;
+}
 
 /** PEM texts. The object is replaced as a whole when the files change. */
 export interface ServerTls {

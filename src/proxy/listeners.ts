@@ -69,7 +69,7 @@ export class Listeners {
 
   /**
    * Replaces certificates, and drains within `drainMs` the listeners that the configuration does not name. Returns the names of
-   * listeners that need a restart, because TLS or client certificates were turned on or off. These are unchanged.
+   * listeners that need a restart, because of a change that `needsRebind` names. These are unchanged.
    */
   commit({ listeners }: Config, drainMs: number): readonly string[] {
     const kept = new Set(listeners.map(({ name }) => name));
@@ -80,7 +80,7 @@ export class Listeners {
     for (const config of listeners) {
       const bound = this.#bound.get(config.name);
       if (bound === undefined) continue;
-      if (tlsMode(config.tls) === tlsMode(bound.config.tls)) {
+      if (!needsRebind(bound.config, config)) {
         if (config.tls !== null) bound.listener.replaceTls(config.tls);
         this.#bound.set(config.name, { ...bound, config });
       } else {
@@ -118,8 +118,19 @@ export class Listeners {
   }
 }
 
-/** A bound listener cannot change its mode. */
-export function tlsMode(tls: ServerTls | null): string {
+/** A bound listener changes neither the permissions of its socket nor whether it has TLS and requires client certificates. */
+export function needsRebind(bound: ListenerConfig, next: ListenerConfig): boolean {
+  return (
+    tlsMode(bound.tls) !== tlsMode(next.tls) ||
+    socketPermissions(bound.address) !== socketPermissions(next.address)
+  );
+}
+
+function socketPermissions(address: ListenerConfig['address']): string {
+  return 'path' in address ? `${address.permissions?.mode} ${address.permissions?.gid}` : '';
+}
+
+function tlsMode(tls: ServerTls | null): string {
   if (tls === null) return 'plain';
   return tls.clientAuthorities === null ? 'server' : 'mutual';
 }

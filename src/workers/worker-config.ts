@@ -4,7 +4,7 @@
  */
 import type { Config } from '../config/config.ts';
 import type { ListenerConfig } from '../config/sections/listeners.ts';
-import { tlsMode } from '../proxy/listeners.ts';
+import { needsRebind } from '../proxy/listeners.ts';
 
 export class WorkerConfig {
   readonly #started: Config;
@@ -34,15 +34,15 @@ export class WorkerConfig {
     this.#addresses = addresses;
   }
 
-  /** Makes `next` the active configuration. Returns the names of listeners that keep their TLS mode until a restart. */
+  /** Makes `next` the active configuration. Returns the names of listeners that keep TLS and address until a restart. */
   commit(next: Config): readonly string[] {
     const before = new Map(this.#listeners.map((listener) => [listener.name, listener]));
     const needRebind: string[] = [];
     this.#listeners = next.listeners.map((listener) => {
       const bound = before.get(listener.name);
-      if (bound === undefined || tlsMode(bound.tls) === tlsMode(listener.tls)) return listener;
+      if (bound === undefined || !needsRebind(bound, listener)) return listener;
       needRebind.push(listener.name);
-      return { ...listener, tls: bound.tls };
+      return { ...listener, tls: bound.tls, address: bound.address };
     });
     this.#active = next;
     return needRebind;

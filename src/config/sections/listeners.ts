@@ -2,14 +2,15 @@
  * The addresses that accept clients, and how each identifies them: from `listeners` in the file, or from --listen-addr for
  * a single tenant. Checks that the settings that an identity source depends on are set.
  */
-import type { ServerTls, SocketAddress } from '../../grpc/transport.ts';
+import type { ServerTls, SocketAddress, SocketPermissions } from '../../grpc/transport.ts';
 import { parseAddress, reaches } from '../address.ts';
-import type { ListEntry, ListenerKey } from '../file.ts';
+import { type ListEntry, type ListenerKey, socketKeys } from '../file.ts';
 import type { FileContents } from '../file-contents.ts';
 import { ListEntryReader } from '../list-entry.ts';
 import { alternatives, type Problem, type ProblemReporter, suggestion } from '../problem.ts';
 import type { Settings } from '../schema.ts';
 import type { RawSettings } from '../setting-reporter.ts';
+import { readSocketPermissions } from './socket-permissions.ts';
 import { defaultTenantName, type TenantConfig } from './tenants.ts';
 import { serverTls } from './tls.ts';
 
@@ -71,15 +72,16 @@ function reportDuplicates(listeners: readonly ListenerConfig[], problems: Proble
 }
 
 function fromListenAddr(
-  { settings, explicit, tenants, tls }: ListenersInput,
+  { settings, explicit, tenants, tls, report }: ListenersInput,
   problems: Problem[],
 ): readonly ListenerConfig[] {
   if (tenants.length > 1) {
     problems.push({ where: 'listeners', what: 'the list is required with more than one tenant' });
   }
+  const permissions = readSocketPermissions(settings, report);
   return settings['listen-addr'].map(({ text, address }, index) => ({
     name: text,
-    address,
+    address: 'path' in address ? { ...address, permissions } : address,
     tenant: tenants[0]?.name ?? defaultTenantName,
     identify: [],
     passesCredentials: false,
@@ -100,15 +102,21 @@ function fromFile(
     problems.push({ where: 'listeners', what: 'the list must not be empty' });
   }
   const names = new Set(input.tenants.map((tenant) => tenant.name));
+  const permissions = readSocketPermissions(input.settings, input.report);
   return entries.flatMap((entry) =>
-    readListener(new ListEntryReader(entry, problems), names, input),
+    readListener(new ListEntryReader(entry, problems), names, { ...input, permissions }),
   );
+}
+
+interface FileInput extends ListenersInput {
+  /** Of sockets that have no permissions of their own. */
+  readonly permissions: SocketPermissions;
 }
 
 function readListener(
   reader: ListEntryReader<ListenerKey>,
   names: ReadonlySet<string>,
-  input: ListenersInput,
+  input: FileInput,
 ): readonly ListenerConfig[] {
   const parsed = parseAddress(reader.text('address') ?? '');
   if (parsed === undefined) {
@@ -128,11 +136,28 @@ function readListener(
   const tls = ownTls(reader, input.contents) ?? input.tls;
   checkIdentitySources({ reader, identify, passesCredentials, tls, settings: input.settings });
   if (parsed === undefined) return [];
-  const { text: name, address } = parsed;
+  const { text: name } = parsed;
+  const address = withPermissions(parsed.address, reader, input);
   return [{ name, address, tenant, identify, passesCredentials, tls, required: true }];
 }
 
 const namesSuggestedMax = 1_000;
+
+function withPermissions(
+  address: SocketAddress,
+  reader: ListEntryReader<ListenerKey>,
+  { settings, permissions }: FileInput,
+): SocketAddress {
+  const own = socketKeys.filter((key) => reader.has(key));
+  if ('path' in address) {
+    if (own.length === 0) return { ...address, permissions };
+    const [mode = '', group = ''] = socketKeys.map((key) => reader.text(key) ?? settings[key]);
+    const texts = { 'socket-mode': mode, 'socket-group': group };
+    return { ...address, permissions: readSocketPermissions(texts, reader.report) };
+  }
+  for (const key of own) reader.report(key, 'applies only to an address such as unix:///path');
+  return address;
+}
 
 function readIdentitySources(reader: ListEntryReader<ListenerKey>): readonly IdentitySource[] {
   return (reader.texts('identify') ?? []).flatMap((text) => {

@@ -12,6 +12,22 @@ export const clientSettings = {
     doc: 'Comma-separated list of addresses to accept clients on: host:port or unix:///path. Port 0 picks a free port.',
     dev: 'fixed',
   },
+  'socket-mode': {
+    kind: 'text',
+    default: '0660',
+    section: 'clients',
+    reload: 'applied',
+    doc: 'Permissions of the files of Unix sockets that clients connect to, as an octal number. Clients need write permission.',
+    dev: 'fixed',
+  },
+  'socket-group': {
+    kind: 'text',
+    default: '',
+    section: 'clients',
+    reload: 'applied',
+    doc: 'Group of the files of Unix sockets, by name or number. The process must be a member. Empty: the group of the process.',
+    dev: 'fixed',
+  },
   'cert-file': {
     kind: 'file',
     default: '',

@@ -1,5 +1,5 @@
 /** A file of another program at the path of a Unix listener: every part of the program that binds a path leaves it there. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeEach, expect, test } from 'vitest';
 import { Program, runProgram } from '../../support/program.ts';
@@ -56,3 +56,34 @@ listeners: [{ address: '127.0.0.1:0', tenant: a }${more}]`,
   program.kill('SIGTERM');
   expect(await program.ended).toEqual([0, null]);
 });
+
+test.each([1, 2])(
+  'with %d worker, new permissions apply to new sockets, and to bound ones after a restart',
+  async (workers) => {
+    const file = join(directory.path, 'permissions.yaml');
+    const [bound = '', added = ''] = ['bound', 'added'].map((name) => join(directory.path, name));
+    const write = (mode: string, ...paths: string[]) =>
+      writeFileSync(
+        file,
+        `endpoints: ['127.0.0.1:1']
+socket-mode: ${mode}
+tenants: [{ name: a, namespace: a/ }]
+listeners: [${paths.map((each) => `{ address: 'unix://${each}', tenant: a }`).join()}]`,
+      );
+    const modeOf = (each: string) => (statSync(each).mode & 0o777).toString(8);
+    write('0600', bound);
+    using program = new Program([
+      ...[`--config=${file}`, `--workers=${workers}`, '--admin-addr=127.0.0.1:0'],
+      '--drain-window=0s',
+    ]);
+    const { admin } = await program.serving();
+    write('0666', bound, added);
+    program.kill('SIGHUP');
+    await program.printed('out', /"event":"reloaded"/);
+    const configz = await (await fetch(`http://${admin}/configz`)).json();
+    expect([modeOf(bound), modeOf(added)]).toEqual(['600', '666']);
+    expect(configz).toMatchObject({ needRestart: [`unix://${bound}`] });
+    program.kill('SIGTERM');
+    expect(await program.ended).toEqual([0, null]);
+  },
+);

@@ -308,7 +308,10 @@ describe('tenants', () => {
       ],
       listeners: [
         listenerConfig(':1', { address: { host: '::', port: 1 }, tenant: 'a' }),
-        listenerConfig('unix:///b', { address: { path: '/b' }, tenant: 'b' }),
+        listenerConfig('unix:///b', {
+          address: { path: '/b', permissions: { mode: 0o660, gid: null } },
+          tenant: 'b',
+        }),
       ],
     });
   });

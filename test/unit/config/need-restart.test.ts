@@ -19,6 +19,8 @@ test('a reload applies exactly these settings', () => {
       'server-name',
       'share-keepalives',
       'share-watches',
+      'socket-group',
+      'socket-mode',
       'token-key-file',
       'trusted-ca-file',
       'uri-pattern',

@@ -62,6 +62,17 @@ test('the socket of a process that was killed is replaced', async () => {
   expect(await errorOf(path)).toBe('');
 });
 
+test('the file of a socket has the mode and the group of its permissions', async () => {
+  const path = inDirectory('permissions');
+  // Only root may use a group that it is not a member of.
+  const gid = process.getuid?.() === 0 ? 12_345 : (process.getgid?.() ?? 0);
+  const server = createServer();
+  await bind(server, { path, permissions: { mode: 0o620, gid } });
+  const file = lstatSync(path);
+  server.close();
+  expect([(file.mode & 0o777).toString(8), file.gid]).toEqual(['620', gid]);
+});
+
 test('a socket on which another process listens is not replaced', async () => {
   const path = inDirectory('served');
   const server = createServer();
