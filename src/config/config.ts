@@ -14,6 +14,7 @@ import type { TenantConfig } from './sections/tenants.ts';
 import type { UriPattern } from './sections/uri-pattern.ts';
 import type { UsageLimits } from './sections/usage-limits.ts';
 import type { PasswordHash } from './sections/users.ts';
+import type { LeaseIds } from './settings/namespace.ts';
 import type { LogLevel, TransportName } from './settings/operation.ts';
 
 /** One setting with the value in effect. */
@@ -28,6 +29,7 @@ export interface Config {
   readonly tenants: readonly TenantConfig[];
   /** Key of stored lease IDs beside the namespace. Empty: there is none. */
   readonly leaseSecret: Uint8Array;
+  readonly leaseIds: LeaseIds;
   readonly listeners: readonly ListenerConfig[];
   /** Password hashes of tenants' users, by user. */
   readonly users: ReadonlyMap<string, PasswordHash>;

@@ -8,6 +8,7 @@ import { readBearer } from './sections/bearer.ts';
 import { resolveBreaker } from './sections/breaker.ts';
 import { resolveDrain } from './sections/drain.ts';
 import { type EndpointConfig, resolveEndpoints } from './sections/endpoints.ts';
+import { readLeaseIds } from './sections/lease-ids.ts';
 import { readLeaseSecret } from './sections/lease-secret.ts';
 import { resolveLimits } from './sections/limits.ts';
 import { type ListenerConfig, resolveListeners } from './sections/listeners.ts';
@@ -51,6 +52,7 @@ export function resolve(
   return {
     tenants,
     leaseSecret: readLeaseSecret(settings, contents, report),
+    leaseIds: readLeaseIds(settings, tenants, report),
     listeners,
     users: readUsers(settings, contents, report),
     tokenKeys: readTokenKeys(settings, contents, report),

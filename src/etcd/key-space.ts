@@ -19,6 +19,8 @@ const publicLeaseKeys = new LeaseKeys(new Uint8Array(0));
 export interface KeySpaceOptions {
   /** Where the keys of lease IDs come from. By default the namespace alone determines them. */
   readonly leaseKeys?: LeaseKeys;
+  /** False: lease IDs are those of the cluster. Default: true, unless the namespace is empty. */
+  readonly mapsLeases?: boolean;
   readonly passesUnknownFields?: boolean;
 }
 
@@ -28,13 +30,14 @@ export interface KeySpaceOptions {
  */
 export function keySpace(namespace: Uint8Array, options: KeySpaceOptions = {}): KeySpace {
   const { leaseKeys = publicLeaseKeys, passesUnknownFields = false } = options;
+  const mapsLeases = namespace.length > 0 && options.mapsLeases !== false;
   const prefix = Uint8Array.from(namespace);
   const end = prefix.length === 0 ? Uint8Array.of(0) : prefixEnd(prefix);
   if (end === null) {
     throw new KeySpaceError('a namespace must contain a byte other than 0xff');
   }
   const leases = new LeaseSeal(prefix, leaseKeys);
-  return { prefix, prefixEnd: end, leases, passesUnknownFields };
+  return { prefix, prefixEnd: end, leases, mapsLeases, passesUnknownFields };
 }
 
 /**

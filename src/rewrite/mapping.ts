@@ -6,8 +6,10 @@ export interface Mapping {
   readonly prefix: Uint8Array;
   /** The first key after all keys with the prefix. Replaces the range end `\0`. */
   readonly prefixEnd: Uint8Array;
-  /** Between visible and stored lease IDs. Not used if the prefix is empty. */
+  /** Between visible and stored lease IDs. */
   readonly leases: LeaseSeal;
+  /** Whether lease IDs are mapped. False for an empty prefix. If false, clients have the lease IDs of the cluster. */
+  readonly mapsLeases: boolean;
   /** Whether requests may contain fields that the tables do not know. If false, they are the fault `field-unknown`. */
   readonly passesUnknownFields: boolean;
 }

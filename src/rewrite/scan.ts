@@ -46,6 +46,7 @@ const noMapping: Mapping = {
   prefix: nothing,
   prefixEnd: nothing,
   leases: new LeaseSeal(nothing, { keyOf: () => new Uint8Array(16), equals: () => false }),
+  mapsLeases: false,
   passesUnknownFields: false,
 };
 
@@ -61,6 +62,7 @@ export class Scan {
   #mapping: Mapping = noMapping;
   #isResponse = false;
   #isIdentity = false;
+  #mapsLeases = false;
   #refusesUnknownFields = false;
   #depth = 0;
   #isChanged = false;
@@ -88,6 +90,7 @@ export class Scan {
     this.#mapping = mapping;
     this.#isResponse = isResponse;
     this.#isIdentity = mapping.prefix.length === 0;
+    this.#mapsLeases = mapping.mapsLeases;
     this.#refusesUnknownFields = !this.#isIdentity && !mapping.passesUnknownFields;
     this.#depth = 0;
     this.#isChanged = false;
@@ -162,7 +165,7 @@ export class Scan {
           at = past;
           if (action === Action.CHECK_ENUM) {
             if (high > 0 || low > (compiled.enumMaxes[field] as number)) hasInvalidEnum = true;
-          } else if (this.#isIdentity) break;
+          } else if (!this.#mapsLeases) satisfied |= bit;
           else if (action === Action.STRIP_LEASE) growth += this.#stripLease(valueStart, true);
           else if (action === Action.STRIP_LISTED_LEASE) {
             // A foreign listed ID is removed with its message. It is not counted: etcd lists all leases of the cluster.
@@ -265,8 +268,10 @@ export class Scan {
     }
 
     for (const field of compiled.defaultFields) {
-      if ((seen & (singularBits[field] as number)) !== 0) continue;
-      growth += this.#change(end, 0, defaultLiteral(actions[field] as number), field);
+      const action = actions[field] as number;
+      const isPresent = (seen & (singularBits[field] as number)) !== 0;
+      if (isPresent || (action === Action.APPLY_LEASE_NAME && !this.#mapsLeases)) continue;
+      growth += this.#change(end, 0, defaultLiteral(action), field);
     }
     if ((satisfied & compiled.requiredBits) !== compiled.requiredBits) {
       check = this.#onMissing(compiled, check);

@@ -2,8 +2,7 @@
 
 import type { Problem } from '../config/problem.ts';
 import type { TenantConfig } from '../config/sections/tenants.ts';
-import { KeySpaceError, keySpace } from '../etcd/key-space.ts';
-import type { LeaseKeys } from '../etcd/lease-keys.ts';
+import { KeySpaceError, type KeySpaceOptions, keySpace } from '../etcd/key-space.ts';
 import { TenantState } from './state.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -16,7 +15,7 @@ const delimiter = '/';
 /** Returns null after it has added at least one problem. */
 export function buildTenant(
   config: TenantConfig,
-  leaseKeys: LeaseKeys,
+  leases: KeySpaceOptions,
   problems: Problem[],
 ): Tenant | null {
   const where = tenantWhere(config.name);
@@ -30,7 +29,7 @@ export function buildTenant(
     });
   }
   try {
-    const space = keySpace(Buffer.from(namespace, 'utf8'), { leaseKeys, passesUnknownFields });
+    const space = keySpace(Buffer.from(namespace, 'utf8'), { ...leases, passesUnknownFields });
     return isDelimited
       ? {
           name: config.name,

@@ -9,7 +9,7 @@ import type { BearerConfig } from '../config/sections/bearer.ts';
 import type { ListenerConfig } from '../config/sections/listeners.ts';
 import type { TenantConfig } from '../config/sections/tenants.ts';
 import type { PasswordHash } from '../config/sections/users.ts';
-import type { KeySpace } from '../etcd/key-space.ts';
+import type { KeySpace, KeySpaceOptions } from '../etcd/key-space.ts';
 import { LeaseKeys } from '../etcd/lease-keys.ts';
 import { buildTenant } from './build-tenant.ts';
 import { checkSeparation } from './separation.ts';
@@ -31,7 +31,14 @@ export interface ListenerIdentity {
 
 export type DirectoryConfig = Pick<
   Config,
-  'tenants' | 'leaseSecret' | 'listeners' | 'users' | 'tokenKeys' | 'bearer' | 'uriPatterns'
+  | 'tenants'
+  | 'leaseSecret'
+  | 'leaseIds'
+  | 'listeners'
+  | 'users'
+  | 'tokenKeys'
+  | 'bearer'
+  | 'uriPatterns'
 >;
 
 export class Directory {
@@ -134,7 +141,8 @@ const noSecret = new Uint8Array(0);
 /** Returns the problems of the tenants, also of those that are only wrong in combination. */
 export function checkTenants(tenants: readonly TenantConfig[]): readonly Problem[] {
   const problems: Problem[] = [];
-  checkSeparation([...buildTenants(tenants, new LeaseKeys(noSecret), problems).values()], problems);
+  const built = buildTenants(tenants, { leaseKeys: new LeaseKeys(noSecret) }, problems);
+  checkSeparation([...built.values()], problems);
   return problems;
 }
 
@@ -144,7 +152,11 @@ export function buildDirectory(
   previous: Directory | null = null,
 ): Directory | readonly Problem[] {
   const problems: Problem[] = [];
-  const built = buildTenants(config.tenants, new LeaseKeys(config.leaseSecret), problems);
+  const leases = {
+    leaseKeys: new LeaseKeys(config.leaseSecret),
+    mapsLeases: config.leaseIds === 'namespaced',
+  };
+  const built = buildTenants(config.tenants, leases, problems);
   checkSeparation([...built.values()], problems);
   if (problems.length > 0) return problems;
   const tenants = previous === null ? built : carriedOver(built, config, previous);
@@ -154,12 +166,12 @@ export function buildDirectory(
 
 function buildTenants(
   configs: readonly TenantConfig[],
-  leaseKeys: LeaseKeys,
+  leases: KeySpaceOptions,
   problems: Problem[],
 ): Map<string, Tenant> {
   const tenants = new Map<string, Tenant>();
   for (const config of configs) {
-    const tenant = buildTenant(config, leaseKeys, problems);
+    const tenant = buildTenant(config, leases, problems);
     if (tenant !== null) tenants.set(tenant.name, tenant);
   }
   return tenants;
@@ -190,7 +202,11 @@ function carriedOver(
 }
 
 function isSameKeySpace(one: KeySpace, other: KeySpace): boolean {
-  return one.leases.hasKeyOf(other.leases) && Buffer.compare(one.prefix, other.prefix) === 0;
+  return (
+    one.mapsLeases === other.mapsLeases &&
+    one.leases.hasKeyOf(other.leases) &&
+    Buffer.compare(one.prefix, other.prefix) === 0
+  );
 }
 
 /**

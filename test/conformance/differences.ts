@@ -6,14 +6,14 @@
 import type { TargetKind } from '../support/target.ts';
 
 interface Difference {
-  /** Whether all proxies differ from etcd in this, or those on one transport alone. */
-  readonly where: 'proxy' | 'grpc-js';
+  /** Whether all proxies differ from etcd in this, those on one transport alone, or those with lease IDs of their own. */
+  readonly where: 'proxy' | 'grpc-js' | 'mapped leases';
   readonly why: string;
 }
 
 export const differences = {
   'lease-id-range': {
-    where: 'proxy',
+    where: 'mapped leases',
     why: 'A stored lease ID carries a check value of 32 bits, so clients have 31: larger and negative IDs are refused.',
   },
   'unknown-fields': {
@@ -87,8 +87,18 @@ export function differing<T>(
   { etcd, instead }: { readonly etcd: T; readonly instead: T },
 ): T {
   const { where } = differences[name];
-  const applies = where === 'proxy' ? kind.transport !== null : kind.transport === where;
-  return applies ? instead : etcd;
+  return applies(kind, where) ? instead : etcd;
+}
+
+function applies(kind: TargetKind, where: Difference['where']): boolean {
+  switch (where) {
+    case 'proxy':
+      return kind.transport !== null;
+    case 'mapped leases':
+      return kind.mapsLeases;
+    default:
+      return kind.transport === where;
+  }
 }
 
 /** The same for expectations that are code. */

@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { targets } from '../support/target.ts';
+import { leaseTargets } from '../support/target.ts';
 import { electionSuite } from './election.suite.ts';
 
-describe.each(targets)('Election against $name', (kind) => electionSuite(kind));
+describe.each(leaseTargets)('Election against $name', (kind) => electionSuite(kind));

@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { targets } from '../support/target.ts';
+import { leaseTargets } from '../support/target.ts';
 import { leaseSuite } from './lease.suite.ts';
 
-describe.each(targets)('Lease against $name', (kind) => leaseSuite(kind));
+describe.each(leaseTargets)('Lease against $name', (kind) => leaseSuite(kind));

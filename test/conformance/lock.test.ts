@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { targets } from '../support/target.ts';
+import { leaseTargets } from '../support/target.ts';
 import { lockSuite } from './lock.suite.ts';
 
-describe.each(targets)('Lock against $name', (kind) => lockSuite(kind));
+describe.each(leaseTargets)('Lock against $name', (kind) => lockSuite(kind));

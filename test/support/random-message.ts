@@ -16,13 +16,14 @@ const latin1 = (text: string): Uint8Array => Buffer.from(text, 'latin1');
 
 const passing = { passesUnknownFields: true };
 
-/** Edge cases of namespaces, including the empty one. The last one refuses unknown fields. */
+/** Edge cases of namespaces, including the empty one and one with the lease IDs of the cluster. The last one refuses unknown fields. */
 export const spaces = [
   keySpace(latin1('t1/'), passing),
   keySpace(latin1('')),
   keySpace(latin1('a\xff'), passing),
   keySpace(latin1('\0'), passing),
   keySpace(latin1('n'.repeat(126)), passing),
+  keySpace(latin1('shared/'), { ...passing, mapsLeases: false }),
   keySpace(latin1('strict/')),
 ] as const;
 

@@ -245,7 +245,8 @@ export class SlowRewriter {
         case 'listedLease': {
           const value = expectVarint(field);
           const mapped = this.#lease(rule, value);
-          if (rule === 'listedLease' && mapped > 0n) hasOwnLease = true;
+          const isOwn = !this.#space.mapsLeases || mapped > 0n;
+          if (rule === 'listedLease' && isOwn) hasOwnLease = true;
           // A mapped ID is encoded again, even if the number is the same.
           const isKept = this.#keeps(rule, value);
           const encoded = isKept ? field.head : slowVarint(mapped);
@@ -263,7 +264,9 @@ export class SlowRewriter {
       if (rule === 'name' && this.#space.prefix.length > 0) {
         out.push(slowField(number, this.#space.prefix));
       }
-      if (rule === 'leaseName') out.push(slowField(number, namedId(this.#space.leases, 0n)));
+      if (rule === 'leaseName' && this.#space.mapsLeases) {
+        out.push(slowField(number, namedId(this.#space.leases, 0n)));
+      }
     }
 
     const kinds = Object.values(rules);
@@ -303,12 +306,14 @@ export class SlowRewriter {
   }
 
   #keeps(rule: Rule, value: bigint): boolean {
+    if (!this.#space.mapsLeases) return true;
     if (rule === 'leaseName') return false;
     return rule === 'leaseOperand' ? value <= 0n : value === 0n;
   }
 
   #lease(rule: Rule, value: bigint): bigint {
-    const { leases } = this.#space;
+    const { leases, mapsLeases } = this.#space;
+    if (!mapsLeases) return value;
     if (rule === 'leaseName') return namedId(leases, value);
     if (rule === 'leaseOperand') return comparedId(leases, value);
     if (value === 0n) return 0n;

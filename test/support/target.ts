@@ -3,6 +3,7 @@
  * real etcd, or the proxy in front of one. Expectations are the same for all of them; what differs on purpose is listed in
  * test/conformance/differences.ts and nowhere else.
  */
+import type { LeaseIds } from '../../src/config/settings/namespace.ts';
 import { type Etcd, type EtcdOptions, startEtcd } from './etcd.ts';
 import { startSharedEtcd } from './shared-etcd.ts';
 
@@ -19,12 +20,15 @@ export interface TargetKind {
   readonly name: string;
   /** What the proxy listens and dials with; null for an etcd without a proxy. */
   readonly transport: string | null;
+  /** Whether clients have lease IDs of their own, and not those of the cluster. */
+  readonly mapsLeases: boolean;
   start(options?: EtcdOptions): Promise<Target>;
 }
 
 const directEtcd: TargetKind = {
   name: 'etcd',
   transport: null,
+  mapsLeases: false,
   async start(options) {
     const etcd = await startEtcd(options);
     return {
@@ -39,15 +43,17 @@ const directEtcd: TargetKind = {
 /** Not ASCII on purpose: the prefix is the bytes of this text. */
 const namespace = 'tenant-\u00ff/';
 
-function proxyOn(transport: string): TargetKind {
+function proxyOn(transport: string, leaseIds: LeaseIds = 'namespaced'): TargetKind {
+  const mapsLeases = leaseIds === 'namespaced';
   return {
-    name: `the proxy on ${transport}`,
+    name: `the proxy on ${transport}${mapsLeases ? '' : ' with the lease IDs of the cluster'}`,
     transport,
+    mapsLeases,
     async start(options = {}) {
       const shared = await startSharedEtcd({
         etcd: options,
         tenants: [{ name: 'tenant', namespace }],
-        settings: { transport },
+        settings: { transport, 'lease-ids': leaseIds },
       });
       return {
         address: shared.address('tenant'),
@@ -61,3 +67,6 @@ function proxyOn(transport: string): TargetKind {
 
 /** In the order in which they run: an expectation that etcd itself does not meet fails there first. */
 export const targets: readonly TargetKind[] = [directEtcd, proxyOn('native'), proxyOn('grpc-js')];
+
+/** For suites about leases. */
+export const leaseTargets: readonly TargetKind[] = [...targets, proxyOn('native', 'cluster')];

@@ -43,6 +43,7 @@ export function directoryConfig(config: Partial<DirectoryConfig> = {}): Director
   return {
     tenants: [],
     leaseSecret: new Uint8Array(0),
+    leaseIds: 'namespaced',
     listeners: [],
     users: new Map(),
     tokenKeys: [],

@@ -1,6 +1,10 @@
 /** The settings of the namespace of a tenant: its prefix, its access and what its requests may contain. */
 import type { Setting } from '../setting.ts';
 
+/** `namespaced`: each namespace has lease IDs of its own. `cluster`: clients have the IDs that etcd has. */
+export const leaseIds = ['namespaced', 'cluster'] as const;
+export type LeaseIds = (typeof leaseIds)[number];
+
 export const namespaceSettings = {
   namespace: {
     kind: 'text',
@@ -39,6 +43,14 @@ export const namespaceSettings = {
     section: 'namespace',
     reload: 'applied',
     doc: 'Pass request fields that this version does not know to etcd. They are not namespaced: a later etcd may read one as a key.',
+  },
+  'lease-ids': {
+    kind: 'choice',
+    default: 'namespaced',
+    choices: leaseIds,
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'cluster: clients have the lease IDs of etcd, and share leases with clients that use the same keys without this proxy. Only with a single tenant. After a change all existing leases are unknown to their clients.',
   },
   'lease-secret-file': {
     kind: 'file',

@@ -24,8 +24,8 @@ import type { Tenant } from '../../tenant/tenant.ts';
 import type { ToUnary } from '../handler.ts';
 import type { NamespaceHooks } from '../hooks.ts';
 import { NamespacedCall } from '../namespaced-call.ts';
-import { rejected, rewritten } from '../unary.ts';
-import { knownLeases } from './known-leases.ts';
+import { asStored, rejected, rewritten } from '../unary.ts';
+import { grantedLeases, knownLeases } from './known-leases.ts';
 
 /** With half of all IDs of a namespace taken, this many draws all fail once in 65,536 grants. */
 export const grantDrawsMax = 16;
@@ -38,8 +38,13 @@ export const leaseGrant: ToUnary = (next, options) => {
   const rewrite = rewritten(null)(next, options);
   return (call, request, responses) => {
     const { keySpace } = tenantOf(call);
-    // A tenant with an empty namespace names leases as they are, and lets etcd choose.
     if (keySpace.prefix.length === 0) return rewrite(call, request, responses);
+    if (!keySpace.mapsLeases) {
+      // Clients name leases as they are, and let etcd choose.
+      const granted = new GrantCall(call, responses, options.hooks);
+      granted.attach(next.unary(call, asStored(request), granted));
+      return granted;
+    }
     const chosen = varintField(request, idField);
     if (typeof chosen === 'string') return rejected(responses, refusal(chosen));
     if (chosen !== 0n && !isVisibleId(chosen)) {
@@ -77,7 +82,12 @@ class GrantCall extends NamespacedCall {
 
 /** Records the lease of a response to a grant. Returns false if the ID is not one of the tenant's. */
 export function becomeKnown({ keySpace, state }: Tenant, stored: bigint | FieldFault): boolean {
-  const visible = typeof stored === 'string' ? null : visibleId(keySpace.leases, stored);
+  if (typeof stored === 'string') return false;
+  if (!keySpace.mapsLeases) {
+    state.get(grantedLeases).add(stored);
+    return true;
+  }
+  const visible = visibleId(keySpace.leases, stored);
   if (visible === null || visible === 0) return false;
   state.get(knownLeases).add(visible);
   return true;

@@ -40,7 +40,7 @@ export function possibleIdAlone(request: Uint8Array): number {
 export const timeToLive: ToUnary = (next, options) => {
   const rewrite = rewritten(null)(next, options);
   return (call, request, responses) => {
-    const id = tenantOf(call).keySpace.prefix.length === 0 ? null : impossibleId(request);
+    const id = tenantOf(call).keySpace.mapsLeases ? impossibleId(request) : null;
     if (id === null) return rewrite(call, request, responses);
     const echo = new IdEchoResponses(responses);
     echo.expect(id);

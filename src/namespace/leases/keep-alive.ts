@@ -1,5 +1,5 @@
 /**
- * A LeaseKeepAlive stream through the namespace. The keys of a lease that this process does not know are read before its first renewal.
+ * A LeaseKeepAlive stream through the namespace. The keys of a lease that this process does not know are read before it is renewed.
  * Renewals of leases that are not the tenant's, and of IDs that no lease can have, go to etcd with the ID that is never granted,
  * so that etcd responds as to any lease that does not exist. Their responses get the requested IDs back.
  */
@@ -12,13 +12,14 @@ import {
   tenantOf,
 } from '../../call/call.ts';
 import { refusal } from '../../call/refusals.ts';
-import { isVisibleId } from '../../etcd/lease-id.ts';
 import type { Status } from '../../grpc/status.ts';
 import { varintField } from '../../protobuf/varint-field.ts';
 import { Writer } from '../../protobuf/writer.ts';
+import type { Tenant } from '../../tenant/tenant.ts';
 import type { ToStream } from '../handler.ts';
 import type { LeaseOwner, NamespaceHooks } from '../hooks.ts';
 import { NamespacedCall } from '../namespaced-call.ts';
+import { type CheckedLease, canExist, leaseToCheck } from './checked-lease.ts';
 import { IdEchoResponses, possibleIdAlone, requestIdField } from './id-echo.ts';
 import { type KnownLeases, knownLeases } from './known-leases.ts';
 import { LeaseCheck } from './lease-check.ts';
@@ -55,7 +56,8 @@ class KeepAliveCall extends NamespacedCall {
   readonly #echo: IdEchoResponses;
   readonly #hooks: NamespaceHooks;
   readonly #known: KnownLeases;
-  readonly #checks = new Map<number, PendingCheck>();
+  readonly #tenant: Tenant;
+  readonly #checks = new Map<bigint, PendingCheck>();
   #waiting = 0;
   #isHalfClosed = false;
 
@@ -65,23 +67,26 @@ class KeepAliveCall extends NamespacedCall {
     this.#call = call;
     this.#echo = echo;
     this.#hooks = hooks;
-    this.#known = tenantOf(call).state.get(knownLeases);
+    this.#tenant = tenantOf(call);
+    this.#known = this.#tenant.state.get(knownLeases);
   }
 
   override send(message: Message<'tenant'>): void {
     if (this.isEnded) return;
-    let visible = possibleIdAlone(message);
-    if (visible === 0) {
-      const id = varintField(message, requestIdField);
-      if (typeof id === 'bigint' && !isVisibleId(id)) {
-        this.#sendUnknown(id, message);
-        return;
-      }
-      if (typeof id === 'bigint') visible = Number(id);
+    const visible = this.#tenant.keySpace.mapsLeases ? possibleIdAlone(message) : 0;
+    if (visible !== 0 && this.#known.has(visible)) {
+      super.send(message);
+      return;
     }
-    // A malformed request has the ID 0 here, and ends the stream.
-    if (visible === 0 || this.#known.has(visible)) super.send(message);
-    else this.#check(visible, message);
+    const id = varintField(message, requestIdField);
+    // A malformed request ends the stream.
+    if (typeof id === 'string') super.send(message);
+    else if (!canExist(this.#tenant, id)) this.#sendUnknown(id, message);
+    else {
+      const lease = leaseToCheck(this.#tenant, id, 'renewal');
+      if (lease === null) super.send(message);
+      else this.#check(id, lease, message);
+    }
   }
 
   override halfClose(): void {
@@ -114,33 +119,33 @@ class KeepAliveCall extends NamespacedCall {
     super.send(message);
   }
 
-  #check(visible: number, message: Message<'tenant'>): void {
+  #check(id: bigint, lease: CheckedLease, message: Message<'tenant'>): void {
     if (this.#waiting >= unusualRenewalsMax) {
       this.abort(refusal('renewal-limit'));
       return;
     }
     this.#waiting += 1;
     const copy = ownedCopy(noHead, message);
-    const pending = this.#checks.get(visible);
+    const pending = this.#checks.get(id);
     if (pending !== undefined) {
       pending.waiting.push(copy);
       return;
     }
-    const check = new LeaseCheck(this.#call, visible, this.#hooks, (owner) =>
-      this.#onChecked(visible, owner),
+    const check = new LeaseCheck(this.#call, lease, this.#hooks, (owner) =>
+      this.#onChecked(id, owner),
     );
-    this.#checks.set(visible, { check, waiting: [copy] });
+    this.#checks.set(id, { check, waiting: [copy] });
     check.start(this.#next);
   }
 
   /** If etcd did not respond, the lease is renewed all the same: a lease must not expire because of the check. */
-  #onChecked(visible: number, owner: LeaseOwner): void {
-    const waiting = this.#checks.get(visible)?.waiting ?? [];
-    this.#checks.delete(visible);
+  #onChecked(id: bigint, owner: LeaseOwner): void {
+    const waiting = this.#checks.get(id)?.waiting ?? [];
+    this.#checks.delete(id);
     this.#waiting -= waiting.length;
     for (const message of waiting) {
       if (this.isEnded) return;
-      if (owner === 'foreign') this.#sendUnknown(BigInt(visible), noLease);
+      if (owner === 'foreign') this.#sendUnknown(id, noLease);
       else super.send(message);
     }
     if (this.#isHalfClosed && this.#checks.size === 0) super.halfClose();

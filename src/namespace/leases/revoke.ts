@@ -9,14 +9,13 @@ import {
   type Responses,
   tenantOf,
 } from '../../call/call.ts';
-import { isVisibleId } from '../../etcd/lease-id.ts';
 import { type CallHandle, endedCall } from '../../grpc/call.ts';
 import { Code, type Status } from '../../grpc/status.ts';
 import { replaceVarintField, varintField } from '../../protobuf/varint-field.ts';
 import type { ToUnary, UnaryHandler } from '../handler.ts';
 import type { LeaseOwner } from '../hooks.ts';
 import { rewritten } from '../unary.ts';
-import { knownLeases } from './known-leases.ts';
+import { canExist, leaseToCheck } from './checked-lease.ts';
 import { LeaseCheck } from './lease-check.ts';
 
 const idField = 1;
@@ -24,17 +23,15 @@ const idField = 1;
 export const leaseRevoke: ToUnary = (next, options) => {
   const revoke = rewritten(null)(next, options);
   return (call, request, responses) => {
-    const { keySpace, state } = tenantOf(call);
+    const tenant = tenantOf(call);
     const id = varintField(request, idField);
     // A malformed request is rejected later, and etcd rejects an ID that no lease can have.
-    const needsCheck =
-      keySpace.prefix.length > 0 &&
-      typeof id === 'bigint' &&
-      isVisibleId(id) &&
-      !state.get(knownLeases).has(Number(id));
-    if (!needsCheck) return revoke(call, request, responses);
+    const isNamed =
+      tenant.keySpace.prefix.length > 0 && typeof id === 'bigint' && canExist(tenant, id);
+    const lease = isNamed ? leaseToCheck(tenant, id, 'revoke') : null;
+    if (lease === null) return revoke(call, request, responses);
     const checked = new CheckedRevoke(revoke, call, request, responses);
-    const check = new LeaseCheck(call, Number(id), options.hooks, (owner, status) =>
+    const check = new LeaseCheck(call, lease, options.hooks, (owner, status) =>
       checked.onChecked(owner, status),
     );
     checked.attach(check);

@@ -44,8 +44,8 @@ export function withSession(place: LeasePlace): ToUnary {
     const stored = applyNamespace(call.method, request, keySpace);
     if (typeof stored === 'string') return rejected(responses, requestFault(call.method, stored));
     const named = place.read(stored);
-    // The lease that etcd grants belongs to a tenant with an empty namespace.
-    if (named !== 0n || keySpace.prefix.length === 0) {
+    // If clients have the lease IDs of the cluster, they can name the lease that etcd grants.
+    if (named !== 0n || !keySpace.mapsLeases) {
       return send(next, options.hooks, call, stored, responses);
     }
     const session = new GrantedSession(next, options, place, call, stored, responses);

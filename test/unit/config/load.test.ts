@@ -63,6 +63,7 @@ const defaults = {
     openWatchesMax: 200_000,
   },
   leaseSecret: Buffer.alloc(0),
+  leaseIds: 'namespaced',
   listeners: [
     listenerConfig('127.0.0.1:2379', {
       address: { host: '127.0.0.1', port: 2379 },

@@ -27,6 +27,30 @@ function fileWith(text: string): string {
 const one = 'tenants: [{ name: a, namespace: a/ }]';
 const listener = 'listeners: [{ address: ":1", tenant: a }]';
 
+describe('lease IDs', () => {
+  const cluster = 'lease-ids: cluster';
+  const two = 'tenants: [{ name: a, namespace: a/ }, { name: b, namespace: b/ }]';
+
+  test('are those of each namespace, or with one tenant those of the cluster', async () => {
+    expect((await loadedConfig(one, listener)).leaseIds).toBe('namespaced');
+    expect((await loadedConfig(cluster, one, listener)).leaseIds).toBe('cluster');
+    expect((await loadedConfig(cluster, 'namespace: a/')).leaseIds).toBe('cluster');
+  });
+
+  test('are never those of the cluster with more than one tenant', async () => {
+    expect(await problemsOf(cluster, two, listener)).toEqual([
+      `c.yaml:2: "lease-ids" must be namespaced with more than one tenant, and there are 2: with the IDs of the cluster, tenants can name each other's leases`,
+    ]);
+  });
+
+  test('of the cluster have no secret', async () => {
+    const secret = `lease-secret-file: ${fileWith('0123456789abcdef')}`;
+    expect(await problemsOf(cluster, secret, 'namespace: a/')).toEqual([
+      'c.yaml:2: "lease-ids" must be namespaced with --lease-secret-file: no other lease ID has a secret',
+    ]);
+  });
+});
+
 describe('a tenant', () => {
   test('has the user and the claim of its name as identities, unless it lists others', async () => {
     const { tenants } = await loadedConfig(

@@ -157,6 +157,19 @@ describe('lease IDs of requests', () => {
     expect(applied('LeaseKeepAliveRequest', [1, id])).toEqual(message([1, own(0)]));
   });
 
+  test('IDs of the cluster pass, and an absent one stays absent', () => {
+    const cluster = keySpace(latin1('t1/'), { mapsLeases: false });
+    for (const id of [0n, 1n, ...outside]) {
+      const put = message([1, 't1/k'], [3, id]);
+      expect(apply('PutRequest', message([1, 'k'], [3, id]), cluster)).toEqual(put);
+      const compare = message([3, 't1/k'], [8, id]);
+      expect(apply('Compare', message([3, 'k'], [8, id]), cluster)).toEqual(compare);
+      const revoke = message([1, id]);
+      expect(apply('LeaseRevokeRequest', revoke, cluster)).toEqual(revoke);
+    }
+    expect(apply('LeaseKeepAliveRequest', message(), cluster)).toEqual(message());
+  });
+
   test('an absent ID does so, too, in requests that need one', () => {
     for (const name of [
       'LeaseRevokeRequest',

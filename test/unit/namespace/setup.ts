@@ -33,11 +33,16 @@ export class Setup {
   readonly drawn: number[] = [];
   readonly layer;
 
-  constructor(namespaceOf = 't1/', owns: ReadonlySet<MethodName> = new Set()) {
-    this.tenant =
+  constructor(
+    namespaceOf = 't1/',
+    owns: ReadonlySet<MethodName> = new Set(),
+    tenant: Tenant | null = null,
+  ) {
+    const ofNamespace = () =>
       namespaceOf === ''
         ? unprefixedTenant({ owns })
         : testTenant(namespaceOf.slice(0, -1), { owns });
+    this.tenant = tenant ?? ofNamespace();
     const layer = namespace({
       random: { integer: (min) => this.drawn.shift() ?? min },
       hooks: {
