@@ -22,5 +22,7 @@ ENV MALLOC_ARENA_MAX=1
 # 65532 is the `nonroot` user of the image. It is numeric so that Kubernetes can verify that it is not root.
 USER 65532:65532
 EXPOSE 2379 2381
-# The Node flags and their effect are described in docs/performance.md.
-ENTRYPOINT ["/nodejs/bin/node", "--max-semi-space-size=8", "--single-threaded-gc", "--no-maglev", "/app/dist/main.js"]
+# The Node flags and their effect are described in docs/performance.md. The size of the young generation is a variable, which
+# a container can override; a flag of the command line would override the variable of the container.
+ENV NODE_OPTIONS=--max-semi-space-size=8
+ENTRYPOINT ["/nodejs/bin/node", "--single-threaded-gc", "--no-maglev", "/app/dist/main.js"]

@@ -10,6 +10,7 @@ import { type Decision, type Method, methods } from '../src/etcd/methods.ts';
 import { Code } from '../src/grpc/status.ts';
 import { render } from '../test/faults/report.ts';
 import { readResults } from '../test/faults/results.ts';
+import { chartValuesTable } from './chart-values.ts';
 import { importRules } from './import-ranks.ts';
 
 const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code as number, name]));
@@ -81,14 +82,29 @@ ${rows.join('\n')}
 `;
 }
 
+/** The file with `content` between its markers `<!-- name: … -->` and `<!-- /name -->`. */
+function withSection(path: string, name: string, content: string): string {
+  return readFileSync(path, 'utf8').replace(
+    new RegExp(`(<!-- ${name}: .* -->\\n)[\\s\\S]*?(<!-- /${name} -->)`),
+    (_all, open: string, close: string) => `${open}${content}\n${close}`,
+  );
+}
+
+const chartFolder = 'helm/etcd-bulkhead';
+
+function chartReadme(): string {
+  const [values = '', schema = ''] = ['values.yaml', 'values.schema.json'].map((name) =>
+    readFileSync(`${chartFolder}/${name}`, 'utf8'),
+  );
+  return withSection(`${chartFolder}/README.md`, 'values', chartValuesTable(values, schema));
+}
+
 /** Path → generated content of the file. */
 export function rendered(): ReadonlyMap<string, string> {
-  const readme = readFileSync('README.md', 'utf8').replace(
-    /(<!-- methods: .* -->\n)[\s\S]*?(<!-- \/methods -->)/,
-    (_all, open: string, close: string) => `${open}${methodsTable()}\n${close}`,
-  );
+  const readme = withSection('README.md', 'methods', methodsTable());
   return new Map([
     ['README.md', readme],
+    [`${chartFolder}/README.md`, chartReadme()],
     ['docs/errors.md', errorsPage()],
     ['docs/config.md', configPage()],
     ['docs/faults.md', render(readResults())],

@@ -9,14 +9,15 @@ import { commandList } from './help.ts';
 import { printConfig } from './print-config.ts';
 import { run } from './run.ts';
 import { shutdown } from './shutdown.ts';
+import { smokeTest } from './smoke-test.ts';
 import { transferCommands } from './transfer/commands.ts';
 import { version } from './version.ts';
 import { wait } from './wait.ts';
 
 const commands: readonly Command[] = [
   ...[run, dev, grpcProxy, checkConfig, printConfig],
-  ...[wait, shutdown],
   ...transferCommands,
+  ...[wait, shutdown, smokeTest],
   ...[hashPasswordCommand, version],
 ];
 

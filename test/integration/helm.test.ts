@@ -1,66 +1,9 @@
-/**
- * Renders the chart with Helm and checks the resulting Kubernetes objects. Helm is taken from the PATH, or built once by
- * Go, from Helm's module, into the user's cache. Without Helm and Go these tests are skipped; test/unit/helm checks what
- * needs neither.
- */
-import { execFile, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
+/** Renders the chart with Helm and checks the resulting Kubernetes objects. */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { parseAllDocuments } from 'yaml';
+import { chart, helm, kubeVersion, rendered, runHelm as run } from '../support/helm.ts';
 import { TemporaryDirectory } from '../support/temporary-directory.ts';
-
-const helmVersion = 'v3.19.0';
-/** Helm built from its module assumes Kubernetes 1.20 unless this flag is set. */
-const kubeVersion = '--kube-version=1.31.0';
-const buildTimeoutMs = 300_000;
-const chart = fileURLToPath(new URL('../../helm/etcd-bulkhead', import.meta.url));
-
-async function succeeds(
-  command: string,
-  args: readonly string[],
-  environment = {},
-): Promise<boolean> {
-  try {
-    const env = { ...process.env, ...environment };
-    await promisify(execFile)(command, args, { env, timeout: buildTimeoutMs });
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** The command that runs Helm, or null if there is neither Helm nor Go. */
-async function findHelm(): Promise<string | null> {
-  if (await succeeds('helm', ['version'])) {
-    return 'helm';
-  }
-  const folder = join(homedir(), '.cache', 'etcd-bulkhead', `helm-${helmVersion}`);
-  const built = join(folder, 'helm');
-  const module = `helm.sh/helm/v3/cmd/helm@${helmVersion}`;
-  const isThere =
-    existsSync(built) || (await succeeds('go', ['install', module], { GOBIN: folder }));
-  return isThere ? built : null;
-}
-
-// Not run synchronously: a build takes a minute, and the test runner must stay responsive.
-const helm = await findHelm();
-
-function run(...args: string[]): { readonly status: number | null; readonly output: string } {
-  const { status, stdout, stderr } = spawnSync(helm ?? 'helm', args, { encoding: 'utf8' });
-  return { status, output: stdout + stderr };
-}
-
-function rendered(folder: string, ...args: string[]): unknown[] {
-  const { status, output } = run('template', 'demo', folder, kubeVersion, ...args);
-  expect(status, output).toBe(0);
-  return parseAllDocuments(output)
-    .map((document) => document.toJS())
-    .filter((document) => document !== null);
-}
 
 const sidecar = {
   name: 'etcd-bulkhead',
@@ -86,7 +29,7 @@ const sidecar = {
 };
 
 describe.skipIf(helm === null)('the chart rendered by Helm', () => {
-  test.each(['values.yaml', 'ci/example-values.yaml', 'ci/everything-values.yaml'])(
+  test.each(['values.yaml', ...readdirSync(join(chart, 'ci')).map((name) => `ci/${name}`)])(
     'passes the strict lint with %s',
     (values) => {
       const { status, output } = run(
@@ -144,8 +87,8 @@ describe.skipIf(helm === null)('the chart rendered by Helm', () => {
             ]),
             volumeMounts: [
               { name: 'etcd-bulkhead-config', mountPath: '/etc/etcd-bulkhead/config' },
-              { name: 'etcd-bulkhead-etcd-tls', mountPath: '/etc/etcd-bulkhead/etcd-tls' },
               { name: 'etcd-bulkhead-client-tls', mountPath: '/etc/etcd-bulkhead/client-tls' },
+              { name: 'etcd-bulkhead-etcd-tls', mountPath: '/etc/etcd-bulkhead/etcd-tls' },
               { name: 'sockets' },
             ],
             readinessProbe: { httpGet: { path: '/readyz' } },
@@ -153,8 +96,8 @@ describe.skipIf(helm === null)('the chart rendered by Helm', () => {
         ],
         volumes: [
           { configMap: { name: 'demo-etcd-bulkhead' } },
-          { secret: { secretName: 'etcd-client' } },
           { secret: { secretName: 'etcd-bulkhead-listener' } },
+          { secret: { secretName: 'etcd-client' } },
           { name: 'sockets' },
         ],
       },
@@ -166,10 +109,41 @@ describe.skipIf(helm === null)('the chart rendered by Helm', () => {
     ['a misspelt nested value', 'etcd.tls.secret=x'],
     ['no namespace', 'namespace='],
     ['an unknown log level', 'log.level=loud'],
+    ['a misspelt value of the gateway', 'gateway.replica=3'],
+    ['a spread that Kubernetes does not know', 'gateway.spread.hosts=Sometimes'],
+    ['an alert that is not one of the proxy', 'prometheusRule.disabled[0]=Watchdog'],
   ])('rejects %s', (_, assignment) => {
     const { status, output } = run('template', 'demo', chart, kubeVersion, '--set', assignment);
     expect(status).not.toBe(0);
     expect(output).toContain("don't meet the specifications of the schema");
+  });
+
+  test('makes a plain container of the sidecar for a Job, which can end it', () => {
+    const objects = rendered(chart, '-f', join(chart, 'ci/legacy-values.yaml'));
+    const pod = objects.find((each) => (each as { kind: string }).kind === 'Pod');
+    expect(pod).not.toHaveProperty('spec.initContainers');
+    expect(pod).toMatchObject({
+      spec: {
+        containers: [
+          {
+            name: 'etcd-bulkhead',
+            args: expect.arrayContaining(['--admin-shutdown']),
+            lifecycle: {
+              postStart: {
+                exec: {
+                  command: [
+                    ...['/nodejs/bin/node', '/app/dist/main.js', 'wait'],
+                    ...['--admin-addr=0.0.0.0:2381', '--timeout=90s'],
+                  ],
+                },
+              },
+            },
+          },
+          { name: 'game-server' },
+        ],
+      },
+    });
+    expect(pod).not.toHaveProperty('spec.containers.0.restartPolicy');
   });
 
   test('rejects a Kubernetes version without native sidecars', () => {
@@ -214,6 +188,169 @@ describe.skipIf(helm === null)('the chart rendered by Helm', () => {
       expect(documents).toContainEqual(
         expect.objectContaining({ metadata: expect.objectContaining({ name }) }),
       );
+    }
+  });
+
+  /** One object of a kind, by the end of its name. */
+  function gatewayObject(objects: readonly unknown[], kind: string, end = 'gateway'): unknown {
+    const found = objects.filter(
+      (each) =>
+        (each as { kind: string }).kind === kind &&
+        (each as { metadata: { name: string } }).metadata.name.endsWith(end),
+    );
+    expect(found, kind).toHaveLength(1);
+    return found[0];
+  }
+
+  const selector = {
+    'app.kubernetes.io/name': 'etcd-bulkhead',
+    'app.kubernetes.io/instance': 'demo',
+    'app.kubernetes.io/component': 'gateway',
+  };
+
+  test('runs a hardened gateway that drains before it ends', () => {
+    const objects = rendered(chart, '-f', join(chart, 'ci/gateway-values.yaml'));
+    const deployment = gatewayObject(objects, 'Deployment');
+    expect(deployment).toMatchObject({
+      spec: {
+        selector: { matchLabels: selector },
+        strategy: { rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
+        template: {
+          metadata: {
+            labels: selector,
+            annotations: {
+              'etcd-bulkhead/config-checksum': expect.stringMatching(/^[0-9a-f]{64}$/),
+            },
+          },
+          spec: {
+            automountServiceAccountToken: false,
+            enableServiceLinks: false,
+            terminationGracePeriodSeconds: 60,
+            securityContext: { runAsNonRoot: true, seccompProfile: { type: 'RuntimeDefault' } },
+            topologySpreadConstraints: [
+              { topologyKey: 'kubernetes.io/hostname' },
+              { topologyKey: 'topology.kubernetes.io/zone' },
+            ],
+            containers: [
+              {
+                securityContext: sidecar.securityContext,
+                startupProbe: { httpGet: { path: '/startupz' } },
+                livenessProbe: { httpGet: { path: '/livez' } },
+                readinessProbe: { httpGet: { path: '/readyz' } },
+                resources: { limits: { memory: '1Gi' } },
+                args: expect.arrayContaining([
+                  ...['--min-drain=10s', '--drain-window=20s', '--max-drain=50s'],
+                  '--users-file=/etc/etcd-bulkhead/users/users',
+                  '--token-key-file=/etc/etcd-bulkhead/token-keys/token-keys',
+                  '--lease-secret-file=/etc/etcd-bulkhead/lease-secret/lease-secret',
+                  ...[
+                    '--user=bulkhead',
+                    '--password-file=/etc/etcd-bulkhead/etcd-password/password',
+                  ],
+                ]),
+              },
+            ],
+          },
+        },
+      },
+    });
+    // The autoscaler sets it.
+    expect(deployment).not.toHaveProperty('spec.replicas');
+    // The tenants have namespaces and listeners of their own.
+    expect(JSON.stringify(deployment)).not.toMatch(/--namespace=|--listen-addr=/);
+    expect(gatewayObject(objects, 'PodDisruptionBudget')).toMatchObject({
+      spec: { maxUnavailable: 1, selector: { matchLabels: selector } },
+    });
+    expect(gatewayObject(objects, 'HorizontalPodAutoscaler')).toMatchObject({
+      spec: { scaleTargetRef: { kind: 'Deployment', name: 'demo-etcd-bulkhead-gateway' } },
+    });
+    expect(gatewayObject(objects, 'NetworkPolicy')).toMatchObject({
+      spec: { podSelector: { matchLabels: selector }, policyTypes: ['Ingress', 'Egress'] },
+    });
+    for (const end of ['gateway', 'gateway-pods']) {
+      expect(gatewayObject(objects, 'Service', end)).toMatchObject({
+        spec: { selector, ports: [{ name: 'etcd', port: 2379, targetPort: 'etcd' }] },
+      });
+    }
+    expect(gatewayObject(objects, 'Service', 'gateway-pods')).toMatchObject({
+      spec: { clusterIP: 'None' },
+    });
+  });
+
+  test('has a test that talks to the Service, and starts only with `helm test`', () => {
+    const objects = rendered(chart, '-f', join(chart, 'ci/gateway-values.yaml'));
+    expect(gatewayObject(objects, 'Pod', 'gateway-test')).toMatchObject({
+      metadata: { annotations: { 'helm.sh/hook': 'test' } },
+      spec: {
+        containers: [
+          {
+            args: [
+              'smoke-test',
+              '--endpoints=https://demo-etcd-bulkhead-gateway.default:2379',
+              '--cacert=/etc/etcd-bulkhead/test-tls/ca.crt',
+              '--server-name=etcd.example',
+              '--user=lobby',
+              '--password-file=/etc/etcd-bulkhead/test-password/password',
+            ],
+          },
+        ],
+      },
+    });
+    const plain = rendered(chart, '--set', 'gateway.enabled=true');
+    expect(gatewayObject(plain, 'Pod', 'gateway-test')).toMatchObject({
+      spec: {
+        containers: [
+          { args: ['smoke-test', '--endpoints=http://demo-etcd-bulkhead-gateway.default:2379'] },
+        ],
+      },
+    });
+  });
+
+  test('gives the gateway the namespace of the chart and all interfaces, unless it is configured', () => {
+    const objects = rendered(chart, '--set', 'gateway.enabled=true');
+    expect(gatewayObject(objects, 'Deployment')).toMatchObject({
+      spec: {
+        replicas: 2,
+        template: {
+          spec: {
+            containers: [
+              {
+                args: expect.arrayContaining(['--namespace=game-1/', '--listen-addr=0.0.0.0:2379']),
+              },
+            ],
+          },
+        },
+      },
+    });
+  });
+
+  test('selects pods for metrics by the gateway, by the sidecar, or as configured', () => {
+    const selectorOf = (...args: string[]) => {
+      const monitor = rendered(chart, '--set', 'podMonitor.enabled=true', ...args).find(
+        (each) => (each as { kind: string }).kind === 'PodMonitor',
+      );
+      return (monitor as { spec: { selector: { matchLabels: unknown } } }).spec.selector
+        .matchLabels;
+    };
+    expect(selectorOf()).toEqual({ 'etcd-bulkhead/sidecar': 'true' });
+    expect(selectorOf('--set', 'gateway.enabled=true')).toEqual(selector);
+    expect(selectorOf('--set', 'podMonitor.matchLabels.team=a')).toEqual({ team: 'a' });
+    // The example has the label.
+    const [pod] = rendered(chart, '--set', 'example.enabled=true', '--set', 'example.kind=Pod');
+    expect(pod).toMatchObject({ metadata: { labels: { 'etcd-bulkhead/sidecar': 'true' } } });
+  });
+
+  test('requires the user of a password', () => {
+    for (const set of [
+      'etcd.password.secretName=a',
+      'gateway.enabled=true,smokeTest.password.secretName=a',
+    ]) {
+      const { status, output } = run(
+        ...['template', 'demo', chart, kubeVersion],
+        ...['--set', 'example.enabled=true', '--set', set],
+      );
+      expect(status).not.toBe(0);
+      expect(output).toMatch(/\w+\.user is required with/);
     }
   });
 });

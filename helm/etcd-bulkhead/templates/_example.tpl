@@ -5,6 +5,7 @@ metadata:
   labels:
     app.kubernetes.io/name: game-server
     app.kubernetes.io/instance: {{ .Release.Name }}
+    {{- include "etcd-bulkhead.podLabels" . | nindent 4 }}
   {{- with include "etcd-bulkhead.podAnnotations" . }}
   annotations:
     {{- . | nindent 4 }}
@@ -17,9 +18,14 @@ spec:
     runAsUser: 65532
     seccompProfile:
       type: RuntimeDefault
+  {{- if .Values.sidecar.native }}
   initContainers:
     {{- include "etcd-bulkhead.container" . | nindent 4 }}
+  {{- end }}
   containers:
+    {{- if not .Values.sidecar.native }}
+    {{- include "etcd-bulkhead.container" . | nindent 4 }}
+    {{- end }}
     - name: game-server
       image: {{ .Values.example.image | quote }}
       command:
@@ -29,7 +35,7 @@ spec:
         capabilities:
           drop: [ALL]
         readOnlyRootFilesystem: true
-  {{- with include "etcd-bulkhead.volumes" . }}
+  {{- with include "etcd-bulkhead.volumes" . | trim }}
   volumes:
     {{- . | nindent 4 }}
   {{- end }}

@@ -3,9 +3,11 @@
  * test/integration/helm.test.ts renders the chart.
  */
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { isSettingName } from '../../../src/config/schema.ts';
+import { chartValues } from '../../../scripts/chart-values.ts';
+import { isSettingName, settingNames, settingOf } from '../../../src/config/schema.ts';
 
 const repository = new URL('../../../', import.meta.url);
 
@@ -17,8 +19,10 @@ const chartFolder = 'helm/etcd-bulkhead/';
 const chart = parse(read(`${chartFolder}Chart.yaml`));
 const values: unknown = parse(read(`${chartFolder}values.yaml`));
 const schema: unknown = JSON.parse(read(`${chartFolder}values.schema.json`));
-const templates = readdirSync(new URL(`${chartFolder}templates/`, repository))
-  .map((name) => read(`${chartFolder}templates/${name}`))
+const templateFolder = new URL(`${chartFolder}templates/`, repository);
+const templates = readdirSync(templateFolder, { recursive: true, withFileTypes: true })
+  .filter((each) => each.isFile())
+  .map((each) => readFileSync(join(each.parentPath, each.name), 'utf8'))
   .join('\n');
 
 interface SchemaNode {
@@ -68,6 +72,15 @@ describe('the chart', () => {
     expect(valuePaths(values, asSchema(schema)).sort()).toEqual(known.sort());
   });
 
+  test('describes every value', () => {
+    const described = chartValues(
+      read(`${chartFolder}values.yaml`),
+      read(`${chartFolder}values.schema.json`),
+    );
+    expect(described.length).toBeGreaterThan(100);
+    expect(described.filter(({ description }) => description === '')).toEqual([]);
+  });
+
   test('rejects unknown values at every depth', () => {
     const closed = closedObjects(asSchema(schema));
     expect(closed.length).toBeGreaterThan(10);
@@ -81,7 +94,9 @@ describe('the chart', () => {
       path.split('.').slice(1),
     );
     expect(used.length).toBeGreaterThan(20);
-    for (const path of used) {
+    // What `config` contains is a matter of the program.
+    const ofProgram = ['tenants', 'listeners'];
+    for (const path of used.filter((each) => !ofProgram.includes(each[1] ?? ''))) {
       const found = path.reduce<unknown>(
         (node, name) => (isRecord(node) ? node[name] : undefined),
         values,
@@ -91,18 +106,30 @@ describe('the chart', () => {
   });
 
   test('uses every value in its templates', () => {
+    // Some objects are rendered as whole blocks. Inside a `with`, a template uses only the last name of a path.
+    const blocks = new Set(
+      [...templates.matchAll(/toYaml (?:\(omit )?[$\w.]*\.(\w+)/g)].map(([, name]) => name),
+    );
     for (const path of pathsOf(asSchema(schema)).filter((each) => each !== 'global')) {
-      // Probes are rendered as whole blocks. Inside a `with`, a template uses only the last name of a path.
-      const name = path.split('.').at(-1);
-      const isUsed = templates.includes(`.${name}`) || path.startsWith('probes.');
-      expect(isUsed, path).toBe(true);
+      const names = path.split('.');
+      const name = names.at(-1) ?? '';
+      const isUsed = new RegExp(`\\.${name}\\b|"${name}"`).test(templates);
+      expect(isUsed || names.some((each) => blocks.has(each)), path).toBe(true);
     }
   });
 
   test('passes only flags of the program', () => {
     const flags = [...templates.matchAll(/- --([a-z-]+)/g)].map(([, flag = '']) => flag);
     expect(flags).toContain('endpoints');
-    expect(flags.filter((flag) => !isSettingName(flag))).toEqual([]);
+    const ofWait = ['timeout'];
+    expect(flags.filter((flag) => !isSettingName(flag) && !ofWait.includes(flag))).toEqual([]);
+  });
+
+  test('has Secrets for every file of the program that is one, with a folder for each', () => {
+    const files = settingNames.filter((name) => settingOf(name).kind === 'file');
+    // A key set and a configuration are public, and belong into `config` and `extraVolumes`.
+    const secret = files.filter((name) => name !== 'config' && name !== 'jwks-file');
+    for (const name of secret) expect(templates).toContain(`- --${name}=/etc/etcd-bulkhead/`);
   });
 });
 
@@ -117,6 +144,14 @@ describe('the image', () => {
       .filter((line) => line.startsWith('COPY ') && !line.includes('--from='))
       .flatMap((line) => line.split(' ').slice(1, -1));
     expect(copied.sort()).toEqual(sent.sort());
+  });
+
+  test('leaves the size of the heap to the variable that the chart sets', () => {
+    // A flag of the entry point would take precedence over NODE_OPTIONS.
+    const entryPoint = /^ENTRYPOINT (.*)$/m.exec(read('Dockerfile'))?.[1];
+    expect(entryPoint).toBeDefined();
+    expect(entryPoint).not.toMatch(/semi-space|old-space/);
+    expect(templates).toContain('name: NODE_OPTIONS');
   });
 
   test('has the same major version of Node as the tests', () => {
