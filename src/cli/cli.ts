@@ -14,7 +14,8 @@ import { transferCommands } from './transfer/commands.ts';
 import { version } from './version.ts';
 import { wait } from './wait.ts';
 
-const commands: readonly Command[] = [
+/** In the order of --help. */
+export const commands: readonly Command[] = [
   ...[run, dev, grpcProxy, checkConfig, printConfig],
   ...transferCommands,
   ...[wait, shutdown, smokeTest],

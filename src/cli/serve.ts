@@ -12,6 +12,7 @@ import { Reloader } from '../proxy/reload.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { ExitCode } from './command.ts';
 import { StopSignals } from './stop-signals.ts';
+import type { Systemd } from './systemd.ts';
 
 export interface ServeOptions {
   /** Called once, after every listener is bound. */
@@ -38,17 +39,28 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
     return ExitCode.FAULT;
   }
   logger.info('serving', { addresses: proxy.addresses, admin: proxy.adminAddress });
+  const systemd = await serviceManager(logger);
+  let drainMaxMs = config.drain.maxMs;
   const { reload } = options;
   const reloader =
     reload &&
     new Reloader({
-      ...reload,
-      apply: (loaded) => proxy.reload(loaded),
+      files: reload.files,
+      load: () => {
+        systemd?.reloading();
+        return reload.load();
+      },
+      apply: async (loaded) => {
+        await proxy.reload(loaded);
+        drainMaxMs = Math.max(drainMaxMs, loaded.config?.drain.maxMs ?? 0);
+        systemd?.ready(proxy.addresses.length);
+      },
       clock: systemClock,
       logger,
     });
   if (reloader) process.on('SIGHUP', () => void reloader.reload('SIGHUP'));
   options.serving?.(proxy);
+  systemd?.ready(proxy.addresses.length);
 
   const never = new Promise<never>(() => {});
   const cause = await Promise.race([
@@ -60,6 +72,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   if (isFault) logger.error('draining', cause);
   else logger.info('draining', cause);
   reloader?.close();
+  systemd?.stopping(drainMaxMs);
   const { abortedCalls: callsCutOff, open } = await proxy.drain();
   if (callsCutOff === 0) logger.info('stopped', { callsCutOff });
   else logger.warn('stopped', { callsCutOff, open });
@@ -69,6 +82,13 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
 interface StartDependencies {
   readonly logger: Logger;
   readonly onShutdownRequest: (remote: string) => void;
+}
+
+/** Null unless systemd has started this process as a unit of `Type=notify`. */
+async function serviceManager(logger: Logger): Promise<Systemd | null> {
+  if (process.env['NOTIFY_SOCKET'] === undefined) return null;
+  const { Systemd } = await import('./systemd.ts');
+  return new Systemd({ environment: process.env, clock: systemClock, logger });
 }
 
 /** Imports only what this process needs: with workers, it serves no clients itself. */
