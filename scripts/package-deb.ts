@@ -1,7 +1,7 @@
 /**
- * `npm run package:deb [-- FOLDER]` builds a Debian package for the architecture of this machine into FOLDER, by default the
- * current one. It contains the npm package, its dependencies of package-lock.json, and the Node of the development dependency
- * (docs/adr/0031). DEBFULLNAME and DEBEMAIL name the maintainer, SOURCE_DATE_EPOCH the time of the files. Needs dpkg-deb.
+ * `npm run package:deb [-- FOLDER [PACKED]]` builds a Debian package for the architecture of this machine into FOLDER, by default
+ * the current one. It contains the npm package (PACKED, or a new one), its dependencies of package-lock.json, and the Node of the
+ * development dependency (docs/adr/0031). DEBFULLNAME and DEBEMAIL name the maintainer, SOURCE_DATE_EPOCH the time of the files. Needs dpkg-deb.
  */
 import { execFileSync } from 'node:child_process';
 import {
@@ -47,14 +47,14 @@ interface Release {
   readonly time: Date;
 }
 
-function build(output: string): string {
+function build(output: string, packed: string | undefined): string {
   const architecture = architectures[process.arch];
   if (architecture === undefined) throw new Error(`no Debian architecture for ${process.arch}`);
   const release = describeRelease();
   const root = mkdtempSync(join(tmpdir(), 'etcd-bulkhead-deb-'));
   try {
     chmodSync(root, 0o755);
-    installProgram(root);
+    installProgram(root, packed);
     installFiles(root, release);
     writeControl(root, architecture, release);
     setTimes(root, release.time);
@@ -88,15 +88,16 @@ function epochOf({ time }: Release) {
 }
 
 /** The npm package with its production dependencies, and Node. */
-function installProgram(root: string): void {
+function installProgram(root: string, packed: string | undefined): void {
   const target = join(root, program);
   mkdirSync(target, { recursive: true });
   const npm = (cwd: string, ...args: readonly string[]) =>
     execFileSync('npm', [...args, '--loglevel=error'], { cwd, stdio: ['ignore', 'ignore', 2] });
-  npm(repository, 'pack', `--pack-destination=${target}`);
-  const [packed = ''] = readdirSync(target);
-  execFileSync('tar', ['-xzf', packed, '--strip-components=1'], { cwd: target });
-  rmSync(join(target, packed));
+  if (packed === undefined) npm(repository, 'pack', `--pack-destination=${target}`);
+  const [own = ''] = readdirSync(target);
+  const file = packed ?? join(target, own);
+  execFileSync('tar', ['-xzf', file, '--strip-components=1'], { cwd: target });
+  if (packed === undefined) rmSync(file);
   for (const name of ['package-lock.json', '.npmrc']) {
     copyFileSync(join(repository, name), join(target, name));
   }
@@ -209,6 +210,6 @@ function setTimes(root: string, time: Date): void {
   }
 }
 
-const output = resolve(process.argv[2] ?? '.');
+const [output = '.', packed] = process.argv.slice(2).map((each) => resolve(each));
 mkdirSync(output, { recursive: true });
-console.log(build(output));
+console.log(build(resolve(output), packed));

@@ -1,6 +1,6 @@
 /** The npm package as it would be published: its file, and an installation of it in an empty folder. */
 import { execFile } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { cpSync, mkdirSync, readdirSync, symlinkSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -18,10 +18,18 @@ export interface Packed {
   readonly contents: readonly string[];
 }
 
-/** Builds the program and packs it into `folder`. */
+/**
+ * Builds the program and packs it into `folder`. The build is that of a copy, because the one of the repository may be in use.
+ */
 export async function pack(folder: string): Promise<Packed> {
+  const copy = join(folder, 'repository');
+  const excluded = new Set(['.git', 'node_modules', 'dist', 'test', 'bench']);
+  for (const name of readdirSync(repository)) {
+    if (!excluded.has(name)) cpSync(join(repository, name), join(copy, name), { recursive: true });
+  }
+  symlinkSync(join(repository, 'node_modules'), join(copy, 'node_modules'));
   const args = ['pack', '--json', '--loglevel=error', `--pack-destination=${folder}`];
-  const { stdout } = await run('npm', args, { cwd: repository });
+  const { stdout } = await run('npm', args, { cwd: copy });
   // Scripts of the package print to standard output, too.
   const [packed] = JSON.parse(stdout.slice(stdout.indexOf('[\n'))) as [
     { readonly filename: string; readonly files: readonly { readonly path: string }[] },

@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { debianPackages } from '../../support/debian-packages.ts';
+import { pack } from '../../support/packed.ts';
 import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const scripts = fileURLToPath(new URL('./namespace', import.meta.url));
@@ -68,7 +69,8 @@ describe.skipIf(reason !== null)(
     beforeAll(async () => {
       // Not compressed, which is most of the time of the build.
       const env = { ...process.env, DEB_COMPRESSION: 'none' };
-      const args = ['scripts/package-deb.ts', directory.path];
+      const packed = await pack(directory.path);
+      const args = ['scripts/package-deb.ts', directory.path, packed.file];
       const { stdout } = await promisify(execFile)(process.execPath, args, { env });
       deb = stdout.trim();
     });
