@@ -9,6 +9,7 @@ import type { Server as TlsServer } from 'node:https';
 import { isLoopback } from '../config/address.ts';
 import { bind } from '../grpc/bind.ts';
 import { hostName } from '../grpc/host-port.ts';
+import { RevocationCheck } from '../grpc/revocation-check.ts';
 import { serverContextOptions, serverTlsOptions } from '../grpc/tls.ts';
 import type { ServerTls, SocketAddress } from '../grpc/transport.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
@@ -88,6 +89,10 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
     void respond(parts, request, response);
   };
   const secure = tls && (await tlsServer(tls, handle));
+  let revocation = tls && RevocationCheck.of(tls);
+  secure?.on('secureConnection', (socket) => {
+    if (revocation?.refuses(socket) === true) socket.destroy();
+  });
   const server = secure ?? createServer(limits, handle);
   server.on('clientError', (_error, socket) => {
     socket.destroy();
@@ -100,7 +105,9 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   return {
     address: 'path' in parts.address ? `unix://${bound}` : bound,
     replaceTls: (next) => {
-      if (next !== null) secure?.setSecureContext(serverContextOptions(next));
+      if (next === null) return;
+      secure?.setSecureContext(serverContextOptions(next));
+      revocation = RevocationCheck.of(next);
     },
     close: () => close(server, parts.clock),
   };

@@ -8,6 +8,7 @@ import { type ConfigSources, type LoadResult, loadConfig } from '../config/load.
 import { withPipedFile } from '../config/piped-file.ts';
 import { formatProblem, type Problem } from '../config/problem.ts';
 import { type SettingName, type Settings, settingNames, settingOf } from '../config/schema.ts';
+import type { SelfSignedFiles, SelfSignedRequest } from '../config/self-signed.ts';
 import { checkTenants } from '../tenant/directory.ts';
 import { type Command, ExitCode, type Invocation } from './command.ts';
 import { type FlagSet, type ParsedFlags, parseFlags } from './flags.ts';
@@ -29,6 +30,8 @@ export interface ConfigureOptions {
   readonly flags?: Partial<FlagSet>;
   readonly defaults?: NonNullable<ConfigSources['defaults']>;
   readonly file?: NonNullable<ConfigSources['file']>;
+  /** Whether the command serves clients, so that files of --auto-tls are made. */
+  readonly serves?: true;
   /** Converts flags that are not settings to settings or problems, before anything else is read. */
   readonly adapt?: (flags: ParsedFlags) => Pick<ParsedFlags, 'settings' | 'problems'>;
 }
@@ -44,6 +47,7 @@ export async function configure(
   {
     flags: { settings = serverSettings, others = {} } = {},
     adapt,
+    serves,
     ...sources
   }: ConfigureOptions = {},
 ): Promise<ConfigureResult> {
@@ -53,7 +57,11 @@ export async function configure(
     return { config: null, exitCode: ExitCode.OK };
   }
   const adapted = adapt?.(parsed) ?? parsed;
-  const own = { flags: adapted.settings, environment, checkTenants };
+  const own = {
+    ...{ flags: adapted.settings, environment, checkTenants },
+    // Problems with flags of the command are not known to `loadConfig`.
+    ...(serves && adapted.problems.length === 0 && { selfSigned: makeSelfSigned }),
+  };
   const input = await withPipedFile({ ...own, ...sources });
   if ('what' in input) {
     report([...adapted.problems, input], output);
@@ -65,6 +73,12 @@ export async function configure(
   if (loaded.config !== null && problems.length === 0) return { ...loaded, load };
   report(problems, output);
   return { config: null, exitCode: ExitCode.USAGE };
+}
+
+/** Loaded when it is needed. */
+async function makeSelfSigned(request: SelfSignedRequest): Promise<SelfSignedFiles> {
+  const { selfSigned } = await import('../config/self-signed.ts');
+  return selfSigned(request);
 }
 
 function report(problems: readonly Problem[], output: Invocation['output']): void {

@@ -1,89 +1,15 @@
 /**
- * `etcd-bulkhead grpc-proxy start`: a drop-in replacement for `etcd grpc-proxy start`. Flags of etcd's proxy without an
- * equivalent here are ignored with a remark, or rejected if ignoring them would weaken security or correctness. Flags as
- * in server/etcdmain/grpc_proxy.go, 3.4 to 3.7.
+ * `etcd-bulkhead grpc-proxy start`: a drop-in replacement for `etcd grpc-proxy start`, with its flags (server/etcdmain/grpc_proxy.go,
+ * 3.4 to 3.7) and, without a namespace, its access: the client owns the cluster as far as its credentials permit.
  */
 import type { RawValue } from '../config/file.ts';
 import type { Problem } from '../config/problem.ts';
-import type { SettingName } from '../config/schema.ts';
-import type { Command } from './command.ts';
+import { environmentName, type SettingName } from '../config/schema.ts';
+import type { Command, Invocation } from './command.ts';
 import { configure } from './configure.ts';
+import { convertedSettings, etcdProxyFlags } from './etcd-proxy-flags.ts';
 import type { ParsedFlags } from './flags.ts';
 import { serve } from './serve.ts';
-
-/** How a flag of etcd's proxy that is not a setting is handled. */
-interface EtcdProxyFlag {
-  readonly isBoolean: boolean;
-  /** `setting`: converted to a setting. `ignored`: accepted with a remark. `rejected`: a problem. */
-  readonly handling: 'setting' | 'ignored' | 'rejected';
-  /** The reason, for the remark or problem. */
-  readonly reason: string;
-  /** Values that have no effect, and are accepted without a remark or problem. */
-  readonly accepted?: readonly string[];
-}
-
-const ignored = (reason: string, isBoolean = false): EtcdProxyFlag => ({
-  isBoolean,
-  handling: 'ignored',
-  reason,
-});
-
-const rejected = (
-  reason: string,
-  options: Partial<Pick<EtcdProxyFlag, 'isBoolean' | 'accepted'>> = {},
-): EtcdProxyFlag => ({ isBoolean: false, handling: 'rejected', reason, ...options });
-
-const setting = (reason: string, isBoolean = false): EtcdProxyFlag => ({
-  isBoolean,
-  handling: 'setting',
-  reason,
-});
-
-const clientPings = "client keepalive pings are limited as by etcd's own defaults";
-const noDiscovery = 'DNS discovery of endpoints is not available; use --endpoints';
-const staleReads = 'this experimental feature of etcd can return stale reads';
-
-const etcdProxyFlags: Readonly<Record<string, EtcdProxyFlag>> = {
-  'metrics-addr': setting('metrics are served on the admin address'),
-  debug: setting('log level debug', true),
-  'data-dir': ignored('the proxy does not write to disk'),
-  'self-signed-cert-validity': ignored('the proxy does not generate certificates'),
-  'max-send-bytes': ignored("etcd's own limit applies; see --max-request-bytes"),
-  'max-recv-bytes': ignored('responses of etcd are not limited in size'),
-  'enable-pprof': ignored('use the profiling tools of Node.js', true),
-  'grpc-keepalive-min-time': ignored(clientPings),
-  'grpc-keepalive-interval': ignored(clientPings),
-  'grpc-keepalive-timeout': ignored(clientPings),
-  'permit-without-stream': ignored(
-    'etcd is pinged only while calls are open, because it penalizes other pings',
-    true,
-  ),
-  'endpoints-auto-sync-interval': ignored('the configured endpoints are used as they are'),
-  'resolver-ttl': ignored('it has a meaning only with --resolver-prefix'),
-  'resolver-prefix': rejected('this proxy does not register itself in etcd', { accepted: [''] }),
-  'discovery-srv': rejected(noDiscovery, { accepted: [''] }),
-  'discovery-srv-name': rejected(noDiscovery, { accepted: [''] }),
-  'insecure-discovery': rejected(noDiscovery, { isBoolean: true, accepted: ['false'] }),
-  'auto-tls': rejected('the proxy does not generate certificates; use --cert-file and --key-file', {
-    isBoolean: true,
-    accepted: ['false'],
-  }),
-  'client-crl-file': rejected('revoked client certificates would be accepted', {
-    accepted: [''],
-  }),
-  'listen-cipher-suites': rejected('the cipher suites are those of Node.js', { accepted: [''] }),
-  'tls-min-version': rejected('the minimum version is TLS 1.2', { accepted: ['', 'TLS1.2'] }),
-  'tls-max-version': rejected('the maximum version is TLS 1.3', { accepted: ['', 'TLS1.3'] }),
-  'experimental-serializable-ordering': rejected(staleReads, {
-    isBoolean: true,
-    accepted: ['false'],
-  }),
-  'experimental-leasing-prefix': rejected(staleReads, { accepted: [''] }),
-  'experimental-enable-grpc-logging': rejected(
-    'it would log values; --log-level=debug logs calls without values',
-    { isBoolean: true, accepted: ['false'] },
-  ),
-};
 
 export const grpcProxy: Command = {
   name: 'grpc-proxy start',
@@ -91,8 +17,9 @@ export const grpcProxy: Command = {
   async run(invocation) {
     const remarks: string[] = [];
     const configured = await configure(grpcProxy, invocation, {
+      serves: true,
       flags: { others: etcdProxyFlags },
-      adapt: (flags) => adapt(flags, remarks),
+      adapt: (flags) => adapt(flags, invocation.environment, remarks),
       // As in etcd: no admin port by default.
       defaults: { 'listen-addr': '127.0.0.1:23790', 'admin-addr': '' },
     });
@@ -107,7 +34,11 @@ export const grpcProxy: Command = {
   },
 };
 
-function adapt(flags: ParsedFlags, remarks: string[]): Pick<ParsedFlags, 'settings' | 'problems'> {
+function adapt(
+  flags: ParsedFlags,
+  environment: Invocation['environment'],
+  remarks: string[],
+): Pick<ParsedFlags, 'settings' | 'problems'> {
   const settings = new Map<SettingName, RawValue>(flags.settings);
   const problems: Problem[] = [...flags.problems];
   for (const [name, text] of flags.others) {
@@ -119,16 +50,50 @@ function adapt(flags: ParsedFlags, remarks: string[]): Pick<ParsedFlags, 'settin
     } else if (flag.handling === 'ignored') {
       remarks.push(`${where} has no effect: ${flag.reason}`);
     } else {
-      for (const [setting, value] of equivalents(name, text)) {
+      for (const [setting, value] of convertedSettings(name, text)) {
         if (!settings.has(setting)) settings.set(setting, { texts: [value], where });
       }
     }
   }
+  giveWholeCluster(settings, environment);
+  useLibraryBounds(settings, remarks);
   return { settings, problems };
 }
 
-function equivalents(name: string, text: string): readonly (readonly [SettingName, string])[] {
-  if (name === 'debug') return [['log-level', text === 'false' ? 'info' : 'debug']];
-  const [, scheme, address = text] = /^(https?):\/\/(.*?)\/?$/.exec(text) ?? [];
-  return [['admin-addr', address], ...(scheme === 'https' ? [['admin-tls', 'true'] as const] : [])];
+/** Where one of these is set, the proxy separates clients, or acts under a user of its own. */
+const separating: readonly SettingName[] = [
+  ...(['namespace', 'config', 'user', 'owner-methods', 'pass-credentials', 'read-only'] as const),
+];
+
+/**
+ * Without a namespace every key of the cluster is visible, so nothing is separated, and clients of etcd's proxy expect all of its
+ * methods, under their own users. MemberList names the members only with an empty --advertise-client-url, as in etcd.
+ */
+function giveWholeCluster(
+  settings: Map<SettingName, RawValue>,
+  environment: Invocation['environment'],
+): void {
+  const textOf = (name: SettingName): string =>
+    settings.get(name)?.texts.at(-1) ?? environment[environmentName(name)] ?? '';
+  if (separating.some((name) => textOf(name) !== '')) return;
+  const where = 'grpc-proxy start without --namespace';
+  const namesMembers = settings.get('advertise-client-url')?.texts.join('') === '';
+  settings.set('owner-methods', { texts: [namesMembers ? 'all' : 'all-but-members'], where });
+  settings.set('pass-credentials', { texts: ['true'], where });
+}
+
+const pingIntervalMsMin = 10_000;
+
+/** grpc-go uses its minimum of ten seconds for shorter intervals. 0, etcd's default, would leave dead connections unnoticed. */
+function useLibraryBounds(settings: Map<SettingName, RawValue>, remarks: string[]): void {
+  const time = settings.get('dial-keepalive-time')?.texts.at(-1);
+  const match = /^(\d+(?:\.\d+)?)(ms|s)?$/.exec(time ?? '');
+  const ms = match === null ? pingIntervalMsMin : Number(match[1]) * (match[2] === 's' ? 1_000 : 1);
+  if (ms < pingIntervalMsMin && (match?.[2] !== undefined || ms === 0)) {
+    settings.delete('dial-keepalive-time');
+    remarks.push('--dial-keepalive-time is 10s: etcd disconnects clients that ping more often');
+  }
+  for (const name of ['dial-keepalive-timeout', 'max-concurrent-streams'] as const) {
+    if (/^0(?:m?s)?$/.test(settings.get(name)?.texts.at(-1) ?? '')) settings.delete(name);
+  }
 }

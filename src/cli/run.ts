@@ -7,7 +7,7 @@ export const run: Command = {
   name: 'run',
   summary: 'run the proxy (default command)',
   async run(invocation) {
-    const configured = await configure(run, invocation);
+    const configured = await configure(run, invocation, { serves: true });
     if (configured.config === null) return configured.exitCode;
     return serve(configured.config, { reload: configured });
   },

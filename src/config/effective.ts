@@ -24,7 +24,7 @@ export function effectiveSettings(
   const lists: EffectiveSetting[] = [];
   const replaced = new Set<string>();
   if (file?.tenants != null) {
-    replaced.add('namespace').add('allow-undelimited');
+    replaced.add('namespace').add('allow-undelimited').add('owner-methods');
     const defaults = new Map(settings.map(({ name, value }) => [name, value]));
     const values = tenants.map((tenant, index) => ({
       ...tenantValue(tenant),
@@ -35,7 +35,7 @@ export function effectiveSettings(
     lists.push({ name: 'tenants', value: values, origin: 'file' });
   }
   if (file?.listeners != null) {
-    replaced.add('listen-addr');
+    replaced.add('listen-addr').add('pass-credentials');
     // ListenerConfig has the contents of these files, but not their names, and the number of a group, but not its name.
     const values = (file.listeners ?? []).map(({ fields }, index) => {
       const files = [...listenerFileKeys, ...socketKeys].flatMap((key) => {

@@ -39,7 +39,9 @@ const tenantKeys = [
 export type TenantKey = (typeof tenantKeys)[number];
 
 /** The keys of a listener that name a file. */
-export const listenerFileKeys = ['cert-file', 'key-file', 'trusted-ca-file'] as const;
+export const listenerFileKeys = [
+  ...['cert-file', 'key-file', 'trusted-ca-file', 'client-crl-file'],
+] as const;
 /** The keys of a listener that replace the setting with the same name. */
 export const socketKeys = ['socket-mode', 'socket-group'] as const;
 const listenerKeys = [

@@ -3,7 +3,7 @@
  * default. All problems are collected before they are returned. Reads only files that the configuration names, and binds
  * no ports. All files are read first; everything else is a function of their contents.
  */
-import type { ParsedAddress } from './address.ts';
+import { type ParsedAddress, parseAddress } from './address.ts';
 import type { Config, EffectiveSetting } from './config.ts';
 import { effectiveSettings } from './effective.ts';
 import { type ConfigFile, type FileText, listenerFileKeys, type RawValue } from './file.ts';
@@ -20,6 +20,7 @@ import {
   settingOf,
 } from './schema.ts';
 import type { TenantConfig } from './sections/tenants.ts';
+import type { selfSigned } from './self-signed.ts';
 import type { Kind } from './setting.ts';
 import { type RawSettings, settingReporter } from './setting-reporter.ts';
 import { InvalidValue, readValue } from './values.ts';
@@ -34,6 +35,8 @@ export interface ConfigSources {
   readonly file?: FileText;
   /** Defaults of the command that differ from the schema. */
   readonly defaults?: Partial<Record<SettingName, string>>;
+  /** Makes the files of --auto-tls. Without it, files that do not exist are not missed, as for a check of the configuration. */
+  readonly selfSigned?: typeof selfSigned;
   /** Checks the tenants against each other. Injected, because config/ must not import tenant/. */
   readonly checkTenants: (tenants: readonly TenantConfig[]) => readonly Problem[];
 }
@@ -62,7 +65,9 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadResult> {
   const explicit = new Map<SettingName, RawValue>([...(file?.settings ?? []), ...outsideFile]);
   const raw: RawSettings = { explicit, file };
 
-  const { settings, effective, invalid } = readSettings(raw, sources.defaults ?? {}, problems);
+  const read = readSettings(raw, sources.defaults ?? {}, problems);
+  const { effective, invalid } = read;
+  const settings = await withSelfSigned(read.settings, raw, sources, problems);
   const contents = await FileContents.read(filesOf(settings, file), configContents);
   const files = contents.digests;
   const resolved = resolve({ settings, explicit, file, invalid, contents }, problems);
@@ -86,6 +91,34 @@ async function configFileOf(
   const parsed = await parseInWorker(text);
   if (!(parsed instanceof Error)) return parsed;
   return { where: text.name, what: `cannot be parsed: ${parsed.message}` };
+}
+
+/** With the files of --auto-tls, if clients get TLS by nothing else. */
+async function withSelfSigned(
+  settings: Settings,
+  raw: RawSettings,
+  sources: ConfigSources,
+  problems: Problem[],
+): Promise<Settings> {
+  const files = [settings['cert-file'], settings['key-file'], settings['trusted-ca-file']];
+  if (!settings['auto-tls'] || files.some((file) => file !== '')) return settings;
+  const report = settingReporter(raw, problems);
+  const years = settings['self-signed-cert-validity'];
+  if (years === 0) report('self-signed-cert-validity', 'must be greater than 0');
+  if (sources.selfSigned === undefined || problems.length > 0) return settings;
+  const addresses = raw.file?.listeners?.flatMap(
+    ({ fields }) => parseAddress(fields.get('address')?.texts.at(-1) ?? '') ?? [],
+  );
+  const hosts = (addresses ?? settings['listen-addr']).flatMap(({ address }) =>
+    'host' in address ? address.host : [],
+  );
+  try {
+    const made = await sources.selfSigned({ directory: settings['data-dir'], hosts, years });
+    return { ...settings, 'cert-file': made.certFile, 'key-file': made.keyFile };
+  } catch (error) {
+    report('auto-tls', `cannot make a certificate: ${(error as Error).message}`);
+    return settings;
+  }
 }
 
 /** Replaces the origin of problems with tenants by the line of the tenant in the file. */

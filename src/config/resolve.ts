@@ -15,6 +15,7 @@ import { type ListenerConfig, resolveListeners } from './sections/listeners.ts';
 import { resolveLogin } from './sections/login.ts';
 import { resolveTenants } from './sections/tenants.ts';
 import { serverTls } from './sections/tls.ts';
+import { tlsProtocol } from './sections/tls-protocol.ts';
 import { readTokenKeys } from './sections/token-keys.ts';
 import { readUriPatterns } from './sections/uri-pattern.ts';
 import { resolveTotalLimits } from './sections/usage-limits.ts';
@@ -41,12 +42,14 @@ export function resolve(
   };
   const input = { settings, explicit, file, contents, report: reportAlways };
   const tenants = resolveTenants(input, problems);
-  const tls = serverTls(settings, contents, report);
+  const protocol = tlsProtocol(settings, report);
+  const tls = serverTls(settings, protocol, contents, report);
   if (settings['client-cert-auth'] && settings['trusted-ca-file'] === '') {
     report('client-cert-auth', 'requires --trusted-ca-file to verify client certificates with');
   }
-  if (settings['admin-tls'] && tls === null) report('admin-tls', 'requires --cert-file');
-  const listeners = resolveListeners({ ...input, tenants, tls }, problems);
+  if (settings['admin-tls'] && tls === null && !settings['auto-tls'])
+    report('admin-tls', 'requires --cert-file');
+  const listeners = resolveListeners({ ...input, tenants, tls, protocol }, problems);
   const endpoints = resolveEndpoints(settings, contents, report);
   if (!invalid.has('listen-addr')) rejectOwnAddresses(endpoints, listeners, report);
   return {

@@ -79,7 +79,8 @@ const readers: Readers = {
   choice: (texts, setting) => {
     const text = last(texts);
     const choices = setting.choices ?? [];
-    return choices.includes(text) ? text : mustBe(alternatives(choices), text);
+    if (choices.includes(text)) return text;
+    return mustBe(alternatives(choices.filter((choice) => choice !== '')), text);
   },
   address: (texts) => {
     const text = last(texts);

@@ -34,8 +34,11 @@ interface Row {
   readonly waits?: true;
   /** etcd reports errors of this method as Unknown, with the usual texts. */
   readonly failsAsUnknown?: true;
-  /** The owner of the cluster may call it unchanged, whatever the decision. */
-  readonly owner?: true;
+  /**
+   * The owner of the cluster may call it unchanged, whatever the decision. `unprefixed`: only if its namespace is empty, because the
+   * message names keys as etcd holds them.
+   */
+  readonly owner?: true | 'unprefixed';
   /** What to do instead if the call is rejected. ASCII, because it is sent in a trailer. */
   readonly hint?: string;
 }
@@ -51,7 +54,8 @@ const rejected = { ...admin, effect: 'writes', decision: 'rejected' } as const;
 
 const membersHint = 'only the owner of the cluster can change its members';
 const maintenanceHint = 'only the owner of the cluster can maintain it';
-const authHint = 'manage users and roles with a direct connection to etcd';
+const authHint = 'manage users and roles as the owner of the cluster, without a namespace';
+const users = { ...rejected, owner: 'unprefixed', hint: authHint } as const;
 const forOwner = { ...rejected, owner: true, hint: maintenanceHint } as const;
 
 /** Messages without rewritten fields. */
@@ -93,24 +97,24 @@ export const rows = {
   'etcdserverpb.Maintenance/MoveLeader': { ...plain, ...forOwner },
   'etcdserverpb.Maintenance/Downgrade': { ...plain, ...forOwner },
 
-  'etcdserverpb.Auth/AuthEnable': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/AuthDisable': { ...plain, ...rejected, hint: authHint },
+  'etcdserverpb.Auth/AuthEnable': { ...plain, ...users },
+  'etcdserverpb.Auth/AuthDisable': { ...plain, ...users },
   // Handled for the users of the listener, or forwarded if the listener passes credentials on. See identity/authenticate.ts.
   'etcdserverpb.Auth/AuthStatus': { request: 'AuthStatusRequest', response: 'Plain', ...local, ...admin, effect: 'reads' },
   'etcdserverpb.Auth/Authenticate': { request: 'AuthenticateRequest', response: 'Plain', ...local, ...admin, effect: 'reads' },
-  'etcdserverpb.Auth/UserAdd': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/UserGet': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/UserList': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/UserDelete': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/UserChangePassword': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/UserGrantRole': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/UserRevokeRole': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/RoleAdd': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/RoleGet': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/RoleList': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/RoleDelete': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/RoleGrantPermission': { ...plain, ...rejected, hint: authHint },
-  'etcdserverpb.Auth/RoleRevokePermission': { ...plain, ...rejected, hint: authHint },
+  'etcdserverpb.Auth/UserAdd': { ...plain, ...users },
+  'etcdserverpb.Auth/UserGet': { ...plain, ...users },
+  'etcdserverpb.Auth/UserList': { ...plain, ...users },
+  'etcdserverpb.Auth/UserDelete': { ...plain, ...users },
+  'etcdserverpb.Auth/UserChangePassword': { ...plain, ...users },
+  'etcdserverpb.Auth/UserGrantRole': { ...plain, ...users },
+  'etcdserverpb.Auth/UserRevokeRole': { ...plain, ...users },
+  'etcdserverpb.Auth/RoleAdd': { ...plain, ...users },
+  'etcdserverpb.Auth/RoleGet': { ...plain, ...users },
+  'etcdserverpb.Auth/RoleList': { ...plain, ...users },
+  'etcdserverpb.Auth/RoleDelete': { ...plain, ...users },
+  'etcdserverpb.Auth/RoleGrantPermission': { ...plain, ...users },
+  'etcdserverpb.Auth/RoleRevokePermission': { ...plain, ...users },
 
   // The call waits for other clients. For leases see namespace/leases/session.ts.
   'v3lockpb.Lock/Lock': { request: 'LockRequest', response: 'LockResponse', ...session, ...write, waits: true },
@@ -169,7 +173,7 @@ function toMethod([name, row]: [string, Row], index: number): Method {
     retry: row.retry,
     waits: row.waits === true,
     failsAsUnknown: row.failsAsUnknown === true,
-    owner: row.owner === true,
+    owner: row.owner !== undefined,
     hint: row.hint ?? '',
   };
 }
@@ -180,6 +184,11 @@ export const methods: readonly Method[] = Object.entries<Row>(rows).map(toMethod
 /** The methods that the owner of the cluster may call unchanged. The configuration can limit them further. */
 export const ownerMethods: ReadonlySet<MethodName> = new Set(
   methods.filter((m) => m.owner).map((m) => m.name),
+);
+
+/** Those of them that require an empty namespace. */
+export const unprefixedMethods: ReadonlySet<MethodName> = new Set(
+  methods.filter(({ name }) => (rows[name] as Row).owner === 'unprefixed').map((m) => m.name),
 );
 
 export const methodsByPath: ReadonlyMap<string, Method> = new Map(methods.map((m) => [m.path, m]));

@@ -13,6 +13,7 @@ import { bind } from './bind.ts';
 import type { ClientConnections } from './connections/client-connections.ts';
 import type { ConnectionPlace } from './connections/connection-place.ts';
 import { peerCertificate } from './peer-certificate.ts';
+import { RevocationCheck } from './revocation-check.ts';
 import { serverContextOptions, serverTlsOptions } from './tls.ts';
 import type { ListenOptions, Peer, PeerCertificate, ServerTls } from './transport.ts';
 
@@ -27,6 +28,7 @@ export class Acceptor {
   readonly #server: Server;
   /** For handshakes. It does not listen. Null without TLS. */
   readonly #tls: TlsServer | null;
+  #revocation: RevocationCheck | null;
   readonly #listener: string;
   readonly #limits: ClientConnections;
   readonly #onConnection: OnConnection;
@@ -44,6 +46,7 @@ export class Acceptor {
     this.#onConnection = onConnection;
     this.#server = createServer({ noDelay: true }, (socket) => this.#onAccepted(socket));
     this.#tls = tls === null ? null : tlsServer(tls);
+    this.#revocation = tls && RevocationCheck.of(tls);
     this.#tls?.on('secureConnection', (socket: TLSSocket) => {
       this.#onSecure(socket, tls?.clientAuthorities != null);
     });
@@ -66,6 +69,7 @@ export class Acceptor {
   /** Applies to later handshakes. For invalid PEM texts it throws OpenSSL's error and changes nothing. */
   replaceTls(tls: ServerTls): void {
     this.#tls?.setSecureContext(serverContextOptions(tls));
+    this.#revocation = RevocationCheck.of(tls);
   }
 
   /** Stops accepting. Open connections stay open, except those in their handshake, which close when it finishes. */
@@ -104,6 +108,10 @@ export class Acceptor {
     }
     let certificate: PeerCertificate | null = null;
     try {
+      if (this.#revocation?.refuses(socket) === true) {
+        this.#limits.revoked(place);
+        return;
+      }
       const verified = hasCertificate ? socket.getPeerX509Certificate() : undefined;
       if (verified !== undefined) certificate = peerCertificate(verified.raw);
     } catch {

@@ -1,8 +1,19 @@
 /** Timeouts and intervals of connections that are the same for both transports. */
 
-/** As in etcd: embed/config.go, DefaultGRPCKeepAliveInterval and DefaultGRPCKeepAliveTimeout. */
-export const serverPingIntervalMs = 7_200_000;
-export const serverPingTimeoutMs = 20_000;
+/** Pings on connections of clients, as etcd's settings of the same names (`--grpc-keepalive-…`). */
+export interface ClientKeepAlive {
+  /** A client that pings more often while calls are open is disconnected. grpc-js does not check it. */
+  readonly minTimeMs: number;
+  readonly intervalMs: number;
+  readonly timeoutMs: number;
+}
+
+/** As in etcd: embed/config.go, DefaultGRPCKeepAlive… */
+export const defaultKeepAlive: ClientKeepAlive = {
+  minTimeMs: 5_000,
+  intervalMs: 7_200_000,
+  timeoutMs: 20_000,
+};
 
 /** Bounds of the backoff between two attempts to connect to an endpoint. */
 export const reconnectMsMin = 100;

@@ -2,15 +2,9 @@
  * Reads the names in a client certificate. They are read from DER and not from a printed form, in which a crafted name can
  * look like several (CVE-2021-44532). Nothing is verified here: OpenSSL has verified the certificate during the handshake.
  */
+import { bodyOf, type Element, elements, SEQUENCE } from './der.ts';
 import type { PeerCertificate } from './transport.ts';
 
-/** One DER element: its tag byte and its content. */
-interface Element {
-  readonly tag: number;
-  readonly body: Buffer;
-}
-
-const SEQUENCE = 0x30;
 const SET = 0x31;
 const OBJECT_IDENTIFIER = 0x06;
 const OCTET_STRING = 0x04;
@@ -74,29 +68,4 @@ function directoryString({ tag, body }: Element): string {
     default: // PrintableString, IA5String, TeletexString
       return body.toString('latin1');
   }
-}
-
-function bodyOf(element: Element | undefined, tag: number): Buffer {
-  if (element?.tag !== tag) throw new Error('the client certificate is not valid DER');
-  return element.body;
-}
-
-/** Splits `bytes` into elements. Certificates do not use tag numbers over 30 or indefinite lengths. */
-function elements(bytes: Buffer): Element[] {
-  const found: Element[] = [];
-  let at = 0;
-  while (at < bytes.length) {
-    const tag = bytes.readUInt8(at);
-    let length = bytes.readUInt8(at + 1);
-    at += 2;
-    if (length >= 0x80) {
-      const lengthBytes = length & 0x7f;
-      length = bytes.readUIntBE(at, lengthBytes);
-      at += lengthBytes;
-    }
-    if (at + length > bytes.length) throw new Error('the client certificate is truncated');
-    found.push({ tag, body: bytes.subarray(at, at + length) });
-    at += length;
-  }
-  return found;
 }

@@ -6,14 +6,20 @@ import {
   type SecureContextOptions,
   type TlsOptions,
 } from 'node:tls';
-import type { ClientTls, ServerTls, SocketAddress } from './transport.ts';
+import type { ClientTls, ServerTls, SocketAddress, TlsProtocol } from './transport.ts';
 
 const minVersion = 'TLSv1.2';
 
 export function serverContextOptions(tls: ServerTls): SecureContextOptions {
-  const { certificate, key, clientAuthorities } = tls;
+  const { certificate, key, clientAuthorities, protocol } = tls;
   const ca = clientAuthorities === null ? {} : { ca: clientAuthorities };
-  return { minVersion, cert: certificate, key, ...ca };
+  return { minVersion, ...protocolOptions(protocol), cert: certificate, key, ...ca };
+}
+
+function protocolOptions(protocol: TlsProtocol | undefined): SecureContextOptions {
+  if (protocol === undefined) return {};
+  const { ciphers, ...versions } = protocol;
+  return ciphers === null ? versions : { ...versions, ciphers };
 }
 
 /** For servers of node:tls and node:https. */

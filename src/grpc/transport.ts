@@ -7,9 +7,11 @@
 import type { ByteAccount } from '../runtime/byte-budget.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { CallHandle, RequestSink, ResponseSink } from './call.ts';
+import type { ClientKeepAlive } from './connection-policy.ts';
 import type { ClientConnections } from './connections/client-connections.ts';
 import type { ConnectionPlace } from './connections/connection-place.ts';
 import type { Metadata } from './metadata.ts';
+import type { RevokedSerials } from './revocation-list.ts';
 
 /** What a transport needs of a method: its path, and in which directions it streams. */
 export interface ServedMethod {
@@ -82,7 +84,21 @@ export interface ServerTls {
   readonly key: Buffer;
   /** If set, clients must present a certificate that one of these CA certificates signed. */
   readonly clientAuthorities: Buffer | null;
+  /** Missing: TLS 1.2 and 1.3 with the cipher suites of Node.js. */
+  readonly protocol?: TlsProtocol;
+  /** Clients that present one of these certificates are disconnected after the handshake. */
+  readonly revoked?: RevokedSerials;
 }
+
+export interface TlsProtocol {
+  readonly minVersion: TlsVersion;
+  readonly maxVersion: TlsVersion;
+  /** OpenSSL's names, separated by colons. Null: those of Node.js. */
+  readonly ciphers: string | null;
+}
+
+/** As in node:tls. */
+export type TlsVersion = 'TLSv1.2' | 'TLSv1.3';
 
 export interface ListenOptions {
   readonly name: string;
@@ -92,6 +108,8 @@ export interface ListenOptions {
   readonly messageBytesMax: number;
   /** Concurrent streams per connection. `Infinity` announces no limit, as etcd does by default. */
   readonly streamsMax: number;
+  /** Missing: etcd's defaults. */
+  readonly keepAlive?: ClientKeepAlive;
 }
 
 export interface Listener {

@@ -4,16 +4,20 @@
  * https://github.com/grpc/grpc-go/blob/master/internal/transport/http2_server.go (handlePing)
  */
 
-/** etcd's `--grpc-keepalive-min-time`. */
-const busyIntervalMs = 5_000;
 /** Without an open stream: two hours, as TCP keepalive. */
 const idleIntervalMs = 7_200_000;
 const strikesMax = 2;
 
 export class PingPolicy {
+  readonly #busyIntervalMs: number;
   #lastMs = Number.NEGATIVE_INFINITY;
   #strikes = 0;
   #sentFrames = 0;
+
+  /** `busyIntervalMs`: etcd's `--grpc-keepalive-min-time`. */
+  constructor(busyIntervalMs = 5_000) {
+    this.#busyIntervalMs = busyIntervalMs;
+  }
 
   /** Counts a ping; false if the connection must be closed. `sentFrames` counts HEADERS and DATA sent so far. */
   allows(nowMs: number, hasStreams: boolean, sentFrames: number): boolean {
@@ -24,7 +28,7 @@ export class PingPolicy {
       this.#strikes = 0;
       return true;
     }
-    if (sinceMs < (hasStreams ? busyIntervalMs : idleIntervalMs)) this.#strikes++;
+    if (sinceMs < (hasStreams ? this.#busyIntervalMs : idleIntervalMs)) this.#strikes++;
     return this.#strikes <= strikesMax;
   }
 }

@@ -34,6 +34,8 @@ export interface ServerConnectionOptions extends ConnectionOptions {
   readonly acceptor: StreamAcceptor;
   /** Concurrent streams; `Infinity` announces no limit. Streams over it are rejected: REFUSED_STREAM. */
   readonly streamsMax: number;
+  /** Between two pings of the client while streams are open. Missing: etcd's default. */
+  readonly pingIntervalMsMin?: number;
 }
 
 export class ServerConnection implements Role {
@@ -42,7 +44,7 @@ export class ServerConnection implements Role {
   readonly traits = traits;
   readonly #acceptor: StreamAcceptor;
   readonly #streamsMax: number;
-  readonly #pings = new PingPolicy();
+  readonly #pings: PingPolicy;
   readonly #closed = new ClosedStreams(limits.closedStreamsMax);
   readonly #drain: Drain;
   readonly #idle: IdleTimeout;
@@ -50,6 +52,7 @@ export class ServerConnection implements Role {
   constructor(options: ServerConnectionOptions) {
     this.#acceptor = options.acceptor;
     this.#streamsMax = options.streamsMax;
+    this.#pings = new PingPolicy(options.pingIntervalMsMin);
     this.core = new Connection(options, this);
     const { clock, keepAlive, output, streams, writer } = this.core;
     this.#drain = new Drain(this.core);

@@ -31,6 +31,7 @@ import { type Random, systemRandom } from '../runtime/random.ts';
 import { deferToTurn } from '../runtime/turn.ts';
 import { buildDirectory, Directory } from '../tenant/directory.ts';
 import { Usage } from '../tenant/usage.ts';
+import { hasCredentials } from '../upstream/forwarded-metadata.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { WatchHub } from '../watch/hub/hub.ts';
 import { HubStats, hubLimits } from '../watch/hub/hub-context.ts';
@@ -194,6 +195,12 @@ export class Assembly {
     return this.directory.current.listener(listener)?.passesCredentials === true;
   }
 
+  /** Whether the call has the same identity at etcd as the proxy's own calls. */
+  #hasSharedIdentity({ peer, metadata }: Pick<Call, 'peer' | 'metadata'>): boolean {
+    if (!this.#passesCredentials(peer.listener)) return true;
+    return this.configuration.config.login === null && !hasCredentials(metadata);
+  }
+
   #buildBreakers(config: Config): Breakers {
     const { logger, clock, random, deadlines, metrics } = this;
     return new Breakers({
@@ -231,15 +238,14 @@ export class Assembly {
         limits: watchLimits,
         hub: this.hub,
         total: this.total,
-        isShared: ({ tenant, peer }) =>
-          tenant?.sharesWatches === true && !this.#passesCredentials(peer.listener),
+        isShared: (call) => call.tenant?.sharesWatches === true && this.#hasSharedIdentity(call),
       },
       coalesce: {
         isEnabled: config.shareReads,
         clock,
         deadlines,
         stats: this.readStats,
-        isShared: ({ peer }) => !this.#passesCredentials(peer.listener),
+        isShared: (call) => this.#hasSharedIdentity(call),
       },
       namespace: {
         random,
@@ -248,8 +254,8 @@ export class Assembly {
       },
       renew: {
         keepAlives: this.keepAlives,
-        isShared: ({ peer }) =>
-          this.configuration.config.shareKeepAlives && !this.#passesCredentials(peer.listener),
+        isShared: (call) =>
+          this.configuration.config.shareKeepAlives && this.#hasSharedIdentity(call),
       },
       guard: {
         clock,

@@ -39,7 +39,8 @@ export type DirectoryConfig = Pick<
   | 'tokenKeys'
   | 'bearer'
   | 'uriPatterns'
->;
+> &
+  Partial<Pick<Config, 'login'>>;
 
 export class Directory {
   /** Password hashes of the tenants' users. */
@@ -241,19 +242,21 @@ function buildListeners(
 function listenerIdentity(
   { identify, passesCredentials, tenant: name }: ListenerConfig,
   tenant: Tenant | null,
-  { bearer, uriPatterns }: DirectoryConfig,
+  { bearer, uriPatterns, login }: DirectoryConfig,
 ): ListenerIdentity {
   const byJwt = identify.includes('jwt');
   const byCertificate = identify.includes('certificate');
   // Without the keys: they are rotated regularly, which changes the tenant of no token.
   const claims = byJwt && [bearer?.issuer, bearer?.audience, bearer?.claim];
   const patterns = byCertificate && uriPatterns;
+  // Calls without credentials share watches with those of the proxy as long as both have no user at etcd.
+  const credentials = passesCredentials && (login == null ? 'alone' : 'beside a login');
   return {
     tenant,
     byUser: identify.includes('user'),
     byJwt,
     byCertificate,
     passesCredentials,
-    rules: JSON.stringify([name, identify, passesCredentials, claims, patterns]),
+    rules: JSON.stringify([name, identify, credentials, claims, patterns]),
   };
 }

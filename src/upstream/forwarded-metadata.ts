@@ -10,6 +10,11 @@ const credentials = ['token', 'authorization'] as const;
 
 const withCredentials = [...metadataNames, ...credentials] as const;
 
+/** Whether a client sends a token of its own. */
+export function hasCredentials(metadata: Metadata): boolean {
+  return credentials.some((name) => metadataValue(metadata, name) !== undefined);
+}
+
 /** One value per name, the first: etcd ignores the others. */
 export function forwarded(metadata: Metadata, passesCredentials: boolean): Metadata {
   if (metadata.length === 0) return noMetadata;

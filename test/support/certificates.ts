@@ -3,7 +3,9 @@
  * gone when it is disposed of. Small elliptic keys, valid for a day; never for production.
  */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { X509Certificate } from 'node:crypto';
+
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { TemporaryDirectory } from './temporary-directory.ts';
 
@@ -28,9 +30,11 @@ export class CertificateAuthority implements Disposable {
   readonly #keyFile = join(this.#directory.path, 'ca.key');
   #issued = 0;
 
-  constructor(name = 'test authority') {
+  /** `above` is the authority that signs the certificate of this one. Without it, the certificate is self-signed. */
+  constructor(name = 'test authority', above?: CertificateAuthority) {
     this.#openssl(
       ...['req', '-x509', ...newKey(this.#keyFile), '-subj', `/CN=${name}`, '-days', '1'],
+      ...(above === undefined ? [] : ['-CA', above.certificateFile, '-CAkey', above.#keyFile]),
       ...['-addext', 'basicConstraints=critical,CA:TRUE', '-out', this.certificateFile],
     );
     this.certificate = readFileSync(this.certificateFile);
@@ -53,6 +57,25 @@ export class CertificateAuthority implements Disposable {
       certificateFile,
       keyFile,
     };
+  }
+
+  /** The file of a revocation list in PEM with these certificates. */
+  revoke(...certificates: readonly Buffer[]): string {
+    this.#issued += 1;
+    const file = join(this.#directory.path, `${this.#issued}.crl`);
+    const database = join(this.#directory.path, `${this.#issued}.index`);
+    const lines = certificates.map((each) => {
+      const { serialNumber } = new X509Certificate(each);
+      return `R\t400101000000Z\t200101000000Z\t${serialNumber}\tunknown\t/CN=x\n`;
+    });
+    writeFileSync(database, lines.join(''));
+    const config = join(this.#directory.path, `${this.#issued}.cnf`);
+    writeFileSync(config, `[ca]\ndefault_ca=x\n[x]\ndatabase=${database}\ndefault_md=sha256\n`);
+    this.#openssl(
+      ...['ca', '-gencrl', '-crldays', '1', '-config', config, '-out', file],
+      ...['-cert', this.certificateFile, '-keyfile', this.#keyFile],
+    );
+    return file;
   }
 
   [Symbol.dispose](): void {

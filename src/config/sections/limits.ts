@@ -1,4 +1,5 @@
 /** Limits on what clients may send. */
+import type { ClientKeepAlive } from '../../grpc/connection-policy.ts';
 import type { Settings } from '../schema.ts';
 
 export interface LimitsConfig {
@@ -14,6 +15,8 @@ export interface LimitsConfig {
   readonly readBytesMax: number;
   /** Memory for large messages. 0: derived from the memory limit of the container. */
   readonly messageMemoryBytes: number;
+  /** Pings on connections of clients. */
+  readonly keepAlive: ClientKeepAlive;
 }
 
 /** etcd's server adds this to --max-request-bytes for its receive limit (server/etcdserver/api/v3rpc/grpc.go). */
@@ -27,6 +30,16 @@ export function resolveLimits(settings: Settings): LimitsConfig {
     inFlightMax: settings['max-in-flight'],
     readBytesMax: settings['max-read-bytes'],
     messageMemoryBytes: settings['message-memory'],
+    keepAlive: keepAlive(settings),
+  };
+}
+
+/** As in etcd, 0 stands for the default of the gRPC library, and no interval is below a second. */
+function keepAlive(settings: Settings): ClientKeepAlive {
+  return {
+    minTimeMs: settings['grpc-keepalive-min-time'] || 300_000,
+    intervalMs: Math.max(1_000, settings['grpc-keepalive-interval'] || 7_200_000),
+    timeoutMs: settings['grpc-keepalive-timeout'] || 20_000,
   };
 }
 

@@ -2,7 +2,12 @@
  * The addresses that accept clients, and how each identifies them: from `listeners` in the file, or from --listen-addr for
  * a single tenant. Checks that the settings that an identity source depends on are set.
  */
-import type { ServerTls, SocketAddress, SocketPermissions } from '../../grpc/transport.ts';
+import type {
+  ServerTls,
+  SocketAddress,
+  SocketPermissions,
+  TlsProtocol,
+} from '../../grpc/transport.ts';
 import { parseAddress, reaches } from '../address.ts';
 import { type ListEntry, type ListenerKey, socketKeys } from '../file.ts';
 import type { FileContents } from '../file-contents.ts';
@@ -42,6 +47,8 @@ export interface ListenersInput extends RawSettings {
   readonly tenants: readonly TenantConfig[];
   /** For every listener without a certificate of its own. */
   readonly tls: ServerTls | null;
+  /** For every listener with TLS. Null: the defaults. */
+  readonly protocol: TlsProtocol | null;
   readonly contents: FileContents;
   readonly report: ProblemReporter;
 }
@@ -84,7 +91,7 @@ function fromListenAddr(
     address: 'path' in address ? { ...address, permissions } : address,
     tenant: tenants[0]?.name ?? defaultTenantName,
     identify: [],
-    passesCredentials: false,
+    passesCredentials: settings['pass-credentials'],
     tls,
     required: index === 0 || explicit.has('listen-addr'),
   }));
@@ -97,6 +104,9 @@ function fromFile(
 ): readonly ListenerConfig[] {
   if (input.explicit.has('listen-addr')) {
     input.report('listen-addr', 'cannot be combined with a list of listeners in the file');
+  }
+  if (input.explicit.has('pass-credentials')) {
+    input.report('pass-credentials', 'cannot be combined with a list of listeners in the file');
   }
   if (entries.length === 0) {
     problems.push({ where: 'listeners', what: 'the list must not be empty' });
@@ -133,7 +143,11 @@ function readListener(
     reader.report('tenant', what + suggestion(tenant, candidates));
   }
   const passesCredentials = reader.boolean('pass-credentials');
-  const tls = ownTls(reader, input.contents) ?? input.tls;
+  const ownFiles = ownTls(reader, input);
+  if (ownFiles === null && reader.has('client-crl-file')) {
+    reader.report('client-crl-file', 'requires "cert-file" and "trusted-ca-file" here');
+  }
+  const tls = ownFiles ?? input.tls;
   checkIdentitySources({ reader, identify, passesCredentials, tls, settings: input.settings });
   if (parsed === undefined) return [];
   const { text: name } = parsed;
@@ -169,13 +183,17 @@ function readIdentitySources(reader: ListEntryReader<ListenerKey>): readonly Ide
   });
 }
 
-function ownTls(reader: ListEntryReader<ListenerKey>, contents: FileContents): ServerTls | null {
+function ownTls(
+  reader: ListEntryReader<ListenerKey>,
+  { contents, protocol, settings }: ListenersInput,
+): ServerTls | null {
   const files = {
     'cert-file': reader.text('cert-file') ?? '',
     'key-file': reader.text('key-file') ?? '',
     'trusted-ca-file': reader.text('trusted-ca-file') ?? '',
+    'client-crl-file': reader.text('client-crl-file') ?? settings['client-crl-file'],
   };
-  return serverTls(files, contents, reader.report);
+  return serverTls(files, protocol, contents, reader.report);
 }
 
 interface ListenerIdentification {

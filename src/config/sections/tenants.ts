@@ -2,7 +2,7 @@
  * The tenants: from `tenants` in the file, or a single one from --namespace. Checks the keys of each tenant, and that no
  * two tenants share a name or an identity. tenant/ checks that their namespaces do not overlap.
  */
-import { type MethodName, ownerMethods } from '../../etcd/methods.ts';
+import { type MethodName, ownerMethods, unprefixedMethods } from '../../etcd/methods.ts';
 import type { ListEntry, TenantKey } from '../file.ts';
 import { ListEntryReader } from '../list-entry.ts';
 import { type Problem, type ProblemReporter, suggestion } from '../problem.ts';
@@ -51,8 +51,8 @@ export function resolveTenants(
   const entries = file?.tenants ?? null;
   // Also if every tenant has limits of its own: a contradiction between settings is reported in any case.
   const limits = resolveTenantLimits(settings, explicit, report);
-  if (entries === null) return [singleTenant(settings, limits)];
-  for (const name of ['namespace', 'allow-undelimited'] as const) {
+  if (entries === null) return [singleTenant(settings, limits, report)];
+  for (const name of ['namespace', 'allow-undelimited', 'owner-methods'] as const) {
     if (explicit.has(name)) report(name, 'cannot be combined with a list of tenants in the file');
   }
   if (entries.length === 0) problems.push({ where: 'tenants', what: 'the list must not be empty' });
@@ -78,7 +78,11 @@ export function resolveTenants(
   });
 }
 
-function singleTenant(settings: Settings, limits: UsageLimits): TenantConfig {
+function singleTenant(
+  settings: Settings,
+  limits: UsageLimits,
+  report: ProblemReporter,
+): TenantConfig {
   return {
     name: defaultTenantName,
     namespace: settings.namespace,
@@ -87,7 +91,7 @@ function singleTenant(settings: Settings, limits: UsageLimits): TenantConfig {
     shareWatches: settings['share-watches'],
     passesUnknownFields: settings['pass-unknown-fields'],
     limits,
-    owns: [],
+    owns: ownedMethods(settings['owner-methods'], settings.namespace, report),
     identities: defaultIdentities(defaultTenantName),
   };
 }
@@ -119,7 +123,7 @@ function readTenant(
     shareWatches: reader.boolean('share-watches', settings['share-watches']),
     passesUnknownFields: reader.boolean('pass-unknown-fields', settings['pass-unknown-fields']),
     limits: readTenantLimits(reader, settings, defaults),
-    owns: readOwnerMethods(reader),
+    owns: readOwnerMethods(reader, namespace ?? ''),
     identities: readIdentities(reader) ?? defaultIdentities(name),
   };
 }
@@ -134,17 +138,39 @@ const ownerMethodsByName: ReadonlyMap<string, MethodName> = new Map(
   [...ownerMethods].map((name) => [name.slice(name.indexOf('/') + 1), name]),
 );
 
-function readOwnerMethods(reader: ListEntryReader<TenantKey>): readonly MethodName[] {
+function readOwnerMethods(
+  reader: ListEntryReader<TenantKey>,
+  namespace: string,
+): readonly MethodName[] {
   const isOwner = reader.choice('role', ['tenant', 'owner']) === 'owner';
   const texts = reader.texts('owner-methods');
   if (texts !== undefined && !isOwner) reader.report('owner-methods', 'requires "role: owner"');
-  if (texts === undefined) return isOwner ? [...ownerMethodsByName.values()] : [];
+  return ownedMethods(texts ?? (isOwner ? ['all'] : []), namespace, reader.report);
+}
+
+/** `texts` are names of methods, `all` for those that are possible with this namespace, or `all-but-members` without MemberList. */
+function ownedMethods(
+  texts: readonly string[],
+  namespace: string,
+  report: ProblemReporter,
+): readonly MethodName[] {
+  const possible = [...ownerMethodsByName.values()].filter(
+    (method) => namespace === '' || !unprefixedMethods.has(method),
+  );
+  if (texts.join() === 'all') return possible;
+  if (texts.join() === 'all-but-members') {
+    return possible.filter((method) => method !== 'etcdserverpb.Cluster/MemberList');
+  }
   const known = [...ownerMethodsByName.keys()];
   return texts.flatMap((text) => {
     const method = ownerMethodsByName.get(text);
-    if (method !== undefined) return [method];
+    if (method !== undefined && possible.includes(method)) return [method];
+    if (method !== undefined) {
+      report('owner-methods', `contains "${text}", which requires an empty namespace`);
+      return [];
+    }
     const hint = suggestion(text, known) || `; valid methods are ${known.join(', ')}`;
-    reader.report('owner-methods', `contains "${text}", which is not an owner method${hint}`);
+    report('owner-methods', `contains "${text}", which is not an owner method${hint}`);
     return [];
   });
 }

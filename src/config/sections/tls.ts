@@ -5,17 +5,23 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
 import { peerCertificate } from '../../grpc/peer-certificate.ts';
-import type { ClientTls, ServerTls } from '../../grpc/transport.ts';
+import { type RevokedSerials, revokedSerials } from '../../grpc/revocation-list.ts';
+import { serverContextOptions } from '../../grpc/tls.ts';
+import type { ClientTls, ServerTls, TlsProtocol } from '../../grpc/transport.ts';
 import type { FileContents } from '../file-contents.ts';
 import type { ProblemReporter } from '../problem.ts';
 import type { Settings } from '../schema.ts';
 
 /** File names of one listener, or of all listeners. Empty: not set. */
-export type ServerFiles = Pick<Settings, 'cert-file' | 'key-file' | 'trusted-ca-file'>;
+export type ServerFiles = Pick<
+  Settings,
+  'cert-file' | 'key-file' | 'trusted-ca-file' | 'client-crl-file'
+>;
 
-/** TLS for clients. Returns null for plain text. The result must not be used after a report. */
+/** TLS for clients. Returns null for plain text. The result must not be used after a report. `protocol` is null for the defaults. */
 export function serverTls(
   files: ServerFiles,
+  protocol: TlsProtocol | null,
   contents: FileContents,
   report: ProblemReporter,
 ): ServerTls | null {
@@ -32,16 +38,30 @@ export function serverTls(
     contents,
     report,
   );
+  const revoked = readRevoked(files['client-crl-file'], contents, report);
   if (pair === null) {
     if (authoritiesFile !== '') {
       report('cert-file', 'is required with "trusted-ca-file": client certificates require TLS');
     }
     return null;
   }
-  const tls = { certificate: pair.certificate, key: pair.key, clientAuthorities };
-  const context = { cert: tls.certificate, key: tls.key, ...caOf(clientAuthorities) };
-  if (pair.isMatching) tryContext(context, (what) => report('cert-file', what));
+  const tls: ServerTls = {
+    ...{ certificate: pair.certificate, key: pair.key, clientAuthorities },
+    ...(protocol !== null && { protocol }),
+    ...(revoked !== null && { revoked }),
+  };
+  if (pair.isMatching) tryContext(serverContextOptions(tls), (what) => report('cert-file', what));
   return tls;
+}
+
+/** Without client certificates the list has no effect, as in etcd. */
+function readRevoked(
+  path: string,
+  contents: FileContents,
+  report: ProblemReporter,
+): RevokedSerials | null {
+  const bytes = contents.of('client-crl-file', path, report);
+  return bytes && parse('client-crl-file', bytes, toRevoked, report);
 }
 
 function caOf(authorities: Buffer | null): SecureContextOptions {
@@ -145,10 +165,17 @@ function parse<T>(
   try {
     return to.from(pem);
   } catch (error) {
-    report(setting, `must contain a ${to.what} in PEM format: ${(error as Error).message}`);
+    report(setting, `must contain a ${to.what}: ${(error as Error).message}`);
     return null;
   }
 }
 
-const toCertificate = { what: 'certificate', from: (pem: Buffer) => new X509Certificate(pem) };
-const toKey = { what: 'private key', from: (pem: Buffer): KeyObject => createPrivateKey(pem) };
+const toCertificate = {
+  what: 'certificate in PEM format',
+  from: (pem: Buffer) => new X509Certificate(pem),
+};
+const toRevoked = { what: 'revocation list in DER or PEM format', from: revokedSerials };
+const toKey = {
+  what: 'private key in PEM format',
+  from: (pem: Buffer): KeyObject => createPrivateKey(pem),
+};

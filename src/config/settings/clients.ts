@@ -1,6 +1,9 @@
 /** The settings towards clients: listeners, identities and what one client may send. */
 import type { Setting } from '../setting.ts';
 
+/** Empty: the oldest or newest that is supported. */
+export const tlsVersions = ['', 'TLS1.2', 'TLS1.3'] as const;
+
 const uint32Max = 4_294_967_295;
 
 export const clientSettings = {
@@ -44,6 +47,31 @@ export const clientSettings = {
     doc: 'Private key (PEM) of --cert-file.',
     dev: 'fixed',
   },
+  'auto-tls': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'clients',
+    reload: 'applied',
+    doc: 'Without --cert-file: make a self-signed certificate for clients in --data-dir, and reuse it.',
+    dev: 'fixed',
+  },
+  'self-signed-cert-validity': {
+    kind: 'integer',
+    default: '1',
+    max: 1_000,
+    section: 'clients',
+    reload: 'applied',
+    doc: 'Validity of the certificate of --auto-tls when it is made, in years.',
+    dev: 'fixed',
+  },
+  'data-dir': {
+    kind: 'text',
+    default: 'default.proxy',
+    section: 'clients',
+    reload: 'applied',
+    doc: 'Directory for the certificate of --auto-tls. Nothing else is written to it.',
+    dev: 'fixed',
+  },
   'trusted-ca-file': {
     kind: 'file',
     default: '',
@@ -52,12 +80,54 @@ export const clientSettings = {
     doc: 'CA certificates (PEM) to verify client certificates with. Clients must then present a certificate.',
     dev: 'fixed',
   },
+  'client-crl-file': {
+    kind: 'file',
+    default: '',
+    section: 'clients',
+    reload: 'applied',
+    doc: 'Revocation list (DER or PEM). Clients with a certificate that has one of its serial numbers are disconnected. Intermediate authorities must then be in --trusted-ca-file.',
+    dev: 'fixed',
+  },
+  'listen-cipher-suites': {
+    kind: 'list',
+    default: '',
+    section: 'clients',
+    reload: 'applied',
+    doc: "Comma-separated list of cipher suites of TLS 1.2 for clients, with Go's names. Those of TLS 1.3 cannot be configured.",
+    dev: 'fixed',
+  },
+  'tls-min-version': {
+    kind: 'choice',
+    default: 'TLS1.2',
+    choices: tlsVersions,
+    section: 'clients',
+    reload: 'applied',
+    doc: 'Minimum TLS version for clients: TLS1.2 or TLS1.3.',
+    dev: 'fixed',
+  },
+  'tls-max-version': {
+    kind: 'choice',
+    default: '',
+    choices: tlsVersions,
+    section: 'clients',
+    reload: 'applied',
+    doc: 'Maximum TLS version for clients: TLS1.2 or TLS1.3. Empty for the newest one.',
+    dev: 'fixed',
+  },
   'client-cert-auth': {
     kind: 'boolean',
     default: 'false',
     section: 'clients',
     reload: 'applied',
     doc: 'Require client certificates. Accepted for compatibility with etcd: --trusted-ca-file alone requires them.',
+    dev: 'fixed',
+  },
+  'pass-credentials': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'clients',
+    reload: 'applied',
+    doc: "Forward the clients' own tokens to etcd instead of the proxy's, and forward Authenticate. For --listen-addr; a listener in the file has a key of this name.",
     dev: 'fixed',
   },
   'uri-pattern': {
@@ -132,6 +202,27 @@ export const clientSettings = {
     section: 'clients',
     reload: 'restart',
     doc: 'Maximum number of concurrent calls per client connection. The default sets no limit.',
+  },
+  'grpc-keepalive-min-time': {
+    kind: 'duration',
+    default: '5s',
+    section: 'clients',
+    reload: 'restart',
+    doc: 'Minimum interval between keepalive pings of a client while calls are open. Clients that ping more often are disconnected, as in etcd. 0: 5m. Only the transport native uses it.',
+  },
+  'grpc-keepalive-interval': {
+    kind: 'duration',
+    default: '2h',
+    section: 'clients',
+    reload: 'restart',
+    doc: 'Interval between keepalive pings to a client. At least 1s; 0: 2h.',
+  },
+  'grpc-keepalive-timeout': {
+    kind: 'duration',
+    default: '20s',
+    section: 'clients',
+    reload: 'restart',
+    doc: 'Time to wait for the response to a keepalive ping before the connection of the client is closed. 0: 20s.',
   },
   'max-connections': {
     kind: 'integer',

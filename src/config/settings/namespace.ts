@@ -22,6 +22,14 @@ export const namespaceSettings = {
     doc: 'Allow a namespace that does not end in /. No other tenant or client may then use keys that begin with it.',
     dev: 'fixed',
   },
+  'owner-methods': {
+    kind: 'list',
+    default: '',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'Comma-separated list of methods on the whole cluster that clients may call without a list of tenants, for example Snapshot,Compact; all; or all-but-members, which leaves out MemberList. Those that manage users require an empty namespace.',
+    dev: 'fixed',
+  },
   'read-only': {
     kind: 'boolean',
     default: 'false',

@@ -16,13 +16,15 @@ import { FairPlaces } from './fair-places.ts';
 /**
  * Why a connection was closed or not accepted, or with `tenant-limit`: why its calls are rejected. `limit`: all places are
  * taken. `displaced`: its place was given to another client. `descriptors`: the process has no file descriptor left.
+ * `revoked`: its client has presented a revoked certificate.
  */
 export type LimitName =
   | 'limit'
   | 'tenant-limit'
   | 'displaced'
   | 'handshake-timeout'
-  | 'descriptors';
+  | 'descriptors'
+  | 'revoked';
 
 /** For logs. Empty fields are not known. */
 export interface LimitReached {
@@ -102,6 +104,11 @@ export class ClientConnections implements PlaceOwner {
   /** The system could not accept a connection for lack of file descriptors, and has closed it. */
   notAccepted(listener: string): void {
     this.#count({ reason: 'descriptors', listener, remote: '', tenant: '' });
+  }
+
+  /** Closes a connection whose client has presented a revoked certificate. */
+  revoked(place: ConnectionPlace): void {
+    this.#close(place, 'revoked');
   }
 
   // ---- PlaceOwner ----

@@ -19,7 +19,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Clock } from '../../runtime/clock.ts';
 import { Acceptor } from '../acceptor.ts';
-import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
+import { defaultKeepAlive } from '../connection-policy.ts';
 import type { ConnectionPlace } from '../connections/connection-place.ts';
 import { TransportListener } from '../listener.ts';
 import { Code } from '../status.ts';
@@ -100,12 +100,13 @@ class Connections implements ServedCallContext {
   constructor(listen: ListenOptions, options: TransportOptions) {
     this.#clock = options.clock;
     this.#onFault = options.onFault;
+    const { intervalMs, timeoutMs } = listen.keepAlive ?? defaultKeepAlive;
     this.#server = new Server({
       'grpc.enable_channelz': 0,
       'grpc.max_receive_message_length': listen.messageBytesMax,
       'grpc.max_send_message_length': -1,
-      'grpc.keepalive_time_ms': serverPingIntervalMs,
-      'grpc.keepalive_timeout_ms': serverPingTimeoutMs,
+      'grpc.keepalive_time_ms': intervalMs,
+      'grpc.keepalive_timeout_ms': timeoutMs,
       ...(Number.isFinite(listen.streamsMax)
         ? { 'grpc.max_concurrent_streams': listen.streamsMax }
         : {}),

@@ -8,7 +8,7 @@ import { type PrefaceHandler, readPreface } from '../../http2/preface.ts';
 import { ServerConnection, type StreamAcceptor } from '../../http2/server-connection.ts';
 import type { StreamConnection } from '../../http2/stream.ts';
 import { Acceptor } from '../acceptor.ts';
-import { serverPingIntervalMs, serverPingTimeoutMs } from '../connection-policy.ts';
+import { defaultKeepAlive } from '../connection-policy.ts';
 import type { ConnectionPlace } from '../connections/connection-place.ts';
 import { InflateSlots } from '../gzip/inflate-slots.ts';
 import { TransportListener } from '../listener.ts';
@@ -25,12 +25,6 @@ import type {
 import { Http1Connections } from './http1-connections.ts';
 import { ResponseHeads } from './response-heads.ts';
 import { ServedCall, type ServedCallContext } from './served-call.ts';
-
-const keepAlive = {
-  intervalMs: serverPingIntervalMs,
-  timeoutMs: serverPingTimeoutMs,
-  whenIdle: true,
-};
 
 export interface NativeServerOptions extends ServerTransportOptions {
   /** Where requests count, and responses that a client does not read. */
@@ -137,6 +131,7 @@ class Connections<M extends ServedMethod> {
 
   #serve(socket: Socket, peer: Peer, place: ConnectionPlace, rest: Buffer): void {
     const { clock, memory, onFault } = this.#options;
+    const { minTimeMs, intervalMs, timeoutMs } = this.#listen.keepAlive ?? defaultKeepAlive;
     const context: ServedCallContext<M> = {
       handler: this.#handler,
       messageBytesMax: this.#listen.messageBytesMax,
@@ -151,7 +146,8 @@ class Connections<M extends ServedMethod> {
     const connection = new ServerConnection({
       socket,
       clock,
-      keepAlive,
+      keepAlive: { intervalMs, timeoutMs, whenIdle: true },
+      pingIntervalMsMin: minTimeMs,
       onBug: onFault,
       queueAccount: memory.connectionAccount(peer),
       streamsMax: this.#listen.streamsMax,

@@ -1,12 +1,15 @@
 /** TLS on both sides of the proxy, with real certificates: which clients are accepted, and what an operator sees. */
-import { connect } from 'node:tls';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type ConnectionOptions, connect } from 'node:tls';
 import { credentials } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Code } from '../../../src/grpc/status.ts';
 import { CertificateAuthority, type KeyPair } from '../../support/certificates.ts';
 import { type GrpcClient, grpcClient, refusal } from '../../support/client.ts';
 import { type Etcd, startSecureEtcd } from '../../support/etcd.ts';
-import { startTestProxy, type TestProxyOptions } from '../../support/proxy.ts';
+import { startTestProxy, type TestProxy, type TestProxyOptions } from '../../support/proxy.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 import { until } from '../../support/until.ts';
 
 const key = Buffer.from('k');
@@ -170,4 +173,94 @@ describe('towards clients', () => {
     }
     await worksFor(client);
   });
+
+  /** Resolves with the version and the cipher suite of a handshake, or null if it is refused. */
+  function handshake(address: string, options: ConnectionOptions, pair?: KeyPair) {
+    const [host = '', port = ''] = address.split(':');
+    const own = pair === undefined ? {} : { cert: pair.certificate, key: pair.key };
+    const ca = authority.certificate;
+    const socket = connect({ host, port: Number(port), ca, ...own, ...options });
+    return new Promise<readonly string[] | null>((resolve) => {
+      socket.on('error', () => resolve(null));
+      socket.on('secureConnect', () => {
+        resolve([socket.getProtocol() ?? '', socket.getCipher().standardName]);
+        socket.destroy();
+      });
+    });
+  }
+
+  test('only the configured versions are served', async () => {
+    const [tls12, tls13] = (['TLSv1.2', 'TLSv1.3'] as const).map((version) => ({
+      minVersion: version,
+      maxVersion: version,
+    }));
+    for (const [setting, served, refused] of [
+      ['tls-min-version', tls13, tls12],
+      ['tls-max-version', tls12, tls13],
+    ] as const) {
+      const version = setting === 'tls-min-version' ? 'TLS1.3' : 'TLS1.2';
+      await using proxy = await startProxyTo(etcd.address, {
+        ...serverSettings(),
+        [setting]: version,
+      });
+      expect(await handshake(proxy.address('game'), served ?? {})).not.toBeNull();
+      expect(await handshake(proxy.address('game'), refused ?? {})).toBeNull();
+    }
+  });
+
+  test('only the configured cipher suites of TLS 1.2 are served, and all of TLS 1.3', async () => {
+    const suite = 'TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256';
+    await using proxy = await startProxyTo(etcd.address, {
+      ...serverSettings(),
+      'listen-cipher-suites': [suite],
+    });
+    const address = proxy.address('game');
+    const maxVersion = 'TLSv1.2';
+    expect(await handshake(address, { maxVersion })).toEqual([maxVersion, suite]);
+    const other = { maxVersion, ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256' } as const;
+    expect(await handshake(address, other)).toBeNull();
+    for (const ciphers of ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384']) {
+      expect(await handshake(address, { ciphers })).toEqual(['TLSv1.3', ciphers]);
+    }
+  });
+
+  test('a client with a revoked certificate, or below a revoked authority, is disconnected', async () => {
+    const good = authority.issue({ name: '/CN=alice' });
+    const bad = authority.issue({ name: '/CN=mallory' });
+    using between = new CertificateAuthority('between', authority);
+    const below = between.issue({ name: '/CN=bob' });
+    const chain = {
+      ...below,
+      certificate: Buffer.concat([below.certificate, between.certificate]),
+    };
+    const crl = authority.revoke(bad.certificate);
+    using directory = new TemporaryDirectory('authorities');
+    const authorities = join(directory.path, 'ca.crt');
+    writeFileSync(authorities, Buffer.concat([authority.certificate, between.certificate]));
+    const settings = { ...mutual(), 'client-crl-file': crl, 'trusted-ca-file': authorities };
+    await using proxy = await startProxyTo(etcd.address, settings);
+    for (const pair of [good, chain]) {
+      using client = grpcClient(proxy.address('game'), trusting(pair));
+      await worksFor(client);
+    }
+    await expectDisconnected(proxy, bad);
+    await using stricter = await startProxyTo(etcd.address, {
+      ...settings,
+      'client-crl-file': authority.revoke(bad.certificate, between.certificate),
+    });
+    using client = grpcClient(stricter.address('game'), trusting(good));
+    await worksFor(client);
+    await expectDisconnected(stricter, chain);
+    // What cannot be checked is not accepted: the authority between is not in this file.
+    await using unaware = await startProxyTo(etcd.address, { ...mutual(), 'client-crl-file': crl });
+    await expectDisconnected(unaware, chain);
+    const metrics = await (await fetch(`http://${stricter.adminAddress}/metrics`)).text();
+    expect(metrics).toMatch(/client_connection_limits_total\{reason="revoked"\} [1-9]/);
+  });
+
+  async function expectDisconnected(proxy: TestProxy, pair: KeyPair): Promise<void> {
+    using client = grpcClient(proxy.address('game'), trusting(pair));
+    const put = client.call('etcdserverpb.KV/Put', { key }, { timeoutMs: 2_000 });
+    expect(await refusal(put)).toMatchObject({ code: Code.UNAVAILABLE });
+  }
 });

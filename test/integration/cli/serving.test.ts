@@ -84,12 +84,21 @@ describe('run', () => {
 describe('grpc-proxy start', () => {
   test('prints that it has started, and drains on a signal', async () => {
     using program = new Program([
-      ...['grpc-proxy', 'start', elsewhere, '--listen-addr=127.0.0.1:0', '--data-dir=x', '--debug'],
+      ...[
+        'grpc-proxy',
+        'start',
+        elsewhere,
+        '--listen-addr=127.0.0.1:0',
+        '--max-recv-bytes=1',
+        '--debug',
+      ],
     ]);
     await program.printed('err', /^started gRPC proxy on 127\.0\.0\.1:[1-9]\d*$/m);
     program.kill('SIGTERM');
     expect(await program.ended).toEqual([0, null]);
-    expect(program.err).toContain('--data-dir has no effect: the proxy does not write to disk');
+    expect(program.err).toContain(
+      '--max-recv-bytes has no effect: responses of etcd are not limited in size',
+    );
   });
 });
 

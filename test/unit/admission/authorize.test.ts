@@ -79,8 +79,10 @@ describe('the owner of the cluster', () => {
     expect(outcome(owner, name, raise)).toBe('passed');
   });
 
-  test('cannot manage users through the proxy', () => {
-    expect(outcome(owner, 'etcdserverpb.Auth/UserAdd')).toBe('method-denied');
+  test('manages users only if that was given to it', () => {
+    const some: Tenant = { ...owner, owns: new Set(['etcdserverpb.Maintenance/Defragment']) };
+    expect(outcome(some, 'etcdserverpb.Auth/UserAdd')).toBe('method-denied');
+    expect(outcome(owner, 'etcdserverpb.Auth/UserAdd')).toBe('passed');
   });
 
   test('calls only the methods that it owns', () => {

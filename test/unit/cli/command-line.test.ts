@@ -124,16 +124,16 @@ describe('grpc-proxy start', () => {
     const { code, err } = await run([
       'grpc-proxy',
       'start',
-      '--auto-tls',
-      '--resolver-prefix=p',
+      '--experimental-leasing-prefix=p',
+      '--experimental-enable-grpc-logging',
       '--tls-min-version=TLS1.2',
       // As etcd's own tests start its proxy: the scheme decides.
       '--endpoints=http://etcd:1',
       '--insecure-skip-tls-verify',
     ]);
     expect(code).toBe(64);
-    expect(err).toContain('--auto-tls: not supported');
-    expect(err).toContain('--resolver-prefix: not supported');
+    expect(err).toContain('--experimental-leasing-prefix: not supported');
+    expect(err).toContain('--experimental-enable-grpc-logging: not supported');
     expect(err).not.toContain('tls-min-version');
     expect(err).not.toContain('--endpoints');
     expect(err).toContain('2 problems');

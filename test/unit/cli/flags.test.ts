@@ -5,7 +5,7 @@ import { settingNames } from '../../../src/config/schema.ts';
 
 const set = {
   settings: settingNames,
-  others: { debug: { isBoolean: true }, 'data-dir': { isBoolean: false } },
+  others: { debug: { isBoolean: true }, 'metrics-addr': { isBoolean: false } },
 };
 
 function parse(...args: string[]) {
@@ -34,9 +34,9 @@ describe('flags have the syntax of etcd', () => {
 });
 
 test('flags that are not settings are returned separately', () => {
-  expect(parse('--debug', '--data-dir=x')).toMatchObject({
+  expect(parse('--debug', '--metrics-addr=x')).toMatchObject({
     settings: {},
-    others: { debug: 'true', 'data-dir': 'x' },
+    others: { debug: 'true', 'metrics-addr': 'x' },
   });
 });
 

@@ -81,11 +81,11 @@ const defaults = {
   login: null,
   endpoints: [{ name: 'etcd:2379', address: { host: 'etcd', port: 2379 }, tls: null }],
   advertiseClientUrls: [],
+  adminTls: null,
   adminAddress: { host: '127.0.0.1', port: 2381 },
   tokenKeys: [],
   adminActions: false,
   adminShutdown: false,
-  adminTls: null,
   transport: 'native',
   workers: 1,
   logLevel: 'info',
@@ -112,6 +112,7 @@ const defaults = {
     inFlightMax: 1_000,
     readBytesMax: 134_217_728,
     connectionsMax: 0,
+    keepAlive: { minTimeMs: 5_000, intervalMs: 7_200_000, timeoutMs: 20_000 },
   },
 };
 

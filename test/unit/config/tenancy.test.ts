@@ -3,7 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { parsePasswordHash } from '../../../src/config/sections/users.ts';
-import { ownerMethods } from '../../../src/etcd/methods.ts';
+import { ownerMethods, unprefixedMethods } from '../../../src/etcd/methods.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
 import { Issuer } from '../../support/jwt.ts';
 import { loaded, loadedConfig, problemsOf } from '../../support/loaded-config.ts';
@@ -96,12 +96,28 @@ describe('a tenant', () => {
     const owner = async (more: string) =>
       (await loadedConfig(`tenants: [{ name: a, namespace: a/, role: owner${more} }]`, listener))
         .tenants[0]?.owns;
-    expect(await owner('')).toEqual([...ownerMethods]);
+    const inNamespace = [...ownerMethods].filter((name) => !unprefixedMethods.has(name));
+    expect(await owner('')).toEqual(inNamespace);
     expect(await owner(', owner-methods: [Compact, Snapshot]')).toEqual([
       'etcdserverpb.KV/Compact',
       'etcdserverpb.Maintenance/Snapshot',
     ]);
     expect((await loadedConfig(one, listener)).tenants[0]?.owns).toEqual([]);
+  });
+
+  test('manages users only without a namespace, because roles name keys as etcd holds them', async () => {
+    const owned = async (...lines: string[]) => (await loadedConfig(...lines)).tenants[0]?.owns;
+    expect(await owned('owner-methods: all')).toEqual([...ownerMethods]);
+    const allButMembers = await owned('owner-methods: all-but-members');
+    expect(allButMembers).not.toContain('etcdserverpb.Cluster/MemberList');
+    expect(allButMembers).toHaveLength(ownerMethods.size - 1);
+    expect(await owned('owner-methods: [UserAdd]')).toEqual(['etcdserverpb.Auth/UserAdd']);
+    expect(await owned('namespace: a/', 'owner-methods: all')).not.toContain(
+      'etcdserverpb.Auth/UserAdd',
+    );
+    expect(await problemsOf('namespace: a/', 'owner-methods: [UserAdd]')).toEqual([
+      'c.yaml:3: "owner-methods" contains "UserAdd", which requires an empty namespace',
+    ]);
   });
 
   test('has all its problems reported, with their lines', async () => {

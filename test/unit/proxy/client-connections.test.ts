@@ -21,6 +21,7 @@ function made(connectionsMax: number, permitted: number, memory = noLimit, more 
       inFlightMax: 1,
       readBytesMax: 1,
       messageMemoryBytes: 0,
+      keepAlive: { minTimeMs: 5_000, intervalMs: 7_200_000, timeoutMs: 20_000 },
     },
     connectionsMax,
   };

@@ -12,6 +12,7 @@ function bytesOf(configuredMib: number, workers: number, limitMib: number): numb
     readBytesMax: 1,
     connectionsMax: 0,
     messageMemoryBytes: configuredMib * mib,
+    keepAlive: { minTimeMs: 5_000, intervalMs: 7_200_000, timeoutMs: 20_000 },
   };
   const { requests, responses } = messageMemory(
     { limits, tenants: [], workers },
