@@ -186,8 +186,9 @@ export class Login {
   }
 
   #onTokenRejected(metadata: Metadata): void {
-    // An older token may be stale while the current one is valid.
-    if (!this.#isReady || !hasSameToken(metadata, this.#metadata)) return;
+    // Without a user there is nothing to log in with. An older token may be stale while the current one is valid.
+    if (this.#config === null || !this.#isReady) return;
+    if (!hasSameToken(metadata, this.#metadata)) return;
     this.#isReady = false;
     this.#requestToken();
   }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import type { LoginConfig } from '../../../src/config/sections/login.ts';
 import { type Status, status } from '../../../src/grpc/status.ts';
 import { Reader } from '../../../src/protobuf/reader.ts';
 import { Writer } from '../../../src/protobuf/writer.ts';
@@ -16,7 +17,7 @@ import { callOf, message } from '../../support/test-call.ts';
 const refused = status(16, 'etcdserver: invalid auth token', 'peer');
 const authenticate = '/etcdserverpb.Auth/Authenticate';
 
-function start() {
+function start(login: LoginConfig | null = { user: 'proxy', password: 'secret' }) {
   const clock = new ManualClock();
   const transport = new FakeClientTransport();
   const failures: string[] = [];
@@ -25,7 +26,7 @@ function start() {
   const upstream = new Upstream({
     memory: memoryOf(),
     endpoints,
-    login: { user: 'proxy', password: 'secret' },
+    login,
     passesCredentials: (listener) => listener === 'through',
     mayMoveStreams: () => true,
     onLoginFailure: (why) => void failures.push(why),
@@ -391,4 +392,16 @@ describe('the login of the proxy', () => {
       expect(passwords(logIns())).toEqual(['secret', 'new']);
     });
   });
+});
+
+test('without a user, a probe that etcd rejects for its missing token does not hold up calls', () => {
+  const { unary, clock, isAvailable, logIns, get } = start(null);
+  clock.advance(20_000);
+  const probe = unary.calls.find(({ head }) => head.path.endsWith('/Status'));
+  probe?.fail(3, 'etcdserver: user name is empty');
+  expect(isAvailable()).toBe(true);
+  expect(logIns()).toEqual([]);
+  const { above, send } = get('through');
+  send().fail(3, 'etcdserver: user name is empty');
+  expect(above.status).toMatchObject({ code: 3, text: 'etcdserver: user name is empty' });
 });
