@@ -43,6 +43,10 @@ export interface Config {
   readonly login: LoginConfig | null;
   /** The proxy's client URLs in MemberList responses. Empty: the addresses of the listeners. */
   readonly advertiseClientUrls: readonly string[];
+  /** Whether the client addresses serve etcd's API as JSON. */
+  readonly jsonGateway: boolean;
+  /** Origins of web pages that may use HTTP on the client addresses; `*` for all. */
+  readonly corsOrigins: readonly string[];
   /** Null: no admin address. Port 0 picks a free port. */
   readonly adminAddress: SocketAddress | null;
   /** Null: plain text. */

@@ -64,6 +64,8 @@ export function resolve(
     endpoints,
     login: resolveLogin(settings, contents, report),
     advertiseClientUrls: settings['advertise-client-url'],
+    jsonGateway: settings['enable-grpc-gateway'],
+    corsOrigins: settings.cors,
     adminAddress: settings['admin-addr']?.address ?? null,
     adminTls: settings['admin-tls'] ? tls : null,
     adminActions: settings['admin-actions'],

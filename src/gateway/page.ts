@@ -1,4 +1,5 @@
-/** An HTTP response of the gateway, before it is written. */
+/** A page of the gateway, before it is written. */
+import type { HttpExchange } from './exchange.ts';
 
 export interface Page {
   readonly code: number;
@@ -13,4 +14,17 @@ export function text(code: number, line: string): Page {
 /** Without spaces and line end, as etcd writes JSON: some clients compare the text. */
 export function json(code: number, value: unknown): Page {
   return { code, type: 'application/json', body: JSON.stringify(value) };
+}
+
+/** Ends the exchange with the page. */
+export function writePage(exchange: HttpExchange, page: Page, headers: readonly string[]): void {
+  const { code, type, body } = page;
+  exchange.head(code, [
+    ...headers,
+    ...['Content-Type', type],
+    ...['Cache-Control', 'no-store'],
+    ...['X-Content-Type-Options', 'nosniff'],
+    ...(code === 405 ? ['Allow', 'GET'] : []),
+  ]);
+  exchange.end(body);
 }

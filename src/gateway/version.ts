@@ -4,24 +4,30 @@
  */
 import { json, type Page, text } from './page.ts';
 
+export interface Release {
+  readonly text: string;
+  readonly major: number;
+  readonly minor: number;
+  readonly patch: number;
+}
+
 /** `versions` has the versions of the members. It may contain empty texts, which are ignored. */
 export function versionPage(versions: readonly string[]): Page {
-  const releases = versions.map(parse).filter((each) => each !== null);
-  const [oldest] = releases.toSorted(
-    (a, b) => a.major - b.major || a.minor - b.minor || a.patch - b.patch,
-  );
-  if (oldest === undefined) return text(503, 'the version of the cluster is not known yet');
+  const oldest = oldestRelease(versions);
+  if (oldest === null) return text(503, 'the version of the cluster is not known yet');
   return json(200, {
     etcdserver: oldest.text,
     etcdcluster: `${oldest.major}.${oldest.minor}.0`,
   });
 }
 
-interface Release {
-  readonly text: string;
-  readonly major: number;
-  readonly minor: number;
-  readonly patch: number;
+/** Null if no member has reported its version yet. */
+export function oldestRelease(versions: readonly string[]): Release | null {
+  const releases = versions.map(parse).filter((each) => each !== null);
+  const [oldest = null] = releases.toSorted(
+    (a, b) => a.major - b.major || a.minor - b.minor || a.patch - b.patch,
+  );
+  return oldest;
 }
 
 /** Returns null for a text that is not a semantic version. Suffixes do not affect the order. */

@@ -6,7 +6,8 @@ import type { Call, Etcd } from '../call/call.ts';
 import type { Config } from '../config/config.ts';
 import { ordersProgress } from '../etcd/releases.ts';
 import { printableKey } from '../etcd/request-key.ts';
-import { gateway } from '../gateway/server.ts';
+import { HttpGateway } from '../gateway/http-gateway.ts';
+import { http1Server } from '../gateway/server.ts';
 import type { ClientConnections } from '../grpc/connections/client-connections.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
 import { Breakers } from '../guard/breaker/breakers.ts';
@@ -274,14 +275,19 @@ export class Assembly {
 
   #buildListeners(config: Config, transport: Transport, etcd: Etcd<'client'>): Listeners {
     const { logger, clock, random, memory, connections, upstream } = this;
-    const http1 = gateway({
+    const gateway = new HttpGateway({
       etcd,
       upstream: () => upstream.snapshot(),
       hostNames: config.advertiseClientUrls.flatMap((url) => URL.parse(url)?.hostname ?? []),
+      origins: config.corsOrigins,
       processMetric,
+      hasJson: config.jsonGateway,
+      memory,
+      messageBytesMax: config.limits.messageBytesMax,
       clock,
       onFault: this.#onFault,
     });
+    const http1 = http1Server(gateway, clock, this.#onFault);
     return new Listeners({
       server: transport.makeServer({
         ...{ clock, random, memory, connections, http1 },

@@ -71,11 +71,13 @@ export class WorkerConfig {
     const { keepaliveMs, keepaliveTimeoutMs, breaker, limits } = this.#started;
     const { advertiseClientUrls, adminAddress, adminTls, adminActions, adminShutdown } =
       this.#started;
+    const { jsonGateway, corsOrigins } = this.#started;
     return {
       ...this.#active,
       ...{ transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs },
       ...{ keepaliveMs, keepaliveTimeoutMs, breaker, limits },
       ...{ advertiseClientUrls, adminAddress, adminTls, adminActions, adminShutdown },
+      ...{ jsonGateway, corsOrigins },
       listeners: this.#listeners.map((listener) => this.#withPort(listener)),
     };
   }

@@ -256,4 +256,18 @@ export const clientSettings = {
     doc: 'Comma-separated list of client URLs that MemberList returns for this proxy. By default each client gets the address that it has dialed.',
     dev: 'fixed',
   },
+  'enable-grpc-gateway': {
+    kind: 'boolean',
+    default: 'true',
+    section: 'clients',
+    reload: 'restart',
+    doc: "Serve etcd's API as JSON over HTTP below /v3/ on the client addresses. Only the transport native serves HTTP.",
+  },
+  cors: {
+    kind: 'list',
+    default: '',
+    section: 'clients',
+    reload: 'restart',
+    doc: 'Comma-separated list of origins of web pages that may use the HTTP interface, * for all. Requests of other pages are rejected. etcd allows all pages by default.',
+  },
 } as const satisfies Record<string, Setting>;

@@ -44,8 +44,8 @@ export interface ClientConnectionsOptions {
 
 /** Connections that have not sent the first bytes of HTTP yet. TLS handshakes take more memory than connections. */
 const handshakesMax = 1_024;
-/** The HTTP/1.1 server takes more memory per connection, and no client needs many. */
-const http1Max = 256;
+/** The HTTP/1.1 server takes more memory per connection than HTTP/2, and clients of the JSON gateway hold one per stream. */
+const http1Max = 2_048;
 /** A connection without a tenant can be displaced after this time, one of a tenant if it is idle for that time. */
 const withoutTenantMsMin = 1_000;
 const idleMsMin = 30_000;

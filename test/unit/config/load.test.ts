@@ -90,6 +90,8 @@ const defaults = {
   workers: 1,
   logLevel: 'info',
   logKeys: false,
+  jsonGateway: true,
+  corsOrigins: [],
   shareKeepAlives: true,
   shareReads: false,
   holdMs: 5_000,

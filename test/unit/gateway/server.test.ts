@@ -2,13 +2,15 @@
 import { get, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { HttpGateway, type MemberReport } from '../../../src/gateway/http-gateway.ts';
 import { visibleMetrics } from '../../../src/gateway/metrics.ts';
-import { gateway, type MemberReport } from '../../../src/gateway/server.ts';
+import { http1Server } from '../../../src/gateway/server.ts';
 import { Code, ok, type Status, status } from '../../../src/grpc/status.ts';
 import { processMetric } from '../../../src/observe/process-metrics.ts';
 import { Writer } from '../../../src/protobuf/writer.ts';
 import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
+import { memoryOf } from '../../support/message-memory.ts';
 import { until } from '../../support/until.ts';
 
 const peer = { listener: 'game', remote: '', certificate: null };
@@ -41,14 +43,20 @@ beforeEach(async () => {
   members = [{ state: 'ready', version: '3.4.23' }];
   faults = [];
   clock = new ManualClock();
-  const server = gateway({
+  const onFault = (fault: unknown) => void faults.push(fault);
+  const gateway = new HttpGateway({
     etcd,
     upstream: () => members,
     hostNames: ['etcd.example'],
+    origins: ['https://pages.example'],
     processMetric,
+    hasJson: true,
+    memory: memoryOf(),
+    messageBytesMax: 2_097_152,
     clock,
-    onFault: (fault) => faults.push(fault),
+    onFault,
   });
+  const server = http1Server(gateway, clock, onFault);
   listener = createServer((socket) => {
     sockets.add(socket);
     server.emit('connection', socket, peer);
@@ -67,6 +75,8 @@ interface HttpResponse {
   readonly code: number | undefined;
   readonly type: string | undefined;
   readonly body: string;
+  readonly location: string | undefined;
+  readonly origin: string | undefined;
 }
 
 function request(
@@ -83,14 +93,16 @@ function request(
       });
       const { statusCode: code } = response;
       const type = response.headers['content-type'];
-      response.on('end', () => resolve({ code, type, body }));
+      const { location } = response.headers;
+      const origin = response.headers['access-control-allow-origin'];
+      response.on('end', () => resolve({ code, type, body, location, origin }));
     }).on('error', reject);
   });
 }
 
 describe('/version', () => {
   test('has the exact text of etcd', async () => {
-    expect(await request('/version')).toEqual({
+    expect(await request('/version')).toMatchObject({
       code: 200,
       type: 'application/json',
       body: '{"etcdserver":"3.4.23","etcdcluster":"3.4.0"}',
@@ -203,12 +215,43 @@ describe('/health', () => {
 });
 
 describe('a client', () => {
-  test.each(['/', '/v3/kv/range', '/healthz', '//health'])('gets 404 for %s', async (path) => {
-    expect(await request(path)).toMatchObject({ code: 404 });
+  test.each(['/', '/v3/kv/nothing', '/v3alpha/kv/range', '/healthz'])(
+    'gets 404 for %s',
+    async (path) => {
+      expect(await request(path)).toMatchObject({ code: 404 });
+    },
+  );
+
+  test.each(['//health', '/./health', '/x/../health'])('is redirected from %s', async (path) => {
+    expect(await request(path)).toMatchObject({ code: 301, location: '/health' });
   });
 
-  test.each(['POST', 'HEAD', 'OPTIONS'])('gets 405 for %s', async (verb) => {
+  test('gets 400 for a path that is not encoded correctly', async () => {
+    expect(await request('/v3/%zz')).toMatchObject({ code: 400 });
+  });
+
+  test.each(['POST', 'HEAD'])('gets 405 for %s', async (verb) => {
     expect(await request('/health', {}, verb)).toMatchObject({ code: 405 });
+  });
+
+  test.each(['/health', '/v3/kv/put', '/nothing'])(
+    'may ask for the OPTIONS of %s',
+    async (path) => {
+      expect(await request(path, {}, 'OPTIONS')).toMatchObject({ code: 200, body: '' });
+    },
+  );
+
+  test('of another web page is rejected before anything is called', async () => {
+    const page = { origin: 'https://evil.example' };
+    for (const path of ['/version', '/v3/kv/put']) {
+      expect(await request(path, page)).toMatchObject({ code: 403 });
+    }
+    expect(etcd.calls).toEqual([]);
+  });
+
+  test('of an allowed web page may read the response', async () => {
+    const { code, origin } = await request('/version', { origin: 'https://pages.example' });
+    expect({ code, origin }).toEqual({ code: 200, origin: 'https://pages.example' });
   });
 
   test.each(['evil.example', 'evil.example:2379', '127.0.0.1.evil.example', '10.0.0.1'])(

@@ -80,6 +80,8 @@ describe('the configuration of a new worker', () => {
       'max-request-bytes': '1MiB',
       'message-memory': '64MiB',
       'advertise-client-url': ['http://a:1'],
+      'enable-grpc-gateway': false,
+      cors: ['*'],
       'share-reads': true,
       hold: '1s',
       'request-timeout': '20s',

@@ -260,22 +260,22 @@ describe('HTTP/1.1', () => {
     return isServed ? client : null;
   };
 
-  test('connections are at most 256, and those of one listener do not keep out another', () => {
+  test('connections are at most 2,048, and those of one listener do not keep out another', () => {
     const host = new Host(10_000);
-    const a = Array.from({ length: 280 }, () => request(host, 'a', 1));
-    expect(a.filter((client) => client !== null)).toHaveLength(256);
+    const a = Array.from({ length: 2_060 }, () => request(host, 'a', 1));
+    expect(a.filter((client) => client !== null)).toHaveLength(2_048);
     expect(request(host, 'b')).not.toBeNull();
     expect(destroyed(a)).toBe(1);
   });
 
   test('those of one tenant do not keep out another one on the same listener', () => {
     const host = new Host(10_000);
-    const a = Array.from({ length: 256 }, () => request(host, 'l', 1));
+    const a = Array.from({ length: 2_048 }, () => request(host, 'l', 1));
     for (const client of a) client?.place.assign('a');
     expect(request(host, 'l')?.place.assign('b')).toBe(true);
     expect(destroyed(a)).toBe(1);
     for (const client of a) client?.socket.destroy();
-    expect(Array.from({ length: 255 }, () => request(host, 'l')).includes(null)).toBe(false);
+    expect(Array.from({ length: 2_047 }, () => request(host, 'l')).includes(null)).toBe(false);
   });
 });
 

@@ -1,0 +1,62 @@
+/** What all JSON requests share, and what one request knows before its body is read. */
+import type { Etcd } from '../../call/call.ts';
+import type { Method } from '../../etcd/methods.ts';
+import type { MessageMemory } from '../../grpc/message-memory.ts';
+import type { Metadata } from '../../grpc/metadata.ts';
+import type { Peer } from '../../grpc/transport.ts';
+import type { ByteAccount } from '../../runtime/byte-budget.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { HttpExchange } from '../exchange.ts';
+import type { Dialect } from './dialect.ts';
+import type { MethodTypes } from './message-type.ts';
+
+export interface JsonParts {
+  /** The top of the pipeline. */
+  readonly etcd: Etcd<'client'>;
+  readonly clock: Clock;
+  readonly memory: MessageMemory;
+  /** Of one message, as for gRPC clients. */
+  readonly messageBytesMax: number;
+  readonly onFault: (fault: unknown) => void;
+}
+
+export interface JsonContext {
+  readonly parts: JsonParts;
+  readonly exchange: HttpExchange;
+  readonly dialect: Dialect;
+  readonly method: Method;
+  readonly types: MethodTypes;
+  readonly metadata: Metadata;
+  readonly deadlineMs: number;
+  /** Headers of every response. */
+  readonly headers: readonly string[];
+  /** Where the body counts. */
+  readonly account: ByteAccount;
+}
+
+/** Base64 needs a third more than the bytes, names and numbers the rest. */
+export function bodyBytesMax({ messageBytesMax }: JsonParts): number {
+  return 2 * messageBytesMax;
+}
+
+/** From the request head until the first message is complete. */
+export const bodyTimeoutMs = 30_000;
+
+/** Accounts of the connections' request bodies. */
+export class RequestAccounts {
+  readonly #memory: MessageMemory;
+  readonly #accounts = new WeakMap<Peer, ByteAccount>();
+
+  constructor(memory: MessageMemory) {
+    this.#memory = memory;
+  }
+
+  of(peer: Peer): ByteAccount {
+    let account = this.#accounts.get(peer);
+    if (account === undefined) {
+      account = this.#memory.requestAccount();
+      this.#accounts.set(peer, account);
+    }
+    return account;
+  }
+}

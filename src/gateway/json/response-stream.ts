@@ -1,0 +1,105 @@
+/**
+ * The response of a method that streams: one JSON object per line, `{"result":…}` for a message and `{"error":…}` for a failure.
+ * A client that does not read pauses the call.
+ */
+import type { CallHandle, ResponseSink } from '../../grpc/call.ts';
+import { Code, type Status } from '../../grpc/status.ts';
+import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
+import type { JsonContext } from './context.ts';
+import { messageToJson } from './json-writer.ts';
+import { malformedResponse } from './message-reader.ts';
+import { headersOf, peerHeaders } from './responses.ts';
+
+export class ResponseStream implements ResponseSink {
+  hasEnded = false;
+  /** Called when the response is complete or the client has disconnected. */
+  readonly #onEnd: () => void;
+  readonly #context: JsonContext;
+  #handle: CallHandle | null = null;
+  #hasHead = false;
+  #isPaused = false;
+
+  constructor(context: JsonContext, onEnd: () => void) {
+    this.#context = context;
+    this.#onEnd = onEnd;
+    const { exchange } = context;
+    exchange.onClose = () => this.#onClose();
+    exchange.onDrain = () => this.#onDrain();
+  }
+
+  /** The call that responds here. */
+  attach(handle: CallHandle): void {
+    if (this.hasEnded) return;
+    this.#handle = handle;
+    if (this.#isPaused) handle.pauseResponses();
+  }
+
+  deliver(message: OwnedBytes): void {
+    this.#write(message);
+  }
+
+  deliverShared(head: Uint8Array, tail: Uint8Array): void {
+    this.#write(Buffer.concat([head, tail]));
+  }
+
+  end(status: Status): void {
+    if (this.hasEnded) return;
+    const { exchange, dialect, headers } = this.#context;
+    const hasHead = this.#hasHead;
+    this.#finish();
+    if (status.code === Code.OK) {
+      const isTyped = dialect.typesEmptyStreams;
+      if (!hasHead) exchange.head(200, isTyped ? headersOf(this.#context, null) : headers);
+      exchange.end('');
+      return;
+    }
+    if (!hasHead) exchange.head(dialect.httpStatus(status.code), headersOf(this.#context, status));
+    exchange.end(`{"error":${dialect.streamError(status)}}${dialect.delimitsErrors ? '\n' : ''}`);
+  }
+
+  pauseRequests(): void {
+    this.#context.exchange.pauseBody();
+  }
+
+  resumeRequests(): void {
+    this.#context.exchange.resumeBody();
+  }
+
+  #write(message: Uint8Array): void {
+    if (this.hasEnded) return;
+    const { exchange, dialect, types } = this.#context;
+    const json = messageToJson(types.response, message, dialect.streamString);
+    if (json === null) {
+      const handle = this.#handle;
+      this.end(malformedResponse);
+      handle?.cancel();
+      return;
+    }
+    if (!this.#hasHead) {
+      this.#hasHead = true;
+      exchange.head(200, [...headersOf(this.#context, null), ...peerHeaders]);
+    }
+    if (exchange.write(`{"result":${json}}\n`) || this.#isPaused) return;
+    this.#isPaused = true;
+    this.#handle?.pauseResponses();
+  }
+
+  #onDrain(): void {
+    if (!this.#isPaused || this.hasEnded) return;
+    this.#isPaused = false;
+    this.#handle?.resumeResponses();
+  }
+
+  #onClose(): void {
+    if (this.hasEnded) return;
+    const handle = this.#handle;
+    this.#finish();
+    handle?.cancel();
+  }
+
+  #finish(): void {
+    this.hasEnded = true;
+    this.#handle = null;
+    this.#onEnd();
+  }
+}

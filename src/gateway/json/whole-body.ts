@@ -1,0 +1,66 @@
+/** The body of a request for one message, limited in size and time. */
+import { Code, type Status, status } from '../../grpc/status.ts';
+import type { CancelTimer } from '../../runtime/clock.ts';
+import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
+import { asOwned } from '../../runtime/owned-bytes.ts';
+import { Body } from './body.ts';
+import { bodyBytesMax, bodyTimeoutMs, type JsonContext } from './context.ts';
+import { readMessage } from './message-reader.ts';
+import { invalidArgument, tooLarge } from './responses.ts';
+import { ValueScanner } from './value-scanner.ts';
+
+const bodyTimeout = status(Code.DEADLINE_EXCEEDED, 'etcd-bulkhead: the request body is incomplete');
+
+export class WholeBody {
+  readonly #context: JsonContext;
+  readonly #onRefused: (status: Status) => void;
+  readonly #body: Body;
+  readonly #cancelTimer: CancelTimer;
+
+  /** `onRefused` is called if the body is too large or takes too long, and for bodies that are not valid. */
+  constructor(context: JsonContext, onRefused: (status: Status) => void) {
+    const { parts, account } = context;
+    this.#context = context;
+    this.#onRefused = onRefused;
+    this.#body = new Body(account, () => onRefused(parts.memory.refusal));
+    this.#cancelTimer = parts.clock.after(bodyTimeoutMs, () => onRefused(bodyTimeout));
+  }
+
+  append(bytes: Buffer): void {
+    const { parts } = this.#context;
+    const length = this.#body.length + bytes.length;
+    if (length > bodyBytesMax(parts)) this.#onRefused(tooLarge(length, parts.messageBytesMax));
+    else this.#body.append(bytes);
+  }
+
+  /** The message, or null if it was refused. */
+  message(): OwnedBytes | null {
+    this.#cancelTimer();
+    const { content } = this.#body;
+    const scanner = new ValueScanner();
+    const end = scanner.scan(content, 0, content.length);
+    const { parts } = this.#context;
+    let error = scanner.error;
+    if (error === null && end < 0) {
+      if (scanner.isEmpty) return asOwned(Buffer.alloc(0));
+      if (!scanner.isComplete) error = 'unexpected EOF';
+    }
+    const message =
+      error ?? readMessage(this.#context, end < 0 ? content : content.subarray(0, end));
+    if (typeof message === 'string') {
+      this.#onRefused(invalidArgument({ text: message }));
+      return null;
+    }
+    if (message.length > parts.messageBytesMax) {
+      this.#onRefused(tooLarge(message.length, parts.messageBytesMax));
+      return null;
+    }
+    return message;
+  }
+
+  /** Frees its memory. */
+  close(): void {
+    this.#cancelTimer();
+    this.#body.clear();
+  }
+}

@@ -1,0 +1,248 @@
+/** Values of every kind of field, valid and not. */
+import type { JsonRequest } from './exchange.ts';
+
+const key = '"key":"YQ=="';
+
+function fields(path: string, bodies: readonly string[]): JsonRequest[] {
+  return bodies.map((body) => ({ name: `${path} ${body}`, path, body }));
+}
+
+const ranges = (...members: readonly string[]) =>
+  fields(
+    '/v3/kv/range',
+    members.map((member) => `{${key},${member}}`),
+  );
+
+const bytes: readonly string[] = [
+  '""',
+  '"YQ"',
+  '"YQ="',
+  '"YQ=="',
+  '"YQ==="',
+  '"YR=="',
+  '"Y"',
+  '"YWJj"',
+  '"YWJjZ"',
+  '"YWJj\\nZA=="',
+  '"YW\\r\\nJj"',
+  '"YWJj ZA=="',
+  '"-_8="',
+  '"+/8="',
+  '"-/8="',
+  '"-_8"',
+  '"+/8"',
+  '"YQ==YQ=="',
+  '"YQ=x"',
+  '"=YQ="',
+  '"%%%%"',
+  '"\\u0059Q=="',
+  '"Y\\u0051=="',
+  '"\\/\\/8="',
+  '"\u00c3\u00a4"',
+  'null',
+  '1',
+  '1.5',
+  'true',
+  '{}',
+  '{"a":1}',
+  '[]',
+  '[97]',
+  '[97,98]',
+  '[256]',
+  '[-1]',
+  '[1.5]',
+  '["a"]',
+  '[null]',
+  '[true,300]',
+];
+
+const integers: readonly string[] = [
+  '0',
+  '1',
+  '"1"',
+  '" 1"',
+  '"1 "',
+  '""',
+  '"x"',
+  '"0"',
+  '"-0"',
+  '-0',
+  '"+1"',
+  '"01"',
+  '"1.0"',
+  '1.0',
+  '1.5',
+  '"1.5"',
+  '1e0',
+  '1e1',
+  '10e-1',
+  '15e-1',
+  '1E400',
+  '"1e0"',
+  '"0x1"',
+  '1e-1',
+  '9223372036854775807',
+  '"9223372036854775807"',
+  '9223372036854775808',
+  '"9223372036854775808"',
+  '-9223372036854775808',
+  '-9223372036854775809',
+  '99999999999999999999999',
+  '-1',
+  '"-1"',
+  'null',
+  '"null"',
+  'true',
+  '"true"',
+  '{}',
+  '[]',
+  '"[]"',
+  '"{}"',
+  '"1 2"',
+  '"1,x"',
+  '"1-"',
+  '"\\u0031"',
+];
+
+const booleans: readonly string[] = [
+  'true',
+  'false',
+  'null',
+  '0',
+  '1',
+  '"true"',
+  '"false"',
+  '""',
+  '{}',
+  '[]',
+  '[true]',
+];
+
+const enumerations: readonly string[] = [
+  '"NONE"',
+  '"ASCEND"',
+  '"DESCEND"',
+  '0',
+  '1',
+  '2',
+  '"none"',
+  '"UP"',
+  '""',
+  '"1"',
+  '1.0',
+  '1.5',
+  '1e0',
+  '2147483648',
+  '-2147483649',
+  '"<\\"é>"',
+  'null',
+  'true',
+  '{}',
+  '[]',
+];
+
+const put = (...members: readonly string[]) =>
+  fields(
+    '/v3/kv/put',
+    members.map((member) => `{"key":"Zg==",${member}}`),
+  );
+
+const names: readonly string[] = [
+  '{"key":"YQ==","range_end":"Yg=="}',
+  '{"key":"YQ==","rangeEnd":"Yg=="}',
+  '{"key":"YQ==","rangeend":"Yg=="}',
+  '{"key":"YQ==","RangeEnd":"Yg=="}',
+  '{"Key":"YQ=="}',
+  '{"\\u006bey":"YQ=="}',
+  '{"key":"YQ==","range_end":"Yg==","rangeEnd":"YQ=="}',
+  '{"key":"YQ==","rangeEnd":"Yg==","range_end":"YQ=="}',
+  '{"key":"YQ==","range_end":"Yg==","rangeEnd":null}',
+  '{"key":"YQ==","key":"Yg=="}',
+  '{"key":"YQ==","key":null}',
+  '{"key":null,"key":"YQ=="}',
+  '{"key":1,"key":"YQ=="}',
+  '{"key":"YQ==","key":1}',
+  '{"key":"YQ==","limit":"x","revision":"y"}',
+  '{"revision":"y","limit":"x","key":"YQ=="}',
+  '{"limit":"x","key":1}',
+  '{\n  "key": "YQ==",\n  "limit": true\n}',
+  '{\n  "key": "YQ==", "\u00c3\u00a4": 1, "limit": true\n}',
+  ' \n {"key": true}',
+];
+
+const transactions: readonly string[] = [
+  '{"compare":null}',
+  '{"compare":{}}',
+  '{"compare":[]}',
+  '{"compare":[1]}',
+  '{"compare":["x"]}',
+  '{"compare":[{}]}',
+  '{"compare":[null]}',
+  '{"success":[null]}',
+  '{"success":[{"request_delete_range":{"key":"bm9uZQ=="},"request_range":{"key":"YQ=="}}]}',
+  '{"success":[{"request_put":null,"request_range":{"key":"YQ=="}}]}',
+  '{"success":[{"requestRange":{"key":"Yg=="},"request_range":{"key":"YQ=="}}]}',
+  '{"compare":[{"key":"YQ=="}]}',
+  '{"compare":[{"key":"YQ==","target":"VERSION","result":"EQUAL","version":"1"}]}',
+  '{"compare":[{"key":"YQ==","target":"VALUE","value":"YQ=="}]}',
+  '{"compare":[{"key":"YQ==","target":"CREATE","result":"GREATER","create_revision":0}]}',
+  '{"compare":[{"key":"YQ==","target":"CREATE","result":"GREATER","createRevision":"0"}]}',
+  '{"compare":[{"key":"YQ==","target":2,"result":3,"mod_revision":"1"}]}',
+  '{"compare":[{"key":"YQ==","target":"LEASE","result":"NOT_EQUAL","lease":"5"}]}',
+  '{"compare":[{"key":"YQ==","range_end":"Yg==","target":"MOD","result":"LESS","mod_revision":"99"}]}',
+  '{"compare":[{"key":"YQ==","target":"SIZE"}]}',
+  '{"compare":[{"key":"YQ==","target":9}]}',
+  '{"success":[{}]}',
+  '{"success":[{"requestRange":{"key":"YQ=="}}]}',
+  '{"success":[{"request_range":{"key":"YQ=="}}]}',
+  '{"success":[{"request_range":null}]}',
+  '{"success":[{"request_range":{}}]}',
+  '{"success":[{"request_put":{"key":"dA==","value":"MQ=="}}]}',
+  '{"success":[{"request_put":{"key":"dA==","value":"MQ==","prev_kv":true}}],"failure":[]}',
+  '{"success":[{"request_delete_range":{"key":"dA==","prev_kv":true}}]}',
+  '{"success":[{"request_put":{"key":"dA=="}},{"request_put":{"key":"dA=="}}]}',
+  '{"success":[{"request_txn":{"success":[{"request_put":{"key":"dQ=="}}]}}]}',
+  '{"success":[{"request_txn":{"compare":[{"key":"dQ=="}],"failure":[{"request_range":{"key":"dQ=="}}]}}]}',
+  '{"success":[{"request_range":{"key":"YQ==","limit":"x"}}]}',
+  '{"success":[{"request_range":1}]}',
+  '{"success":[[]]}',
+  '{"success":[{"unknown":1}]}',
+  '{"success":{"request_range":{}}}',
+  '{"compare":[{"key":"YQ=="},{"key":1}],"success":[{"request_range":2}]}',
+];
+
+/** A transaction in a transaction, and so on. */
+function nested(levels: number): string {
+  const inner = '{"success":[{"request_range":{"key":"YQ=="}}]}';
+  return `${'{"success":[{"request_txn":'.repeat(levels)}${inner}${'}]}'.repeat(levels)}`;
+}
+
+const many = Array.from({ length: 129 }, () => '{"request_range":{"key":"YQ=="}}').join(',');
+
+export const fieldRequests: readonly JsonRequest[] = [
+  ...fields(
+    '/v3/kv/range',
+    bytes.map((value) => `{"key":${value}}`),
+  ),
+  ...ranges(...bytes.slice(0, 12).map((value) => `"range_end":${value}`)),
+  ...ranges(...integers.map((value) => `"limit":${value}`)),
+  ...ranges(...booleans.map((value) => `"keys_only":${value}`)),
+  ...ranges(...enumerations.map((value) => `"sort_order":${value}`)),
+  ...ranges('"sort_target":"KEY"', '"sort_target":"VALUE"', '"sortTarget":4'),
+  ...ranges(
+    '"serializable":true',
+    '"count_only":true',
+    '"countOnly":true',
+    '"min_mod_revision":"1"',
+  ),
+  ...put('"value":"eA=="', '"value":"eA==","prev_kv":true', '"prevKv":true', '"lease":"99999"'),
+  ...put('"ignore_value":true', '"ignore_value":true,"value":"eA=="', '"ignoreLease":true'),
+  ...fields('/v3/kv/range', names),
+  ...fields('/v3/kv/txn', transactions),
+  ...[1, 5, 60, 126, 127, 128, 129, 200, 450].map((levels) => ({
+    name: `transactions nested ${levels} levels deep`,
+    path: '/v3/kv/txn',
+    body: nested(levels),
+  })),
+  { name: '129 operations', path: '/v3/kv/txn', body: `{"success":[${many}]}` },
+];
