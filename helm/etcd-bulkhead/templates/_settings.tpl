@@ -34,6 +34,9 @@ What the sidecar and the gateway have in common: flags, mounts and volumes. Ever
 {{- if .clientCertAuth }}
 - --client-cert-auth
 - --trusted-ca-file=/etc/etcd-bulkhead/client-tls/{{ .caKey }}
+{{- if .crlKey }}
+- --client-crl-file=/etc/etcd-bulkhead/client-tls/{{ .crlKey }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- end }}

@@ -73,6 +73,9 @@ describe('the configuration of a new worker', () => {
     const others: { readonly [name in SettingName]?: unknown } = {
       'dial-keepalive-time': '20s',
       'dial-keepalive-timeout': '6s',
+      'grpc-keepalive-interval': '20s',
+      'grpc-keepalive-min-time': '6s',
+      'grpc-keepalive-timeout': '7s',
       'max-concurrent-streams': 7,
       'max-connections': 7,
       'max-in-flight': 7,
