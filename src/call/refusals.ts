@@ -146,6 +146,16 @@ export const refusals = {
     text: 'etcdserver: request timed out',
     when: 'The cluster did not respond within `--request-timeout`. The outcome of a write is unknown.',
   },
+  'response-malformed': {
+    code: Code.INTERNAL,
+    text: 'etcd-bulkhead: the response is not a valid message',
+    when: 'A response of etcd cannot be written as JSON, because it is not a message of the API.',
+  },
+  'body-timeout': {
+    code: Code.DEADLINE_EXCEEDED,
+    text: 'etcd-bulkhead: the body of the request is incomplete',
+    when: 'The body of a JSON request did not arrive within 30 s.',
+  },
   'deadline-passed': {
     code: Code.DEADLINE_EXCEEDED,
     text: 'context deadline exceeded',

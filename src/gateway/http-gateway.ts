@@ -3,6 +3,7 @@
  * etcd's API as JSON below `/v3/`.
  */
 import type { Etcd } from '../call/call.ts';
+import type { RefusalName } from '../call/refusals.ts';
 import { etcdTimeoutMs } from '../etcd/outcomes.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -36,6 +37,8 @@ export interface GatewayParts extends AccessRules {
   readonly memory: MessageMemory;
   /** Of a message in JSON, once it is protobuf. */
   readonly messageBytesMax: number;
+  /** Called for a JSON request that never enters the pipeline, for metrics. */
+  readonly onRejected: (reason: RefusalName) => void;
   readonly clock: Clock;
   /** Called with an exception, which is always a bug. The request gets status 500. */
   readonly onFault: (fault: unknown) => void;
@@ -121,10 +124,10 @@ export class HttpGateway {
   }
 
   async #serveJson(exchange: HttpExchange, path: string, cors: readonly string[]): Promise<void> {
-    const { etcd, clock, memory, messageBytesMax, onFault } = this.#parts;
+    const parts = this.#parts;
     if (this.#json === null) {
       this.#loading ??= import('./json/gateway.ts').then(({ JsonGateway }) =>
-        JsonGateway.load({ etcd, clock, memory, messageBytesMax, onFault }),
+        JsonGateway.load(parts),
       );
       this.#json = await this.#loading;
     }

@@ -7,6 +7,7 @@ import type { Config } from '../config/config.ts';
 import { ordersProgress } from '../etcd/releases.ts';
 import { printableKey } from '../etcd/request-key.ts';
 import { HttpGateway } from '../gateway/http-gateway.ts';
+import { Http2Exchange } from '../gateway/http2-exchange.ts';
 import { http1Server } from '../gateway/server.ts';
 import type { ClientConnections } from '../grpc/connections/client-connections.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
@@ -285,12 +286,18 @@ export class Assembly {
       memory,
       messageBytesMax: config.limits.messageBytesMax,
       clock,
+      onRejected: (reason) => this.metrics.calls.rejected(reason),
       onFault: this.#onFault,
     });
     const http1 = http1Server(gateway, clock, this.#onFault);
     return new Listeners({
       server: transport.makeServer({
         ...{ clock, random, memory, connections, http1 },
+        onPlainRequest: (stream, head, peer) => {
+          const exchange = new Http2Exchange(stream, head, peer, this.#onFault);
+          gateway.serve(exchange);
+          return exchange;
+        },
         onFault: this.#onFault,
       }),
       handler: callHandler(etcd),

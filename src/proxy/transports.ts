@@ -6,6 +6,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { TransportName } from '../config/settings/operation.ts';
 import type { ClientConnections } from '../grpc/connections/client-connections.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
+import type { PlainRequestHandler } from '../grpc/native/plain-request.ts';
 import type { ClientTransport, ServerTransport } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
@@ -24,6 +25,8 @@ export interface ServerDependencies extends TransportDependencies {
   readonly connections: ClientConnections;
   /** Receives HTTP/1.1 connections, if the transport can detect them. */
   readonly http1: HttpServer;
+  /** Takes HTTP/2 requests that are not gRPC, if the transport can pass them on. */
+  readonly onPlainRequest: PlainRequestHandler;
 }
 
 export interface Transport {

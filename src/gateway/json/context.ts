@@ -1,5 +1,7 @@
 /** What all JSON requests share, and what one request knows before its body is read. */
+
 import type { Etcd } from '../../call/call.ts';
+import type { RefusalName } from '../../call/refusals.ts';
 import type { Method } from '../../etcd/methods.ts';
 import type { MessageMemory } from '../../grpc/message-memory.ts';
 import type { Metadata } from '../../grpc/metadata.ts';
@@ -17,6 +19,8 @@ export interface JsonParts {
   readonly memory: MessageMemory;
   /** Of one message, as for gRPC clients. */
   readonly messageBytesMax: number;
+  /** Called for a request that never enters the pipeline, for metrics. */
+  readonly onRejected: (reason: RefusalName) => void;
   readonly onFault: (fault: unknown) => void;
 }
 

@@ -2,12 +2,14 @@
  * The response of a method that streams: one JSON object per line, `{"result":…}` for a message and `{"error":…}` for a failure.
  * A client that does not read pauses the call.
  */
+
+import { refusal } from '../../call/refusals.ts';
 import type { CallHandle, ResponseSink } from '../../grpc/call.ts';
 import { Code, type Status } from '../../grpc/status.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
+import { CallDeadline } from './call-deadline.ts';
 import type { JsonContext } from './context.ts';
 import { messageToJson } from './json-writer.ts';
-import { malformedResponse } from './message-reader.ts';
 import { headersOf, peerHeaders } from './responses.ts';
 
 export class ResponseStream implements ResponseSink {
@@ -15,6 +17,7 @@ export class ResponseStream implements ResponseSink {
   /** Called when the response is complete or the client has disconnected. */
   readonly #onEnd: () => void;
   readonly #context: JsonContext;
+  readonly #deadline: CallDeadline;
   #handle: CallHandle | null = null;
   #hasHead = false;
   #isPaused = false;
@@ -22,7 +25,8 @@ export class ResponseStream implements ResponseSink {
   constructor(context: JsonContext, onEnd: () => void) {
     this.#context = context;
     this.#onEnd = onEnd;
-    const { exchange } = context;
+    const { exchange, parts, deadlineMs } = context;
+    this.#deadline = new CallDeadline(parts.clock, deadlineMs, (status) => this.abort(status));
     exchange.onClose = () => this.#onClose();
     exchange.onDrain = () => this.#onDrain();
   }
@@ -42,8 +46,16 @@ export class ResponseStream implements ResponseSink {
     this.#write(Buffer.concat([head, tail]));
   }
 
-  end(status: Status): void {
+  /** Ends the response, and the call. */
+  abort(status: Status): void {
+    const handle = this.#handle;
+    this.end(status);
+    handle?.cancel();
+  }
+
+  end(ended: Status): void {
     if (this.hasEnded) return;
+    const status = this.#deadline.statusOf(ended);
     const { exchange, dialect, headers } = this.#context;
     const hasHead = this.#hasHead;
     this.#finish();
@@ -70,9 +82,7 @@ export class ResponseStream implements ResponseSink {
     const { exchange, dialect, types } = this.#context;
     const json = messageToJson(types.response, message, dialect.streamString);
     if (json === null) {
-      const handle = this.#handle;
-      this.end(malformedResponse);
-      handle?.cancel();
+      this.abort(refusal('response-malformed'));
       return;
     }
     if (!this.#hasHead) {
@@ -100,6 +110,7 @@ export class ResponseStream implements ResponseSink {
   #finish(): void {
     this.hasEnded = true;
     this.#handle = null;
+    this.#deadline.cancel();
     this.#onEnd();
   }
 }

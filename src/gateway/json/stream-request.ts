@@ -5,6 +5,7 @@
  *   reading the first message ─complete─▶ streaming ─body ends, or a value is not valid─▶ responses only ─end()─▶ ended
  */
 import { builtMessage, Call, type Requests } from '../../call/call.ts';
+import { type RefusalName, refusal } from '../../call/refusals.ts';
 import { type Status, status } from '../../grpc/status.ts';
 import type { CancelTimer } from '../../runtime/clock.ts';
 import type { BodySink } from '../exchange.ts';
@@ -28,11 +29,13 @@ export class StreamRequest implements BodySink {
   #isRefused = false;
 
   constructor(context: JsonContext) {
-    const { parts, account, exchange } = context;
+    const { parts, account } = context;
     this.#context = context;
-    this.#body = new Body(account, () => this.#abort(parts.memory.refusal));
+    this.#body = new Body(account, () => this.#reject('message-memory', parts.memory.refusal));
     this.#responses = new ResponseStream(context, () => this.#release());
-    this.#cancelTimer = parts.clock.after(bodyTimeoutMs, () => exchange.abort());
+    this.#cancelTimer = parts.clock.after(bodyTimeoutMs, () =>
+      this.#reject('body-timeout', refusal('body-timeout')),
+    );
   }
 
   onBody(bytes: Buffer): void {
@@ -41,7 +44,7 @@ export class StreamRequest implements BodySink {
     this.#body.append(bytes);
     this.#readValues();
     if (this.#isOver || this.#body.length <= bodyBytesMax(parts)) return;
-    this.#abort(tooLarge(this.#body.length, parts.messageBytesMax));
+    this.#reject('message-too-large', tooLarge(this.#body.length, parts.messageBytesMax));
   }
 
   onBodyEnd(): void {
@@ -91,7 +94,7 @@ export class StreamRequest implements BodySink {
       return false;
     }
     if (message.length > parts.messageBytesMax) {
-      this.#abort(tooLarge(message.length, parts.messageBytesMax));
+      this.#reject('message-too-large', tooLarge(message.length, parts.messageBytesMax));
       return false;
     }
     this.#open().send(builtMessage(message));
@@ -101,6 +104,7 @@ export class StreamRequest implements BodySink {
   /** The first value decides about an error. A later one only ends the requests, as in etcd. */
   #invalid(text: string): void {
     const { firstMessageCode } = this.#context.dialect;
+    this.#context.parts.onRejected('malformed');
     if (this.#requests === null && firstMessageCode !== null) {
       this.#refuse(status(firstMessageCode, text));
     } else this.#halfClose();
@@ -125,15 +129,13 @@ export class StreamRequest implements BodySink {
   }
 
   /** Ends the call and the response. */
-  #abort(ended: Status): void {
-    const requests = this.#requests;
-    if (requests === null) {
+  #reject(reason: RefusalName, ended: Status): void {
+    this.#context.parts.onRejected(reason);
+    if (this.#requests === null) {
       this.#refuse(ended);
       return;
     }
-    if (this.#responses.hasEnded) return;
-    this.#responses.end(ended);
-    requests.cancel();
+    this.#responses.abort(ended);
   }
 
   #refuse(ended: Status): void {

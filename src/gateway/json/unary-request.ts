@@ -5,13 +5,14 @@
  *   reading the body ─end─▶ in the pipeline ─end()─▶ responded;   any ─client disconnects─▶ closed, call cancelled
  */
 import { builtMessage, Call } from '../../call/call.ts';
+import { refusal } from '../../call/refusals.ts';
 import type { CallHandle, ResponseSink } from '../../grpc/call.ts';
 import { Code, type Status } from '../../grpc/status.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { BodySink } from '../exchange.ts';
+import { CallDeadline } from './call-deadline.ts';
 import type { JsonContext } from './context.ts';
 import { messageToJson } from './json-writer.ts';
-import { malformedResponse } from './message-reader.ts';
 import { headersOf, peerHeaders, refuse } from './responses.ts';
 import { WholeBody } from './whole-body.ts';
 
@@ -20,11 +21,14 @@ export class UnaryRequest implements BodySink, ResponseSink {
   readonly #body: WholeBody;
   #handle: CallHandle | null = null;
   #message: Uint8Array | null = null;
+  readonly #deadline: CallDeadline;
   #hasEnded = false;
 
   constructor(context: JsonContext) {
     this.#context = context;
     this.#body = new WholeBody(context, (status) => this.#refuse(status));
+    const { parts, deadlineMs } = context;
+    this.#deadline = new CallDeadline(parts.clock, deadlineMs, (status) => this.#abort(status));
     context.exchange.onClose = () => this.#onClose();
   }
 
@@ -54,14 +58,16 @@ export class UnaryRequest implements BodySink, ResponseSink {
 
   end(status: Status): void {
     if (this.#hasEnded) return;
-    if (status.code !== Code.OK || this.#message === null) {
-      this.#refuse(status);
+    if (status.code !== Code.OK) {
+      this.#refuse(this.#deadline.statusOf(status));
       return;
     }
     const { types, dialect, exchange } = this.#context;
-    const json = messageToJson(types.response, this.#message, dialect.unaryString);
+    const message = this.#message;
+    const json =
+      message === null ? null : messageToJson(types.response, message, dialect.unaryString);
     if (json === null) {
-      this.#refuse(malformedResponse);
+      this.#refuse(refusal('response-malformed'));
       return;
     }
     this.#finish();
@@ -79,6 +85,12 @@ export class UnaryRequest implements BodySink, ResponseSink {
     refuse(this.#context, status);
   }
 
+  #abort(status: Status): void {
+    const handle = this.#handle;
+    this.#refuse(status);
+    handle?.cancel();
+  }
+
   #onClose(): void {
     if (this.#hasEnded) return;
     const handle = this.#handle;
@@ -91,5 +103,6 @@ export class UnaryRequest implements BodySink, ResponseSink {
     this.#handle = null;
     this.#message = null;
     this.#body.close();
+    this.#deadline.cancel();
   }
 }

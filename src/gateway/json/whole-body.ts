@@ -1,5 +1,6 @@
 /** The body of a request for one message, limited in size and time. */
-import { Code, type Status, status } from '../../grpc/status.ts';
+import { type RefusalName, refusal } from '../../call/refusals.ts';
+import type { Status } from '../../grpc/status.ts';
 import type { CancelTimer } from '../../runtime/clock.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import { asOwned } from '../../runtime/owned-bytes.ts';
@@ -8,8 +9,6 @@ import { bodyBytesMax, bodyTimeoutMs, type JsonContext } from './context.ts';
 import { readMessage } from './message-reader.ts';
 import { invalidArgument, tooLarge } from './responses.ts';
 import { ValueScanner } from './value-scanner.ts';
-
-const bodyTimeout = status(Code.DEADLINE_EXCEEDED, 'etcd-bulkhead: the request body is incomplete');
 
 export class WholeBody {
   readonly #context: JsonContext;
@@ -22,15 +21,17 @@ export class WholeBody {
     const { parts, account } = context;
     this.#context = context;
     this.#onRefused = onRefused;
-    this.#body = new Body(account, () => onRefused(parts.memory.refusal));
-    this.#cancelTimer = parts.clock.after(bodyTimeoutMs, () => onRefused(bodyTimeout));
+    this.#body = new Body(account, () => this.#reject('message-memory', parts.memory.refusal));
+    this.#cancelTimer = parts.clock.after(bodyTimeoutMs, () => this.#reject('body-timeout'));
   }
 
   append(bytes: Buffer): void {
     const { parts } = this.#context;
     const length = this.#body.length + bytes.length;
-    if (length > bodyBytesMax(parts)) this.#onRefused(tooLarge(length, parts.messageBytesMax));
-    else this.#body.append(bytes);
+    const { messageBytesMax } = parts;
+    if (length > bodyBytesMax(parts)) {
+      this.#reject('message-too-large', tooLarge(length, messageBytesMax));
+    } else this.#body.append(bytes);
   }
 
   /** The message, or null if it was refused. */
@@ -48,14 +49,19 @@ export class WholeBody {
     const message =
       error ?? readMessage(this.#context, end < 0 ? content : content.subarray(0, end));
     if (typeof message === 'string') {
-      this.#onRefused(invalidArgument({ text: message }));
+      this.#reject('malformed', invalidArgument({ text: message }));
       return null;
     }
     if (message.length > parts.messageBytesMax) {
-      this.#onRefused(tooLarge(message.length, parts.messageBytesMax));
+      this.#reject('message-too-large', tooLarge(message.length, parts.messageBytesMax));
       return null;
     }
     return message;
+  }
+
+  #reject(reason: RefusalName, status: Status = refusal(reason)): void {
+    this.#context.parts.onRejected(reason);
+    this.#onRefused(status);
   }
 
   /** Frees its memory. */

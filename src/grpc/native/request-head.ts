@@ -23,6 +23,8 @@ export class ParsedHead<M extends ServedMethod> {
   method: M | null = null;
   metadata: Metadata = [];
   timeoutMs = Number.POSITIVE_INFINITY;
+  /** Whether `content-type` is that of gRPC. */
+  isGrpc = false;
   /** The format in `content-type`, which the response repeats. */
   subtype = '';
   authority = '';
@@ -42,7 +44,6 @@ export function requestHead<M extends ServedMethod>(
   list.memo = head;
   const metadata: string[] = [];
   let contentType = '';
-  let isGrpc = false;
   let encoding = '';
   let hosts = 0;
   let host = '';
@@ -56,7 +57,7 @@ export function requestHead<M extends ServedMethod>(
         const subtype = contentSubtype(value);
         if (subtype === null) contentType = value;
         else {
-          isGrpc = true;
+          head.isGrpc = true;
           head.subtype = subtype;
         }
         break;
@@ -87,7 +88,7 @@ export function requestHead<M extends ServedMethod>(
   head.authority = list.authority || host;
   // In grpc-go's order.
   if (hosts > 1) head.refusal = severalHosts(list.hasAuthority ? 1 : 0, hosts);
-  else if (!isGrpc) head.refusal = notGrpc(contentType);
+  else if (!head.isGrpc) head.refusal = notGrpc(contentType);
   else if (malformed !== null) head.refusal = malformed;
   else if (hosts === 0 && !list.hasAuthority) head.refusal = noAuthority;
   else if (list.method !== 'POST') head.refusal = notPost(list.method);

@@ -34,6 +34,7 @@ import { internalError } from '../transport-statuses.ts';
 import { contentTypeOf } from './content-type.ts';
 import type { HeadRefusal } from './head-refusal.ts';
 import { LargeHead, largeHeadBytesMin } from './large-head.ts';
+import type { PlainRequest, PlainRequestHandler } from './plain-request.ts';
 import { type ParsedHead, requestHead } from './request-head.ts';
 import type { ResponseHeads } from './response-heads.ts';
 
@@ -48,6 +49,8 @@ export interface ServedCallContext<M extends ServedMethod> {
   readonly clock: Clock;
   readonly peer: Peer;
   readonly heads: ResponseHeads;
+  /** Takes requests that are not gRPC. Without it they are rejected. */
+  readonly onPlainRequest?: PlainRequestHandler | null;
   readonly onFault: (fault: unknown) => void;
 }
 
@@ -78,6 +81,8 @@ export class ServedCall<M extends ServedMethod>
   /** Its response repeats the format of the request. */
   #subtype = '';
   #largeHead: LargeHead | null = null;
+  /** Set if this is not a call but another request. */
+  #plain: PlainRequest | null = null;
   #hasSentHead = false;
   #hasEnded = false;
   #hasPaused = false;
@@ -105,6 +110,12 @@ export class ServedCall<M extends ServedMethod>
     const { handler, clock } = this.#context;
     const head: ParsedHead<M> = requestHead(list, handler.methods);
     this.#subtype = head.subtype;
+    const { onPlainRequest } = this.#context;
+    if (!head.isGrpc && onPlainRequest != null) {
+      this.#plain = onPlainRequest(this, list, this.peer);
+      if (ended) this.#plain.onRequestEnd();
+      return;
+    }
     if (head.refusal !== null) {
       this.#refuseHead(head.refusal);
       return;
@@ -122,6 +133,11 @@ export class ServedCall<M extends ServedMethod>
   }
 
   override onData(bytes: Buffer, start: number, end: number, ended: boolean): void {
+    if (this.#plain !== null) {
+      if (start < end) this.#plain.onData(bytes.subarray(start, end));
+      if (ended) this.#plain.onRequestEnd();
+      return;
+    }
     if (!this.#hasEnded && this.#method !== null && start < end) {
       const { messageBytesMax } = this.#context;
       if (
@@ -139,7 +155,8 @@ export class ServedCall<M extends ServedMethod>
   }
 
   override onTrailers(): void {
-    this.#onRequestEnd();
+    if (this.#plain === null) this.#onRequestEnd();
+    else this.#plain.onRequestEnd();
   }
 
   override onReset(): void {
@@ -151,6 +168,7 @@ export class ServedCall<M extends ServedMethod>
   }
 
   override onDrained(): void {
+    this.#plain?.onDrained();
     if (!this.#hasPaused || this.#hasEnded) return;
     this.#hasPaused = false;
     try {
@@ -353,6 +371,7 @@ export class ServedCall<M extends ServedMethod>
 
   /** The client reset the stream, or its connection ended. */
   #abandon(): void {
+    this.#plain?.onClosed();
     if (this.#hasEnded) return;
     this.#isAbandoned = true;
     const handle = this.#handle;

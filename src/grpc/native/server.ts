@@ -23,6 +23,7 @@ import type {
   ServerTransportOptions,
 } from '../transport.ts';
 import { Http1Connections } from './http1-connections.ts';
+import type { PlainRequestHandler } from './plain-request.ts';
 import { ResponseHeads } from './response-heads.ts';
 import { ServedCall, type ServedCallContext } from './served-call.ts';
 
@@ -31,6 +32,8 @@ export interface NativeServerOptions extends ServerTransportOptions {
   readonly memory: MessageMemory;
   /** Takes the connections that use HTTP/1.1; null to close them. */
   readonly http1: HttpServer | null;
+  /** Takes HTTP/2 requests that are not gRPC, on connections with TLS. Without it they are rejected. */
+  readonly onPlainRequest?: PlainRequestHandler;
 }
 
 export class NativeServerTransport implements ServerTransport {
@@ -141,6 +144,7 @@ class Connections<M extends ServedMethod> {
       clock,
       peer,
       heads: new ResponseHeads(),
+      onPlainRequest: this.#listen.tls === null ? null : (this.#options.onPlainRequest ?? null),
       onFault,
     };
     const connection = new ServerConnection({

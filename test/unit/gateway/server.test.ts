@@ -27,6 +27,7 @@ let etcd: FakeEtcd<'client'>;
 let script: Map<string, { status: Status; message?: Uint8Array }>;
 let members: MemberReport[];
 let faults: unknown[];
+let rejected: string[];
 let clock: ManualClock;
 let port: number;
 let listener: Server;
@@ -42,6 +43,7 @@ beforeEach(async () => {
   };
   members = [{ state: 'ready', version: '3.4.23' }];
   faults = [];
+  rejected = [];
   clock = new ManualClock();
   const onFault = (fault: unknown) => void faults.push(fault);
   const gateway = new HttpGateway({
@@ -54,6 +56,7 @@ beforeEach(async () => {
     memory: memoryOf(),
     messageBytesMax: 2_097_152,
     clock,
+    onRejected: (reason) => rejected.push(reason),
     onFault,
   });
   const server = http1Server(gateway, clock, onFault);
