@@ -2,7 +2,13 @@
  * A malicious client: it sends any bytes to any method, and keeps every byte that it receives (messages, headers,
  * status texts and trailers), so that a test can search them for what must not be there.
  */
-import { Client, credentials, Metadata, type StatusObject } from '@grpc/grpc-js';
+import {
+  Client,
+  type ClientDuplexStream,
+  credentials,
+  Metadata,
+  type StatusObject,
+} from '@grpc/grpc-js';
 import type { MethodName } from '../../src/etcd/methods.ts';
 import { slowFields } from '../support/slow-rewriter.ts';
 
@@ -12,40 +18,13 @@ const answerWithinMs = 30_000;
 const asIs = (bytes: Buffer): Buffer => bytes;
 
 /** One call, and what was received on it so far. */
-export class Attempt {
+export abstract class Attempt {
   readonly messages: Buffer[] = [];
-  status: StatusObject | null = null;
-  readonly ended: Promise<void>;
-  readonly send: (request: Uint8Array) => void;
-  readonly halfClose: () => void;
-  readonly cancel: () => void;
-
-  constructor(client: Client, name: MethodName, heard: Buffer[]) {
-    const call = client.makeBidiStreamRequest(`/${name}`, asIs, asIs, new Metadata(), {
-      deadline: Date.now() + answerWithinMs,
-    });
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.ended = promise;
-    const hear = (text: unknown) => heard.push(Buffer.from(JSON.stringify(text)));
-    call.on('metadata', (metadata: Metadata) => hear(metadata.toJSON()));
-    call.on('data', (message: Buffer) => {
-      this.messages.push(message);
-      heard.push(message);
-    });
-    call.on('status', (status: StatusObject) => {
-      hear([status.details, status.metadata.toJSON()]);
-      const settle = () => {
-        this.status = status;
-        resolve();
-      };
-      if (call.readableLength === 0) settle();
-      else call.once('end', settle);
-    });
-    call.on('error', () => {});
-    this.send = (request) => void call.write(Buffer.from(request));
-    this.halfClose = () => void call.end();
-    this.cancel = () => call.cancel();
-  }
+  status: Pick<StatusObject, 'code' | 'details'> | null = null;
+  abstract readonly ended: Promise<void>;
+  abstract send(request: Uint8Array): void;
+  abstract halfClose(): void;
+  abstract cancel(): void;
 
   get code(): number {
     return this.status?.code ?? -1;
@@ -76,16 +55,72 @@ export function valuesAt(
   return found.flatMap((value) => valuesAt(value as Uint8Array, rest));
 }
 
+/** Opens calls, one way or another. */
+export interface Link extends Disposable {
+  open(name: MethodName, heard: Buffer[]): Attempt;
+}
+
+class GrpcAttempt extends Attempt {
+  readonly ended: Promise<void>;
+  readonly #call: ClientDuplexStream<Buffer, Buffer>;
+
+  constructor(client: Client, name: MethodName, heard: Buffer[]) {
+    super();
+    const call = client.makeBidiStreamRequest(`/${name}`, asIs, asIs, new Metadata(), {
+      deadline: Date.now() + answerWithinMs,
+    });
+    this.#call = call;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.ended = promise;
+    const hear = (text: unknown) => heard.push(Buffer.from(JSON.stringify(text)));
+    call.on('metadata', (metadata: Metadata) => hear(metadata.toJSON()));
+    call.on('data', (message: Buffer) => {
+      this.messages.push(message);
+      heard.push(message);
+    });
+    call.on('status', (status: StatusObject) => {
+      hear([status.details, status.metadata.toJSON()]);
+      const settle = () => {
+        this.status = status;
+        resolve();
+      };
+      if (call.readableLength === 0) settle();
+      else call.once('end', settle);
+    });
+    call.on('error', () => {});
+  }
+
+  send(request: Uint8Array): void {
+    this.#call.write(Buffer.from(request));
+  }
+
+  halfClose(): void {
+    this.#call.end();
+  }
+
+  cancel(): void {
+    this.#call.cancel();
+  }
+}
+
+export function grpcLink(address: string): Link {
+  const client = new Client(address, credentials.createInsecure(), {
+    'grpc.use_local_subchannel_pool': 1,
+    'grpc.enable_retries': 0,
+    'grpc.max_receive_message_length': -1,
+  });
+  return {
+    open: (name, heard) => new GrpcAttempt(client, name, heard),
+    [Symbol.dispose]: () => client.close(),
+  };
+}
+
 export class Intruder implements Disposable {
   readonly heard: Buffer[] = [];
-  readonly #client: Client;
+  readonly #link: Link;
 
-  constructor(address: string) {
-    this.#client = new Client(address, credentials.createInsecure(), {
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc.enable_retries': 0,
-      'grpc.max_receive_message_length': -1,
-    });
+  constructor(link: Link) {
+    this.#link = link;
   }
 
   /** Sends the requests, half-closes, and resolves when the call has ended, however. */
@@ -98,12 +133,12 @@ export class Intruder implements Disposable {
 
   /** A call that goes on. */
   open(name: MethodName, ...requests: readonly Uint8Array[]): Attempt {
-    const attempt = new Attempt(this.#client, name, this.heard);
+    const attempt = this.#link.open(name, this.heard);
     for (const request of requests) attempt.send(request);
     return attempt;
   }
 
   [Symbol.dispose](): void {
-    this.#client.close();
+    this.#link[Symbol.dispose]();
   }
 }

@@ -12,7 +12,7 @@ import { startTestProxy } from '../support/proxy.ts';
 import { slowMessage as message } from '../support/slow-rewriter.ts';
 import { until } from '../support/until.ts';
 import { compareOf, covered, type Form, formsOf, rangeOf } from './forms.ts';
-import { Intruder, valuesAt } from './intruder.ts';
+import { grpcLink, Intruder, valuesAt } from './intruder.ts';
 
 /** What every tenant calls its keys: at the edges of namespaces, its own and others'. */
 const names = ['\0', 'a', 't1', 't1/', 't1/a', 't10/', 't2/', '/', '0', '\xff', '\xff\xff'];
@@ -46,7 +46,7 @@ class Neighbour extends Intruder {
   readonly #direct: GrpcClient;
 
   constructor(namespace: string, address: string, direct: GrpcClient) {
-    super(address);
+    super(grpcLink(address));
     this.prefix = Buffer.from(namespace);
     this.#direct = direct;
   }

@@ -8,7 +8,7 @@ import { grpcClient, refusal } from '../support/client.ts';
 import { startEtcd } from '../support/etcd.ts';
 import { startTestProxy } from '../support/proxy.ts';
 import { covered, formsOf, rangeOf } from './forms.ts';
-import { Intruder } from './intruder.ts';
+import { grpcLink, Intruder } from './intruder.ts';
 
 const bytes = (text: string) => Buffer.from(text, 'latin1');
 
@@ -53,7 +53,7 @@ test('an owner acts on the cluster, within what it was given, and on keys of its
   const hash = clerk.call('etcdserverpb.Maintenance/HashKV', {});
   expect(await refusal(hash)).toMatchObject(denied);
 
-  using hands = new Intruder(proxy.address('owner'));
+  using hands = new Intruder(grpcLink(proxy.address('owner')));
   const bounds = ['\0', 'a', 't10/', 't10/a', '\xff'];
   for (const form of formsOf(bounds, ['', '\0', '\xff', 't2'])) {
     const heard = await hands.ask('etcdserverpb.KV/Range', rangeOf(form));

@@ -15,7 +15,7 @@ import { startTestProxy, type TestProxy, type TestTenant } from '../support/prox
 import { slowFields, slowMessage, slowVarint } from '../support/slow-rewriter.ts';
 import type { Stream } from '../support/stream.ts';
 import { until } from '../support/until.ts';
-import { Intruder } from './intruder.ts';
+import { grpcLink, Intruder, type Link } from './intruder.ts';
 
 /** The visible number of a lease that both tenants have. */
 export const sharedLease = 4711;
@@ -34,6 +34,12 @@ export interface WorldOptions {
   readonly victim: string;
   readonly intruder: string;
   readonly access?: 'read-only';
+  /** How the intruder calls methods. Default: gRPC. */
+  readonly link?: (address: string) => Promise<Link>;
+}
+
+async function linkTo({ link }: WorldOptions, address: string): Promise<Link> {
+  return link === undefined ? grpcLink(address) : link(address);
 }
 
 /** What the intruder has come to know: names and numbers, none of which must help it. */
@@ -120,7 +126,7 @@ export class World implements AsyncDisposable {
     );
     const direct = owned.use(grpcClient(etcd.address));
     const victimClient = owned.use(grpcClient(proxy.address('victim')));
-    const intruder = owned.use(new Intruder(proxy.address('intruder')));
+    const intruder = owned.use(new Intruder(await linkTo(options, proxy.address('intruder'))));
     const parts = { options, etcd, proxy, direct, victimClient, intruder };
     const planted = await plant(parts);
     const world = new World(parts, planted, owned.move());
