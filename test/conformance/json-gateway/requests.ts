@@ -1,5 +1,6 @@
 /** The recorded requests, in the order in which they are sent: earlier ones write what later ones read. */
 
+import { clientRequests } from './client-requests.ts';
 import type { JsonRequest } from './exchange.ts';
 import { fieldRequests } from './field-requests.ts';
 import { kvRequests } from './kv-requests.ts';
@@ -13,4 +14,5 @@ export const groups: Readonly<Record<string, readonly JsonRequest[]>> = {
   'keys, leases and sessions': kvRequests,
   fields: fieldRequests,
   streams: streamRequests,
+  clients: clientRequests,
 };
