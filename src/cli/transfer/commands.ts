@@ -19,4 +19,15 @@ const importCommand: Command = {
   },
 };
 
-export const transferCommands: readonly Command[] = [exportCommand, importCommand];
+const mirrorCommand: Command = {
+  name: 'mirror',
+  summary: 'copy a namespace to another cluster or namespace, and follow its changes',
+  async run(invocation) {
+    const { mirror } = await import('./mirror/command.ts');
+    return mirror(mirrorCommand, invocation);
+  },
+};
+
+export const transferCommands: readonly Command[] = [
+  ...[exportCommand, importCommand, mirrorCommand],
+];

@@ -49,19 +49,19 @@ const spec: OptionsSpec<Flag> = {
       doc: 'How long etcd may be unavailable before the command fails.',
     },
   },
-  check: (options) => {
+  check: (flags) => {
     const problems = [];
-    const compression = options.text('compression') as Compression;
+    const compression = flags.text('compression') as Compression;
     if (!compressions.includes(compression)) {
       const what = `must be ${compressions.join(', ')}, not "${compression}"`;
       problems.push({ where: '--compression', what });
     } else if (!isAvailable(compression)) {
       problems.push({ where: '--compression', what: 'zstd needs Node.js 22.15 or newer' });
     }
-    if (!/^\d{1,15}$/.test(options.text('revision'))) {
+    if (!/^\d{1,15}$/.test(flags.text('revision'))) {
       problems.push({ where: '--revision', what: 'must be a whole number' });
     }
-    if (Number.isNaN(options.ms('max-outage'))) {
+    if (Number.isNaN(flags.ms('max-outage'))) {
       problems.push({ where: '--max-outage', what: 'must be a duration such as 30s' });
     }
     return problems;
@@ -82,7 +82,7 @@ export async function exportKeys(
   const options = await readOptions(command, invocation, spec);
   if (typeof options === 'number') return options;
   const { output } = invocation;
-  const path = options.text('output');
+  const path = options.flags.text('output');
   // With the data on standard output, the report is on the other one.
   const report = path === '-' ? output.err : output.out;
   // Before there is a file to remove.
@@ -91,13 +91,13 @@ export async function exportKeys(
   try {
     sink = await openSink(path);
     using etcd = await EtcdClient.connect(options.config, {
-      outageMsMax: options.ms('max-outage'),
+      outageMsMax: options.flags.ms('max-outage'),
       onRetry: (failure) => output.err(`etcd-bulkhead: ${failure.message}; trying again\n`),
     });
     const run = new Export(
       options,
       etcd,
-      new ExportWriter(sink, options.text('compression') as Compression),
+      new ExportWriter(sink, options.flags.text('compression') as Compression),
       output,
     );
     const lines = await interrupted(run.write());
@@ -136,7 +136,7 @@ class Export {
   async write(): Promise<readonly string[]> {
     const { namespace } = this.#options;
     const range = namespaceRange(namespace);
-    const wanted = Number(this.#options.text('revision'));
+    const wanted = Number(this.#options.flags.text('revision'));
     const request = rangeRequest(range, { countOnly: true, revision: wanted });
     const { header, count } = readPage(await this.#etcd.call('etcdserverpb.KV/Range', request));
     const revision = wanted || header.revision;

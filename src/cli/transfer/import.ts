@@ -43,8 +43,8 @@ const spec: OptionsSpec<Flag> = {
       doc: 'How long etcd may be unavailable before the command fails.',
     },
   },
-  check: (options) =>
-    Number.isNaN(options.ms('max-outage'))
+  check: (flags) =>
+    Number.isNaN(flags.ms('max-outage'))
       ? [{ where: '--max-outage', what: 'must be a duration such as 30s' }]
       : [],
 };
@@ -60,9 +60,9 @@ export async function importKeys(
   if (typeof options === 'number') return options;
   const { output } = invocation;
   try {
-    await using input = await Input.open(options.text('input'));
+    await using input = await Input.open(options.flags.text('input'));
     using etcd = await EtcdClient.connect(options.config, {
-      outageMsMax: options.ms('max-outage'),
+      outageMsMax: options.flags.ms('max-outage'),
       onRetry: (failure) => output.err(`etcd-bulkhead: ${failure.message}; trying again\n`),
     });
     using keeper = new LeaseKeeper(etcd);
@@ -114,7 +114,7 @@ class Import {
     this.#etcd = etcd;
     this.#keeper = keeper;
     this.#output = output;
-    this.#withLeases = options.isSet('with-leases');
+    this.#withLeases = options.flags.isSet('with-leases');
     const leaseKeys = new LeaseKeys(options.config.leaseSecret);
     this.#space = keySpace(options.namespace, { leaseKeys });
   }
@@ -123,7 +123,7 @@ class Import {
     const verified = await this.#verify();
     const leases = new ImportedLeases(verified.leases, verified.namespace, this.#space);
     const compared = await this.#compare(verified, leases);
-    const isForced = this.#options.isSet('force');
+    const isForced = this.#options.flags.isSet('force');
     if (compared.conflicts > 0 && !isForced) {
       this.#print(
         this.#output.err,
@@ -132,7 +132,7 @@ class Import {
       );
       return ExitCode.FAULT;
     }
-    if (this.#options.isSet('dry-run')) {
+    if (this.#options.flags.isSet('dry-run')) {
       this.#print(this.#output.out, `the file is valid: ${this.#sourceOf(verified)}`);
       this.#print(this.#output.out, `would write ${this.#plan(verified, compared)}`);
       return ExitCode.OK;
@@ -233,7 +233,7 @@ class Import {
     const total = verified.keys - compared.same - compared.expired;
     const progress = new Progress('import', total, print, systemClock);
     const batches = new PutBatches(this.#etcd, {
-      mayOverwrite: this.#options.isSet('force'),
+      mayOverwrite: this.#options.flags.isSet('force'),
       comparesLeases: this.#withLeases,
       onWritten: (keys, _present, bytes) => progress.add(keys, bytes),
     });

@@ -17,7 +17,7 @@ import { type ParsedFlags, parseFlags } from '../flags.ts';
 import { commandHelp } from '../help.ts';
 
 /** The settings of a connection to a cluster. */
-const clusterSettings = [
+export const clusterSettings = [
   ...(['endpoints', 'cacert', 'cert', 'key', 'user', 'password-file'] as const),
   ...(['server-name', 'insecure-skip-tls-verify'] as const),
 ] as const satisfies readonly SettingName[];
@@ -44,28 +44,21 @@ export interface OptionsSpec<Name extends string> {
   readonly settings?: readonly SettingName[];
   readonly defaults?: Partial<Record<SettingName, string>>;
   /** Checks beyond those of single values. */
-  readonly check?: (options: Options<Name>) => readonly Problem[] | Promise<readonly Problem[]>;
+  readonly check?: (flags: GivenFlags<Name>) => readonly Problem[] | Promise<readonly Problem[]>;
 }
 
-/** The parsed command line. */
-export class Options<Name extends string> {
-  readonly config: Config;
+/** The flags of the command itself, with their defaults. */
+export class GivenFlags<Name extends string> {
   readonly #texts: ReadonlyMap<string, string>;
-  readonly #spec: OptionsSpec<Name>;
+  readonly #flags: Readonly<Record<Name, OwnFlag>>;
 
-  constructor(config: Config, texts: ReadonlyMap<string, string>, spec: OptionsSpec<Name>) {
-    this.config = config;
+  constructor(texts: ReadonlyMap<string, string>, flags: Readonly<Record<Name, OwnFlag>>) {
     this.#texts = texts;
-    this.#spec = spec;
-  }
-
-  /** The prefix of keys at etcd. */
-  get namespace(): Buffer {
-    return Buffer.from(this.config.tenants[0]?.namespace ?? '');
+    this.#flags = flags;
   }
 
   text(name: Name): string {
-    return this.#texts.get(name) ?? this.#spec.flags[name].default ?? '';
+    return this.#texts.get(name) ?? this.#flags[name].default ?? '';
   }
 
   isGiven(name: Name): boolean {
@@ -80,6 +73,14 @@ export class Options<Name extends string> {
   ms(name: Name): number {
     return durationMs(this.text(name)) ?? Number.NaN;
   }
+}
+
+/** A valid command line. */
+export interface Options<Name extends string> {
+  readonly config: Config;
+  readonly flags: GivenFlags<Name>;
+  /** The prefix of keys at etcd. */
+  readonly namespace: Buffer;
 }
 
 /** Returns the options, or an exit code after help or problems were printed. */
@@ -104,11 +105,14 @@ export async function readOptions<Name extends string>(
     defaults: { ...quiet, ...spec.defaults },
     checkTenants: () => [],
   });
-  const problems = [...parsed.problems, ...loaded.problems, ...missing(parsed, environment, own)];
+  const flags = new GivenFlags(parsed.others, spec.flags);
+  const problems = [
+    ...[...parsed.problems, ...loaded.problems, ...missing(parsed, environment, own)],
+    ...((await spec.check?.(flags)) ?? []),
+  ];
   if (loaded.config !== null && problems.length === 0) {
-    const options = new Options(loaded.config, parsed.others, spec);
-    problems.push(...((await spec.check?.(options)) ?? []));
-    if (problems.length === 0) return options;
+    const { config } = loaded;
+    return { config, flags, namespace: Buffer.from(config.tenants[0]?.namespace ?? '') };
   }
   const count = problems.length === 1 ? '1 problem' : `${problems.length} problems`;
   output.err(`etcd-bulkhead: invalid command line, ${count}:\n`);
@@ -120,7 +124,7 @@ export async function readOptions<Name extends string>(
  * These commands have no clients: they listen nowhere, and the common name of a client certificate is meant as the user of the
  * command. They write nothing into a namespace that they do not read from the command line.
  */
-const quiet: Partial<Record<SettingName, string>> = {
+export const quiet: Partial<Record<SettingName, string>> = {
   'listen-addr': '127.0.0.1:0',
   'admin-addr': '',
   'allow-common-name': 'true',

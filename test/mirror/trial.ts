@@ -1,0 +1,263 @@
+/**
+ * A mirror that is killed at random moments while its source is written. At the end the destination must have had the same
+ * changes in the same order, each once, and each revision of the source in one transaction. With compactions while the mirror
+ * is down, changes may be missing, but the keys must be equal in the end.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type GrpcClient, grpcClient } from '../support/client.ts';
+import { type Etcd, startEtcd } from '../support/etcd.ts';
+import { Program } from '../support/program.ts';
+import { Seeded } from '../support/seeded.ts';
+import { plain, stored } from '../support/transfer.ts';
+import { until } from '../support/until.ts';
+import { history, type Recorded } from './history.ts';
+import { SourceWriter } from './writer.ts';
+
+export interface TrialOptions {
+  readonly kills: number;
+  readonly seed: number;
+  /** Whether the source is compacted while the mirror is down, now and then. */
+  readonly compacts: boolean;
+  /** Whether the source and the destination are killed, too, now and then. */
+  readonly restartsEtcd: boolean;
+  /** Keys that exist before the mirror begins. */
+  readonly oldKeys: number;
+  /** Whether to run the compiled program, which starts faster. */
+  readonly isCompiled?: boolean;
+  readonly onKill?: (kills: number) => void;
+}
+
+export interface TrialResult {
+  readonly kills: number;
+  readonly killsWhileCopying: number;
+  readonly writes: number;
+  readonly sourceEvents: number;
+  readonly destinationEvents: number;
+  /** Events of the first copy are not counted. */
+  readonly compactions: number;
+  /** Comparisons of all keys after the first one. */
+  readonly copies: number;
+  readonly restarts: number;
+  /** Empty if everything is as it must be. */
+  readonly problems: readonly string[];
+}
+
+const from = 'source/';
+const to = 'destination/';
+/** Operations of one transaction of the mirror, beside its position. */
+const atomicMax = 127;
+
+export async function trial(options: TrialOptions): Promise<TrialResult> {
+  await using stack = new AsyncDisposableStack();
+  const source = stack.use(await startEtcd());
+  const destination = stack.use(await startEtcd());
+  const run = new Trial(options, source, destination);
+  stack.defer(() => run.close());
+  return await run.run();
+}
+
+class Trial {
+  readonly #options: TrialOptions;
+  readonly #source: Etcd;
+  readonly #destination: Etcd;
+  readonly #from: GrpcClient;
+  readonly #to: GrpcClient;
+  readonly #random: Seeded;
+  readonly #writer: SourceWriter;
+  readonly #problems: string[] = [];
+  #program: Program | null = null;
+  #kills = 0;
+  #killsWhileCopying = 0;
+  #compactions = 0;
+  #copies = 0;
+  #restarts = 0;
+
+  constructor(options: TrialOptions, source: Etcd, destination: Etcd) {
+    this.#options = options;
+    this.#source = source;
+    this.#destination = destination;
+    this.#from = grpcClient(source.address);
+    this.#to = grpcClient(destination.address);
+    this.#random = new Seeded(options.seed);
+    this.#writer = new SourceWriter(this.#from, from, new Seeded(options.seed + 1));
+  }
+
+  async run(): Promise<TrialResult> {
+    await this.#writeOldKeys();
+    await this.#killWhileCopying();
+    const sourceStart = await revisionOf(this.#from);
+    const destinationStart = await revisionOf(this.#to);
+    this.#writer.start();
+    while (this.#kills < this.#options.kills) await this.#oneKill();
+    await this.#writer.stop();
+    await this.#finish();
+    const sourceEvents = this.#options.compacts ? [] : await history(this.#from, from, sourceStart);
+    const destinationEvents = this.#options.compacts
+      ? []
+      : await history(this.#to, to, destinationStart);
+    this.#compareHistories(sourceEvents, destinationEvents);
+    await this.#compareKeys();
+    if (this.#copies > this.#compactions) {
+      this.#problems.push(`${this.#copies} full copies after ${this.#compactions} compactions`);
+    }
+    return {
+      kills: this.#kills,
+      killsWhileCopying: this.#killsWhileCopying,
+      writes: this.#writer.writes,
+      sourceEvents: sourceEvents.length,
+      destinationEvents: destinationEvents.length,
+      compactions: this.#compactions,
+      copies: this.#copies,
+      restarts: this.#restarts,
+      problems: this.#problems,
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#writer.stop();
+    this.#program?.[Symbol.dispose]();
+    this.#from[Symbol.dispose]();
+    this.#to[Symbol.dispose]();
+  }
+
+  async #writeOldKeys(): Promise<void> {
+    const { oldKeys } = this.#options;
+    for (let at = 0; at < oldKeys; at += 100) {
+      const success = Array.from({ length: Math.min(100, oldKeys - at) }, (_, i) => ({
+        request_put: {
+          key: Buffer.from(`${from}old/${String(at + i).padStart(6, '0')}`),
+          value: Buffer.alloc(500, at + i),
+        },
+      }));
+      await this.#from.call('etcdserverpb.KV/Txn', { success });
+    }
+  }
+
+  #start(): Program {
+    const { isCompiled = false } = this.#options;
+    const args = [
+      ...['mirror', `--endpoints=${this.#source.address}`, `--namespace=${from}`],
+      ...[`--dest-endpoints=${this.#destination.address}`, `--dest-namespace=${to}`],
+    ];
+    this.#program = new Program(args, {}, { isCompiled });
+    return this.#program;
+  }
+
+  async #kill(program: Program): Promise<void> {
+    program.kill('SIGKILL');
+    await program.ended;
+    this.#kills += 1;
+    const failed = /"event":"failed".*/.exec(program.out)?.[0];
+    if (failed !== undefined) this.#problems.push(`the mirror failed: ${failed}`);
+    if (program.err !== '') this.#problems.push(`the mirror printed: ${program.err}`);
+    this.#options.onKill?.(this.#kills);
+  }
+
+  /** The first copy, interrupted several times. It must write each key once. */
+  async #killWhileCopying(): Promise<void> {
+    const kills = Math.ceil(this.#options.kills / 10);
+    for (let i = 0; i < kills; i += 1) {
+      const program = this.#start();
+      await program.printed('out', /"event":"copying"/);
+      await sleep(this.#random.below(40));
+      await this.#kill(program);
+      this.#killsWhileCopying += 1;
+    }
+    const program = this.#start();
+    await program.printed('out', /"event":"following"/);
+    const { kvs } = await this.#to.call('etcdserverpb.KV/Range', {
+      key: Buffer.from(`${to}old/`),
+      range_end: Buffer.from(`${to}old0`),
+      keys_only: true,
+    });
+    const repeated = kvs.filter(({ version }) => version !== '1').length;
+    if (kvs.length !== this.#options.oldKeys || repeated > 0) {
+      this.#problems.push(`the first copy has ${kvs.length} keys, ${repeated} written repeatedly`);
+    }
+    await this.#kill(program);
+  }
+
+  async #oneKill(): Promise<void> {
+    const program = this.#start();
+    // Mostly while it follows, sometimes while it starts.
+    const isEarly = this.#random.chance(0.15);
+    if (!isEarly) await program.printed('out', /"event":"following"/);
+    await sleep(this.#random.below(isEarly ? 600 : 200));
+    if (this.#options.restartsEtcd && this.#random.chance(0.08)) {
+      const restarted = this.#random.pick([this.#source, this.#destination]);
+      await restarted.restart();
+      this.#restarts += 1;
+      await sleep(this.#random.below(300));
+    }
+    await this.#kill(program);
+    this.#count(program);
+    if (this.#options.compacts && this.#random.chance(0.3)) await this.#compact();
+  }
+
+  async #compact(): Promise<void> {
+    await sleep(20);
+    try {
+      await this.#from.call('etcdserverpb.KV/Compact', { revision: await revisionOf(this.#from) });
+      this.#compactions += 1;
+    } catch {
+      // The source was just restarted.
+    }
+  }
+
+  #count(program: Program): void {
+    this.#copies += [...program.out.matchAll(/"isResumed":false/g)].length;
+  }
+
+  async #finish(): Promise<void> {
+    const value = Buffer.from(`end ${performance.now()}`);
+    await this.#from.call('etcdserverpb.KV/Put', { key: Buffer.from(`${from}end`), value });
+    const program = this.#start();
+    const key = Buffer.from(`${to}end`);
+    await until(
+      () => `end of the mirror: ${program.out.slice(-2_000)}${program.err}`,
+      async () => {
+        const { kvs } = await this.#to.call('etcdserverpb.KV/Range', { key });
+        return kvs[0]?.value.equals(value) === true;
+      },
+      60_000,
+    );
+    program.kill('SIGKILL');
+    await program.ended;
+    this.#count(program);
+  }
+
+  async #compareKeys(): Promise<void> {
+    const [expected, found] = [await stored(this.#from, from), await stored(this.#to, to)];
+    if (JSON.stringify(plain(expected)) === JSON.stringify(plain(found))) return;
+    this.#problems.push(`the source has ${expected.length} keys, the destination ${found.length}`);
+  }
+
+  #compareHistories(source: readonly Recorded[], destination: readonly Recorded[]): void {
+    const length = Math.max(source.length, destination.length);
+    for (let at = 0; at < length; at += 1) {
+      if (source[at]?.text === destination[at]?.text) continue;
+      const short = (each: Recorded | undefined) => each?.text.slice(0, 60);
+      this.#problems.push(
+        `change ${at} is ${short(destination[at])} instead of ${short(source[at])}`,
+      );
+      return;
+    }
+    for (let at = 0; at < length; ) {
+      const revision = source[at]?.revision;
+      let end = at;
+      while (source[end]?.revision === revision) end += 1;
+      const revisions = new Set(destination.slice(at, end).map((each) => each.revision));
+      if (end - at <= atomicMax && revisions.size !== 1) {
+        this.#problems.push(
+          `revision ${revision} of the source is in ${revisions.size} transactions`,
+        );
+      }
+      at = end;
+    }
+  }
+}
+
+async function revisionOf(client: GrpcClient): Promise<number> {
+  const { header } = await client.call('etcdserverpb.KV/Range', { key: Buffer.from('x') });
+  return Number(header?.revision);
+}
