@@ -11,6 +11,7 @@ export const ranks: readonly (readonly string[])[] = [
   ['workers'],
   ['proxy'],
   ['pipeline.ts'],
+  ['discovery'],
   ['gateway', 'admin'],
   [
     'observe',

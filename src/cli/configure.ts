@@ -9,6 +9,9 @@ import { withPipedFile } from '../config/piped-file.ts';
 import { formatProblem, type Problem } from '../config/problem.ts';
 import { type SettingName, type Settings, settingNames, settingOf } from '../config/schema.ts';
 import type { SelfSignedFiles, SelfSignedRequest } from '../config/self-signed.ts';
+import { EndpointSource } from '../discovery/endpoint-source.ts';
+import { systemClock } from '../runtime/clock.ts';
+import { systemRandom } from '../runtime/random.ts';
 import { checkTenants } from '../tenant/directory.ts';
 import { type Command, ExitCode, type Invocation } from './command.ts';
 import { type FlagSet, type ParsedFlags, parseFlags } from './flags.ts';
@@ -21,6 +24,8 @@ export type ConfigureResult =
       readonly files: FileDigests;
       /** Loads from the same sources again; the contents of files may have changed. Never rejects. */
       readonly load: () => Promise<LoadResult>;
+      /** Where `load` takes endpoints from that are not configured. */
+      readonly source: EndpointSource;
     }
   /** Help or problems were printed. */
   | { readonly config: null; readonly exitCode: number };
@@ -57,10 +62,12 @@ export async function configure(
     return { config: null, exitCode: ExitCode.OK };
   }
   const adapted = adapt?.(parsed) ?? parsed;
+  const source = new EndpointSource({ clock: systemClock, random: systemRandom });
   const own = {
     ...{ flags: adapted.settings, environment, checkTenants },
     // Problems with flags of the command are not known to `loadConfig`.
     ...(serves && adapted.problems.length === 0 && { selfSigned: makeSelfSigned }),
+    ...(serves && { endpoints: (settings: Settings) => source.endpoints(settings) }),
   };
   const input = await withPipedFile({ ...own, ...sources });
   if ('what' in input) {
@@ -70,7 +77,7 @@ export async function configure(
   const load = () => loadConfig(input);
   const loaded = await load();
   const problems = [...adapted.problems, ...loaded.problems];
-  if (loaded.config !== null && problems.length === 0) return { ...loaded, load };
+  if (loaded.config !== null && problems.length === 0) return { ...loaded, load, source };
   report(problems, output);
   return { config: null, exitCode: ExitCode.USAGE };
 }

@@ -5,6 +5,7 @@
 import type { Config } from '../config/config.ts';
 import type { FileDigests } from '../config/file-contents.ts';
 import type { LoadResult } from '../config/load.ts';
+import type { EndpointSource } from '../discovery/endpoint-source.ts';
 import { createLogger, type Logger } from '../observe/logger.ts';
 import { version } from '../observe/version.ts';
 import type { RunningProxy } from '../proxy/proxy.ts';
@@ -20,7 +21,11 @@ export interface ServeOptions {
   /** Resolves with a reason when something that the command depends on has failed. */
   readonly fault?: Promise<string>;
   /** Loads the configuration again, and the files to watch. Without it, reloads are disabled. */
-  readonly reload?: { readonly load: () => Promise<LoadResult>; readonly files: FileDigests };
+  readonly reload?: {
+    readonly load: () => Promise<LoadResult>;
+    readonly files: FileDigests;
+    readonly source: EndpointSource;
+  };
   /** Set if the command already handles signals. */
   readonly signals?: StopSignals;
 }
@@ -59,6 +64,8 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
       logger,
     });
   if (reloader) process.on('SIGHUP', () => void reloader.reload('SIGHUP'));
+  const onChange = async () => reloader?.reload('the endpoints have changed');
+  reload?.source.start({ user: proxy, logger, onChange });
   options.serving?.(proxy);
   systemd?.ready(proxy.addresses.length);
 
@@ -71,6 +78,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   const isFault = 'reason' in cause;
   if (isFault) logger.error('draining', cause);
   else logger.info('draining', cause);
+  reload?.source.close();
   reloader?.close();
   systemd?.stopping(drainMaxMs);
   const { abortedCalls: callsCutOff, open } = await proxy.drain();

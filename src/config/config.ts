@@ -2,7 +2,7 @@
  * The configuration as the rest of the program sees it: resolved, validated and immutable. Only load.ts builds one. A
  * reload builds a new one and never modifies this one. The types of the parts are in sections/.
  */
-import type { ServerTls, SocketAddress } from '../grpc/transport.ts';
+import type { ClientTls, ServerTls, SocketAddress } from '../grpc/transport.ts';
 import type { BearerConfig } from './sections/bearer.ts';
 import type { BreakerConfig } from './sections/breaker.ts';
 import type { DrainConfig } from './sections/drain.ts';
@@ -38,7 +38,10 @@ export interface Config {
   /** How to verify bearer tokens. Null: no key set is configured. */
   readonly bearer: BearerConfig | null;
   readonly uriPatterns: readonly UriPattern[];
+  /** Empty only before the first response of DNS. */
   readonly endpoints: readonly EndpointConfig[];
+  /** TLS to members whose addresses begin with https://. */
+  readonly secureTls: ClientTls;
   /** Null: the proxy does not authenticate to etcd. */
   readonly login: LoginConfig | null;
   /** The proxy's client URLs in MemberList responses. Empty: the addresses of the listeners. */

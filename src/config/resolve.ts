@@ -29,11 +29,13 @@ export interface ResolveInput extends RawSettings {
   readonly invalid: ReadonlySet<SettingName>;
   /** Every file that the settings and the file name. */
   readonly contents: FileContents;
+  /** Whether the endpoints in `settings` were found, and not configured. */
+  readonly hasFoundEndpoints: boolean;
 }
 
 /** Returns everything but `effective`. The result must not be used if `problems` is not empty. */
 export function resolve(
-  { settings, explicit, file, invalid, contents }: ResolveInput,
+  { settings, explicit, file, invalid, contents, hasFoundEndpoints }: ResolveInput,
   problems: Problem[],
 ): Omit<Config, 'effective'> {
   const reportAlways = settingReporter({ explicit, file }, problems);
@@ -50,7 +52,9 @@ export function resolve(
   if (settings['admin-tls'] && tls === null && !settings['auto-tls'])
     report('admin-tls', 'requires --cert-file');
   const listeners = resolveListeners({ ...input, tenants, tls, protocol }, problems);
-  const endpoints = resolveEndpoints(settings, contents, report);
+  const { endpoints: all, secureTls } = resolveEndpoints(settings, contents, report);
+  // Members of other machines may advertise the address that this process listens on.
+  const endpoints = hasFoundEndpoints ? all.filter((each) => !isOwn(each, listeners)) : all;
   if (!invalid.has('listen-addr')) rejectOwnAddresses(endpoints, listeners, report);
   return {
     tenants,
@@ -62,6 +66,7 @@ export function resolve(
     bearer: readBearer(settings, contents, report),
     uriPatterns: readUriPatterns(settings, report),
     endpoints,
+    secureTls,
     login: resolveLogin(settings, contents, report),
     advertiseClientUrls: settings['advertise-client-url'],
     jsonGateway: settings['enable-grpc-gateway'],
@@ -85,6 +90,10 @@ export function resolve(
     limits: resolveLimits(settings),
     totals: resolveTotalLimits(settings),
   };
+}
+
+function isOwn({ address }: EndpointConfig, listeners: readonly ListenerConfig[]): boolean {
+  return listeners.some((listener) => reaches(address, listener.address));
 }
 
 /** A proxy that connects to itself would forward each request to itself without end. */

@@ -8,3 +8,11 @@ export function revisionOf(header: Uint8Array): number {
   while (reader.next()) if (reader.field === 3) revision = reader.number();
   return revision;
 }
+
+/** The member that has sent the content of a ResponseHeader; 0n without one. */
+export function memberIdOf(header: Uint8Array): bigint {
+  const reader = new Reader(header);
+  let id = 0n;
+  while (reader.next()) if (reader.field === 2) id = BigInt.asUintN(64, reader.int64());
+  return id;
+}

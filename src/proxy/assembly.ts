@@ -11,6 +11,7 @@ import { Http2Exchange } from '../gateway/http2-exchange.ts';
 import { http1Server } from '../gateway/server.ts';
 import type { ClientConnections } from '../grpc/connections/client-connections.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
+import type { ClientTransport } from '../grpc/transport.ts';
 import { Breakers } from '../guard/breaker/breakers.ts';
 import { Hold } from '../guard/hold.ts';
 import { makeQueues, type Queues } from '../guard/queues.ts';
@@ -34,6 +35,7 @@ import { deferToTurn } from '../runtime/turn.ts';
 import { buildDirectory, Directory } from '../tenant/directory.ts';
 import { Usage } from '../tenant/usage.ts';
 import { hasCredentials } from '../upstream/forwarded-metadata.ts';
+import type { MemberEndpointsParts } from '../upstream/member-endpoints.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { WatchHub } from '../watch/hub/hub.ts';
 import { HubStats, hubLimits } from '../watch/hub/hub-context.ts';
@@ -74,6 +76,7 @@ export class Assembly {
   readonly deadlines: Deadlines;
   readonly streams: OpenStreams;
   readonly upstream: Upstream;
+  readonly members: MemberEndpointsParts;
   readonly hold: Hold;
   readonly queues: Queues;
   readonly hub: WatchHub;
@@ -100,7 +103,17 @@ export class Assembly {
     this.connections = clientConnections(config, this.logger, this.clock);
     this.deadlines = new Deadlines(this.clock);
     this.streams = new OpenStreams(this.clock);
-    this.upstream = this.#buildUpstream(config, transport);
+    const client = transport.makeClient({
+      ...{ clock: this.clock, random: this.random, memory: this.memory },
+      onFault: this.#onFault,
+    });
+    this.upstream = this.#buildUpstream(config, client);
+    this.members = {
+      upstream: this.upstream,
+      transport: client,
+      clock: this.clock,
+      tls: () => this.configuration.config.secureTls,
+    };
     this.hold = new Hold(this.upstream);
     const hasOneTenant = config.tenants.length === 1;
     this.queues = makeQueues({ ...config.limits, hasOneTenant }, this.random);
@@ -143,7 +156,7 @@ export class Assembly {
     ];
   }
 
-  #buildUpstream(config: Config, transport: Transport): Upstream {
+  #buildUpstream(config: Config, transport: ClientTransport): Upstream {
     const { logger, clock, random, memory } = this;
     return new Upstream({
       memory,
@@ -156,7 +169,7 @@ export class Assembly {
         logger.warn('cluster replaced');
         this.configuration.forgetCluster();
       },
-      transport: transport.makeClient({ clock, random, memory, onFault: this.#onFault }),
+      transport,
       clock,
       random,
       keepaliveMs: config.keepaliveMs,

@@ -10,9 +10,11 @@ import type {
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
+import type { EndpointUser } from '../discovery/endpoint-source.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
 import { noOpenCalls, type OpenCalls, openCalls } from '../observe/open-calls.ts';
 import { version } from '../observe/version.ts';
+import { memberEndpoints } from '../upstream/member-endpoints.ts';
 import { performAction } from './admin-actions.ts';
 import { Assembly, type ProxyDependencies } from './assembly.ts';
 import type { PreparedConfiguration } from './configuration-applier.ts';
@@ -20,7 +22,7 @@ import { tenantReports } from './tenant-reports.ts';
 import { loadTransport } from './transports.ts';
 import { upstreamHealth } from './upstream-health.ts';
 
-export interface RunningProxy {
+export interface RunningProxy extends EndpointUser {
   /** The bound addresses, in the order of the configuration. An optional address that is not available is missing. */
   readonly addresses: readonly string[];
   /** Null without an admin address. */
@@ -126,6 +128,14 @@ class AssembledProxy implements SupervisedProxy {
 
   perform(action: Action): ActionResult {
     return performAction(this.#parts, action);
+  }
+
+  async hasEndpoint(): Promise<boolean> {
+    return this.endpoints.some(({ state }) => state === 'ready');
+  }
+
+  memberEndpoints(): Promise<readonly string[] | null> {
+    return memberEndpoints(this.#parts.members);
   }
 
   health(): Promise<HealthReport> {

@@ -9,6 +9,11 @@ export class ClusterIdentity {
   /** 0n until an endpoint has reported its cluster. */
   #id = 0n;
 
+  /** 0n until an endpoint has reported its cluster. */
+  get id(): bigint {
+    return this.#id;
+  }
+
   /** Call after each change of an endpoint. Returns true if the cluster was replaced, so that nothing about it is true any more. */
   update(endpoints: readonly Endpoint[]): boolean {
     const reported = endpoints.map(({ health }) => health.clusterId).filter((id) => id !== 0n);

@@ -8,7 +8,7 @@ import { refusal } from '../call/refusals.ts';
 import type { EndpointConfig } from '../config/sections/endpoints.ts';
 import type { LoginConfig } from '../config/sections/login.ts';
 import type { Method } from '../etcd/methods.ts';
-import { revisionOf } from '../etcd/response-header.ts';
+import { memberIdOf, revisionOf } from '../etcd/response-header.ts';
 import { type CallHandle, endedCall } from '../grpc/call.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
 import type { Metadata } from '../grpc/metadata.ts';
@@ -187,6 +187,20 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     return tenant === null
       ? memory.responses
       : memory.accountOf(peer, tenant.state.get(this.#accounts));
+  }
+
+  /** 0n until an endpoint has reported it. */
+  get clusterId(): bigint {
+    return this.#cluster.id;
+  }
+
+  /** The endpoints that serve calls, by the ID of their member. */
+  get namesByMember(): ReadonlyMap<bigint, string> {
+    const serving = this.#endpoints.filter((endpoint) => {
+      const { failure, header } = endpoint.health;
+      return endpoint.isReady('unary') && failure === '' && header.length > 0;
+    });
+    return new Map(serving.map(({ health, name }) => [memberIdOf(health.header), name]));
   }
 
   /** Whether the version of every endpoint is known and passes `test`. */

@@ -37,6 +37,7 @@ export interface Collected {
   readonly openCalls: OpenCalls;
   readonly breakers: readonly BreakerReport[];
   readonly health: HealthReport;
+  readonly memberEndpoints: readonly string[] | null;
 }
 
 export type Prepared = {

@@ -101,7 +101,7 @@ class ProxyWorker {
     const proxy = this.#proxy;
     // Without a response the primary process continues without this worker.
     if (proxy === null) return;
-    const isCall = what === 'metrics' || what === 'health';
+    const isCall = what === 'metrics' || what === 'health' || what === 'memberEndpoints';
     const value = isCall ? await proxy[what]() : proxy[what];
     send({ kind: 'response', id, value });
   }

@@ -41,6 +41,8 @@ import { WorkerTenants } from './worker-tenants.ts';
 const prepareTimeoutMs = 10_000;
 /** Shorter than the timeout of a scrape. */
 const collectTimeoutMs = 1_000;
+/** A worker asks the cluster and dials its members. */
+const memberTimeoutMs = 5_000;
 /** A worker that has not ended by itself this long after its last drain window is killed. */
 const drainGraceMs = 2_000;
 
@@ -296,6 +298,16 @@ class Supervisor implements RunningProxy {
     return sumOfOpenCalls(collected.map(({ value }) => value));
   }
 
+  async hasEndpoint(): Promise<boolean> {
+    return (await this.#endpoints()).some(({ state }) => state === 'ready');
+  }
+
+  /** Of the first worker that could ask the cluster. */
+  async memberEndpoints(): Promise<readonly string[] | null> {
+    const collected = await this.#collect('memberEndpoints', memberTimeoutMs);
+    return collected.find(({ value }) => value !== null)?.value ?? null;
+  }
+
   /** A worker that etcd serves is enough. */
   async #health(): Promise<HealthReport> {
     const reports = (await this.#collect('health')).map(({ value }) => value);
@@ -313,10 +325,11 @@ class Supervisor implements RunningProxy {
   /** Workers that do not respond in time are missing. */
   async #collect<K extends keyof Collected>(
     what: K,
+    timeoutMs = collectTimeoutMs,
   ): Promise<readonly { readonly worker: number; readonly value: Collected[K] }[]> {
     const collected = await Promise.all(
       this.#slots.map(async ({ worker, process }) => {
-        const value = process?.isServing ? await process.collect(what, collectTimeoutMs) : null;
+        const value = process?.isServing ? await process.collect(what, timeoutMs) : null;
         // A worker that has ended meanwhile does not count any more.
         return value === null || process?.hasEnded !== false ? [] : [{ worker, value }];
       }),

@@ -13,11 +13,17 @@ export interface EndpointConfig {
   readonly tls: ClientTls | null;
 }
 
+export interface ResolvedEndpoints {
+  readonly endpoints: readonly EndpointConfig[];
+  /** For https:// addresses. */
+  readonly secureTls: ClientTls;
+}
+
 export function resolveEndpoints(
   settings: Settings,
   contents: FileContents,
   report: ProblemReporter,
-): readonly EndpointConfig[] {
+): ResolvedEndpoints {
   const configured = clientTls(settings, contents, report);
   // https:// without further settings trusts the CA certificates of the system.
   const systemTrust: ClientTls = {
@@ -27,7 +33,10 @@ export function resolveEndpoints(
     serverName: settings['server-name'] || null,
     skipVerification: false,
   };
-  const usesTls = configured !== null || settings.endpoints.some(({ secure }) => secure === true);
+  const usesTls =
+    configured !== null ||
+    settings['discovery-srv'] !== '' ||
+    settings.endpoints.some(({ secure }) => secure === true);
   if (settings['server-name'] !== '' && !usesTls) {
     report('server-name', 'has no effect: no setting enables TLS to etcd');
   }
@@ -36,7 +45,8 @@ export function resolveEndpoints(
     if (secure === false) return null;
     return configured ?? (secure === true ? systemTrust : null);
   };
-  return settings.endpoints.map(({ text, address, secure }) => {
+  const endpoints = settings.endpoints.map(({ text, address, secure }) => {
     return { name: text, address, tls: tlsOf(secure) };
   });
+  return { endpoints, secureTls: configured ?? systemTrust };
 }

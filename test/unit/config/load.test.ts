@@ -82,6 +82,13 @@ const defaults = {
   endpoints: [{ name: 'etcd:2379', address: { host: 'etcd', port: 2379 }, tls: null }],
   advertiseClientUrls: [],
   adminTls: null,
+  secureTls: {
+    authorities: null,
+    certificate: null,
+    key: null,
+    serverName: null,
+    skipVerification: false,
+  },
   adminAddress: { host: '127.0.0.1', port: 2381 },
   tokenKeys: [],
   adminActions: false,
