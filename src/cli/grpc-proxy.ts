@@ -11,6 +11,8 @@ import { convertedSettings, etcdProxyFlags } from './etcd-proxy-flags.ts';
 import type { ParsedFlags } from './flags.ts';
 import { serve } from './serve.ts';
 
+const defaultAddress = '127.0.0.1:23790';
+
 export const grpcProxy: Command = {
   name: 'grpc-proxy start',
   summary: 'drop-in replacement for `etcd grpc-proxy start`',
@@ -21,7 +23,7 @@ export const grpcProxy: Command = {
       flags: { others: etcdProxyFlags },
       adapt: (flags) => adapt(flags, invocation.environment, remarks),
       // As in etcd: no admin port by default.
-      defaults: { 'listen-addr': '127.0.0.1:23790', 'admin-addr': '' },
+      defaults: { 'listen-addr': defaultAddress, 'admin-addr': '' },
     });
     if (configured.config === null) return configured.exitCode;
     for (const remark of remarks) invocation.output.err(`etcd-bulkhead: ${remark}\n`);
@@ -54,6 +56,11 @@ function adapt(
         if (!settings.has(setting)) settings.set(setting, { texts: [value], where });
       }
     }
+  }
+  // As in etcd, the default address is registered.
+  const where = '--resolver-prefix';
+  if (settings.has('resolver-prefix') && !settings.has('advertise-client-url')) {
+    settings.set('advertise-client-url', { texts: [defaultAddress], where });
   }
   giveWholeCluster(settings, environment);
   useLibraryBounds(settings, remarks);

@@ -10,6 +10,7 @@ import type { EndpointConfig } from './sections/endpoints.ts';
 import type { LimitsConfig } from './sections/limits.ts';
 import type { ListenerConfig } from './sections/listeners.ts';
 import type { LoginConfig } from './sections/login.ts';
+import type { RegistrationConfig } from './sections/registration.ts';
 import type { TenantConfig } from './sections/tenants.ts';
 import type { UriPattern } from './sections/uri-pattern.ts';
 import type { UsageLimits } from './sections/usage-limits.ts';
@@ -50,6 +51,8 @@ export interface Config {
   readonly jsonGateway: boolean;
   /** Origins of web pages that may use HTTP on the client addresses; `*` for all. */
   readonly corsOrigins: readonly string[];
+  /** Null: the proxy does not register itself in etcd. */
+  readonly registration: RegistrationConfig | null;
   /** Null: no admin address. Port 0 picks a free port. */
   readonly adminAddress: SocketAddress | null;
   /** Null: plain text. */

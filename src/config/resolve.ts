@@ -13,6 +13,7 @@ import { readLeaseSecret } from './sections/lease-secret.ts';
 import { resolveLimits } from './sections/limits.ts';
 import { type ListenerConfig, resolveListeners } from './sections/listeners.ts';
 import { resolveLogin } from './sections/login.ts';
+import { resolveRegistration } from './sections/registration.ts';
 import { resolveTenants } from './sections/tenants.ts';
 import { serverTls } from './sections/tls.ts';
 import { tlsProtocol } from './sections/tls-protocol.ts';
@@ -71,6 +72,7 @@ export function resolve(
     advertiseClientUrls: settings['advertise-client-url'],
     jsonGateway: settings['enable-grpc-gateway'],
     corsOrigins: settings.cors,
+    registration: resolveRegistration(settings, tenants, report),
     adminAddress: settings['admin-addr']?.address ?? null,
     adminTls: settings['admin-tls'] ? tls : null,
     adminActions: settings['admin-actions'],

@@ -36,6 +36,7 @@ import { buildDirectory, Directory } from '../tenant/directory.ts';
 import { Usage } from '../tenant/usage.ts';
 import { hasCredentials } from '../upstream/forwarded-metadata.ts';
 import type { MemberEndpointsParts } from '../upstream/member-endpoints.ts';
+import type { Registration } from '../upstream/registration.ts';
 import { Upstream } from '../upstream/upstream.ts';
 import { WatchHub } from '../watch/hub/hub.ts';
 import { HubStats, hubLimits } from '../watch/hub/hub-context.ts';
@@ -77,6 +78,8 @@ export class Assembly {
   readonly streams: OpenStreams;
   readonly upstream: Upstream;
   readonly members: MemberEndpointsParts;
+  /** Null before the start, and if the proxy does not register itself. */
+  registration: Registration | null = null;
   readonly hold: Hold;
   readonly queues: Queues;
   readonly hub: WatchHub;
@@ -232,7 +235,11 @@ export class Assembly {
 
   #buildPipeline(config: Config): Etcd<'client'> {
     const { logger, clock, random, deadlines, metrics, breakers, upstream } = this;
-    const self = proxyMember(config.advertiseClientUrls, () => this.listeners);
+    const self = proxyMember(
+      config.advertiseClientUrls,
+      () => this.listeners,
+      () => this.registration?.proxies ?? [],
+    );
     const header = () => proxyHeader(upstream.header, self.memberId);
     return pipeline({
       rescue: {

@@ -1,7 +1,7 @@
 /** The proxy as the only member of the cluster that tenants see. */
-import { createHash } from 'node:crypto';
 import type { Call } from '../call/call.ts';
 import type { ProxyMember } from '../namespace/cluster/proxy-member.ts';
+import { memberIdFor, type RegisteredProxy } from '../upstream/registry-entry.ts';
 import { clientAuthority } from './client-authority.ts';
 import type { Listeners } from './listeners.ts';
 
@@ -12,10 +12,18 @@ import type { Listeners } from './listeners.ts';
 export function proxyMember(
   advertisedUrls: readonly string[],
   listeners: () => Listeners,
+  registered: () => readonly RegisteredProxy[],
 ): ProxyMember {
+  const memberId = memberIdFor(advertisedUrls.join());
   return {
     name: 'etcd-bulkhead',
-    memberId: createHash('sha256').update(advertisedUrls.join()).digest().readBigUInt64BE(0) | 1n,
+    memberId,
+    registered: () =>
+      registered().map(({ name, address }) => ({
+        name,
+        memberId: advertisedUrls.includes(address) ? memberId : memberIdFor(address),
+        clientUrls: [address],
+      })),
     clientUrls: (call) =>
       advertisedUrls.length > 0 ? advertisedUrls : [urlFor(call, listeners())],
   };

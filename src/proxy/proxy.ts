@@ -1,4 +1,5 @@
 /** A running proxy: starts it, and takes it through reloads and the drain. assembly.ts builds its objects. */
+import { hostname } from 'node:os';
 import type { Action, ActionResult, BreakerReport } from '../admin/actions.ts';
 import type {
   ConfigurationReport,
@@ -10,6 +11,7 @@ import type {
 import { type Admin, startAdmin } from '../admin/server.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
+import type { RegistrationConfig } from '../config/sections/registration.ts';
 import type { EndpointUser } from '../discovery/endpoint-source.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
 import { noOpenCalls, type OpenCalls, openCalls } from '../observe/open-calls.ts';
@@ -181,7 +183,25 @@ class AssembledProxy implements SupervisedProxy {
       });
       this.adminAddress = this.#admin.address;
     }
+    if (config.registration !== null) await this.#register(config.registration, config);
     lifecycle.move('serving');
+  }
+
+  /** The code is loaded only if it is needed. */
+  async #register(
+    registration: RegistrationConfig,
+    { advertiseClientUrls }: Config,
+  ): Promise<void> {
+    const { Registration } = await import('../upstream/registration.ts');
+    const { upstream, clock, random, logger } = this.#parts;
+    this.#parts.registration = new Registration(registration, {
+      ...{ upstream, clock, random },
+      own: advertiseClientUrls.map((address) => ({ name: hostname(), address })),
+      onState: (failure) => {
+        if (failure === '') logger.info('registered', { ...registration });
+        else logger.warn('cannot register', { ...registration, reason: failure });
+      },
+    });
   }
 
   async reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
@@ -194,6 +214,8 @@ class AssembledProxy implements SupervisedProxy {
     const { configuration, listeners, lifecycle, streams, clock } = this.#parts;
     const { minMs, windowMs, maxMs } = configuration.config.drain;
     lifecycle.move('draining');
+    // So that no client is sent here any more.
+    void this.#parts.registration?.close();
     // Applications delete keys and revoke leases while they stop, so the proxy still accepts calls for this time.
     if (minMs > 0) await new Promise<void>((resolve) => clock.after(minMs, resolve));
     let open = noOpenCalls;
@@ -214,6 +236,7 @@ class AssembledProxy implements SupervisedProxy {
   async close(): Promise<void> {
     const { listeners, hub, keepAlives, upstream, breakers, passwords } = this.#parts;
     await listeners.drain(0);
+    await this.#parts.registration?.close();
     hub.close();
     keepAlives.close();
     upstream.close();

@@ -50,7 +50,7 @@ export async function memberEndpoints(
   if (members === null) return null;
   const { namesByMember } = parts.upstream;
   const found = await Promise.all(
-    members.map(({ id, urls }) => namesByMember.get(id) ?? firstServing(parts, urls)),
+    members.map(async ({ id, urls }) => namesByMember.get(id) ?? firstServing(parts, urls)),
   );
   const endpoints = found.filter((each) => each !== null);
   return endpoints.length === 0 ? null : [...new Set(endpoints)].toSorted();

@@ -69,15 +69,14 @@ export class WorkerConfig {
     const { transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs } =
       this.#started;
     const { keepaliveMs, keepaliveTimeoutMs, breaker, limits } = this.#started;
-    const { advertiseClientUrls, adminAddress, adminTls, adminActions, adminShutdown } =
-      this.#started;
-    const { jsonGateway, corsOrigins } = this.#started;
+    const { advertiseClientUrls, registration, jsonGateway, corsOrigins } = this.#started;
+    const { adminAddress, adminTls, adminActions, adminShutdown } = this.#started;
     return {
       ...this.#active,
       ...{ transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs },
       ...{ keepaliveMs, keepaliveTimeoutMs, breaker, limits },
-      ...{ advertiseClientUrls, adminAddress, adminTls, adminActions, adminShutdown },
-      ...{ jsonGateway, corsOrigins },
+      ...{ advertiseClientUrls, registration, jsonGateway, corsOrigins },
+      ...{ adminAddress, adminTls, adminActions, adminShutdown },
       listeners: this.#listeners.map((listener) => this.#withPort(listener)),
     };
   }

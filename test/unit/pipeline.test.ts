@@ -110,7 +110,7 @@ function setUp() {
     namespace: {
       random: systemRandom,
       hooks: { violation: () => {}, foreignLeases: () => {}, leaseChecked: () => {} },
-      self: { name: 'bulkhead', memberId: 1n, clientUrls: () => [] },
+      self: { name: 'bulkhead', memberId: 1n, clientUrls: () => [], registered: () => [] },
     },
     renew: {
       keepAlives: new KeepAlives({

@@ -51,6 +51,23 @@ export const etcdSettings = {
     doc: 'Interval between look-ups of --discovery-srv. While no endpoint serves calls, it is 2s. What was found last stays in use while DNS fails.',
     dev: 'fixed',
   },
+  'resolver-prefix': {
+    kind: 'text',
+    default: '',
+    section: 'etcd',
+    reload: 'restart',
+    doc: 'Key prefix below which the proxy registers its --advertise-client-url in etcd, outside of all namespaces. MemberList then names all registered proxies.',
+    dev: 'fixed',
+  },
+  'resolver-ttl': {
+    kind: 'integer',
+    default: '0',
+    max: 86_400,
+    section: 'etcd',
+    reload: 'restart',
+    doc: 'TTL of the registration in seconds. Required with --resolver-prefix.',
+    dev: 'fixed',
+  },
   cacert: {
     kind: 'file',
     default: '',

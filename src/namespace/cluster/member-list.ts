@@ -1,5 +1,5 @@
 /**
- * MemberList, which names the proxy and no other member. Clients that sync their endpoints take them from it, so the real
+ * MemberList, which names the proxy, or the registered proxies, and no member of etcd. Clients that sync their endpoints take them from it, so the real
  * members would lead them around the proxy. The call still goes to the cluster: for its header, and so that etcd can reject
  * it.
  */
@@ -11,27 +11,39 @@ import type { ToUnary } from '../handler.ts';
 import { MappedResponses } from '../mapped-responses.ts';
 import { asStored } from '../unary.ts';
 import { proxyHeader } from './proxy-header.ts';
-import type { ProxyMember } from './proxy-member.ts';
+import type { ProxyMember, RegisteredMember } from './proxy-member.ts';
 
 export const memberList: ToUnary =
   (next, { self }) =>
   (call, request, responses) => {
-    const member = encodedMember(self, call);
-    const visible = (message: Uint8Array) => onlyMember(message, member, self.memberId);
+    const members = membersFor(self, call);
+    const visible = (message: Uint8Array) => onlyMembers(message, members, self.memberId);
     return next.unary(call, asStored(request), new MappedResponses(responses, visible));
   };
 
-function encodedMember(self: ProxyMember, call: Call): Uint8Array {
-  const writer = new Writer().varint(1, self.memberId).string(2, self.name);
-  for (const url of self.clientUrls(call)) writer.string(4, url);
+/** As in etcd's own proxy: the registered proxies, or this one. */
+function membersFor(self: ProxyMember, call: Call): readonly Uint8Array[] {
+  const registered = self.registered();
+  if (registered.length > 0) return registered.map(encodedMember);
+  return [encodedMember({ ...self, clientUrls: self.clientUrls(call) })];
+}
+
+function encodedMember({ memberId, name, clientUrls }: RegisteredMember): Uint8Array {
+  const writer = new Writer().varint(1, memberId).string(2, name);
+  for (const url of clientUrls) writer.string(4, url);
   return writer.finish();
 }
 
-function onlyMember(message: Uint8Array, member: Uint8Array, memberId: bigint): OwnedBytes {
+function onlyMembers(
+  message: Uint8Array,
+  members: readonly Uint8Array[],
+  memberId: bigint,
+): OwnedBytes {
   const visible = new Writer();
   const reader = new Reader(message);
   while (reader.next()) {
     if (reader.field === 1) visible.message(1, proxyHeader(reader.bytes(), memberId));
   }
-  return visible.message(2, member).finish();
+  for (const member of members) visible.message(2, member);
+  return visible.finish();
 }

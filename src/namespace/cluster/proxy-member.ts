@@ -1,4 +1,4 @@
-/** The proxy as the only member of the cluster that a tenant sees. */
+/** The proxy as the only member of the cluster that a tenant sees, or as one of several proxies that are registered. */
 import type { Call } from '../../call/call.ts';
 
 export interface ProxyMember {
@@ -8,4 +8,12 @@ export interface ProxyMember {
   readonly memberId: bigint;
   /** Where the client of this call reaches the proxy, for example `http://127.0.0.1:2379`. */
   clientUrls(call: Call): readonly string[];
+  /** The proxies that are registered together, this one included. Empty: there is no registration. */
+  registered(): readonly RegisteredMember[];
+}
+
+export interface RegisteredMember {
+  readonly name: string;
+  readonly memberId: bigint;
+  readonly clientUrls: readonly string[];
 }

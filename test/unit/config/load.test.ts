@@ -81,6 +81,7 @@ const defaults = {
   login: null,
   endpoints: [{ name: 'etcd:2379', address: { host: 'etcd', port: 2379 }, tls: null }],
   advertiseClientUrls: [],
+  registration: null,
   adminTls: null,
   secureTls: {
     authorities: null,

@@ -2,6 +2,7 @@
 import type { Call } from '../../../src/call/call.ts';
 import type { MethodName } from '../../../src/etcd/methods.ts';
 import type { Metadata } from '../../../src/grpc/metadata.ts';
+import type { RegisteredMember } from '../../../src/namespace/cluster/proxy-member.ts';
 import type { LeaseOwner } from '../../../src/namespace/hooks.ts';
 import { knownLeases } from '../../../src/namespace/leases/known-leases.ts';
 import { namespace } from '../../../src/namespace/namespace.ts';
@@ -27,6 +28,8 @@ export class Setup {
   readonly tenant: Tenant;
   readonly violations: { call: Call; fault: RewriteFault }[] = [];
   foreignLeases = 0;
+  /** What MemberList names instead of the proxy alone. */
+  registered: readonly RegisteredMember[] = [];
   /** Results of the checks of leases. */
   readonly leaseChecks: LeaseOwner[] = [];
   /** What the next draws of lease IDs give; 1 when nothing is left. */
@@ -55,6 +58,7 @@ export class Setup {
       self: {
         name: 'bulkhead',
         memberId: 42n,
+        registered: () => this.registered,
         clientUrls: (call) => [`http://${call.peer.listener}:2379`],
       },
     });

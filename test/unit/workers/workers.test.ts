@@ -88,6 +88,8 @@ describe('the configuration of a new worker', () => {
       'advertise-client-url': ['http://a:1'],
       'enable-grpc-gateway': false,
       cors: ['*'],
+      'resolver-prefix': '/proxies',
+      'resolver-ttl': 5,
       'share-reads': true,
       hold: '1s',
       'request-timeout': '20s',

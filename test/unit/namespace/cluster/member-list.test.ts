@@ -36,3 +36,17 @@ test('an error of the cluster is passed on, and no member is invented', () => {
   expect(heard.messages).toEqual([]);
   expect(heard.text).toBe('etcdserver: permission denied');
 });
+
+test('registered proxies are the members, as in etcd’s own proxy', () => {
+  const setup = new Setup();
+  setup.registered = [
+    { name: 'host-1', memberId: 42n, clientUrls: ['127.0.0.1:23790'] },
+    { name: 'host-2', memberId: 43n, clientUrls: ['http://10.0.0.2:2379'] },
+  ];
+  const { heard } = setup.unary(name, {});
+  setup.etcd.last.respond(encodeResponse(name, { header }));
+  expect(answerOf(name, heard).members).toMatchObject([
+    { ID: '42', name: 'host-1', clientURLs: ['127.0.0.1:23790'] },
+    { ID: '43', name: 'host-2', clientURLs: ['http://10.0.0.2:2379'] },
+  ]);
+});
