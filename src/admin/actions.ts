@@ -1,9 +1,13 @@
 /**
  * The actions of the admin address: an operator opens or closes a breaker, or ejects an endpoint. They are off by default. A forced
- * state lasts until `auto`, and ends with the process. Requests of browsers are rejected, because a web page can send them.
+ * state lasts until `auto`, and ends with the process. A request of a browser is rejected unless the dashboard has sent it, because
+ * any web page can send one.
  */
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { isIP } from 'node:net';
+import { isLoopback } from '../config/address.ts';
 import { type BreakerClass, breakerClasses } from '../etcd/methods.ts';
+import { hostName } from '../grpc/host-port.ts';
 
 /** `auto` ends the forced state. */
 export type Action =
@@ -36,11 +40,10 @@ export interface Rejection {
   readonly text: string;
 }
 
-/** What every request that changes something must fulfil, so that no web page can send it. Null if it does. */
+/** What every request that changes something must fulfil, so that no foreign web page can send it. Null if it does. */
 export function rejectionOf(headers: IncomingHttpHeaders): Rejection | null {
-  if (headers.origin !== undefined || headers['sec-fetch-site'] !== undefined) {
-    return { code: 403, text: 'requests of browsers are rejected' };
-  }
+  const reason = rejectionOfPage(headers);
+  if (reason !== null) return { code: 403, text: reason };
   if (headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== 'application/json') {
     return { code: 415, text: 'the content-type must be application/json' };
   }
@@ -64,6 +67,23 @@ export function readAction(
   const names = decoded(path);
   if (names === null) return { code: 400, text: 'the path is not percent-encoded correctly' };
   return path.startsWith('/breakers/') ? breakerAction(names, state) : endpointAction(names, state);
+}
+
+/**
+ * Browsers send Origin with every POST, and newer ones Sec-Fetch-Site. Null if the request comes from no page, or from a page of
+ * this server. A page of a host name is never accepted: its owner can make the name resolve to the address of this server (DNS
+ * rebinding), and the browser then takes that page for one of this server.
+ */
+function rejectionOfPage(headers: IncomingHttpHeaders): string | null {
+  const { origin, host = '', 'sec-fetch-site': site } = headers;
+  if (origin === undefined && site === undefined) return null;
+  const isOwn = origin === `http://${host}` || origin === `https://${host}`;
+  if (!isOwn || (site !== undefined && site !== 'same-origin')) {
+    return 'requests of web pages are rejected, except those of the dashboard';
+  }
+  const name = hostName(host);
+  if (isLoopback(name) || isIP(name) !== 0) return null;
+  return 'the dashboard performs actions only if it is open at localhost or at an IP address';
 }
 
 function breakerAction(names: readonly string[], state: string): Action | Rejection {

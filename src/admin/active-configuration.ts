@@ -3,7 +3,7 @@
  * Every outcome of a reload is also in the metrics and in the log. It only records; proxy/ and workers/ apply configurations.
  */
 import { createHash } from 'node:crypto';
-import { certificateExpiries } from '../config/certificate-expiry.ts';
+import { type CertificateExpiry, certificateExpiries } from '../config/certificate-expiry.ts';
 import type { Config } from '../config/config.ts';
 import { needRestart } from '../config/need-restart.ts';
 import type { Logger } from '../observe/logger.ts';
@@ -51,8 +51,9 @@ export class ActiveConfiguration {
 
   #record(config: Config, needingRestart: readonly string[]): ConfigurationReport {
     const epochMs = this.#parts.clock.epochMs();
-    this.#parts.metrics.reloads.succeeded(epochMs / 1_000, certificateExpiries(config));
-    return reportOf(config, epochMs, needingRestart);
+    const expiries = certificateExpiries(config);
+    this.#parts.metrics.reloads.succeeded(epochMs / 1_000, expiries);
+    return reportOf(config, epochMs, needingRestart, expiries);
   }
 }
 
@@ -60,12 +61,17 @@ function reportOf(
   { effective }: Config,
   epochMs: number,
   needRestart: readonly string[],
+  expiries: readonly CertificateExpiry[],
 ): ConfigurationReport {
   return {
     hash: createHash('sha256').update(JSON.stringify(effective)).digest('hex').slice(0, 16),
     since: new Date(epochMs).toISOString(),
     problems: [],
     needRestart,
+    certificates: expiries.map(({ use, listener, epochSeconds }) => ({
+      ...{ use, listener },
+      expires: new Date(epochSeconds * 1_000).toISOString(),
+    })),
     settings: effective,
   };
 }

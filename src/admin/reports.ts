@@ -1,6 +1,7 @@
 /** The content of the state pages of the admin address. */
 import type { EffectiveSetting } from '../config/config.ts';
 import type { BreakerClass } from '../etcd/methods.ts';
+import type { DurationCounts } from '../tenant/recent-durations.ts';
 
 /** What /health shows. */
 export interface HealthReport {
@@ -17,7 +18,17 @@ export interface EndpointReport {
   readonly lastError: string;
   /** The etcd version that the endpoint reported. Empty if it has not reported one. */
   readonly version: string;
+  /** `leader`, `follower` or `learner`, as the endpoint last reported. Empty if it has not reported anything. */
+  readonly role: string;
+  /** Size of the member's database. 0 if the endpoint has not reported it. */
+  readonly dbBytes: number;
+  /** Open connections of the proxy, by channel class. */
+  readonly connections: CountsByClass;
+  /** Open streams and unary calls of the proxy, by channel class. */
+  readonly openStreams: CountsByClass;
 }
+
+export type CountsByClass = Readonly<Record<'unary' | 'watch' | 'lease', number>>;
 
 /** One feed of shared watches as /watchz shows it. */
 export interface FeedReport {
@@ -42,8 +53,8 @@ export interface TenantReport {
   readonly refused: number;
   readonly requestBytes: number;
   readonly responseBytes: number;
-  /** The durations of about the last minute, as pairs of a bucket and its count. See tenant/recent-durations.ts. */
-  readonly durations: readonly number[];
+  /** Of about the last minute. */
+  readonly durations: DurationCounts;
   /** Unary calls that have not ended. */
   readonly openCalls: number;
   /** Open streams, and calls that wait for other clients. */
@@ -85,6 +96,7 @@ export interface ConfigurationReport {
   readonly problems: readonly string[];
   /** Changed settings that take effect with a restart. */
   readonly needRestart: readonly string[];
+  readonly certificates: readonly CertificateReport[];
   readonly settings: readonly EffectiveSetting[];
 }
 
@@ -102,6 +114,16 @@ export interface WorkerReport {
 }
 
 export type WorkerState = 'starting' | 'serving' | 'hung' | 'ended';
+
+/** A certificate that the process presents. */
+export interface CertificateReport {
+  /** `server`: to clients. `client`: to etcd. */
+  readonly use: 'server' | 'client';
+  /** Empty for `client`. */
+  readonly listener: string;
+  /** In ISO 8601. */
+  readonly expires: string;
+}
 
 /** Adds the workers for which a row holds. A process without workers has none. */
 export type ByWorker<T> = T & { readonly workers?: readonly number[] };

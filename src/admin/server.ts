@@ -1,5 +1,5 @@
 /**
- * The server on the admin address: probes, metrics and state over HTTP/1.1. It is read-only unless actions are enabled, and
+ * The server on the admin address: probes, metrics, state and the dashboard over HTTP/1.1. It is read-only unless actions are enabled, and
  * separate from the client port. It shows the ranges that tenants watch, but no values. Probes do not depend on etcd.
  */
 
@@ -23,6 +23,7 @@ import {
   isActionPath,
   readAction,
 } from './actions.ts';
+import { json, type Page, text } from './page.ts';
 import { liveness, type ProbeResult, readiness, startup } from './probes.ts';
 import type {
   ByWorker,
@@ -144,21 +145,16 @@ async function close(server: Server | TlsServer, clock: Clock): Promise<void> {
   cancelTimer();
 }
 
-interface Page {
-  readonly code: number;
-  readonly type: string;
-  readonly body: string;
-}
-
 type Handler = (parts: AdminParts, query: URLSearchParams) => Page | Promise<Page>;
 
 const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
+  ['/', toDashboard],
+  ['/dashboard', toDashboard],
   ['/livez', (parts) => probe(liveness(workersOf(parts)))],
   ['/healthz', (parts) => probe(liveness(workersOf(parts)))],
   ['/startupz', ({ lifecycle }) => probe(startup(lifecycle))],
   ['/readyz', (parts, query) => probe(readiness(parts.lifecycle, workersOf(parts)), query)],
   ['/upstreamz', async ({ upstream }) => json({ endpoints: await upstream() })],
-  ['/endpoints', async ({ upstream }) => json({ endpoints: await upstream() })],
   ['/breakers', breakerList],
   ['/watchz', async ({ feeds }) => json({ feeds: await feeds() })],
   ['/tenantz', tenantList],
@@ -181,11 +177,12 @@ async function respond(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const { code, type, body } = await pageFor(parts, request);
+  const { code, type, body, headers } = await pageFor(parts, request);
   response.writeHead(code, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
     'cache-control': 'no-store',
+    ...headers,
     ...(code === 405 && { allow: isPostPath(request.url ?? '') ? 'POST' : 'GET, HEAD' }),
   });
   response.end(request.method === 'HEAD' ? undefined : body);
@@ -198,7 +195,7 @@ async function pageFor(parts: AdminParts, request: IncomingMessage): Promise<Pag
   const [path = '', query = ''] = (request.url ?? '').split('?', 2);
   if (path === shutdownPath) return shutdownPage(parts, request);
   if (isActionPath(path)) return actionPage(parts, request, path, new URLSearchParams(query));
-  const handler = handlers.get(path);
+  const handler = path.startsWith(dashboardPath) ? dashboard(path) : handlers.get(path);
   if (handler === undefined) return text(404, 'not found');
   if (request.method !== 'GET' && request.method !== 'HEAD') return text(405, 'method not allowed');
   try {
@@ -304,14 +301,16 @@ function isOwnName(address: SocketAddress, host: string | undefined): boolean {
   return isLoopback(hostName(host));
 }
 
-function text(code: number, line: string): Page {
-  return { code, type: 'text/plain; charset=utf-8', body: `${line}\n` };
+const dashboardPath = '/dashboard/';
+
+function dashboard(path: string): Handler {
+  return async () => {
+    const { dashboardFile } = await import('./dashboard-files.ts');
+    return dashboardFile(path.slice(dashboardPath.length));
+  };
 }
 
-function json(value: unknown): Page {
-  return {
-    code: 200,
-    type: 'application/json',
-    body: `${JSON.stringify(value, undefined, 2)}\n`,
-  };
+/** Relative, so that it also works behind a proxy that adds a path, as `kubectl proxy` does. */
+function toDashboard(): Page {
+  return { ...text(302, 'see dashboard/'), headers: { location: 'dashboard/' } };
 }

@@ -95,7 +95,7 @@ etcd-bulkhead is running in front of a temporary etcd, with two namespaces:
   ${one.name}/   ${one.address}
   ${two.name}/   ${two.address}
   etcd      ${etcdAddress} (direct access, keys as stored)
-  admin     ${proxy.adminAddress === null ? 'off' : `http://${proxy.adminAddress}/metrics`}
+  dashboard ${proxy.adminAddress === null ? 'off' : `http://${proxy.adminAddress}`}
 ${moved.map(({ name, preferredPort }) => `\nPort ${preferredPort} is in use, so ${name}/ has another port.`).join('')}
 Paste these commands into another terminal. Put a key into ${one.name}/:
   ${one.etcdctl} put map desert

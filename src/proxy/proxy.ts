@@ -20,6 +20,7 @@ import { memberEndpoints } from '../upstream/member-endpoints.ts';
 import { performAction } from './admin-actions.ts';
 import { Assembly, type ProxyDependencies } from './assembly.ts';
 import type { PreparedConfiguration } from './configuration-applier.ts';
+import { endpointReports } from './endpoint-reports.ts';
 import { tenantReports } from './tenant-reports.ts';
 import { loadTransport } from './transports.ts';
 import { upstreamHealth } from './upstream-health.ts';
@@ -106,10 +107,7 @@ class AssembledProxy implements SupervisedProxy {
   }
 
   get endpoints(): readonly EndpointReport[] {
-    // Only what /upstreamz shows: the primary process combines the equal rows of its workers.
-    return this.#parts.upstream
-      .snapshot()
-      .map(({ name, state, lastError, version }) => ({ name, state, lastError, version }));
+    return endpointReports(this.#parts.upstream);
   }
 
   get feeds(): readonly FeedReport[] {

@@ -14,44 +14,47 @@ export interface TenantReportParts {
   readonly hub: WatchHub;
 }
 
-type Use = Omit<TenantReport, 'tenant' | 'namespace' | 'feeds' | 'breakers'>;
-
-/** Of a tenant without calls. */
-const noUse: Use = {
-  ...{ calls: 0, errors: 0, refused: 0, requestBytes: 0, responseBytes: 0, durations: [] },
-  ...{ openCalls: 0, streams: 0, watches: 0, leases: null, limits: [] },
-};
-
 /** In the order of the configuration. */
 export function tenantReports(parts: TenantReportParts): readonly TenantReport[] {
   const directory = parts.directory.current;
   const breakers = breakersByTenant(parts.breakers);
   const feeds = parts.hub.feedCounts;
   const nowMs = parts.clock.nowMs();
-  return directory.tenants.map(({ name, state }) => ({
-    tenant: name,
-    namespace: directory.configOf(name)?.namespace ?? '',
-    ...useOf(state, nowMs),
-    feeds: feeds.get(state) ?? 0,
-    breakers: breakers.get(name) ?? [],
-  }));
+  return directory.tenants.map(({ name, state }) => {
+    const namespace = directory.configOf(name)?.namespace ?? '';
+    return reportOf(name, namespace, state, feeds.get(state) ?? 0, breakers.get(name), nowMs);
+  });
 }
 
-function useOf(state: TenantState, nowMs: number): Use {
-  if (!state.hasTraffic) return noUse;
-  const { traffic, usage } = state;
+const none: readonly never[] = [];
+
+function reportOf(
+  tenant: string,
+  namespace: string,
+  state: TenantState,
+  feeds: number,
+  breakers: readonly TenantBreakerReport[] = none,
+  nowMs: number,
+): TenantReport {
+  // Tenants without calls have no counters.
+  const traffic = state.hasTraffic ? state.traffic : null;
+  const usage = state.hasTraffic ? state.usage : null;
   return {
-    calls: traffic.calls,
-    errors: traffic.errors,
-    refused: traffic.refused,
-    requestBytes: traffic.requestBytes,
-    responseBytes: traffic.responseBytes,
-    durations: traffic.durations.recent(nowMs),
-    openCalls: usage.openCalls,
-    streams: usage.openStreams,
-    watches: usage.openWatches,
+    tenant,
+    namespace,
+    calls: traffic?.calls ?? 0,
+    errors: traffic?.errors ?? 0,
+    refused: traffic?.refused ?? 0,
+    requestBytes: traffic?.requestBytes ?? 0,
+    responseBytes: traffic?.responseBytes ?? 0,
+    durations: traffic?.durations.recent(nowMs) ?? none,
+    openCalls: usage?.openCalls ?? 0,
+    streams: usage?.openStreams ?? 0,
+    watches: usage?.openWatches ?? 0,
+    feeds,
     leases: null,
-    limits: limitsInUse(usage, nowMs),
+    breakers,
+    limits: usage === null ? none : limitsInUse(usage, nowMs),
   };
 }
 

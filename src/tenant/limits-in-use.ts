@@ -14,10 +14,10 @@ export interface LimitInUse {
 
 /** `nowMs` is on the scale that the rates are measured on. */
 export function limitsInUse(usage: Usage, nowMs: number): readonly LimitInUse[] {
-  const { limits, refusals } = usage;
+  const { limits } = usage;
   const inUse: LimitInUse[] = [];
   const add = (name: LimitName, used: number, limit: number): void => {
-    const refused = refusals.get(name) ?? 0;
+    const refused = usage.refusalsBy(name);
     if (Number.isFinite(limit) && used + refused > 0) inUse.push({ name, used, limit, refused });
   };
   add('max-calls-per-second', usedCalls(usage, limits, nowMs), limits.callBurst);

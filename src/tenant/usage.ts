@@ -40,6 +40,11 @@ export class Usage {
     this.#refusals[index] = (this.#refusals[index] ?? 0) + 1;
   }
 
+  /** How often this limit has refused something. */
+  refusalsBy(limit: LimitName): number {
+    return this.#refusals[limitNames.indexOf(limit)] ?? 0;
+  }
+
   /** How often each limit has refused something. Without limits that never have. */
   get refusals(): ReadonlyMap<LimitName, number> {
     const counts = limitNames.map((limit, index) => [limit, this.#refusals[index] ?? 0] as const);

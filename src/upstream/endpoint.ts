@@ -29,8 +29,12 @@ export interface Health {
   readonly version: string;
   /** False if the member has reported that it knows no leader. */
   readonly hasLeader: boolean;
+  /** Whether the member has reported that it is the leader. */
+  readonly isLeader: boolean;
   /** A learner rejects most calls. */
   readonly isLearner: boolean;
+  /** Size of the member's database; 0 if unknown. */
+  readonly dbBytes: number;
   /** 0n if unknown. */
   readonly clusterId: bigint;
   /** The content of the last ResponseHeader; empty if unknown. */
@@ -46,7 +50,9 @@ const silentProbesMax = 2;
 const unknownHealth: Health = {
   version: '',
   hasLeader: true,
+  isLeader: false,
   isLearner: false,
+  dbBytes: 0,
   clusterId: 0n,
   header: new Uint8Array(0),
   failure: '',

@@ -1,6 +1,7 @@
 /**
  * Probes one endpoint: a Status call every few seconds, on the `unary` channel, because that is the connection that must
- * work. A probe reports the member's version and cluster, whether it is a learner and whether it knows a leader, and ends an ejection.
+ * work. A probe reports the member's version and cluster, whether it is the leader or a learner and whether it knows a leader, and ends
+ * an ejection.
  */
 import { method } from '../etcd/methods.ts';
 import { CollectedResponse } from '../grpc/collected-response.ts';
@@ -19,7 +20,10 @@ const { path } = method('etcdserverpb.Maintenance/Status');
 const request = new Uint8Array(0);
 
 /** Field numbers of StatusResponse. The leader is 0 if the member knows none. */
-const StatusField = { HEADER: 1, VERSION: 2, LEADER: 4, IS_LEARNER: 10 } as const;
+const StatusField = { HEADER: 1, VERSION: 2, DB_SIZE: 3, LEADER: 4, IS_LEARNER: 10 } as const;
+
+/** Field numbers of ResponseHeader. */
+const HeaderField = { CLUSTER_ID: 1, MEMBER_ID: 2 } as const;
 
 /** The fields of StatusResponse that a probe reads. */
 type MemberStatus = Omit<Health, 'failure'>;
@@ -117,7 +121,8 @@ function healthFrom(ended: Status, response: Uint8Array | null, before: Health):
 function readStatus(response: Uint8Array): MemberStatus | null {
   const reader = new Reader(response);
   let version = '';
-  let hasLeader = false;
+  let leader = 0n;
+  let dbBytes = 0;
   let isLearner = false;
   let header: Uint8Array = new Uint8Array(0);
   while (reader.next()) {
@@ -129,21 +134,27 @@ function readStatus(response: Uint8Array): MemberStatus | null {
       case StatusField.VERSION:
         version = Buffer.from(reader.bytes()).toString('utf8');
         break;
+      case StatusField.DB_SIZE:
+        dbBytes = reader.number();
+        break;
       case StatusField.LEADER:
-        hasLeader = reader.int64() !== 0n;
+        leader = BigInt.asUintN(64, reader.int64());
         break;
       case StatusField.IS_LEARNER:
         isLearner = reader.bool();
         break;
     }
   }
-  const clusterId = readClusterId(header);
-  return reader.malformed ? null : { version, hasLeader, isLearner, clusterId, header };
+  const clusterId = readId(header, HeaderField.CLUSTER_ID);
+  const hasLeader = leader !== 0n;
+  const isLeader = hasLeader && leader === readId(header, HeaderField.MEMBER_ID);
+  const flags = { hasLeader, isLeader, isLearner };
+  return reader.malformed ? null : { version, ...flags, dbBytes, clusterId, header };
 }
 
-function readClusterId(header: Uint8Array): bigint {
+function readId(header: Uint8Array, field: number): bigint {
   const reader = new Reader(header);
   let id = 0n;
-  while (reader.next()) if (reader.field === 1) id = BigInt.asUintN(64, reader.int64());
+  while (reader.next()) if (reader.field === field) id = BigInt.asUintN(64, reader.int64());
   return id;
 }

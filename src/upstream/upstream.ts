@@ -17,7 +17,13 @@ import type { ByteAccount } from '../runtime/byte-budget.ts';
 import { StatePart } from '../tenant/state.ts';
 import { type ResponseMemory, StreamAttempt, UnaryAttempt } from './attempt.ts';
 import { ClusterIdentity } from './cluster-identity.ts';
-import { type ChannelClass, channelClasses, Endpoint, type EndpointParts } from './endpoint.ts';
+import {
+  type ChannelClass,
+  channelClasses,
+  Endpoint,
+  type EndpointParts,
+  type Health,
+} from './endpoint.ts';
 import { forwarded } from './forwarded-metadata.ts';
 import { Login } from './login.ts';
 import { Picker } from './picker.ts';
@@ -40,6 +46,8 @@ export interface UpstreamOptions extends EndpointParts {
   readonly onClusterReplaced: (() => void) | null;
 }
 
+export type MemberRole = '' | 'leader' | 'follower' | 'learner';
+
 /** The state of one endpoint. /upstreamz, the metrics and the gateway each use a part of it. */
 export interface EndpointSnapshot {
   readonly name: string;
@@ -56,6 +64,10 @@ export interface EndpointSnapshot {
   readonly lastError: string;
   /** The member's version; empty before the first successful probe. */
   readonly version: string;
+  /** `leader`, `follower` or `learner`; empty before the first successful probe. */
+  readonly role: MemberRole;
+  /** Size of the member's database; 0 before the first successful probe. */
+  readonly dbBytes: number;
   /** The load that the picker balances. */
   readonly openStreams: Readonly<Record<ChannelClass, number>>;
   /** More than one per class while the endpoint limits the streams of a connection. */
@@ -365,6 +377,8 @@ function snapshotOf(endpoint: Endpoint, isMember: boolean): EndpointSnapshot {
     isUp: endpoint.isReady('unary'),
     lastError: channel.failure === '' ? health.failure : channel.failure,
     version: health.version,
+    role: roleOf(health),
+    dbBytes: health.dbBytes,
     openStreams: {
       unary: endpoint.openStreams('unary'),
       watch: endpoint.openStreams('watch'),
@@ -376,6 +390,12 @@ function snapshotOf(endpoint: Endpoint, isMember: boolean): EndpointSnapshot {
       lease: endpoint.channels('lease').connections,
     },
   };
+}
+
+function roleOf({ version, isLearner, isLeader }: Health): MemberRole {
+  if (version === '') return '';
+  if (isLearner) return 'learner';
+  return isLeader ? 'leader' : 'follower';
 }
 
 /** Of an endpoint whose channels are ready: the first reason to prefer others. */

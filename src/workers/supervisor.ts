@@ -28,7 +28,7 @@ import { version } from '../observe/version.ts';
 import type { DrainReport, RunningProxy } from '../proxy/proxy.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Random, systemRandom } from '../runtime/random.ts';
-import { groupedByWorker } from './by-worker.ts';
+import { endpointsByWorker, groupedByWorker } from './by-worker.ts';
 import { heartbeatLimits } from './heartbeat.ts';
 import type { Collected } from './messages.ts';
 import { Slot } from './slot.ts';
@@ -275,7 +275,7 @@ class Supervisor implements RunningProxy {
 
   async #endpoints(): Promise<readonly ByWorker<EndpointReport>[]> {
     const collected = await this.#collect('endpoints');
-    return groupedByWorker(collected.map(({ worker, value }) => ({ worker, rows: value })));
+    return endpointsByWorker(collected.map(({ worker, value }) => ({ worker, rows: value })));
   }
 
   /** Equal feeds of two workers are two feeds. */

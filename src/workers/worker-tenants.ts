@@ -6,6 +6,7 @@
  * workers stay part of the sums, and so does the report of a worker that does not respond in time.
  */
 import type { LimitReport, TenantBreakerReport, TenantReport } from '../admin/reports.ts';
+import { sumOfDurations } from '../tenant/recent-durations.ts';
 
 const countNames = ['calls', 'errors', 'refused', 'requestBytes', 'responseBytes'] as const;
 const gaugeNames = ['openCalls', 'streams', 'watches', 'feeds'] as const;
@@ -85,7 +86,7 @@ function sumOf(one: TenantReport, other: TenantReport): TenantReport {
     ...one,
     ...countsOf(one, other),
     ...gauges,
-    durations: [...one.durations, ...other.durations],
+    durations: sumOfDurations(one.durations, other.durations),
     leases: isUnknown ? null : (one.leases ?? 0) + (other.leases ?? 0),
     breakers: worstOf([...one.breakers, ...other.breakers]),
     limits: limitsOf([...one.limits, ...other.limits]),

@@ -1,9 +1,13 @@
 /** POST on the admin address, which is off by default. */
+import { once } from 'node:events';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Action, ActionResult } from '../../../src/admin/actions.ts';
+import { type Action, type ActionResult, readAction } from '../../../src/admin/actions.ts';
 import { type Admin, startAdmin } from '../../../src/admin/server.ts';
 import { Lifecycle } from '../../../src/lifecycle/lifecycle.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
+
+const jsonType = { 'content-type': 'application/json' };
 
 const open: Admin[] = [];
 afterEach(async () => {
@@ -29,7 +33,7 @@ async function start(result: ActionResult | null = { outcome: 'done', note: '' }
     clock: systemClock,
     version: '1.2.3',
     configuration: () => Promise.reject(new Error('unused')),
-    upstream: () => [{ name: 'a:1', state: 'ready', lastError: '', version: '3.4.23' }],
+    upstream: () => [],
     feeds: () => [],
     tenants: () => [],
     health: async () => ({ isHealthy: true, reason: '' }),
@@ -50,7 +54,7 @@ async function start(result: ActionResult | null = { outcome: 'done', note: '' }
       allow: response.headers.get('allow'),
     };
   };
-  return { performed, logged, request };
+  return { admin, performed, logged, request };
 }
 
 describe('an action', () => {
@@ -117,12 +121,69 @@ describe('an action', () => {
     ['without a content type', {}, 415],
     ['as a form', { 'content-type': 'application/x-www-form-urlencoded' }, 415],
     ['as text', { 'content-type': 'text/plain' }, 415],
-    ['with an origin', { 'content-type': 'application/json', origin: 'http://localhost' }, 403],
-    ['of a page', { 'content-type': 'application/json', 'sec-fetch-site': 'same-origin' }, 403],
+    ['with the origin of another port', { ...jsonType, origin: 'http://127.0.0.1' }, 403],
+    ['of a page without an origin', { ...jsonType, 'sec-fetch-site': 'same-origin' }, 403],
+    ['of a page without a known origin', { ...jsonType, origin: 'null' }, 403],
   ])('%s may come from a web page and is rejected', async (_, headers, code) => {
     const { request, performed } = await start();
     expect((await request('/endpoints/a:1?state=ejected', headers)).code).toBe(code);
     expect(performed).toEqual([]);
+  });
+
+  describe('of a web page', () => {
+    /** A POST as a browser sends it. `:port` in the origin becomes that of the server. */
+    const post = async (origin: string, host: string, site: string | null) => {
+      const { admin, performed } = await start();
+      const port = admin.address.split(':')[1] ?? '';
+      const headers = {
+        ...{ ...jsonType, origin: origin.replace(':port', `:${port}`), host: `${host}:${port}` },
+        ...(site !== null && { 'sec-fetch-site': site }),
+      };
+      const path = '/breakers/game/write?state=open';
+      const options = { host: '127.0.0.1', port, path, method: 'POST', headers, agent: false };
+      const [response] = (await once(httpRequest(options).end(), 'response')) as [IncomingMessage];
+      response.resume();
+      return { code: response.statusCode, performed: performed.length };
+    };
+
+    test.each([
+      ['http', '127.0.0.1', 'same-origin'],
+      ['http', 'localhost', 'same-origin'],
+      ['http', '[::1]', 'same-origin'],
+      ['https', 'localhost', 'same-origin'],
+      ['http', 'localhost', null],
+    ] as const)('that is the dashboard at %s://%s is performed', async (scheme, host, site) => {
+      const origin = `${scheme}://${host}:port`;
+      expect(await post(origin, host, site)).toEqual({ code: 200, performed: 1 });
+    });
+
+    test.each([
+      ['http://evil.example', 'cross-site', '127.0.0.1'],
+      ['http://localhost:3000', 'same-site', 'localhost'],
+      ['http://localhost:3000', null, 'localhost'],
+      ['http://localhost:3000', 'same-origin', 'localhost'],
+    ])('at %s is rejected', async (origin, site, host) => {
+      expect(await post(origin, host, site)).toEqual({ code: 403, performed: 0 });
+    });
+  });
+
+  test('of a page at a host name is rejected, because the name may be rebound to this address', async () => {
+    const request = {
+      headers: {
+        ...{ ...jsonType, host: 'evil.example:2381', origin: 'http://evil.example:2381' },
+        'sec-fetch-site': 'same-origin',
+      },
+    } as unknown as IncomingMessage;
+    const query = new URLSearchParams('state=open');
+    const rejection = readAction(request, '/breakers/game/write', query);
+    expect(rejection).toMatchObject({ code: 403, text: expect.stringContaining('IP address') });
+    const atAddress = {
+      headers: {
+        ...{ ...jsonType, host: '10.0.0.7:2381', origin: 'http://10.0.0.7:2381' },
+        'sec-fetch-site': 'same-origin',
+      },
+    } as unknown as IncomingMessage;
+    expect(readAction(atAddress, '/breakers/game/write', query)).toMatchObject({ kind: 'breaker' });
   });
 
   test('must be a POST', async () => {
@@ -143,11 +204,10 @@ describe('an action', () => {
   });
 });
 
-test('GET lists breakers and endpoints', async () => {
+test('GET lists breakers', async () => {
   const { request } = await start();
   const get = async (path: string) => JSON.parse((await request(path, {}, 'GET')).body);
   expect(await get('/breakers')).toEqual({
     breakers: [{ tenant: 'game', breaker: 'write', state: 'open', isForced: true }],
   });
-  expect(await get('/endpoints')).toMatchObject({ endpoints: [{ name: 'a:1', state: 'ready' }] });
 });

@@ -17,7 +17,14 @@ const configuration = {
   since: '2026-01-01T00:00:00.000Z',
   problems: ['c.yaml:1: is wrong'],
   needRestart: ['hold'],
+  certificates: [{ use: 'server' as const, listener: 'main', expires: '2027-01-01T00:00:00.000Z' }],
   settings: [{ name: 'hold', value: '5s', origin: 'default' }],
+};
+
+const endpoint = {
+  ...{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '', role: '', dbBytes: 0 },
+  connections: { unary: 1, watch: 0, lease: 0 },
+  openStreams: { unary: 2, watch: 0, lease: 0 },
 };
 
 const open: Admin[] = [];
@@ -39,7 +46,7 @@ async function start(overrides: Partial<AdminParts> = {}) {
     clock: systemClock,
     version: '1.2.3',
     configuration: () => configuration,
-    upstream: () => [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
+    upstream: () => [endpoint],
     feeds: () => [],
     tenants: () => [],
     health: async () => ({ isHealthy: true, reason: '' }),
@@ -119,7 +126,7 @@ describe('probes', () => {
 test('state pages are JSON', async () => {
   const { get } = await start();
   expect(JSON.parse((await get('/upstreamz')).body)).toEqual({
-    endpoints: [{ name: 'a:1', state: 'failed', lastError: 'ECONNREFUSED', version: '' }],
+    endpoints: [endpoint],
   });
   expect(JSON.parse((await get('/configz')).body)).toEqual(configuration);
   expect(JSON.parse((await get('/version')).body)).toMatchObject({ 'etcd-bulkhead': '1.2.3' });

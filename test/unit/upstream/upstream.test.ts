@@ -327,9 +327,37 @@ describe('a learner', () => {
     for (let i = 0; i < 4; i++) unary();
     expect(shares()).toEqual([0, 4]);
     expect(upstream.snapshot()[0]?.state).toBe('learner');
+    expect(upstream.snapshot().map(({ role }) => role)).toEqual(['learner', 'follower']);
     clock.advance(4_000);
     report(first, memberStatus(7));
     expect(upstream.snapshot()[0]?.state).toBe('ready');
+    expect(upstream.snapshot()[0]?.role).toBe('follower');
+  });
+
+  test('has the role and the database size that its last status had', () => {
+    const { connect, report, upstream, clock } = setUp([first, second]);
+    const roles = () => upstream.snapshot().map(({ role, dbBytes }) => [role, dbBytes]);
+    expect(roles()).toEqual([
+      ['', 0],
+      ['', 0],
+    ]);
+    for (const port of [first, second]) connect(port);
+    clock.advance(0);
+    // Member 7 is the leader. The IDs are unsigned numbers of 64 bits, as etcd chooses them.
+    const status = (member: bigint, leader: bigint, dbBytes: number) =>
+      new Writer()
+        .bytes(1, new Writer().varint(1, 1n).varint(2, member).finish())
+        .string(2, '3.6.1')
+        .varint(3, BigInt(dbBytes))
+        .varint(4, leader)
+        .finish();
+    const leader = 0x8e9e05c52164694dn;
+    report(first, status(leader, leader, 20_480));
+    report(second, status(3n, leader, 16_384));
+    expect(roles()).toEqual([
+      ['leader', 20_480],
+      ['follower', 16_384],
+    ]);
   });
 
   test.each([Code.FAILED_PRECONDITION, Code.UNAVAILABLE])(

@@ -24,7 +24,7 @@ describe('the tenants of several workers', () => {
     const [a, b] = tenants.merged();
     expect(a).toEqual({
       ...{ tenant: 'a', namespace: 'a/', calls: 20, errors: 2, refused: 2, requestBytes: 200 },
-      ...{ responseBytes: 400, durations: [3, 5, 3, 5], openCalls: 2, streams: 4, watches: 6 },
+      ...{ responseBytes: 400, durations: [3, 10], openCalls: 2, streams: 4, watches: 6 },
       ...{ feeds: 2, leases: 4, breakers: [open] },
       limits: [{ name: 'max-open-calls', used: 6, limit: 20, refused: 2 }],
     });

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
 import { type SettingName, settingNames, settingOf } from '../../../src/config/schema.ts';
 import type { ListenerConfig } from '../../../src/config/sections/listeners.ts';
-import { groupedByWorker } from '../../../src/workers/by-worker.ts';
+import { endpointsByWorker, groupedByWorker } from '../../../src/workers/by-worker.ts';
 import { Heartbeat } from '../../../src/workers/heartbeat.ts';
 import { RestartBackoff } from '../../../src/workers/restart-backoff.ts';
 import { WorkerConfig } from '../../../src/workers/worker-config.ts';
@@ -65,6 +65,29 @@ test('equal rows of workers are one row', () => {
   ]);
 });
 
+test('equal states of an endpoint in several workers are one row with the sum of the connections', () => {
+  const counts = (unary: number) => ({ unary, watch: 1, lease: 0 });
+  const row = (state: string, dbBytes: number, unary: number) => ({
+    ...{ name: 'a:1', state, lastError: '', version: '3.6.1', role: 'leader', dbBytes },
+    ...{ connections: counts(unary), openStreams: counts(2 * unary) },
+  });
+  expect(
+    endpointsByWorker([
+      { worker: 1, rows: [row('ready', 10, 1)] },
+      { worker: 2, rows: [row('failed', 10, 0)] },
+      { worker: 3, rows: [row('ready', 30, 2)] },
+    ]),
+  ).toEqual([
+    {
+      ...row('ready', 30, 0),
+      connections: { unary: 3, watch: 2, lease: 0 },
+      openStreams: { unary: 6, watch: 2, lease: 0 },
+      workers: [1, 3],
+    },
+    { ...row('failed', 10, 0), workers: [2] },
+  ]);
+});
+
 describe('the configuration of a new worker', () => {
   const name = '127.0.0.1:0';
   const portOf = ({ address }: ListenerConfig) => ('port' in address ? address.port : null);
@@ -73,9 +96,6 @@ describe('the configuration of a new worker', () => {
     const others: { readonly [name in SettingName]?: unknown } = {
       'dial-keepalive-time': '20s',
       'dial-keepalive-timeout': '6s',
-      'grpc-keepalive-interval': '20s',
-      'grpc-keepalive-min-time': '6s',
-      'grpc-keepalive-timeout': '7s',
       'max-concurrent-streams': 7,
       'grpc-keepalive-min-time': '7s',
       'grpc-keepalive-interval': '7s',

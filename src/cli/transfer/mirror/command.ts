@@ -5,6 +5,8 @@ import { createLogger, type Logger } from '../../../observe/logger.ts';
 import { mirrorExposition } from '../../../observe/mirror-metrics.ts';
 import { noOpenCalls } from '../../../observe/open-calls.ts';
 import { version } from '../../../observe/version.ts';
+import { endpointReports } from '../../../proxy/endpoint-reports.ts';
+import { upstreamHealth } from '../../../proxy/upstream-health.ts';
 import { systemClock as clock } from '../../../runtime/clock.ts';
 import { type Command, ExitCode, type Invocation } from '../../command.ts';
 import { EtcdClient } from '../etcd-client.ts';
@@ -101,15 +103,15 @@ async function serveAdmin(
     ...{ lifecycle, clock, version },
     configuration: () => ({
       ...{ hash: '', since, problems: [], needRestart: [] },
-      settings: source.effective,
+      ...{ certificates: [], settings: source.effective },
     }),
-    upstream: () =>
-      [from, to].flatMap(({ upstream }) =>
-        upstream.snapshot().map(({ name, state, lastError, version: release }) => ({
-          ...{ name, state, lastError, version: release },
-        })),
-      ),
+    upstream: () => [from, to].flatMap(({ upstream }) => endpointReports(upstream)),
     feeds: () => [],
+    tenants: () => [],
+    health: async () => {
+      const ofSource = await upstreamHealth(from.upstream, clock);
+      return ofSource.isHealthy ? upstreamHealth(to.upstream, clock) : ofSource;
+    },
     openCalls: () => noOpenCalls,
     metrics: () => mirrorExposition(stats),
   });
