@@ -6,6 +6,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { dashboard } from './dashboard.ts';
 import { describeEnvironment, type Environment } from './environment.ts';
 import { fleet } from './fleet.ts';
 import { measureKeepAlives } from './measure-keep-alives.ts';
@@ -20,6 +21,7 @@ import { scenarios } from './scenarios/all.ts';
 
 const usage = `Usage: npm run bench -- [options] SCENARIO…
        npm run bench -- fleet [options]      (--help lists them)
+       npm run bench -- dashboard [options]  (--help lists them)
 
 Scenarios: ${[...scenarios.keys()].join(', ')}
 
@@ -142,6 +144,7 @@ function missingFor(environment: Environment, chosen: readonly Scenario[]): stri
 async function main(): Promise<number> {
   const [first, ...rest] = process.argv.slice(2);
   if (first === 'fleet') return fleet(rest);
+  if (first === 'dashboard') return dashboard(rest);
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {

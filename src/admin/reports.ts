@@ -61,8 +61,8 @@ export interface TenantReport {
   readonly streams: number;
   readonly watches: number;
   readonly feeds: number;
-  /** Null if it is not known. */
-  readonly leases: number | null;
+  /** About how many leases the clients keep alive. */
+  readonly leases: number;
   /** Those that are not closed, or that are forced. */
   readonly breakers: readonly TenantBreakerReport[];
   readonly limits: readonly LimitReport[];

@@ -14,6 +14,7 @@ import {
 } from '../call/call.ts';
 import { ForwardingCall } from '../call/forwarding.ts';
 import { hintTrailer, type RefusalName, reasonTrailer } from '../call/refusals.ts';
+import { method } from '../etcd/methods.ts';
 import type { CallHandle } from '../grpc/call.ts';
 import { metadataValue } from '../grpc/metadata.ts';
 import { Code, type Status } from '../grpc/status.ts';
@@ -29,6 +30,8 @@ export interface ObserveOptions {
   /** The printable key of a unary request. Null unless keys may be logged. */
   readonly keyOf: ((call: Call, request: Message<'tenant'>) => string) | null;
 }
+
+const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
 
 /** Refusals of calls that have waited for etcd. Their durations count, as those of other slow calls. */
 const timeouts: readonly string[] = ['deadline-passed', 'upstream-timeout'] satisfies RefusalName[];
@@ -98,6 +101,9 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
 
   override send(message: Message<'tenant'>): void {
     this.countRequest(message);
+    if (this.call.method === keepAlive) {
+      this.#traffic.leases.requested(message, this.#options.clock.nowMs());
+    }
     super.send(message);
   }
 

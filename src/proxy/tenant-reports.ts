@@ -52,7 +52,7 @@ function reportOf(
     streams: usage?.openStreams ?? 0,
     watches: usage?.openWatches ?? 0,
     feeds,
-    leases: null,
+    leases: traffic?.leases.count(nowMs) ?? 0,
     breakers,
     limits: usage === null ? none : limitsInUse(usage, nowMs),
   };

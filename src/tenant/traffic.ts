@@ -1,8 +1,9 @@
 /**
  * What the calls of one tenant have been so far: counts since the process started or since the state of the tenant began, and
- * the durations of about the last minute. It is part of the state of a tenant, so it survives reloads. Only additions, because
+ * what happened in about the last minute. It is part of the state of a tenant, so it survives reloads. Only additions, because
  * every call passes here.
  */
+import { KeptLeases } from './kept-leases.ts';
 import { RecentDurations } from './recent-durations.ts';
 
 export class Traffic {
@@ -20,4 +21,5 @@ export class Traffic {
    * the proxy refused without waiting for etcd.
    */
   readonly durations = new RecentDurations();
+  readonly leases = new KeptLeases();
 }

@@ -9,7 +9,7 @@ import type { LimitReport, TenantBreakerReport, TenantReport } from '../admin/re
 import { sumOfDurations } from '../tenant/recent-durations.ts';
 
 const countNames = ['calls', 'errors', 'refused', 'requestBytes', 'responseBytes'] as const;
-const gaugeNames = ['openCalls', 'streams', 'watches', 'feeds'] as const;
+const gaugeNames = ['openCalls', 'streams', 'watches', 'feeds', 'leases'] as const;
 
 type Counts = Record<(typeof countNames)[number], number>;
 
@@ -81,13 +81,11 @@ function countsOf(one: Counts, other: Counts): Counts {
 
 function sumOf(one: TenantReport, other: TenantReport): TenantReport {
   const gauges = Object.fromEntries(gaugeNames.map((name) => [name, one[name] + other[name]]));
-  const isUnknown = one.leases === null && other.leases === null;
   return {
     ...one,
     ...countsOf(one, other),
     ...gauges,
     durations: sumOfDurations(one.durations, other.durations),
-    leases: isUnknown ? null : (one.leases ?? 0) + (other.leases ?? 0),
     breakers: worstOf([...one.breakers, ...other.breakers]),
     limits: limitsOf([...one.limits, ...other.limits]),
   };

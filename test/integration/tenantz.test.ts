@@ -56,6 +56,12 @@ test('/tenantz has the calls, bytes, durations, watches, feeds and limits of eac
   watch.send({ create_request: { key } });
   await watch.next();
   await b.call('etcdserverpb.KV/Put', { key, value: key });
+  const keepAlives = b.stream('etcdserverpb.Lease/LeaseKeepAlive');
+  for (const ID of ['7', '8', '7']) {
+    await b.call('etcdserverpb.Lease/LeaseGrant', { ID, TTL: 60 }).catch(() => {});
+    keepAlives.send({ ID });
+    await keepAlives.next();
+  }
 
   const before = await tenantz(proxy);
   expect(Math.abs(Date.parse(before.now) - Date.now())).toBeLessThan(10_000);
@@ -72,7 +78,7 @@ test('/tenantz has the calls, bytes, durations, watches, feeds and limits of eac
   const { p50Ms, p99Ms } = before.a as { p50Ms: number; p99Ms: number };
   expect(p50Ms).toBeGreaterThan(0);
   expect(p99Ms).toBeGreaterThanOrEqual(p50Ms);
-  expect(before.b).toMatchObject({ calls: 1, errors: 0, watches: 0, feeds: 0 });
+  expect(before.b).toMatchObject({ calls: 5, errors: 1, watches: 0, feeds: 0, leases: 2 });
 
   await proxy.reload(configuration('tenantz-other/'));
   const after = await tenantz(proxy);
@@ -80,6 +86,7 @@ test('/tenantz has the calls, bytes, durations, watches, feeds and limits of eac
   // The namespace of b has changed, and with it the tenant.
   expect(after.b).toMatchObject({ namespace: 'tenantz-other/', calls: 0 });
 
+  keepAlives.cancel();
   watch.cancel();
   await until('the end of the watch', async () => (await tenantz(proxy)).a?.['watches'] === 0);
 });

@@ -16,7 +16,7 @@
  * @property {number} streams
  * @property {number} watches
  * @property {number} feeds
- * @property {number | null} leases
+ * @property {number} leases
  * @property {Breaker[]} breakers
  * @property {Limit[]} limits
  * @property {number | null} p50Ms

@@ -154,7 +154,7 @@ describe('rates', () => {
   type Report = rates.Report;
   const report = (parts: Partial<Report>): Report => ({
     ...{ tenant: 'a', namespace: 'a/', calls: 0, errors: 0, refused: 0, requestBytes: 0 },
-    ...{ responseBytes: 0, openCalls: 0, streams: 0, watches: 0, feeds: 0, leases: null },
+    ...{ responseBytes: 0, openCalls: 0, streams: 0, watches: 0, feeds: 0, leases: 0 },
     ...{ breakers: [], limits: [], p50Ms: null, p99Ms: null, ...parts },
   });
   const at = (seconds: number, ...tenants: Report[]) => ({

@@ -134,7 +134,7 @@ test('state pages are JSON', async () => {
 
 test('/tenantz shows percentiles of the recent durations, and the time of the counts', async () => {
   const counts = { calls: 5, errors: 2, refused: 1, requestBytes: 10, responseBytes: 20 };
-  const gauges = { openCalls: 1, streams: 2, watches: 3, feeds: 1, leases: null };
+  const gauges = { openCalls: 1, streams: 2, watches: 3, feeds: 1, leases: 7 };
   const report = {
     ...{ tenant: 'a', namespace: 'a/', ...counts, ...gauges },
     breakers: [{ class: 'write' as const, state: 'open' as const, forced: true }],
