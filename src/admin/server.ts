@@ -35,7 +35,7 @@ import type {
   WorkerReport,
 } from './reports.ts';
 import { shutdownPath, shutdownRejection } from './shutdown.ts';
-import { tenantPage } from './tenantz.ts';
+import { TenantPage } from './tenantz.ts';
 
 type MaybePromise<T> = T | Promise<T>;
 
@@ -86,8 +86,10 @@ export interface Admin {
 /** Resolves when the address is bound. Rejects with the system's error if that fails. */
 export async function startAdmin(parts: AdminParts): Promise<Admin> {
   const tls = parts.tls ?? null;
+  const tenantPage = new TenantPage(parts.clock, parts.tenants);
+  const serverParts = { ...parts, tenantPage };
   const handle = (request: IncomingMessage, response: ServerResponse): void => {
-    void respond(parts, request, response);
+    void respond(serverParts, request, response);
   };
   const secure = tls && (await tlsServer(tls, handle));
   let revocation = tls && RevocationCheck.of(tls);
@@ -145,7 +147,12 @@ async function close(server: Server | TlsServer, clock: Clock): Promise<void> {
   cancelTimer();
 }
 
-type Handler = (parts: AdminParts, query: URLSearchParams) => Page | Promise<Page>;
+/** What handlers need: the parts, and what one server shares between its requests. */
+interface ServerParts extends AdminParts {
+  readonly tenantPage: TenantPage;
+}
+
+type Handler = (parts: ServerParts, query: URLSearchParams) => Page | Promise<Page>;
 
 const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['/', toDashboard],
@@ -173,7 +180,7 @@ function workersOf({ workers }: AdminParts): readonly WorkerReport[] {
 }
 
 async function respond(
-  parts: AdminParts,
+  parts: ServerParts,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -188,7 +195,7 @@ async function respond(
   response.end(request.method === 'HEAD' ? undefined : body);
 }
 
-async function pageFor(parts: AdminParts, request: IncomingMessage): Promise<Page> {
+async function pageFor(parts: ServerParts, request: IncomingMessage): Promise<Page> {
   if (!('encrypted' in request.socket) && !isOwnName(parts.address, request.headers.host)) {
     return text(421, 'unknown host name');
   }
@@ -261,10 +268,10 @@ async function breakerList({ actions }: AdminParts): Promise<Page> {
   return json({ breakers: await actions.breakers() });
 }
 
-async function tenantList({ tenants, clock }: AdminParts): Promise<Page> {
-  const reports = await tenants();
-  const now = new Date(clock.epochMs()).toISOString();
-  return { code: 200, type: 'application/json', body: `${tenantPage(reports, now)}\n` };
+/** `?max-age=MS` permits a page that was made for another reader. */
+async function tenantList({ tenantPage }: ServerParts, query: URLSearchParams): Promise<Page> {
+  const maxAgeMs = Number(query.get('max-age'));
+  return { code: 200, type: 'application/json', body: await tenantPage.read(maxAgeMs || 0) };
 }
 
 /** At any time: what a drain would wait for, or still waits for. */

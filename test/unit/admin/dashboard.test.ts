@@ -22,7 +22,7 @@ async function start() {
     address: { host: '127.0.0.1', port: 0 },
     ...{ lifecycle: new Lifecycle(), clock: systemClock, version: '1.2.3' },
     ...{ configuration: unused, upstream: unused, feeds: unused, tenants: unused },
-    ...{ openCalls: unused, metrics: unused },
+    ...{ openCalls: unused, health: unused, metrics: unused },
   });
   open.push(admin);
   return (path: string, init: RequestInit = {}) =>

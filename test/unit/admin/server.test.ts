@@ -157,6 +157,46 @@ test('/tenantz shows percentiles of the recent durations, and the time of the co
   expect(tenants[1]).toEqual({ ...report, tenant: 'idle', p50Ms: null, p99Ms: null });
 });
 
+describe('/tenantz?max-age', () => {
+  const pages = async (paths: readonly string[], clock = new ManualClock(), advanceMs = 0) => {
+    let made = 0;
+    const { get } = await start({
+      clock,
+      tenants: async () => {
+        made += 1;
+        return [];
+      },
+    });
+    for (const path of paths) {
+      expect((await get(path)).code).toBe(200);
+      clock.advance(advanceMs);
+    }
+    return made;
+  };
+
+  test('shares a page that is young enough, and makes a new one without it', async () => {
+    const shared = '/tenantz?max-age=900';
+    expect(await pages([shared, shared, shared])).toBe(1);
+    expect(await pages(['/tenantz', shared, '/tenantz'])).toBe(2);
+    expect(await pages([shared, shared, shared], new ManualClock(), 1_000)).toBe(3);
+    expect(await pages([shared, '/tenantz?max-age=x', '/tenantz?max-age=-1'])).toBe(3);
+  });
+
+  test('keeps no page, and shares no failure', async () => {
+    const clock = new ManualClock();
+    let isBroken = true;
+    const { get } = await start({
+      clock,
+      tenants: () => (isBroken ? Promise.reject(new Error('broken')) : []),
+    });
+    expect((await get('/tenantz?max-age=900')).code).toBe(500);
+    isBroken = false;
+    expect((await get('/tenantz?max-age=900')).code).toBe(200);
+    clock.advance(1_000);
+    expect(clock.pendingTimers).toBe(0);
+  });
+});
+
 test('metrics have the media type of their format', async () => {
   const { body, headers } = await (await start()).get('/metrics');
   expect(body).toBe('up 1\n');
