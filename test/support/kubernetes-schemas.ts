@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Ajv, type ErrorObject, type ValidateFunction } from 'ajv';
 import { parse } from 'yaml';
-import { cacheFolder, filled, goModule, output } from './cached-programs.ts';
+import { cacheFolder, filled, goModule, output, pipDownload } from './cached-programs.ts';
 
 /** The oldest and the newest are those of the chart's `kubeVersion` and of the documentation. */
 export const kubernetesVersions = ['1.29', '1.30', '1.31', '1.32', '1.33', '1.34', '1.35'] as const;
@@ -45,8 +45,7 @@ function fileOf(version: KubernetesVersion): string {
 /** Null if there is neither a cache nor pip. */
 async function kubernetesFolder(): Promise<string | null> {
   const isThere = await filled(folder, async (empty) => {
-    const args = ['download', '--quiet', '--no-deps', '--dest', empty, python];
-    await output('pip', args).catch(() => output('python3', ['-m', 'pip', ...args]));
+    await pipDownload(python, empty);
     await output('python3', ['-c', extract, empty, ...kubernetesVersions]);
   });
   return isThere && kubernetesVersions.every((version) => existsSync(fileOf(version)))

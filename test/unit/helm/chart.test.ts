@@ -156,8 +156,10 @@ describe('the image', () => {
 
   test('has the same major version of Node as the tests', () => {
     const pinned = /\d+/.exec(JSON.parse(read('package.json')).devDependencies.node)?.[0];
-    expect(read('Dockerfile')).toMatch(new RegExp(`^FROM node:${pinned}-`, 'm'));
-    expect(read('Dockerfile')).toMatch(new RegExp(`^FROM \\S+/nodejs${pinned}-`, 'm'));
+    for (const file of ['Dockerfile', 'docker-bake.hcl']) {
+      expect(read(file)).toMatch(new RegExp(`[= ]"?node:${pinned}-`));
+      expect(read(file)).toMatch(new RegExp(`/nodejs${pinned}-`));
+    }
   });
 });
 
