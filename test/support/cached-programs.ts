@@ -65,21 +65,28 @@ export async function goModule(module: string): Promise<string | null> {
   }
 }
 
-/** Returns the path of a file of a Debian package, unpacked into the cache, or null without apt or the package. */
-export async function debianFile(debianPackage: string, path: string): Promise<string | null> {
-  const folder = join(cacheFolder, `debian-${debianPackage}`);
+/**
+ * Returns the path of a file of a Debian package, unpacked into the cache together with packages that it needs, or null
+ * without apt or a package.
+ */
+export async function debianFile(
+  packages: readonly [string, ...string[]],
+  path: string,
+): Promise<string | null> {
+  const folder = join(cacheFolder, `debian-${packages[0]}`);
   const file = join(folder, path);
   if (existsSync(file)) return file;
-  const found = await filled(folder, async (empty) => {
-    const download = () => output('apt-get', ['download', debianPackage], { cwd: empty });
+  const isFilled = await filled(folder, async (empty) => {
+    const download = () => output('apt-get', ['download', ...packages], { cwd: empty });
     // The lists of a new machine are empty.
     await download().catch(async () => {
       await output('apt-get', ['update', '-q']);
       await download();
     });
-    await output('sh', ['-c', 'dpkg-deb -x ./*.deb . && rm ./*.deb'], { cwd: empty });
+    const unpack = 'for each in ./*.deb; do dpkg-deb -x "$each" . && rm "$each"; done';
+    await output('sh', ['-c', unpack], { cwd: empty });
   });
-  return found && existsSync(file) ? file : null;
+  return isFilled && existsSync(file) ? file : null;
 }
 
 /** Returns the path of a program in a Python wheel, or null without pip or the package. */

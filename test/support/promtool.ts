@@ -9,7 +9,7 @@ const version = 'v0.300.1';
 
 export const promtool: string | null = (await isProgram('promtool', ['--version']))
   ? 'promtool'
-  : ((await debianFile('prometheus', 'usr/bin/promtool')) ??
+  : ((await debianFile(['prometheus'], 'usr/bin/promtool')) ??
     (await goProgram(
       'promtool',
       `github.com/prometheus/prometheus/cmd/promtool@${version}`,
