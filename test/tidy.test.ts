@@ -27,7 +27,7 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
 const text = (path: string) => readFileSync(path, 'utf8');
 const sources = tracked.filter((path) => path.startsWith('src/') && path.endsWith('.ts'));
 const documents = tracked.filter(
-  (path) => path === 'README.md' || path === 'Dockerfile' || /^(docs|helm|proto)\//.test(path),
+  (path) => /^[A-Z]+\.md$/.test(path) || path === 'Dockerfile' || /^(docs|helm|proto)\//.test(path),
 );
 
 describe('the text of the repository', () => {

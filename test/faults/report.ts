@@ -9,7 +9,7 @@ const head = `# Faults: what clients notice of them
 \`npm run faults\` runs one fault after the other against a real cluster of three members, on three paths: through the proxy,
 through \`etcd grpc-proxy --namespace\`, and directly. It writes this page. Do not edit it.
 
-\`\`\`sh
+\`\`\`sh skip: takes an hour
 npm run faults                                                       # everything; takes about an hour
 npm run faults -- --only 'kill leader' --path proxy --seconds 10     # one cell; --save adds it to this page
 \`\`\`
