@@ -7,13 +7,16 @@ import type { Processes } from './processes.ts';
 import type { LoadCase } from './scenario.ts';
 
 export interface Load {
-  /** `http` or `https`, host and port, and the gRPC method. */
+  /** `http` or `https`, host and port, and the gRPC method or the path. */
   readonly url: string;
   readonly bodyFile: string;
   /** Written by h2load, one line per request. h2load appends, so every run needs its own file. */
   readonly logFile: string;
-  readonly shape: Pick<LoadCase, 'connections' | 'inFlightPerConnection' | 'requests'>;
+  readonly shape: Pick<LoadCase, 'connections' | 'inFlightPerConnection' | 'requests' | 'isJson'>;
 }
+
+const grpcHeaders = ['--header=content-type: application/grpc', '--header=te: trailers'];
+const jsonHeaders = ['--h1', '--header=content-type: application/json'];
 
 export interface LoadOutcome {
   readonly succeeded: number;
@@ -30,8 +33,7 @@ export function h2loadArguments({ url, bodyFile, logFile, shape }: Load): readon
     '--threads=1',
     `--data=${bodyFile}`,
     `--log-file=${logFile}`,
-    '--header=content-type: application/grpc',
-    '--header=te: trailers',
+    ...(shape.isJson === true ? jsonHeaders : grpcHeaders),
     url,
   ];
 }

@@ -23,6 +23,7 @@ import { type Target, World } from './world.ts';
 
 const putPath = '/etcdserverpb.KV/Put';
 const rangePath = '/etcdserverpb.KV/Range';
+const jsonPutPath = '/v3/kv/put';
 const value = Buffer.alloc(256, 'v');
 const key = 'key';
 const rangeKeyCount = 10_000;
@@ -120,8 +121,20 @@ async function prepare(
     throw new Error(`${target.name} returned ${keyValuesOf(response).length} keys of a range`);
   }
   const bodyFile = world.processes.newFile(`${target.name}.grpc`);
-  writeFileSync(bodyFile, grpcFrame(request));
+  writeFileSync(bodyFile, subject.isJson === true ? jsonPut(keyPrefix + key) : grpcFrame(request));
   return { target, bodyFile, responseFrameBytes: grpcFrame(response).length };
+}
+
+function jsonPut(name: string): string {
+  return JSON.stringify({
+    key: Buffer.from(name).toString('base64'),
+    value: value.toString('base64'),
+  });
+}
+
+function pathOf({ operation, isJson }: LoadCase): string {
+  if (operation !== 'put') return rangePath;
+  return isJson === true ? jsonPutPath : putPath;
 }
 
 async function expectValue(
@@ -151,7 +164,7 @@ async function sampleOnce(
   const cpuBefore = readCpu(target.pid);
   const etcdCpuBefore = readCpu(world.etcd.pid);
   const { outcome, latenciesUs } = await runLoad(world.processes, {
-    url: target.origin + (subject.operation === 'put' ? putPath : rangePath),
+    url: target.origin + pathOf(subject),
     bodyFile,
     logFile: world.processes.newFile('h2load.tsv'),
     shape: subject,

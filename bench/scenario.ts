@@ -41,6 +41,8 @@ export interface LoadCase {
   readonly kind: 'load';
   readonly name: string;
   readonly operation: 'put' | 'get' | 'range';
+  /** As JSON over HTTP/1.1, one request at a time on each connection. Only puts. */
+  readonly isJson?: true;
   readonly connections: number;
   readonly inFlightPerConnection: number;
   readonly requests: number;

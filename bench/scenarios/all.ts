@@ -1,5 +1,6 @@
 /** Every scenario by its name on the command line. */
 import type { Scenario } from '../scenario.ts';
+import { json } from './json.ts';
 import { keepalives } from './keepalives.ts';
 import { overload } from './overload.ts';
 import { range10k } from './range-10k.ts';
@@ -29,6 +30,7 @@ const all: readonly Scenario[] = [
   watchIdleMemory,
   watchKeys,
   keepalives,
+  json,
   workers,
 ];
 
