@@ -4,6 +4,8 @@ import type { Metadata } from '../grpc/metadata.ts';
 import { metadataValue } from '../grpc/metadata.ts';
 import type { Peer } from '../grpc/transport.ts';
 import type { BodySink, HttpExchange } from './exchange.ts';
+import type { Http1Connection } from './http1-connections.ts';
+import { UnsentBytes } from './unsent-bytes.ts';
 
 /** The rest of a body is skipped up to this length, as in Go's server, and the connection is kept. */
 const skippedBytesMax = 262_144;
@@ -18,26 +20,37 @@ export class Http1Exchange implements HttpExchange {
   readonly #request: IncomingMessage;
   readonly #response: ServerResponse;
   readonly #onFault: (fault: unknown) => void;
+  readonly #unsent: UnsentBytes;
   #code = 200;
   #headers: readonly string[] = [];
   #hasHead = false;
 
-  /** `onFault` receives an exception of the gateway, after which the exchange is over. */
+  /**
+   * `account` is that of the connection's responses. `onFault` receives an exception of the gateway, after which the exchange is
+   * over.
+   */
   constructor(
     request: IncomingMessage,
     response: ServerResponse,
-    peer: Peer,
+    { peer, account }: Http1Connection,
     onFault: (fault: unknown) => void,
   ) {
     this.#onFault = onFault;
+    this.#unsent = new UnsentBytes(account, () => this.abort());
     this.#request = request;
     this.#response = response;
     this.method = request.method ?? '';
     this.target = request.url ?? '';
     this.headers = lowerCaseNames(request.rawHeaders);
     this.peer = peer;
-    response.on('close', () => this.#guard(() => this.onClose?.()));
-    response.on('drain', () => this.#guard(() => this.onDrain?.()));
+    response.on('close', () => {
+      this.#unsent.set(0);
+      this.#guard(() => this.onClose?.());
+    });
+    response.on('drain', () => {
+      this.#unsent.set(0);
+      this.#guard(() => this.onDrain?.());
+    });
   }
 
   get hasTls(): boolean {
@@ -73,7 +86,9 @@ export class Http1Exchange implements HttpExchange {
   write(bytes: string): boolean {
     if (this.#response.destroyed) return true;
     this.#writeHead([]);
-    return this.#response.write(bytes);
+    if (this.#response.write(bytes)) return true;
+    this.#unsent.set(this.#response.writableLength);
+    return false;
   }
 
   end(bytes: string): void {
@@ -85,6 +100,7 @@ export class Http1Exchange implements HttpExchange {
       this.#response.once('finish', () => this.#request.socket.destroySoon());
     }
     this.#response.end(bytes);
+    this.#unsent.set(this.#response.writableLength);
   }
 
   abort(): void {

@@ -4,30 +4,37 @@
  */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import type { MessageMemory } from '../grpc/message-memory.ts';
 import type { Peer } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { HttpGateway } from './http-gateway.ts';
 import { Http1Connections, headTimeoutMs } from './http1-connections.ts';
 import { Http1Exchange } from './http1-exchange.ts';
 
+export interface Http1ServerParts {
+  readonly clock: Clock;
+  readonly memory: MessageMemory;
+  readonly onFault: (fault: unknown) => void;
+}
+
 const headBytesMax = 16 * 1024;
 
 /** Returns a server that does not listen. It serves the connections of its `connection` event: `(socket, peer)`. */
 export function http1Server(
   gateway: HttpGateway,
-  clock: Clock,
-  onFault: (fault: unknown) => void,
+  { clock, memory, onFault }: Http1ServerParts,
 ): Server {
   const server = createServer({ maxHeaderSize: headBytesMax, keepAliveTimeout: headTimeoutMs });
-  const connections = new Http1Connections(clock);
+  const connections = new Http1Connections(clock, memory);
   server.on('connection', (socket: Socket, peer?: Peer) => {
     if (peer === undefined) socket.destroy();
     else connections.add(socket, peer);
   });
   server.on('clientError', (_error, socket) => socket.destroy());
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    const peer = connections.onRequest(request.socket, response);
-    if (peer !== null) gateway.serve(new Http1Exchange(request, response, peer, onFault));
+    const connection = connections.onRequest(request.socket, response);
+    if (connection === null) return;
+    gateway.serve(new Http1Exchange(request, response, connection, onFault));
   });
   return server;
 }

@@ -309,7 +309,7 @@ export class Assembly {
       onRejected: (reason) => this.metrics.calls.rejected(reason),
       onFault: this.#onFault,
     });
-    const http1 = http1Server(gateway, clock, this.#onFault);
+    const http1 = http1Server(gateway, { clock, memory, onFault: this.#onFault });
     return new Listeners({
       server: transport.makeServer({
         ...{ clock, random, memory, connections, http1 },

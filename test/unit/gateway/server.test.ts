@@ -45,6 +45,7 @@ beforeEach(async () => {
   faults = [];
   rejected = [];
   clock = new ManualClock();
+  const memory = memoryOf();
   const onFault = (fault: unknown) => void faults.push(fault);
   const gateway = new HttpGateway({
     etcd,
@@ -53,13 +54,13 @@ beforeEach(async () => {
     origins: ['https://pages.example'],
     processMetric,
     hasJson: true,
-    memory: memoryOf(),
+    memory,
     messageBytesMax: 2_097_152,
     clock,
     onRejected: (reason) => rejected.push(reason),
     onFault,
   });
-  const server = http1Server(gateway, clock, onFault);
+  const server = http1Server(gateway, { clock, memory, onFault });
   listener = createServer((socket) => {
     sockets.add(socket);
     server.emit('connection', socket, peer);

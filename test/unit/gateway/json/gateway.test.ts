@@ -45,7 +45,7 @@ beforeEach(async () => {
     onRejected: (reason) => rejected.push(reason),
     onFault,
   });
-  const server = http1Server(gateway, clock, onFault);
+  const server = http1Server(gateway, { clock, memory, onFault });
   listener = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
@@ -204,6 +204,32 @@ describe('a unary request', () => {
     clock.advance(1_000);
     await client.responds(504);
     expect(etcd.last.isCancelled).toBe(true);
+  });
+
+  test('whose client does not read its response counts until the client reads', async () => {
+    const client = post('/v3/kv/range', '{"key":"YQ=="}');
+    client.pause();
+    await until('the call', () => etcd.calls.length === 1);
+    const value = Buffer.alloc(8_000_000, 'v');
+    etcd.last.deliver(new Writer().message(2, new Writer().bytes(5, value).finish()).finish());
+    etcd.last.end(ok);
+    await until('the bytes', () => memory.responses.bytes > 0);
+    client.resume();
+    await until('the rest', () => memory.responses.bytes === 0);
+    client.disconnect();
+  });
+
+  test('whose client never reads is disconnected if others need the memory', async () => {
+    const clients = Array.from({ length: 3 }, () => post('/v3/kv/range', '{"key":"YQ=="}'));
+    for (const client of clients) client.pause();
+    await until('the calls', () => etcd.calls.length === 3);
+    const value = Buffer.alloc(6_000_000, 'v');
+    for (const call of etcd.calls) {
+      call.deliver(new Writer().message(2, new Writer().bytes(5, value).finish()).finish());
+      call.end(ok);
+    }
+    const open = () => [...sockets].filter((socket) => !socket.destroyed).length;
+    await until('the refusals', () => open() < 3);
   });
 
   test('gets the status of the call, as the release of etcd writes it', async () => {
