@@ -48,12 +48,12 @@ export function decodeBase64(
   let to = offset;
   // Whole groups without line breaks and padding: nearly everything.
   while (at + 4 <= end) {
-    const group =
-      ((values[source[at] as number] as number) << 18) |
-      ((values[source[at + 1] as number] as number) << 12) |
-      ((values[source[at + 2] as number] as number) << 6) |
-      (values[source[at + 3] as number] as number);
-    if (hasInvalid(values, source, at)) break;
+    const a = values[source[at] as number] as number;
+    const b = values[source[at + 1] as number] as number;
+    const c = values[source[at + 2] as number] as number;
+    const d = values[source[at + 3] as number] as number;
+    if ((a | b | c | d) === invalid) break;
+    const group = (a << 18) | (b << 12) | (c << 6) | d;
     target[to++] = group >> 16;
     target[to++] = (group >> 8) & 0xff;
     target[to++] = group & 0xff;
@@ -61,15 +61,6 @@ export function decodeBase64(
   }
   const rest = new Base64Rest(source, start, end, values, isPadded);
   return rest.decode(at, target, to);
-}
-
-function hasInvalid(values: Uint8Array, source: Uint8Array, at: number): boolean {
-  return (
-    values[source[at] as number] === invalid ||
-    values[source[at + 1] as number] === invalid ||
-    values[source[at + 2] as number] === invalid ||
-    values[source[at + 3] as number] === invalid
-  );
 }
 
 /** From the first group that is not four characters of the alphabet. */

@@ -10,6 +10,10 @@ import { quotedByte } from './go-quote.ts';
 /** Go's limit. It bounds the memory for the open containers. */
 const depthMax = 10_000;
 
+/** Values in containers. No request of the API has nearly as many. It bounds the time that one request takes. */
+const valuesMax = 200_000;
+export const tooManyValues = 'etcd-bulkhead: too many values in one JSON message';
+
 /** What the next byte may be. */
 const At = {
   VALUE: 0,
@@ -48,6 +52,7 @@ export class ValueScanner {
   #hexDigits = 0;
   /** A number outside of a container has ended before the byte that was read last. */
   #isBefore = false;
+  #values = 0;
 
   /** Whether no byte of a value has been read. */
   get isEmpty(): boolean {
@@ -59,6 +64,7 @@ export class ValueScanner {
     this.error = null;
     this.#at = At.VALUE;
     this.#open.length = 0;
+    this.#values = 0;
   }
 
   /**
@@ -67,9 +73,10 @@ export class ValueScanner {
    */
   scan(bytes: Uint8Array, start: number, end: number): number {
     for (let i = start; i < end; i++) {
-      const byte = bytes[i] as number;
-      if (this.#at === At.STRING && byte > 0x22 && byte !== 0x5c) continue;
-      if (this.#at === At.DONE) return i;
+      let byte = bytes[i] as number;
+      if (this.#at === At.STRING) {
+        while (byte > 0x22 && byte !== 0x5c && i + 1 < end) byte = bytes[++i] as number;
+      } else if (this.#at === At.DONE) return i;
       this.#step(byte);
       if (this.error !== null) return -1;
       if (this.#at !== At.DONE) continue;
@@ -199,6 +206,11 @@ export class ValueScanner {
 
   #afterValue(byte: number): void {
     if (isSpace(byte)) return;
+    this.#values += 1;
+    if (this.#values > valuesMax) {
+      this.error = tooManyValues;
+      return;
+    }
     const kind = this.#open.at(-1);
     if (kind === InObject.ARRAY) {
       if (byte === 0x2c) this.#at = At.VALUE;

@@ -11,6 +11,8 @@ export interface JsonRequest {
   readonly headers?: Readonly<Record<string, string>>;
   /** The response does not end. It is cut off after so many lines. */
   readonly lines?: number;
+  /** Some releases never respond. */
+  readonly mayHang?: true;
 }
 
 export interface JsonResponse {
@@ -32,16 +34,18 @@ const compared = [
   'x-content-type-options',
 ];
 
-/** Long enough for a response that comes at all. */
-const silentMs = 1_500;
+/** Time until a server counts as one that does not respond. */
+const silentMs = 15_000;
+/** The same, if that is expected. */
+const hangingMs = 1_500;
 
 /** Resolves with null if the server does not respond, or closes the connection without a response. */
 export function send(address: string, wanted: JsonRequest): Promise<JsonResponse | null> {
-  const { path, body, verb = 'POST', headers = {}, lines } = wanted;
+  const { path, body, verb = 'POST', headers = {}, lines, mayHang } = wanted;
   const [host, port] = address.split(':');
   return new Promise((resolve) => {
     const outgoing = request({ host, port, path, method: verb, headers, agent: false });
-    const timer = setTimeout(() => outgoing.destroy(), silentMs);
+    const timer = setTimeout(() => outgoing.destroy(), mayHang === true ? hangingMs : silentMs);
     const finish = (response: JsonResponse | null) => {
       clearTimeout(timer);
       outgoing.destroy();

@@ -26,8 +26,10 @@ const steps: readonly (readonly [path: string, body: object | string])[] = [
   ['kv/deleterange', {}],
   ['lease/grant', { TTL: 600, ID: 4711 }],
   ['lease/grant', { TTL: '600', ID: '4711' }],
-  ['lease/grant', { ttl: 600, id: 4712 }],
+  ['lease/grant', { TTL: 600, ID: 4712, ttl: 1, id: 4799 }],
+  // Revoked at once, because it would expire at any moment.
   ['lease/grant', { TTL: 0, ID: 4713 }],
+  ['lease/revoke', { ID: 4713 }],
   ['lease/grant', { TTL: '9000000001', ID: 4714 }],
   ['lease/grant', { TTL: 'x' }],
   ['kv/put', { key: b64('leased'), value: b64('1'), lease: '4711' }],

@@ -3,11 +3,12 @@ import type { JsonRequest } from './exchange.ts';
 
 const all = '"key":"AA==","range_end":"AA=="';
 
+/** Without `lines` etcd 3.6 and later do not respond. */
 const watch = (name: string, body: string, lines?: number): JsonRequest => ({
   name: `watch: ${name}`,
   path: '/v3/watch',
   body,
-  ...(lines !== undefined && { lines }),
+  ...(lines === undefined ? { mayHang: true } : { lines }),
 });
 
 const keepAlive = (name: string, body: string): JsonRequest => ({
