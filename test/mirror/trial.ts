@@ -35,7 +35,7 @@ export interface TrialResult {
   readonly destinationEvents: number;
   /** Events of the first copy are not counted. */
   readonly compactions: number;
-  /** Comparisons of all keys after the first one. */
+  /** Complete comparisons of all keys after the first one. */
   readonly copies: number;
   readonly restarts: number;
   /** Empty if everything is as it must be. */
@@ -204,8 +204,12 @@ class Trial {
     }
   }
 
-  #count(program: Program): void {
-    this.#copies += [...program.out.matchAll(/"isResumed":false/g)].length;
+  /** A copy that was interrupted before its first page begins again, so only complete ones are counted. */
+  #count({ out }: Program): void {
+    this.#copies += [...out.matchAll(/"event":"copied"/g)].length;
+    if (!this.#options.compacts && out.includes('"event":"copying"')) {
+      this.#problems.push('a copy was begun without a compaction');
+    }
   }
 
   async #finish(): Promise<void> {

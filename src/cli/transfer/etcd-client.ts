@@ -69,9 +69,11 @@ export class EtcdClient implements Disposable {
       refusal: refusal('message-memory'),
     });
     const transport = await loadTransport(config.transport);
-    const onFault = (error: unknown) => {
-      throw error;
-    };
+    // A bug. Thrown outside of the call path, it ends the process.
+    const onFault = (error: unknown) =>
+      queueMicrotask(() => {
+        throw error;
+      });
     let client: EtcdClient | null = null;
     const upstream = new Upstream({
       ...{ clock, random, memory },

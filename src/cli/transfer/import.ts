@@ -9,7 +9,7 @@ import { systemClock } from '../../runtime/clock.ts';
 import { type Command, ExitCode, type Invocation, type Output } from '../command.ts';
 import { Bits } from './bits.ts';
 import { EtcdClient } from './etcd-client.ts';
-import { contentsOf } from './file/contents.ts';
+import { contentsOf, leasesMax } from './file/contents.ts';
 import type { ExportedLease, ExportHeader } from './file/layout.ts';
 import { ImportedLeases } from './imported-leases.ts';
 import { Input } from './input.ts';
@@ -156,7 +156,7 @@ class Import {
   /** Reads the whole file, so that a damaged one has no effect. */
   async #verify(): Promise<Verified> {
     const leases = new Map<bigint, ExportedLease>();
-    const keyLeases = new Set<bigint>();
+    const keyLeases = new NamedLeases();
     let found: Pick<Verified, 'header' | 'namespace'> | null = null;
     let firstKey: Uint8Array | null = null;
     let lastKey: Uint8Array | null = null;
@@ -166,16 +166,14 @@ class Import {
       else if (part.kind === 'leases') {
         for (const lease of part.leases) leases.set(BigInt(lease.id), lease);
       } else if (part.kind === 'keys') {
-        for (const { lease } of part.keyValues) if (lease !== 0n) keyLeases.add(lease);
+        keyLeases.add(part.keyValues);
         firstKey ??= copy(part.keyValues[0]?.key);
         lastKey = copy(part.keyValues.at(-1)?.key) ?? lastKey;
         keys += part.keyValues.length;
       }
     }
     if (found === null) throw new Error('the file has no header');
-    for (const id of keyLeases) {
-      if (!leases.has(id)) throw new Error(`the file does not describe lease ${id} of its keys`);
-    }
+    keyLeases.check(leases);
     const { header, namespace } = found;
     if (this.#options.namespace.length === 0 && firstKey?.length === namespace.length) {
       throw new Error('a key of the file is equal to its namespace, and would be empty without it');
@@ -283,6 +281,25 @@ class Import {
 
   #print(to: (text: string) => void, ...lines: readonly string[]): void {
     for (const line of lines) to(`${line}\n`);
+  }
+}
+
+/** The leases that keys of a file have. The file must describe each of them. */
+class NamedLeases {
+  readonly #ids = new Set<bigint>();
+
+  add(keyValues: readonly KeyValue[]): void {
+    for (const { lease } of keyValues) if (lease !== 0n) this.#ids.add(lease);
+    if (this.#ids.size > leasesMax) {
+      throw new Error(`the keys of the file have more than ${leasesMax} leases`);
+    }
+  }
+
+  check(described: ReadonlyMap<bigint, ExportedLease>): void {
+    for (const id of this.#ids) {
+      if (described.has(id)) continue;
+      throw new Error(`the file does not describe lease ${id} of its keys`);
+    }
   }
 }
 

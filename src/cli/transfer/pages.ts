@@ -10,7 +10,7 @@ import { type Page, readPage } from './key-value.ts';
 import { after, rangeRequest } from './range.ts';
 
 const pageBytesWanted = 2 << 20;
-const keysFirst = 500;
+const keysFirst = 100;
 /** Bounds what etcd reads for one page if small keys are followed by large ones. */
 const keysMax = 10_000;
 /** Pages grow by this factor at most, because the next keys may be larger. */
@@ -71,7 +71,7 @@ async function readOne(
       const request = rangeRequest(range, { limit: size.keys, revision });
       return readPage(await etcd.call('etcdserverpb.KV/Range', request));
     } catch (error) {
-      if (!(error instanceof CallFailure) || !error.isTooLargeForMemory || !size.shrink()) {
+      if (!(error instanceof CallFailure) || !error.isTooLarge || !size.shrink()) {
         throw error;
       }
     }

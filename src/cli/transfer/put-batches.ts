@@ -94,7 +94,7 @@ export class PutBatches {
       else await this.#writeOneByOne(batch);
     } catch (error) {
       if (!(error instanceof CallFailure)) throw error;
-      const isTooLarge = error.isTooLargeForCluster || error.hasTooManyOperations;
+      const isTooLarge = error.isTooLarge || error.hasTooManyOperations;
       const [first] = batch;
       if (isTooLarge && batch.length > 1) await this.#halve(batch, error, request.bytes);
       else if (isTooLarge && first !== undefined) {

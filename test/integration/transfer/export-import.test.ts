@@ -126,6 +126,19 @@ describe('a namespace that was exported', () => {
     }
   });
 
+  test('may have pages that exceed the memory for a response', async () => {
+    const value = randomBytes(1 << 20);
+    for (let i = 0; i < 80; i += 1) await put(`huge/${String(i).padStart(3, '0')}`, value);
+    const { code, err, out } = await transfer([...from('huge/', '-'), '--compression=none']);
+    expect([code, err]).toEqual([0, expect.stringContaining('exported 80 keys')]);
+    expect(out.length).toBeGreaterThan(80 << 20);
+    expect(await transfer([...into('huge/', '-'), '--dry-run'], out)).toMatchObject(succeeded);
+    await client.call('etcdserverpb.KV/DeleteRange', {
+      key: Buffer.from('huge/'),
+      range_end: Buffer.from('huge0'),
+    });
+  });
+
   test('may be empty', async () => {
     expect(await transfer(from('nothing/', file('nothing.ebx')))).toMatchObject(succeeded);
     const { code, out } = await transfer(into('nothing-else/', file('nothing.ebx')));
