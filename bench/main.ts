@@ -11,6 +11,7 @@ import { describeEnvironment, type Environment } from './environment.ts';
 import { fleet } from './fleet.ts';
 import { measureKeepAlives } from './measure-keep-alives.ts';
 import { type Measured, type MeasureOptions, measureLoad } from './measure-load.ts';
+import { measureTransfer } from './measure-transfer.ts';
 import { measureWatchEvents } from './measure-watch-events.ts';
 import { measureWatches } from './measure-watches.ts';
 import { Processes } from './processes.ts';
@@ -59,6 +60,8 @@ function shortened(subject: Case): Case {
     case 'watch-joins':
     case 'watch-memory':
       return { ...subject, connections: Math.ceil(subject.connections * quickShare) };
+    case 'transfer':
+      return { ...subject, keys: Math.ceil(subject.keys * quickShare) };
     default:
       return subject satisfies never;
   }
@@ -77,6 +80,8 @@ function measure(subject: Case, options: MeasureOptions): Promise<Measured> {
     case 'watch-joins':
     case 'watch-memory':
       return measureWatchEvents(subject, options);
+    case 'transfer':
+      return measureTransfer(subject, options);
     default:
       return subject satisfies never;
   }

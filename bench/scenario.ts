@@ -108,6 +108,15 @@ export interface WatchMemoryCase {
   readonly watchersPerStream: number;
 }
 
+/** A command that reads a namespace into a file, or writes it back. */
+export interface TransferCase {
+  readonly kind: 'transfer';
+  readonly name: string;
+  readonly operation: 'export' | 'import';
+  readonly keys: number;
+  readonly valueBytes: number;
+}
+
 export type Case =
   | LoadCase
   | WatchCase
@@ -115,15 +124,16 @@ export type Case =
   | WatchEventsCase
   | WatchContentionCase
   | WatchJoinsCase
-  | WatchMemoryCase;
+  | WatchMemoryCase
+  | TransferCase;
 
 /**
  * What a sample may contain:
  *
- *   cpuUs              CPU of the proxy and its children, microseconds per request, delivered event or watcher that joins.
+ *   cpuUs              CPU of the proxy and its children, microseconds per request, delivered event, watcher that joins or key.
  *                      For the target `etcd`: etcd's own
  *   etcdCpuUs          CPU of etcd, microseconds per request or put: a proxy can make the cluster's work cheaper
- *   perSecond          requests, delivered events or puts
+ *   perSecond          requests, delivered events, puts or keys
  *   reachedPerSecond   puts per second that have reached every watcher, until the last one has
  *   p50Us, p99Us       latency. For watchers that join: until the last one is created
  *   etcdBytes          bytes of messages that etcd sends for watches, per put

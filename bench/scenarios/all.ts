@@ -5,6 +5,7 @@ import { keepalives } from './keepalives.ts';
 import { overload } from './overload.ts';
 import { range10k } from './range-10k.ts';
 import { tls } from './tls.ts';
+import { transfer } from './transfer.ts';
 import { unary } from './unary.ts';
 import { watchFanout } from './watch-fanout.ts';
 import { watchIdleMemory } from './watch-idle-memory.ts';
@@ -31,6 +32,7 @@ const all: readonly Scenario[] = [
   watchKeys,
   keepalives,
   json,
+  transfer,
   workers,
 ];
 
