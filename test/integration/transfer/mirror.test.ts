@@ -118,6 +118,38 @@ describe('a mirror', () => {
     expect(await texts(to, 'c/')).toEqual(['last=v']);
   });
 
+  test('that was killed within a split revision continues behind the changes that were applied', async () => {
+    const positionKey = 'etcd-bulkhead/mirror/t/';
+    {
+      using program = new Program(mirrorOf('t'));
+      await program.printed('out', /"event":"following"/);
+      const success = Array.from({ length: 128 }, (_, i) => ({
+        request_put: { key: Buffer.from(`t/${String(i).padStart(3, '0')}`) },
+      }));
+      await from.call('etcdserverpb.KV/Txn', { success });
+      await equal('t/');
+    }
+    using stream = to.stream('etcdserverpb.Watch/Watch');
+    stream.send({ create_request: { key: Buffer.from(positionKey), start_revision: '1' } });
+    const positions: string[] = [];
+    while (!positions.some((text) => text.includes('"applied":127'))) {
+      const { events } = await stream.next();
+      positions.push(...events.map(({ kv }) => kv.value.toString()));
+    }
+    // As it was before the second transaction.
+    const between = positions.find((text) => text.includes('"applied":127')) ?? '';
+    await put(to, positionKey, between);
+    await put(from, 't/last', 'v');
+    using _program = new Program(mirrorOf('t'));
+    await equal('t/');
+    const { kvs } = await to.call('etcdserverpb.KV/Range', {
+      key: Buffer.from('t/'),
+      range_end: Buffer.from('t0'),
+    });
+    const repeated = kvs.filter(({ version }) => version !== '1').map(({ key }) => key.toString());
+    expect(repeated).toEqual(['t/127']);
+  });
+
   test('has keys without their leases, and deletes them when the lease ends', async () => {
     await from.call('etcdserverpb.Lease/LeaseGrant', { ID: '99', TTL: '600' });
     await put(from, 'd/leased', 'v', '99');

@@ -6,7 +6,7 @@ import { builtMessage, Call } from '../../../call/call.ts';
 import type { KeyRange } from '../../../etcd/key-range.ts';
 import { method } from '../../../etcd/methods.ts';
 import type { RequestSink, ResponseSink } from '../../../grpc/call.ts';
-import { noMetadata } from '../../../grpc/metadata.ts';
+import type { Metadata } from '../../../grpc/metadata.ts';
 import { type Status, status } from '../../../grpc/status.ts';
 import { Writer } from '../../../protobuf/writer.ts';
 import { systemClock as clock } from '../../../runtime/clock.ts';
@@ -21,6 +21,9 @@ import {
 
 const queueBytesMax = 16 << 20;
 const watchMethod = method('etcdserverpb.Watch/Watch');
+
+/** Ends the watch of a member that is cut off from the cluster. It would stay open without changes. */
+const requireLeader: Metadata = ['hasleader', 'true'];
 
 /** The source has compacted revisions that the mirror needs. */
 export class Compacted extends Error {
@@ -58,7 +61,7 @@ export class SourceWatch implements ResponseSink, Disposable {
     this.#after = after;
     this.completeRevision = after;
     const deadlineMs = Number.POSITIVE_INFINITY;
-    const call = new Call({ method: watchMethod, metadata: noMetadata, deadlineMs, peer: self });
+    const call = new Call({ method: watchMethod, metadata: requireLeader, deadlineMs, peer: self });
     call.isMovable = true;
     const requests = etcd.upstream.stream(call, this) as RequestSink;
     if (this.#failure !== null) return;
