@@ -63,7 +63,7 @@ function proxyCommand({ settings }: Mode, folder: string): Record<string, string
 }
 
 /** A test that was ended by a panic or the timeout reports nothing, and has failed. */
-function outcomesIn(output: string, test: string): Outcomes {
+export function outcomesIn(output: string, test: string): Outcomes {
   const outcomes = new Map<string, Outcome>([[test, 'FAIL']]);
   for (const [, outcome, name] of output.matchAll(/^ *--- (PASS|FAIL|SKIP): (\S+) \(/gm)) {
     if (name !== undefined) outcomes.set(name, outcome as Outcome);

@@ -2,14 +2,18 @@
  * `grpc-proxy start` in the place of `etcd grpc-proxy start`: the same flags for both, and the same responses to what probes,
  * scrapers and operators ask.
  */
+import { readFileSync } from 'node:fs';
 import { get } from 'node:http';
 import { get as httpsGet } from 'node:https';
 import { createConnection } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { CertificateAuthority, type KeyPair } from '../../support/certificates.ts';
 import { type Etcd, etcdBinary, startEtcd } from '../../support/etcd.ts';
+import { etcdctl } from '../../support/etcdctl.ts';
 import { freePorts } from '../../support/ports.ts';
 import { Program } from '../../support/program.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 import { until } from '../../support/until.ts';
 
 let etcd: Etcd;
@@ -31,9 +35,21 @@ afterAll(async () => {
 const kinds = ['etcd', 'etcd-bulkhead'] as const;
 type Kind = (typeof kinds)[number];
 
-async function started(kind: Kind, ports: readonly number[], ...flags: string[]) {
-  const args = ['grpc-proxy', 'start', `--endpoints=${etcd.address}`, ...flags];
-  const program = new Program(args, {}, kind === 'etcd' ? { other: etcdBinary } : {});
+function programOf(kind: Kind, args: readonly string[]): Program {
+  return new Program(args, {}, kind === 'etcd' ? { other: etcdBinary } : {});
+}
+
+function started(kind: Kind, ports: readonly number[], ...flags: string[]) {
+  return startedAt(etcd.address, kind, ports, ...flags);
+}
+
+async function startedAt(
+  endpoint: string,
+  kind: Kind,
+  ports: readonly number[],
+  ...flags: string[]
+) {
+  const program = programOf(kind, ['grpc-proxy', 'start', `--endpoints=${endpoint}`, ...flags]);
   await Promise.all(
     ports.map((port) => until(`port ${port} (${program.err})`, () => accepts(port))),
   );
@@ -104,4 +120,95 @@ describe.each(kinds)('%s', (kind) => {
     const { code } = await ask(`http://127.0.0.1:${metrics}/health`).catch(() => ({ code: 0 }));
     expect(code).not.toBe(200);
   });
+
+  test('without a namespace, clients use all methods with their own credentials', async () => {
+    await using own = await startEtcd();
+    const [port = 0] = await freePorts(1);
+    const flags = [`--listen-addr=127.0.0.1:${port}`, '--advertise-client-url='];
+    using _program = await startedAt(own.address, kind, [port], ...flags);
+    const ctl = async (...args: string[]) => {
+      const { code, out, err } = await etcdctl(`127.0.0.1:${port}`, args);
+      return code === 0 ? out : `failed: ${err}`;
+    };
+    // etcd's list, and not the proxy.
+    expect(await ctl('member', 'list')).toContain(own.clientUrl);
+    await ctl('put', 'k1', 'v');
+    for (const user of ['root', 'reader']) await ctl('user', 'add', `${user}:secret`);
+    await ctl('role', 'add', 'reader');
+    await ctl('role', 'grant-permission', 'reader', 'read', 'k1');
+    for (const user of ['root', 'reader']) await ctl('user', 'grant-role', user, user);
+    expect(await ctl('auth', 'enable')).toContain('Authentication Enabled');
+    const reader = '--user=reader:secret';
+    expect(await ctl(reader, 'get', 'k1')).toBe('k1\nv\n');
+    expect(await ctl(reader, 'put', 'k1', 'w')).toContain('permission denied');
+    expect(await ctl('get', 'k1')).toContain('user name is empty');
+    expect(await ctl('--user=root:secret', 'put', 'k1', 'w')).toBe('OK\n');
+    expect(await ctl('--user=root:secret', 'auth', 'disable')).toContain('Disabled');
+  });
+
+  test('with --auto-tls, a certificate is made below --data-dir and used again', async () => {
+    using directory = new TemporaryDirectory('data-dir');
+    const certificates: Buffer[] = [];
+    for (let i = 0; i < 2; i++) {
+      const [port = 0] = await freePorts(1);
+      using program = await started(
+        ...[kind, [port], `--listen-addr=127.0.0.1:${port}`, '--advertise-client-url='],
+        ...['--auto-tls', `--data-dir=${directory.path}`],
+      );
+      certificates.push(readFileSync(join(directory.path, 'fixtures', 'proxy', 'cert.pem')));
+      const args = [
+        'endpoint',
+        'status',
+        '--insecure-skip-tls-verify',
+        '--insecure-transport=false',
+      ];
+      const { code, err } = await etcdctl(`https://127.0.0.1:${port}`, args);
+      expect([code, err]).toEqual([0, '']);
+      program.kill('SIGKILL');
+    }
+    expect(certificates[0]).toEqual(certificates[1]);
+  });
+
+  test('rejects what etcd rejects', async () => {
+    const problems = [
+      ['--resolver-prefix=p'],
+      ['--resolver-ttl=5'],
+      ['--auto-tls', '--self-signed-cert-validity=0'],
+      ['--cert-file=x', '--key-file=x', '--listen-cipher-suites=TLS_NO_SUCH_SUITE'],
+    ];
+    for (const flags of problems) {
+      const [port = 0] = await freePorts(1);
+      const args = ['grpc-proxy', 'start', `--endpoints=${etcd.address}`];
+      const listen = `--listen-addr=127.0.0.1:${port}`;
+      using program = programOf(kind, [...args, listen, '--advertise-client-url=', ...flags]);
+      const [code] = await program.ended;
+      expect([flags, code === 0]).toEqual([flags, false]);
+    }
+  });
+});
+
+test('with a namespace, clients are tenants: no method on the whole cluster, and no members of etcd', async () => {
+  const [port = 0] = await freePorts(1);
+  using _program = await started(
+    ...(['etcd-bulkhead', [port], `--listen-addr=127.0.0.1:${port}`] as const),
+    ...['--namespace=game/', '--advertise-client-url='],
+  );
+  const member = await etcdctl(`127.0.0.1:${port}`, ['member', 'list']);
+  expect(member.out).not.toContain(etcd.clientUrl);
+  expect((await etcdctl(`127.0.0.1:${port}`, ['user', 'list'])).err).toContain('permission denied');
+});
+
+test('no flag of etcd’s proxy is unknown', async () => {
+  const args = ['grpc-proxy', 'start', '--help'];
+  using help = programOf('etcd', args);
+  await help.ended;
+  const flags = [...(help.out + help.err).matchAll(/^\s+(?:-\w, )?--([\w-]+)/gm)].map(
+    ([, flag]) => flag,
+  );
+  expect(flags.length).toBeGreaterThan(20);
+  const given = flags.filter((flag) => flag !== 'help').map((flag) => `--${flag}=1`);
+  // An unknown flag is reported with the other problems: here, that there is no such address.
+  using program = programOf('etcd-bulkhead', ['grpc-proxy', 'start', ...given, '--admin-addr=x']);
+  expect(await program.ended).toEqual([64, null]);
+  expect(program.err).not.toContain('unknown flag');
 });
