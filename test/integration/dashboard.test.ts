@@ -17,6 +17,8 @@ const installTimeoutMs = 300_000;
 /** A namespace may have any text. This one is markup, with a bidi override. */
 const hostile = '<img src=x onerror=alert(1)>\u202e/';
 const key = Buffer.from('k');
+/** The page polls every second or two. Long enough for a busy machine. */
+const shownWithinMs = 30_000;
 
 let etcd: Etcd;
 let browser: Browser;
@@ -75,7 +77,10 @@ class Dashboard implements AsyncDisposable {
   }
 
   async shows(selector: string, text: string): Promise<void> {
-    await this.page.locator(selector, { hasText: text }).first().waitFor({ timeout: 10_000 });
+    await this.page
+      .locator(selector, { hasText: text })
+      .first()
+      .waitFor({ timeout: shownWithinMs });
   }
 
   row(tenant: string) {

@@ -2,7 +2,7 @@
 import { badge, byId, el, setChildren, setText } from './elements.js';
 import { bytes, count, time, visible } from './format.js';
 import { HttpError, Poll } from './poll.js';
-import { offer } from './sections.js';
+import { isShown, offer, whenShown } from './sections.js';
 import { Table } from './table.js';
 
 /**
@@ -18,8 +18,10 @@ import { Table } from './table.js';
  * @typedef {Use & { tenant: string, name: string }} BusyRow
  */
 
-const intervalMs = 5_000;
-/** More findings than anybody reads. */
+/** Much data with many tenants, so it is read rarely while it is not shown. */
+const shownIntervalMs = 10_000;
+const hiddenIntervalMs = 60_000;
+/** Further findings are in /advicez. */
 const shownMax = 200;
 const shownOfTenantMax = 10;
 
@@ -67,10 +69,11 @@ export function followAdvice() {
   const prefixes = busyTable('prefix-table', 'Prefix');
   const poll = new Poll(
     'advicez',
-    intervalMs,
+    hiddenIntervalMs,
     (/** @type {{ tenants: TenantAdvice[] }} */ { tenants }) => {
       byTenant = new Map(tenants.map((advice) => [advice.tenant, advice]));
       offer('findings', true);
+      poll.intervalMs = isShown('findings') ? shownIntervalMs : hiddenIntervalMs;
       showFindings(tenants);
       keys.show(tenants.flatMap((each) => busyRows(each.tenant, each.keys ?? [], 'key')));
       prefixes.show(
@@ -81,6 +84,7 @@ export function followAdvice() {
       if (error instanceof HttpError && error.code === 404) poll.stop();
     },
   );
+  whenShown('findings', () => poll.now());
 }
 
 /** @param {string} tenant @param {(Partial<KeyUse & PrefixUse> & Use)[]} uses @param {'key' | 'prefix'} field */
