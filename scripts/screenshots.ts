@@ -20,7 +20,7 @@ const tenants = [
   ...Array.from({ length: 24 }, (_, index) => `game-${String(index + 1).padStart(2, '0')}`),
 ];
 
-/** Puts and reads at a rate that changes over time, and a few watches. */
+/** Puts and reads at a rate that changes over time, a few watches and a few leases. */
 class Load {
   #isRunning = true;
   readonly #loops: readonly Promise<void>[];
@@ -39,7 +39,11 @@ class Load {
       const watch = client.stream('etcdserverpb.Watch/Watch');
       watch.send({ create_request: { key: Buffer.from(`k${i % 3}`) } });
     }
+    const keepAlives = client.stream('etcdserverpb.Lease/LeaseKeepAlive');
+    const leases = Array.from({ length: (index * 7) % 12 }, (_, i) => String(i + 1));
+    for (const ID of leases) await client.call('etcdserverpb.Lease/LeaseGrant', { ID, TTL: 60 });
     for (let tick = 0; this.#isRunning; tick++) {
+      if (tick % 50 === 0) for (const ID of leases) keepAlives.send({ ID });
       const calls = Math.round((14 / (index + 1)) * (1.4 + Math.sin(tick / 30 + index)));
       for (let i = 0; i < calls; i++) {
         const key = Buffer.from(`k${(tick + i) % 7}`);

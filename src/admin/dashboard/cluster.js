@@ -105,7 +105,7 @@ const certificateColumns = [
 /** @type {import('./table.js').Column<Worker>[]} */
 const workerColumns = [
   {
-    ...{ label: 'Worker', isRowHead: true, isNumber: true, sortBy: ({ worker }) => worker },
+    ...{ label: 'Worker', isRowHead: true, sortBy: ({ worker }) => worker },
     render: (cell, { worker }) => setText(cell, `${worker}`),
   },
   {

@@ -32,6 +32,7 @@ class Tile {
       this.#chart = sparkline();
       this.#element.append(this.#chart);
     }
+    this.#element.hidden = true;
     byId('tiles').append(this.#element);
   }
 
@@ -40,6 +41,11 @@ class Tile {
     setText(this.#value, value);
     setText(this.#detail, detail);
     this.#element.className = kind;
+    this.#element.hidden = false;
+  }
+
+  hide() {
+    this.#element.hidden = true;
   }
 
   /** @param {number | null} value */
@@ -115,7 +121,7 @@ export class Overview {
 
   /** @param {{ leftMs: number, kind: string } | null} first that expires first; null if there is none */
   showCertificates(first) {
-    if (first === null) this.#certificates.show('none', 'no TLS certificate is presented');
+    if (first === null) this.#certificates.hide();
     else if (first.leftMs <= 0) this.#certificates.show('expired', 'see Cluster', 'bad');
     else this.#certificates.show(span(first.leftMs), 'until the first one expires', first.kind);
   }

@@ -36,11 +36,13 @@ function columnsOf(onOpen) {
       sortBy: ({ report }) => report.tenant,
       render: (cell, row) => renderName(cell, row, onOpen),
     },
-    {
-      ...number('Calls/s', 'calls that were started, streams included', (row) => row.calls, rate),
-      // Of the last readings, so that rows do not change places every second.
-      sortBy: ({ history }) => recentMean(history),
-    },
+    // The mean of the last readings, so that rows do not change places every second.
+    number(
+      'Calls/s',
+      'calls that were started, streams included: mean of the last ten readings',
+      ({ history }) => recentMean(history),
+      rate,
+    ),
     { label: 'Last minute', hint: 'calls per second', render: renderHistory },
     {
       ...number(
