@@ -91,6 +91,7 @@ describe.skipIf(reason !== null)(
         version,
         verified: '0',
         exposed: 'no',
+        manual: expect.stringMatching(/^(?:0 warnings|no man here)$/),
         'started-by-installation': 'inactive',
         state: 'active',
         status: 'serving on 2 addresses',

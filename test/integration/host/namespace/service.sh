@@ -30,9 +30,11 @@ report configuration "$(stat --format '%a %U %G' /etc/etcd-bulkhead/bulkhead.yam
 report sockets "$(stat --format '%a %U %G' /run/etcd-bulkhead)"
 report version "$(etcd-bulkhead --version | cut --delimiter ' ' --fields 2)"
 # Its exposure on the scale of systemd-analyze, from 0 to 100. The documented value is the limit.
-report verified "$(systemd-analyze verify etcd-bulkhead.service 2>&1 | grep -c etcd-bulkhead || true)"
+report verified "$(systemd-analyze verify --man=no etcd-bulkhead.service 2>&1 | grep -c etcd-bulkhead || true)"
 unit=$(service FragmentPath)
 report exposed "$(systemd-analyze security --offline=true --threshold=17 "$unit" > /shared/security && echo no || echo yes)"
+manual() { LC_ALL=C.UTF-8 man --warnings etcd-bulkhead 2>&1 > /dev/null | wc --lines; }
+report manual "$(command -v man > /dev/null && echo "$(manual) warnings" || echo 'no man here')"
 report started-by-installation "$(service ActiveState)"
 
 # The host: an etcd, and a group for each tenant.
