@@ -11,18 +11,16 @@
  * The files that examples name exist: ca.pem, client.pem, client-key.pem, server.pem, server-key.pem, and in
  * /etc/etcd-bulkhead also password, users and jwks.json. `etcdctl` and `curl` wait until a proxy that was started with `&` serves.
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { copyFileSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { atExit } from '../support/at-exit.ts';
 import { CertificateAuthority } from '../support/certificates.ts';
 import { type Block, blocksOf, fileOf, isRun, trackedDocuments } from '../support/documents.ts';
 import { type Etcd, startEtcd } from '../support/etcd.ts';
 import { Issuer } from '../support/jwt.ts';
 import { freePorts } from '../support/ports.ts';
+import { runGroup } from '../support/process-group.ts';
 import { TemporaryDirectory } from '../support/temporary-directory.ts';
 
 const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url));
@@ -122,42 +120,17 @@ function scriptOf(blocks: readonly Block[], addresses: Addresses): string {
   return `set -eux -o pipefail\n${parts.join('\n')}`;
 }
 
-/** Runs a script and ends everything that it has started. Returns its exit code and what it printed. */
-async function run(script: string, folder: string) {
-  const child = spawn('bash', ['-c', script], {
-    cwd: folder,
-    detached: true,
-    env: { PATH: `${join(folder, 'bin')}:${process.env['PATH']}`, HOME: folder },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  const kill = () => {
-    try {
-      process.kill(-(child.pid ?? 0), 'SIGKILL');
-    } catch {
-      // All processes of the group have ended.
-    }
-  };
-  const unregister = atExit(kill);
-  const timer = setTimeout(kill, documentWithinMs);
-  let printed = '';
-  for (const output of [child.stdout, child.stderr]) {
-    output.setEncoding('utf8').on('data', (text: string) => {
-      printed += text;
-    });
-  }
-  const [code] = (await once(child, 'exit')) as [number | null];
-  clearTimeout(timer);
-  kill();
-  unregister();
-  return { code, printed };
-}
-
 test.each(documents)('the commands of %s succeed', async (document) => {
   using directory = new TemporaryDirectory('documents');
   const [proxy, admin, second] = (await freePorts(3)).map((port) => `127.0.0.1:${port}`);
   const addresses = { proxy, admin, second, folder: directory.path } as Addresses;
   prepare(addresses);
   const blocks = blocksOf(document).filter((block) => isRun(block) || fileOf(block) !== null);
-  const { code, printed } = await run(scriptOf(blocks, addresses), directory.path);
+  const env = {
+    PATH: `${join(directory.path, 'bin')}:${process.env['PATH']}`,
+    HOME: directory.path,
+  };
+  const options = { cwd: directory.path, env, withinMs: documentWithinMs };
+  const { code, printed } = await runGroup('bash', ['-c', scriptOf(blocks, addresses)], options);
   expect(code, printed).toBe(0);
 });

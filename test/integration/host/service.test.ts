@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, type TestContext, test } from 'vitest';
 import { debianPackages } from '../../support/debian-packages.ts';
 import { pack } from '../../support/packed.ts';
+import { runGroup } from '../../support/process-group.ts';
 import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 
 const scripts = fileURLToPath(new URL('./namespace', import.meta.url));
@@ -35,26 +36,16 @@ const supervisor =
     ? await debianPackages('supervisor', ['supervisor', 'python3-pkg-resources'])
     : null;
 
-interface Failure {
-  readonly code?: number;
-  readonly stderr?: string;
-}
-
 /** Boots systemd and runs a script in it. Skips the test if the machine does not permit that. */
 async function reports(context: TestContext, script: string, shared: string): Promise<object> {
   copyFileSync(join(scripts, script), join(shared, script));
   const read = (name: string) =>
     existsSync(join(shared, name)) ? readFileSync(join(shared, name), 'utf8') : '';
-  try {
-    const command = [join(scripts, 'enter.sh'), shared, `/shared/${script}`];
-    await promisify(execFile)('bash', command, { timeout: withinMs, killSignal: 'SIGKILL' });
-  } catch (error) {
-    const { code, stderr } = error as Failure;
-    if (code === notPermitted) context.skip(stderr?.trim());
-    throw new Error(
-      `exit ${code}: ${stderr}\n${read('output')}\n${read('errors')}\n${read('log')}`,
-    );
-  }
+  const command = [join(scripts, 'enter.sh'), shared, `/shared/${script}`];
+  const { code, printed } = await runGroup('bash', command, { withinMs });
+  if (code === notPermitted) context.skip(printed.trim());
+  const details = ['output', 'errors', 'log'].map(read).join('\n');
+  expect(code, `${printed}\n${details}`).toBe(0);
   const lines = read('output').trim().split('\n');
   return Object.fromEntries(
     lines.map((line) => [line.split('=', 1)[0], line.replace(/^.*?=/, '')]),

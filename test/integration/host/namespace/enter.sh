@@ -1,6 +1,6 @@
 #!/bin/bash
-# Boots systemd as the first process of new namespaces (mount, network, process, IPC, host name) on a copy of this machine's
-# root that is discarded at the end, and runs one command in it. Nothing outside of SHARED is changed.
+# Boots systemd as the first process of new namespaces (mount, network, process, IPC, host name, control groups) on a copy of this
+# machine's root that is discarded at the end, and runs one command in it. Nothing outside of SHARED is changed.
 #
 #   enter.sh SHARED COMMAND      SHARED is a directory, which is /shared inside; COMMAND is a path inside
 #
@@ -8,7 +8,24 @@
 set -eu
 
 if [ "${1-}" != --inside ]; then
-  exec unshare --mount --net --pid --ipc --uts --fork "$0" --inside "$@"
+  # The namespace shows this process's own control group as the root, so that systemd manages nothing else.
+  own=/sys/fs/cgroup$(sed --quiet 's/^0:://p' /proc/self/cgroup)
+  group=$own/bulkhead-test-$$
+  leave() {
+    echo $$ > "$own/cgroup.procs"
+    find "$group" -depth -type d -exec rmdir {} + || true
+  }
+  if [ -e "$own/cgroup.procs" ] && [ -e /sys/fs/cgroup/cgroup.controllers ] && mkdir "$group" 2> /dev/null; then
+    trap leave EXIT
+    echo $$ > "$group/cgroup.procs"
+  fi
+  code=0
+  unshare --mount --net --pid --ipc --uts --cgroup --fork --kill-child "$0" --inside "$@" || code=$?
+  if [ "$code" != 0 ] && [ ! -e "$1/booted" ]; then
+    echo "systemd does not start here: $code" >&2
+    exit 77
+  fi
+  exit "$code"
 fi
 shared=$2 command=$3
 
@@ -48,6 +65,7 @@ cat > etc/systemd/system/command.service <<UNIT
 DefaultDependencies=no
 [Service]
 Type=oneshot
+ExecStartPre=/bin/touch /shared/booted
 ExecStart=/bin/bash $command
 StandardOutput=append:/shared/output
 StandardError=append:/shared/errors
