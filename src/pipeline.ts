@@ -17,6 +17,7 @@ import type { Lifecycle } from './lifecycle/lifecycle.ts';
 import type { NamespaceOptions } from './namespace/handler.ts';
 import { namespace } from './namespace/namespace.ts';
 import { type ObserveOptions, observe } from './observe/observe.ts';
+import { type CallTracer, trace } from './observe/trace.ts';
 import { type CoalesceOptions, coalesce } from './reads/coalesce.ts';
 import { type WatchOptions, watch } from './watch/watch.ts';
 
@@ -26,6 +27,8 @@ export interface Parts {
   readonly health: Lifecycle;
   readonly authenticate: AuthenticateOptions;
   readonly identify: IdentifyOptions;
+  /** Null: tracing is off, and there is no such layer. */
+  readonly trace: CallTracer | null;
   readonly observe: ObserveOptions;
   readonly drain: OpenStreams;
   readonly limit: LimitOptions;
@@ -48,6 +51,8 @@ export function pipeline(parts: Parts): Etcd<'client'> {
       .through(authenticate(parts.authenticate))
       // Connection or metadata → tenant. Every layer below relies on the tenant. Counts the calls it rejects.
       .through(identify(parts.identify))
+      // Call → trace. Below identify, so that only clients with a tenant cause spans, and above observe, which records their end.
+      .through(trace(parts.trace))
       // Sees what the client sees, so it is above every layer that can reject a call.
       .through(observe(parts.observe))
       // Registers open streams, to end them one by one while the process drains. Below observe, which records that end.

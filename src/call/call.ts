@@ -9,6 +9,7 @@ import type { Metadata } from '../grpc/metadata.ts';
 import type { Incoming, Peer } from '../grpc/transport.ts';
 import { asOwned, type OwnedBytes } from '../runtime/owned-bytes.ts';
 import type { Tenant } from '../tenant/tenant.ts';
+import type { CallTrace } from './trace.ts';
 
 /**
  * `client`: as the client sent them, its tenant not yet known. `tenant`: visible keys of a known tenant. `store`: keys as
@@ -53,7 +54,7 @@ export interface FaultHandler {
   onFault(error: unknown): void;
 }
 
-/** One call on the request path. Layers read it; only rescue and identify write it, and the gateway before the call starts. */
+/** One call on the request path. Layers read it; only rescue, identify and trace write it, and the gateway before the call starts. */
 export class Call {
   readonly method: Method;
   readonly metadata: Metadata;
@@ -70,6 +71,8 @@ export class Call {
   isMovable = false;
   /** Null for a call that did not come through the rescue layer. */
   faultHandler: FaultHandler | null = null;
+  /** Null if the call is not traced. */
+  trace: CallTrace | null = null;
 
   constructor(incoming: Incoming<Method>) {
     this.method = incoming.method;
@@ -94,6 +97,7 @@ export class Call {
     const derived = new Call({ method, metadata, deadlineMs, peer, authority });
     derived.tenant = this.tenant;
     derived.faultHandler = this.faultHandler;
+    derived.trace = this.trace;
     return derived;
   }
 }

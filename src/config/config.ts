@@ -12,6 +12,7 @@ import type { ListenerConfig } from './sections/listeners.ts';
 import type { LoginConfig } from './sections/login.ts';
 import type { RegistrationConfig } from './sections/registration.ts';
 import type { TenantConfig } from './sections/tenants.ts';
+import type { TracingConfig } from './sections/tracing.ts';
 import type { UriPattern } from './sections/uri-pattern.ts';
 import type { UsageLimits } from './sections/usage-limits.ts';
 import type { PasswordHash } from './sections/users.ts';
@@ -65,8 +66,10 @@ export interface Config {
   /** How many processes serve clients. 1: this process does. */
   readonly workers: number;
   readonly logLevel: LogLevel;
-  /** Whether logs may contain keys. They never contain values. */
+  /** Whether logs and traces may contain keys. They never contain values. */
   readonly logKeys: boolean;
+  /** Null: calls are not traced. */
+  readonly tracing: TracingConfig | null;
   /** Whether the keepalives of all clients share streams to etcd. */
   readonly shareKeepAlives: boolean;
   /** Whether identical serializable reads in flight share one read at etcd. */

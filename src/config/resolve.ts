@@ -18,6 +18,7 @@ import { resolveTenants } from './sections/tenants.ts';
 import { serverTls } from './sections/tls.ts';
 import { tlsProtocol } from './sections/tls-protocol.ts';
 import { readTokenKeys } from './sections/token-keys.ts';
+import { readTracing } from './sections/tracing.ts';
 import { readUriPatterns } from './sections/uri-pattern.ts';
 import { resolveTotalLimits } from './sections/usage-limits.ts';
 import { readUsers } from './sections/users.ts';
@@ -81,6 +82,7 @@ export function resolve(
     workers: settings.workers,
     logLevel: settings['log-level'] as LogLevel,
     logKeys: settings['log-keys'],
+    tracing: readTracing(settings, report),
     shareKeepAlives: settings['share-keepalives'],
     shareReads: settings['share-reads'],
     holdMs: settings.hold,

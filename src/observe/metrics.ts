@@ -15,6 +15,7 @@ import { processRegistry } from './process-metrics.ts';
 import { ReloadMetrics } from './reload-metrics.ts';
 import { familiesOf, type MetricFamily, type Sample, scraped } from './scraped-metric.ts';
 import { type SharingUsage, sharingMetrics } from './sharing-metrics.ts';
+import { type TraceUsage, traceMetrics } from './tracing/trace-metrics.ts';
 import { version } from './version.ts';
 import { type WatchUsage, watchMetrics } from './watch-metrics.ts';
 
@@ -63,6 +64,8 @@ export interface MetricSources {
   readonly memory: () => readonly ShareUsage[];
   readonly connections: () => ConnectionUsage;
   readonly limits: () => LimitsUse;
+  /** Null if calls are not traced. */
+  readonly traces: (() => TraceUsage) | null;
 }
 
 export class Metrics {
@@ -80,6 +83,7 @@ export class Metrics {
 
   constructor(sources: MetricSources) {
     const { upstream, guard, forced, watches, sharing, memory, connections, limits } = sources;
+    const { traces } = sources;
     const registers = [this.#registry];
     this.limits = new LimitMetrics(limits);
     this.#breakerState = new Gauge({
@@ -141,6 +145,7 @@ export class Metrics {
       ...memoryMetrics(memory),
       ...connectionMetrics(connections),
       ...this.limits.metrics(),
+      ...(traces === null ? [] : traceMetrics(traces)),
     ]) {
       this.#registry.registerMetric(scraped);
     }

@@ -26,6 +26,7 @@ import { callLog } from '../observe/call-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import { type ForcedState, Metrics } from '../observe/metrics.ts';
 import { processMetric } from '../observe/process-metrics.ts';
+import type { Tracing } from '../observe/tracing/tracing.ts';
 import { pipeline } from '../pipeline.ts';
 import { ReadStats } from '../reads/coalesce.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
@@ -59,6 +60,8 @@ export interface ProxyDependencies {
   readonly tokenKey?: Uint8Array;
   /** Called when a client of the admin address asks the process to drain, if `admin-shutdown` permits it. */
   readonly onShutdownRequest?: (remote: string) => void;
+  /** Null or missing: calls are not traced. */
+  readonly tracing?: Tracing | null;
 }
 
 export class Assembly {
@@ -67,6 +70,7 @@ export class Assembly {
   readonly random: Random;
   readonly tokenKey: Uint8Array | null;
   readonly onShutdownRequest: ProxyDependencies['onShutdownRequest'];
+  readonly tracing: Tracing | null;
   readonly lifecycle = new Lifecycle();
   readonly passwords = new Passwords();
   readonly directory: { current: Directory };
@@ -99,6 +103,8 @@ export class Assembly {
     this.random = dependencies.random ?? systemRandom;
     this.tokenKey = dependencies.tokenKey ?? null;
     this.onShutdownRequest = dependencies.onShutdownRequest;
+    const tracing = dependencies.tracing ?? null;
+    this.tracing = tracing;
     this.directory = { current: directoryOf(config) };
     this.directory.current.applyLimits();
     this.total.limits = config.totals;
@@ -142,6 +148,7 @@ export class Assembly {
         total: this.total,
       }),
       sharing: () => ({ keepAlives: this.keepAlives.stats, reads: this.readStats }),
+      traces: tracing === null ? null : () => tracing.usage,
     });
     this.breakers = this.#buildBreakers(config);
     this.listeners = this.#buildListeners(config, transport, this.#buildPipeline(config));
@@ -248,10 +255,11 @@ export class Assembly {
       },
       health: this.lifecycle,
       ...identityParts(this, header),
+      trace: this.tracing,
       observe: {
         clock,
         counters: metrics.calls,
-        events: callLog(logger, clock),
+        events: this.tracing?.events(callLog(logger, clock)) ?? callLog(logger, clock),
         keyOf: config.logKeys ? (call, request) => printableKey(call.method, request) : null,
       },
       drain: this.streams,

@@ -16,12 +16,14 @@ import type { EndpointUser } from '../discovery/endpoint-source.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
 import { noOpenCalls, type OpenCalls, openCalls } from '../observe/open-calls.ts';
 import { version } from '../observe/version.ts';
+import { systemClock } from '../runtime/clock.ts';
 import { memberEndpoints } from '../upstream/member-endpoints.ts';
 import { performAction } from './admin-actions.ts';
 import { Assembly, type ProxyDependencies } from './assembly.ts';
 import type { PreparedConfiguration } from './configuration-applier.ts';
 import { endpointReports } from './endpoint-reports.ts';
 import { tenantReports } from './tenant-reports.ts';
+import { loadTracing } from './tracing.ts';
 import { loadTransport } from './transports.ts';
 import { upstreamHealth } from './upstream-health.ts';
 
@@ -56,7 +58,9 @@ export async function startProxy(
   dependencies: ProxyDependencies,
 ): Promise<SupervisedProxy> {
   const transport = await loadTransport(config.transport);
-  const proxy = new AssembledProxy(new Assembly(config, dependencies, transport));
+  const { logger, clock = systemClock } = dependencies;
+  const tracing = await loadTracing(config.tracing, clock, logger);
+  const proxy = new AssembledProxy(new Assembly(config, { ...dependencies, tracing }, transport));
   try {
     await proxy.listen();
   } catch (error) {
@@ -232,7 +236,7 @@ class AssembledProxy implements SupervisedProxy {
 
   /** Closes everything at once. The admin address is last, so that probes get a response until the end. */
   async close(): Promise<void> {
-    const { listeners, hub, keepAlives, upstream, breakers, passwords } = this.#parts;
+    const { listeners, hub, keepAlives, upstream, breakers, passwords, tracing } = this.#parts;
     await listeners.drain(0);
     await this.#parts.registration?.close();
     hub.close();
@@ -240,6 +244,7 @@ class AssembledProxy implements SupervisedProxy {
     upstream.close();
     breakers.close();
     passwords.close();
+    await tracing?.close();
     await this.#admin?.close();
   }
 }

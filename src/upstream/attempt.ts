@@ -4,6 +4,7 @@
  */
 import type { Call, OwnedMessage, Responses } from '../call/call.ts';
 import { ForwardingCall } from '../call/forwarding.ts';
+import type { AttemptTrace } from '../call/trace.ts';
 import { classifyRejectedCreate } from '../etcd/outcomes.ts';
 import { rejectedCreateReason } from '../etcd/rejected-create.ts';
 import type { Metadata } from '../grpc/metadata.ts';
@@ -29,6 +30,8 @@ abstract class Attempt extends ForwardingCall<'store'> implements RequestHead {
   readonly metadata: Metadata;
   readonly timeoutMs: number;
   readonly endpoint: Endpoint;
+  /** Null if the call is not traced. */
+  readonly trace: AttemptTrace | null;
   protected readonly call: Call;
   readonly #memory: ResponseMemory;
   /** Null if the client's own credentials were sent: then the client receives their rejection. */
@@ -42,8 +45,10 @@ abstract class Attempt extends ForwardingCall<'store'> implements RequestHead {
     timeoutMs: number,
     memory: ResponseMemory,
     above: Responses<'store'>,
+    trace: AttemptTrace | null,
   ) {
     super(above);
+    this.trace = trace;
     this.#memory = memory;
     this.path = call.method.path;
     this.metadata = metadata;
@@ -61,8 +66,19 @@ abstract class Attempt extends ForwardingCall<'store'> implements RequestHead {
     const status = forwardedStatus(ended);
     // First, so that a retry already selects another endpoint.
     const recorded = this.endpoint.recordEnd(status, this.timeoutMs, this.call.deadlineMs);
+    this.trace?.end(recorded);
     const { login, call, metadata } = this;
     super.end(login === null ? recorded : login.checkEnd(call, metadata, recorded));
+  }
+
+  override cancel(): void {
+    if (!this.isEnded) this.trace?.end(cancelled);
+    super.cancel();
+  }
+
+  override abort(status: Status): void {
+    if (!this.isEnded) this.trace?.end(status);
+    super.abort(status);
   }
 }
 
@@ -210,6 +226,7 @@ export class StreamAttempt extends Attempt implements MovableStream {
   }
 }
 
+const cancelled = status(Code.CANCELLED, '');
 const staleToken = status(Code.UNAUTHENTICATED, 'etcdserver: invalid auth token', 'peer');
 const streamMoved = status(Code.UNAVAILABLE, 'the stream moves to another endpoint', 'lost');
 const streamLost = status(Code.UNAVAILABLE, 'etcd rejected the token of this stream', 'lost');

@@ -5,6 +5,7 @@
  */
 import type { Call, Etcd, Message, Requests, Responses } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
+import type { AttemptTrace } from '../call/trace.ts';
 import type { EndpointConfig } from '../config/sections/endpoints.ts';
 import type { LoginConfig } from '../config/sections/login.ts';
 import type { Method } from '../etcd/methods.ts';
@@ -172,8 +173,18 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     const timeoutMs = this.#timeoutOf(call);
     if (endpoint === null || timeoutMs <= 0) return reject(endpoint, responses);
     const login = this.#loginFor(call);
-    const metadata = metadataOf(call, login);
-    const attempt = new UnaryAttempt(endpoint, call, login, metadata, timeoutMs, this, responses);
+    const trace = call.trace === null ? null : call.trace.attempt(call.method, endpoint.name);
+    const metadata = metadataOf(call, login, trace);
+    const attempt = new UnaryAttempt(
+      endpoint,
+      call,
+      login,
+      metadata,
+      timeoutMs,
+      this,
+      responses,
+      trace,
+    );
     attempt.begin();
     const handle = endpoint.channel('unary').unary(attempt, request, attempt);
     attempt.attach(handle);
@@ -186,8 +197,18 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     const timeoutMs = this.#timeoutOf(call);
     if (endpoint === null || timeoutMs <= 0) return reject(endpoint, responses);
     const login = this.#loginFor(call);
-    const metadata = metadataOf(call, login);
-    const attempt = new StreamAttempt(endpoint, call, login, metadata, timeoutMs, this, responses);
+    const trace = call.trace === null ? null : call.trace.attempt(call.method, endpoint.name);
+    const metadata = metadataOf(call, login, trace);
+    const attempt = new StreamAttempt(
+      endpoint,
+      call,
+      login,
+      metadata,
+      timeoutMs,
+      this,
+      responses,
+      trace,
+    );
     attempt.open(channelClass, this.#rebalancer);
     attempt.attachStream(endpoint.channel(channelClass).stream(attempt, attempt));
     return attempt;
@@ -342,10 +363,10 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
   }
 }
 
-function metadataOf({ metadata }: Call, login: Login | null): Metadata {
-  return login === null
-    ? forwarded(metadata, true)
-    : joined(forwarded(metadata, false), login.metadata);
+function metadataOf({ metadata }: Call, login: Login | null, trace: AttemptTrace | null): Metadata {
+  const selected =
+    login === null ? forwarded(metadata, true) : joined(forwarded(metadata, false), login.metadata);
+  return trace === null ? selected : joined(selected, trace.metadata);
 }
 
 /** Usually one of them is empty. Then the other one is returned without a copy. */

@@ -70,13 +70,13 @@ export class WorkerConfig {
       this.#started;
     const { keepaliveMs, keepaliveTimeoutMs, breaker, limits } = this.#started;
     const { advertiseClientUrls, registration, jsonGateway, corsOrigins } = this.#started;
-    const { adminAddress, adminTls, adminActions, adminShutdown } = this.#started;
+    const { adminAddress, adminTls, adminActions, adminShutdown, tracing } = this.#started;
     return {
       ...this.#active,
       ...{ transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs },
       ...{ keepaliveMs, keepaliveTimeoutMs, breaker, limits },
       ...{ advertiseClientUrls, registration, jsonGateway, corsOrigins },
-      ...{ adminAddress, adminTls, adminActions, adminShutdown },
+      ...{ adminAddress, adminTls, adminActions, adminShutdown, tracing },
       listeners: this.#listeners.map((listener) => this.#withPort(listener)),
     };
   }

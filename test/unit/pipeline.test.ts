@@ -96,6 +96,7 @@ function setUp() {
       sources: [byListener],
       onRejected: (_call, reason) => void unidentified.push(reason),
     },
+    trace: null,
     observe: { clock, counters: new CallCounters(), events: noCallEvents, keyOf: null },
     drain: new OpenStreams(clock),
     limit: { clock, total },

@@ -69,7 +69,21 @@ export const operationSettings = {
     default: 'false',
     section: 'operation',
     reload: 'restart',
-    doc: 'Include keys in log messages. Values are never logged.',
+    doc: 'Include keys in log messages and traces. Values are never logged.',
+  },
+  'otlp-endpoint': {
+    kind: 'text',
+    default: '',
+    section: 'operation',
+    reload: 'restart',
+    doc: 'URL of an OpenTelemetry collector (OTLP over HTTP, JSON) that receives traces of calls. Empty: calls are not traced. Headers and certificates: the variables OTEL_EXPORTER_OTLP_….',
+  },
+  'trace-ratio': {
+    kind: 'text',
+    default: '0.01',
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Share of calls that are traced, from 0 to 1, if the client has no trace of its own. Otherwise the client decides.',
   },
   transport: {
     kind: 'choice',

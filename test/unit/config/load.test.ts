@@ -100,6 +100,7 @@ const defaults = {
   logKeys: false,
   jsonGateway: true,
   corsOrigins: [],
+  tracing: null,
   shareKeepAlives: true,
   shareReads: false,
   holdMs: 5_000,

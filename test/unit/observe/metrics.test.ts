@@ -26,6 +26,7 @@ const idle = {
   memory: () => [],
   connections: () => ({ connectionsMax: 9, open: new Map(), reached: new Map() }),
   limits: () => ({ tenants: [], total: new Usage() }),
+  traces: null,
 };
 
 /** The lines of one metric, without its help. */

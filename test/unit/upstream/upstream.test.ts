@@ -66,7 +66,10 @@ function setUp(endpoints = [first, second, third]) {
       const above = new Caller();
       return Object.assign(above, {
         call: upstream.unary(
-          callOf('etcdserverpb.KV/Put', { deadlineMs, metadata: ['token', 't', 'x', 'y'] }),
+          callOf('etcdserverpb.KV/Put', {
+            deadlineMs,
+            metadata: ['token', 't', 'x', 'y', 'traceparent', 'z'],
+          }),
           message('request'),
           above,
         ),

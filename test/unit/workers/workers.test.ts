@@ -127,6 +127,8 @@ describe('the configuration of a new worker', () => {
       'admin-shutdown': true,
       'log-level': 'debug',
       'log-keys': true,
+      'otlp-endpoint': 'http://collector:4318',
+      'trace-ratio': '0.5',
       transport: 'grpc-js',
     };
     const restart = settingNames.filter((each) => {
