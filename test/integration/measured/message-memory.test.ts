@@ -4,6 +4,7 @@
  */
 import { type ClientHttp2Session, connect } from 'node:http2';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { Bystander } from '../../support/bystander.ts';
 import { grpcClient } from '../../support/client.ts';
@@ -110,9 +111,16 @@ function closeSessions(): void {
 }
 
 /** Opens a call, sends `bytes` and reads nothing. */
-function send(session: ClientHttp2Session, path: string, bytes: Buffer, end: boolean): void {
+function send(
+  session: ClientHttp2Session,
+  path: string,
+  bytes: Buffer,
+  end: boolean,
+  more: Readonly<Record<string, string>> = {},
+): void {
+  const head = { ':method': 'POST', ':path': path, te: 'trailers' };
   const stream = session.request(
-    { ':method': 'POST', ':path': path, te: 'trailers', 'content-type': 'application/grpc' },
+    { ...head, 'content-type': 'application/grpc', ...more },
     { endStream: false },
   );
   stream.on('error', () => {});
@@ -155,6 +163,22 @@ test(`${connections} connections with half-sent requests do not exhaust the memo
     for (let i = 0; i < connections; i++) {
       const session = open(65_535);
       for (let j = 0; j < 40; j++) send(session, '/etcdserverpb.KV/Put', half, false);
+      if (i % 10 === 0) await bystander.unharmed();
+    }
+  });
+});
+
+test('4,000 small requests that inflate to 2 MB do not exhaust the memory', async () => {
+  const value = Buffer.alloc(1_900_000);
+  const put = gzipSync(encodeRequest('etcdserverpb.KV/Put', { key: Buffer.from('k'), value }));
+  const compressed = prefixed(put);
+  compressed[0] = 1;
+  await staysBounded(async () => {
+    for (let i = 0; i < connections; i++) {
+      const session = open(65_535);
+      for (let j = 0; j < 40; j++) {
+        send(session, '/etcdserverpb.KV/Put', compressed, false, { 'grpc-encoding': 'gzip' });
+      }
       if (i % 10 === 0) await bystander.unharmed();
     }
   });
