@@ -27,7 +27,7 @@ import { KeepAlive, type KeepAliveOptions, type KeepAliveOwner } from './keep-al
 import { limits } from './limits.ts';
 import { OpenStreams } from './open-streams.ts';
 import { Output } from './output.ts';
-import { readTurns, type TurnTaker } from './read-turns.ts';
+import { type ReadTurns, readTurns, type TurnTaker } from './read-turns.ts';
 import { Receiver } from './receiver.ts';
 import type { Role } from './role.ts';
 import { Sender } from './sender.ts';
@@ -44,6 +44,8 @@ export interface ConnectionOptions {
   readonly onBug: (error: unknown) => void;
   /** Where messages count that wait to be sent. Without it they do not count. */
   readonly queueAccount?: ByteAccount;
+  /** The connections that share the turns of the event loop. Missing: all of the process. */
+  readonly turns?: ReadTurns;
 }
 
 export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner, TurnTaker {
@@ -63,6 +65,7 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
   readonly #role: Role;
   readonly #reader: FrameReader;
   readonly #onBug: (error: unknown) => void;
+  readonly #turns: ReadTurns | null;
   #phase: number = Phase.OPEN;
   #isPaused = false;
   /** Bytes wait for another turn of the event loop. */
@@ -89,6 +92,7 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
       role.traits.readsAreBorrowed,
     );
     this.#onBug = options.onBug;
+    this.#turns = role.traits.takesTurns ? (options.turns ?? readTurns) : null;
     this.#cancelTimer = clock.after(limits.settingsTimeoutMs, () => {
       this.fail(ErrorCode.SETTINGS_TIMEOUT, 'no SETTINGS within the time limit');
     });
@@ -190,7 +194,7 @@ export class Connection implements StreamConnection, FrameTarget, KeepAliveOwner
   // ---- Pace of reading ----
 
   #onData(chunk: Buffer): void {
-    if (!this.#role.traits.takesTurns || readTurns.admit(this, chunk)) {
+    if (this.#turns === null || this.#turns.admit(this, chunk)) {
       this.receive(chunk);
       return;
     }

@@ -19,6 +19,7 @@ import { HeaderTemplate } from '../../../src/http2/hpack/encoder.ts';
 import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
 import { asOwned } from '../../../src/runtime/owned-bytes.ts';
+import { endlessTurn } from '../../support/endless-turn.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { memoryOf } from '../../support/message-memory.ts';
 import { frame } from '../../support/raw-http2.ts';
@@ -172,6 +173,7 @@ function fuzzServer(random: Seeded): number {
     onFault,
   };
   const connection = new ServerConnection({
+    turns: endlessTurn(),
     socket: socket as unknown as Socket,
     clock,
     keepAlive: { intervalMs: 7_200_000, timeoutMs: 20_000, whenIdle: true },

@@ -23,6 +23,7 @@ import { ServerConnection } from '../../../src/http2/server-connection.ts';
 import { SettingId, settingsFrame } from '../../../src/http2/settings.ts';
 import { Deadlines } from '../../../src/runtime/deadlines.ts';
 import { asOwned } from '../../../src/runtime/owned-bytes.ts';
+import { endlessTurn } from '../../support/endless-turn.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { memoryOf } from '../../support/message-memory.ts';
 import { Seeded } from '../../support/seeded.ts';
@@ -169,6 +170,7 @@ function serve(pieces: Pieces, resets: ReadonlySet<number>): Events {
     onFault,
   };
   const connection = new ServerConnection({
+    turns: endlessTurn(),
     socket: socket as unknown as Socket,
     clock,
     keepAlive: { intervalMs: 7_200_000, timeoutMs: 20_000, whenIdle: true },
