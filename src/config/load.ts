@@ -107,8 +107,7 @@ async function foundEndpoints(
   { explicit }: RawSettings,
   { endpoints: find }: ConfigSources,
 ): Promise<readonly ParsedEndpoint[] | null> {
-  if (find === undefined) return null;
-  const found = await find(settings);
+  const found = (await find?.(settings)) ?? null;
   if (found !== null) return found.flatMap((text) => parseEndpoint(text) ?? []);
   return settings['discovery-srv'] !== '' && !explicit.has('endpoints') ? [] : null;
 }

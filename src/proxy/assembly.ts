@@ -122,6 +122,7 @@ export class Assembly {
       transport: client,
       clock: this.clock,
       tls: () => this.configuration.config.secureTls,
+      requiresTls: () => this.configuration.config.endpoints.every(({ tls }) => tls !== null),
     };
     this.hold = new Hold(this.upstream);
     const hasOneTenant = config.tenants.length === 1;

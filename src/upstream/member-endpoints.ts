@@ -22,6 +22,8 @@ export interface MemberEndpointsParts {
   readonly clock: Clock;
   /** For https:// addresses. */
   readonly tls: () => ClientTls;
+  /** Whether http:// addresses are refused, because all endpoints use TLS: tokens and passwords must not leave in plain text. */
+  readonly requiresTls: () => boolean;
 }
 
 const timeoutMs = 2_000;
@@ -105,9 +107,10 @@ async function firstServing(
 
 /** Dials the address and asks for its status. */
 function serves(parts: MemberEndpointsParts, url: string): Promise<boolean> {
-  const { transport, clock, upstream, tls } = parts;
+  const { transport, clock, upstream, tls, requiresTls } = parts;
   const parsed = parseEndpoint(url);
   if (parsed === undefined) return Promise.resolve(false);
+  if (parsed.secure !== true && requiresTls()) return Promise.resolve(false);
   return new Promise((resolve) => {
     const channel: Channel = transport.dial({
       address: parsed.address,

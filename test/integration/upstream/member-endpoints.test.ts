@@ -49,6 +49,7 @@ async function clusterId(): Promise<bigint> {
 async function endpointsFor(
   members: readonly object[],
   inUse: ReadonlyMap<bigint, string> = new Map(),
+  requiresTls = false,
 ) {
   const upstream = Object.assign(new FakeEtcd<'store'>(), {
     clusterId: await clusterId(),
@@ -62,7 +63,10 @@ async function endpointsFor(
       throw fault;
     },
   });
-  return memberEndpoints({ upstream, transport, clock: systemClock, tls: () => tls });
+  return memberEndpoints({
+    ...{ upstream, transport, clock: systemClock, tls: () => tls },
+    requiresTls: () => requiresTls,
+  });
 }
 
 const member = (ID: string, clientURLs: string[], more: object = {}) => ({
@@ -96,6 +100,11 @@ test('an endpoint in use keeps its name, and is not replaced by an address that 
   const inUse = new Map([[1n, 'etcd.games.svc:2379']]);
   const found = await endpointsFor([member('1', ['http://127.0.0.1:1'])], inUse);
   expect(found).toEqual(['etcd.games.svc:2379']);
+});
+
+test('an address without TLS is not used if all endpoints have TLS', async () => {
+  const members = [member('1', [`http://${etcd.address}`])];
+  expect(await endpointsFor(members, new Map(), true)).toBeNull();
 });
 
 test('without an address that can be reached, the configured endpoints stay', async () => {

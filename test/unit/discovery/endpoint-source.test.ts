@@ -1,7 +1,9 @@
 /** When endpoints are looked up, what happens if that fails, and when the configuration is reloaded. */
 import { beforeEach, describe, expect, test } from 'vitest';
+import { loadConfig } from '../../../src/config/load.ts';
 import { EndpointSource } from '../../../src/discovery/endpoint-source.ts';
 import { createLogger } from '../../../src/observe/logger.ts';
+import { loaded } from '../../support/loaded-config.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 
 const off = {
@@ -154,4 +156,16 @@ describe('the member list', () => {
     await world.pass(12_000);
     expect(await world.source.endpoints(synced)).toBeNull();
   });
+});
+
+test('a check of the configuration asks nothing, and does not miss endpoints that DNS will name', async () => {
+  const { problems, config } = await loaded('discovery-srv: etcd.example');
+  expect([problems, config?.endpoints.map(({ name }) => name)]).toEqual([[], ['etcd:1']]);
+  const alone = await loadConfig({
+    flags: new Map(),
+    environment: {},
+    file: { name: 'c.yaml', text: 'discovery-srv: etcd.example' },
+    checkTenants: () => [],
+  });
+  expect([alone.problems, alone.config?.endpoints]).toEqual([[], []]);
 });
