@@ -91,7 +91,8 @@ export function clientTls(
     report(
       'cert',
       'must not have a common name, which etcd takes as the user of every client ' +
-        '(set --allow-common-name if this is intended)',
+        '(set --allow-common-name if this is intended). In the words of etcd: ' +
+        'cert has non empty Common Name',
     );
   }
   const skipVerification = settings['insecure-skip-tls-verify'];

@@ -53,7 +53,7 @@ describe('TLS to etcd', () => {
 
   test('rejects a client certificate with a common name, which would be the user of every client', async () => {
     expect(await problems({ cert: named.certificateFile, key: named.keyFile })).toEqual([
-      '--cert: must not have a common name, which etcd takes as the user of every client (set --allow-common-name if this is intended)',
+      '--cert: must not have a common name, which etcd takes as the user of every client (set --allow-common-name if this is intended). In the words of etcd: cert has non empty Common Name',
     ]);
   });
 
