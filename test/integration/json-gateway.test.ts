@@ -229,6 +229,27 @@ test('a tenant above its limits gets 429, with the reason in a header', async ()
   });
 });
 
+test('streams end with an error when the proxy stops', async () => {
+  const proxy = await twoTenants();
+  await using watch = await clientOf(proxy).stream('watch', {
+    create_request: { key: base64('a') },
+  });
+  expect(await watch.next()).toMatchObject({ result: { created: true } });
+  await proxy[Symbol.asyncDispose]();
+  const { error } = await watch.next();
+  expect(error.message).toBe('etcdserver: server stopped');
+});
+
+test('calls as JSON count in the metrics of their methods', async () => {
+  await using proxy = await twoTenants({ 'admin-addr': '127.0.0.1:0' });
+  const red = clientOf(proxy);
+  await red.call('kv/put', { key: base64('counted') });
+  await red.fails('kv/put', { key: 5 });
+  const metrics = await (await fetch(`http://${proxy.adminAddress}/metrics`)).text();
+  expect(metrics).toMatch(/^grpc_server_handled_total\{[^}]*"Put"[^}]*\} 1$/m);
+  expect(metrics).toMatch(/^etcd_bulkhead_\w+\{[^}]*reason="malformed"[^}]*\} 1$/m);
+});
+
 test('the gateway can be turned off', async () => {
   await using proxy = await twoTenants({ 'enable-grpc-gateway': false });
   const got = await clientOf(proxy).post('kv/range', { key: base64('a') });
