@@ -14,7 +14,7 @@ const keysFirst = 100;
 /** Bounds what etcd reads for one page if small keys are followed by large ones. */
 const keysMax = 10_000;
 /** Pages grow by this factor at most, because the next keys may be larger. */
-const growthMax = 4;
+const growthMax = 8;
 
 export class PageSize {
   keys = keysFirst;

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { AuthenticatedEtcd } from '../../support/authenticated-etcd.ts';
 import { CertificateAuthority } from '../../support/certificates.ts';
 import { type GrpcClient, grpcClient } from '../../support/client.ts';
+import { startCluster } from '../../support/cluster.ts';
 import { type Etcd, startEtcd, startSecureEtcd } from '../../support/etcd.ts';
 import { Program } from '../../support/program.ts';
 import { startTestProxy, type TestProxy } from '../../support/proxy.ts';
@@ -201,6 +202,28 @@ describe('a mirror', () => {
       expect(version).toBe('1');
     }
     expect(lines(program.out, 'copying')).toHaveLength(1);
+  });
+
+  test('does not keep a watch on a member without a leader, whose changes would be missing', async () => {
+    await using cluster = await startCluster(3);
+    const [first, ...others] = cluster.members as [Etcd, ...Etcd[]];
+    using client = grpcClient(first.address);
+    using program = new Program(mirrorOf('u', { from: first.address }));
+    await program.printed('out', /"event":"following"/);
+    for (const other of others) other.pause();
+    try {
+      await program.printed('out', /"reason":"Watch: etcdserver: no leader"/);
+    } finally {
+      for (const other of others) other.resume();
+    }
+    await until('a leader', async () => {
+      const written = put(client, 'u/1', 'v');
+      return written.then(
+        () => true,
+        () => false,
+      );
+    });
+    await equal('u/', client);
   });
 
   test('reports its lag, position and counts at the admin address', async () => {
