@@ -1,5 +1,6 @@
 /** The JSON gateway with real servers: streams, identities, limits, bounds, and HTTP/2 with TLS. */
-import { writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { request as http1 } from 'node:http';
 import { type ClientHttp2Session, connect as http2 } from 'node:http2';
 import { Agent, request as https } from 'node:https';
@@ -227,6 +228,31 @@ test('a tenant above its limits gets 429, with the reason in a header', async ()
     code: 8,
     message: 'etcdserver: too many requests',
   });
+});
+
+/** Whatever its exit code is. */
+function outputOf(command: string): Promise<string> {
+  return new Promise((resolve) => {
+    execFile('sh', ['-c', command], (_, stdout) => resolve(stdout));
+  });
+}
+
+test('the commands of docs/json-gateway.md work', async () => {
+  await using proxy = await twoTenants();
+  const docs = readFileSync(new URL('../../docs/json-gateway.md', import.meta.url), 'utf8');
+  const commands = docs.match(/^curl .*$/gm) ?? [];
+  const outputs: string[] = [];
+  for (const command of commands) {
+    // A watch does not end by itself.
+    const limited = command
+      .replace('curl', 'curl --max-time 2')
+      .replace('127.0.0.1:2379', proxy.addresses[0] ?? '');
+    outputs.push(await outputOf(limited));
+  }
+  const [put = '', range = '', watch = ''] = outputs.map((output) => output.trim());
+  expect(JSON.parse(put)).toMatchObject({ header: {} });
+  expect(JSON.parse(range)).toMatchObject({ kvs: [{ key: 'Zm9v', value: 'YmFy' }], count: '1' });
+  expect(JSON.parse(watch)).toMatchObject({ result: { created: true } });
 });
 
 test('streams end with an error when the proxy stops', async () => {
