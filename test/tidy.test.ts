@@ -27,7 +27,10 @@ const tracked = execFileSync('git', ['ls-files', '--cached', '--others', '--excl
 const text = (path: string) => readFileSync(path, 'utf8');
 const sources = tracked.filter((path) => path.startsWith('src/') && path.endsWith('.ts'));
 const documents = tracked.filter(
-  (path) => /^[A-Z]+\.md$/.test(path) || path === 'Dockerfile' || /^(docs|helm|proto)\//.test(path),
+  (path) =>
+    /^[A-Z]+\.md$/.test(path) ||
+    path === 'Dockerfile' ||
+    (/^(docs|helm|proto)\//.test(path) && !path.endsWith('.png')),
 );
 
 describe('the text of the repository', () => {
