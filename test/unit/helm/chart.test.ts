@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { Ajv } from 'ajv';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { chartValues } from '../../../scripts/chart-values.ts';
@@ -79,6 +80,32 @@ describe('the chart', () => {
     );
     expect(described.length).toBeGreaterThan(100);
     expect(described.filter(({ description }) => description === '')).toEqual([]);
+  });
+
+  test('has a schema that its files of values fit', () => {
+    const validate = new Ajv({ strict: false }).compile(asSchema(schema));
+    const folder = new URL(`${chartFolder}ci/`, repository);
+    const files = readdirSync(folder).map((name) => `ci/${name}`);
+    expect(files.length).toBeGreaterThan(3);
+    for (const name of ['values.yaml', ...files]) {
+      validate(parse(read(`${chartFolder}${name}`)));
+      expect(validate.errors ?? [], name).toEqual([]);
+    }
+  });
+
+  test.each([
+    ['a misspelt value', { gateway: { replica: 3 } }],
+    ['a port by its name', { gateway: { port: 'etcd' } }],
+    ['a name of a port that is too long', { gateway: { extraPorts: { 'a-name-with-16-ch': 1 } } }],
+    ['a digest that is not one', { image: { digest: 'sha256:abc' } }],
+    ['an interval without a unit', { podMonitor: { interval: '30' } }],
+    [
+      'a stabilization longer than Kubernetes permits',
+      { gateway: { hpa: { scaleDownAfterSeconds: 3_601 } } },
+    ],
+    ['a Secret without a key', { clients: { users: { secretName: 'a', key: '' } } }],
+  ])('has a schema that rejects %s', (_, wrong) => {
+    expect(new Ajv({ strict: false }).validate(asSchema(schema), wrong)).toBe(false);
   });
 
   test('rejects unknown values at every depth', () => {
