@@ -28,9 +28,8 @@ const text = (path: string) => readFileSync(path, 'utf8');
 const sources = tracked.filter((path) => path.startsWith('src/') && path.endsWith('.ts'));
 const documents = tracked.filter(
   (path) =>
-    /^[A-Z]+\.md$/.test(path) ||
-    path === 'Dockerfile' ||
-    (/^(docs|helm|proto)\//.test(path) && !path.endsWith('.png')),
+    (/^[A-Z]+\.md$/.test(path) || path === 'Dockerfile' || /^(docs|helm|proto)\//.test(path)) &&
+    !/\.(?:png|json)$/.test(path),
 );
 
 describe('the text of the repository', () => {

@@ -78,9 +78,15 @@ function prepare({ proxy, admin, folder }: Addresses): void {
     copyFileSync(pair.keyFile, join(folder, `${name}-key.pem`));
   }
   copyFileSync(authority.certificateFile, join(folder, 'ca.pem'));
+  // The first command after the start of a proxy waits until it serves.
+  const wait = `if [ -e '${folder}/started' ]; then
+  rm '${folder}/started'
+  for _ in {1..200}; do (exec 3<>'/dev/tcp/${admin.replace(':', '/')}') 2>/dev/null && break; sleep 0.1; done
+fi`;
   put(
     'bin/etcd-bulkhead',
     `#!/bin/bash
+case "\${1-}" in run|grpc-proxy|dev|--*|'') ;; *) ${wait} ;; esac
 case "$*" in *--config*|*--listen-addr*) ;; *) export ETCD_BULKHEAD_LISTEN_ADDR=${proxy} ;; esac
 case "$*" in *--admin-addr*) ;; *) export ETCD_BULKHEAD_ADMIN_ADDR=${admin} ;; esac
 exec '${process.execPath}' '${main}' "$@"
@@ -92,10 +98,7 @@ exec '${process.execPath}' '${main}' "$@"
       `bin/${name}`,
       `#!/bin/bash
 PATH=\${PATH#*:}
-if [ -e '${folder}/started' ]; then
-  rm '${folder}/started'
-  for _ in {1..200}; do (exec 3<>'/dev/tcp/${admin.replace(':', '/')}') 2>/dev/null && break; sleep 0.1; done
-fi
+${wait}
 export ETCDCTL_API=3
 case "${name} $*" in etcdctl*--endpoints*) ;; *) export ETCDCTL_ENDPOINTS=${proxy} ;; esac
 exec ${name} "$@"
@@ -105,14 +108,16 @@ exec ${name} "$@"
   }
 }
 
+const starts = /^etcd-bulkhead (?:run|grpc-proxy|dev)\b/gm;
+
 function scriptOf(blocks: readonly Block[], addresses: Addresses): string {
   const parts = blocks.map((block) => {
     const text = replaced(block.text, addresses);
     const file = fileOf(block);
     const position = `: ${block.document}:${block.line}\n`;
     if (file === null) {
-      const starts = /^etcd-bulkhead (?:run|grpc-proxy|dev)\b/m.test(text);
-      return `${position}${starts ? 'touch "$HOME/started"\n' : ''}${text}`;
+      const started = text.replace(starts, 'touch "$HOME/started"\n$&');
+      return `${position}${started}`;
     }
     const path = replaced(file, addresses);
     return `${position}cat > '${path}' <<'END_OF_FILE'\n${text}END_OF_FILE\n`;
