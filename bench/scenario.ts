@@ -6,8 +6,8 @@
 
 /**
  * What can be measured. `etcd` is etcd without a proxy, `node-gateway` the lower bound for a proxy in Node. The `bulkhead`
- * targets are the same program on its two transports, without shared watches and keepalives, without limits, and with two worker
- * processes.
+ * targets are the same program on its two transports, without shared watches and keepalives, without limits, without the advice,
+ * with an access log, and with two worker processes.
  */
 export const targetNames = [
   'etcd',
@@ -20,6 +20,8 @@ export const targetNames = [
   'bulkhead-grpc-js',
   'bulkhead-unshared',
   'bulkhead-unlimited',
+  'bulkhead-unobserved',
+  'bulkhead-logged',
   'bulkhead-2-workers',
 ] as const;
 

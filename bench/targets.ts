@@ -152,5 +152,7 @@ export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>
   'bulkhead-grpc-js': bulkhead('grpc-js'),
   'bulkhead-unshared': bulkhead('native', '--share-watches=false', '--share-keepalives=false'),
   'bulkhead-unlimited': bulkhead('native', ...limits.map((name) => `--${name}=0`)),
+  'bulkhead-unobserved': bulkhead('native', '--advice=off'),
+  'bulkhead-logged': bulkhead('native', '--access-log=sampled'),
   'bulkhead-2-workers': bulkhead('native', '--workers=2'),
 };

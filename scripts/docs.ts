@@ -10,8 +10,10 @@ import { type Decision, type Method, methods } from '../src/etcd/methods.ts';
 import { Code } from '../src/grpc/status.ts';
 import { render } from '../test/faults/report.ts';
 import { readResults } from '../test/faults/results.ts';
+import { advicePage } from './advice-page.ts';
 import { chartValuesTable } from './chart-values.ts';
 import { importRules } from './import-ranks.ts';
+import { logsPage } from './logs-page.ts';
 
 const codeNames = new Map(Object.entries(Code).map(([name, code]) => [code as number, name]));
 
@@ -108,6 +110,8 @@ export function rendered(): ReadonlyMap<string, string> {
     ['docs/errors.md', errorsPage()],
     ['docs/config.md', configPage()],
     ['docs/faults.md', render(readResults())],
+    ['docs/logs.md', logsPage()],
+    ['docs/advice.md', advicePage()],
     ['biome.imports.json', importRules()],
   ]);
 }

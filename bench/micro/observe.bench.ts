@@ -1,36 +1,38 @@
 /**
- * The cost of the observe layer per unary call, counting for the tenant included: medians over many short rounds, in one process,
- * without I/O. The layer below ends each call at once. Run it on an idle machine:
+ * The cost of what observes a unary call: the layer alone, with the advice, and with the access log. Medians over many short
+ * rounds, in one process, without I/O. The layer below ends each call at once. Run it on an idle machine:
  *
  *   node bench/micro/observe.bench.ts
  */
-import {
-  Call,
-  type Etcd,
-  type Message,
-  type OwnedMessage,
-  type Responses,
-} from '../../src/call/call.ts';
+import { Call, type Etcd, type Message, type Responses } from '../../src/call/call.ts';
 import { keySpace } from '../../src/etcd/key-space.ts';
 import { method } from '../../src/etcd/methods.ts';
 import { endedCall } from '../../src/grpc/call.ts';
 import { ok } from '../../src/grpc/status.ts';
+import { accessLog } from '../../src/observe/access-log.ts';
+import { Advice } from '../../src/observe/advice/advice.ts';
+import { requestKeys } from '../../src/observe/advice/request-keys.ts';
+import { TenantTraffic } from '../../src/observe/advice/tenant-traffic.ts';
+import { AuditLog, auditedCalls } from '../../src/observe/audit-log.ts';
 import { CallCounters } from '../../src/observe/call-counters.ts';
-import { noCallEvents } from '../../src/observe/events.ts';
+import { allOf, type CallEvents, noCallEvents } from '../../src/observe/events.ts';
+import { keyText } from '../../src/observe/key-text.ts';
+import { createLogger } from '../../src/observe/logger.ts';
 import { observe } from '../../src/observe/observe.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
+import { systemRandom } from '../../src/runtime/random.ts';
 import { TenantState } from '../../src/tenant/state.ts';
 import { Traffic } from '../../src/tenant/traffic.ts';
+import { putRequest } from '../messages.ts';
 import { heading, measure } from './measure.ts';
 
-const requestBytes = 300;
-const request = Buffer.alloc(requestBytes) as Uint8Array as Message<'tenant'>;
-const response = Buffer.alloc(40) as Uint8Array as OwnedMessage<'tenant'>;
-const put = method('etcdserverpb.KV/Put');
+const request = putRequest('players/1/state', Buffer.alloc(256)) as Uint8Array as Message<'tenant'>;
+const clock = systemClock;
+const random = systemRandom;
+const logger = createLogger('info', {}, { write: () => {} });
 
 const below: Etcd<'tenant'> = {
   unary: (_call, _request, responses) => {
-    responses.deliver(response);
     responses.end(ok);
     return endedCall;
   },
@@ -45,35 +47,61 @@ const above: Responses<'tenant'> = {
   resumeRequests: () => {},
 };
 
-const calls = Array.from({ length: 1_000 }, (_, index) => {
-  const name = `tenant-${index}`;
-  const call = new Call({
-    ...{ method: put, metadata: [], deadlineMs: Number.POSITIVE_INFINITY },
-    peer: { listener: '', remote: '', certificate: null },
-  });
-  call.tenant = {
-    ...{ name, keySpace: keySpace(Buffer.from(`${name}/`)), state: new TenantState(name) },
-    ...{ access: 'read-write', sharesWatches: true, owns: new Set() },
-  };
-  return call;
+const call = new Call({
+  method: method('etcdserverpb.KV/Put'),
+  metadata: [],
+  deadlineMs: Number.POSITIVE_INFINITY,
+  peer: { listener: '', remote: '127.0.0.1:50000', certificate: null },
 });
-const counters = new CallCounters();
-const layer = observe({ clock: systemClock, counters, events: noCallEvents, keyOf: null })(below);
-const traffic = new Traffic();
-let next = 0;
+call.tenant = {
+  name: 'game-1',
+  keySpace: keySpace(Buffer.from('game-1/')),
+  state: new TenantState('game-1'),
+  access: 'read-write',
+  sharesWatches: true,
+  owns: new Set(),
+};
 
-heading('observe');
-measure('a call, one tenant', requestBytes, () => {
-  layer.unary(calls[0] as Call, request, above);
+function observed(name: string, events: CallEvents): void {
+  const layer = observe({ clock, counters: new CallCounters(), events })(below);
+  measure(name, request.length, () => {
+    layer.unary(call, request, above);
+  });
+}
+
+const audit = auditedCalls(new AuditLog(logger, clock), () => '');
+const advice = new Advice({ clock, random, logger, keys: null, isCurrent: () => true });
+const access = (keys: 'off' | 'truncated') =>
+  accessLog({
+    ...{ logger, clock, random, keys: keyText(keys), onSuppressed: () => {} },
+    config: { mode: 'sampled', slowMs: 1_000, sampleOneOf: 100, linesPerSecondMax: 100 },
+  });
+
+heading('a put of 256 B through the layer');
+observed('without hooks', noCallEvents);
+observed('with the audit log', audit);
+observed('… and the advice', allOf([audit, advice.events]));
+observed('… and the access log', allOf([audit, advice.events, access('off')]));
+observed('… with keys in the log', allOf([audit, advice.events, access('truncated')]));
+advice.close();
+
+heading('the counts of its tenant');
+const counts = new Traffic();
+measure('one call', request.length, () => {
+  counts.calls += 1;
+  counts.requestBytes += request.length;
+  counts.responseBytes += 40;
+  counts.durations.record(counts.calls % 97, 0);
 });
-measure('a call, 1,000 tenants in turn', requestBytes, () => {
-  next = (next + 1) % calls.length;
-  layer.unary(calls[next] as Call, request, above);
+
+heading('one sample');
+const traffic = new TenantTraffic();
+let index = 0;
+measure('of a key that has a counter', request.length, () => {
+  traffic.add({ weight: 1, keys: requestKeys('PutRequest', request), watches: null }, 300);
 });
-measure('the counts of the tenant alone', requestBytes, () => {
-  next = (next + 1) % 97;
-  traffic.calls += 1;
-  traffic.requestBytes += requestBytes;
-  traffic.responseBytes += 40;
-  traffic.durations.record(next * 0.1, 0);
+measure('of a key that takes over a counter', request.length, () => {
+  index += 1;
+  const keys = [{ text: `players/${index}/state`, isRange: false, isWrite: true }];
+  traffic.add({ weight: 1, keys, watches: null }, 300);
 });

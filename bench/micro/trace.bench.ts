@@ -38,7 +38,15 @@ function traced(tracer: Tracer, call: Call): void {
   call.trace = tracer.begin(call);
   call.trace?.attempt(call.method, 'etcd:2379').end(ok);
   const record: CallRecord = {
-    ...{ call, durationMs: 1, code: 0, text: '', isCancelled: false, key: '' },
+    ...{
+      call,
+      durationMs: 1,
+      code: 0,
+      text: '',
+      isCancelled: false,
+      operation: null,
+      sample: null,
+    },
     ...{ requestMessages: 1, requestBytes: 20, responseMessages: 1, responseBytes: 30 },
   };
   tracer.ended(record);

@@ -2,6 +2,7 @@
 import type { Scenario } from '../scenario.ts';
 import { json } from './json.ts';
 import { keepalives } from './keepalives.ts';
+import { observe } from './observe.ts';
 import { overload } from './overload.ts';
 import { range10k } from './range-10k.ts';
 import { tls } from './tls.ts';
@@ -33,6 +34,7 @@ const all: readonly Scenario[] = [
   keepalives,
   json,
   transfer,
+  observe,
   workers,
 ];
 

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { type CertificateExpiry, certificateExpiries } from '../config/certificate-expiry.ts';
 import type { Config } from '../config/config.ts';
 import { needRestart } from '../config/need-restart.ts';
+import type { AuditLog } from '../observe/audit-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { ReloadMetrics } from '../observe/reload-metrics.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -14,6 +15,8 @@ import type { ConfigurationReport } from './reports.ts';
 export interface ActiveConfigurationParts {
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Null in a worker: its primary process applies configurations. */
+  readonly configurationAudit: AuditLog | null;
   readonly metrics: { readonly reloads: ReloadMetrics };
 }
 
@@ -28,6 +31,7 @@ export class ActiveConfiguration {
     this.#started = config;
     this.#parts = parts;
     this.#report = this.#record(config, []);
+    this.#auditApplied();
   }
 
   get report(): ConfigurationReport {
@@ -38,15 +42,25 @@ export class ActiveConfiguration {
   apply(config: Config, unchangedListeners: readonly string[]): void {
     const all = [...needRestart(this.#started, config), ...unchangedListeners];
     this.#report = this.#record(config, all);
+    this.#auditApplied();
     this.#parts.logger.info('reloaded', { needRestart: all });
   }
 
   /** Records that a configuration with these problems was rejected. */
   reject(problems: readonly string[]): void {
-    const { metrics, logger } = this.#parts;
+    const { metrics, logger, configurationAudit } = this.#parts;
     this.#report = { ...this.#report, problems };
     metrics.reloads.failed();
     logger.error('reload failed; the previous configuration stays active', { problems });
+    configurationAudit?.write('configuration rejected', 'refused', () => ({ problems }));
+  }
+
+  #auditApplied(): void {
+    const { hash, needRestart: waiting } = this.#report;
+    this.#parts.configurationAudit?.write('configuration applied', 'done', () => ({
+      hash,
+      ...(waiting.length > 0 && { needRestart: waiting }),
+    }));
   }
 
   #record(config: Config, needingRestart: readonly string[]): ConfigurationReport {

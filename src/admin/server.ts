@@ -13,6 +13,7 @@ import { RevocationCheck } from '../grpc/revocation-check.ts';
 import { serverContextOptions, serverTlsOptions } from '../grpc/tls.ts';
 import type { ServerTls, SocketAddress } from '../grpc/transport.ts';
 import type { Lifecycle } from '../lifecycle/lifecycle.ts';
+import type { TenantAdvice } from '../observe/advice/report.ts';
 import type { OpenCalls } from '../observe/open-calls.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { descriptorShares } from '../runtime/descriptor-limit.ts';
@@ -51,6 +52,8 @@ export interface AdminParts {
   readonly upstream: () => MaybePromise<readonly ByWorker<EndpointReport>[]>;
   readonly feeds: () => MaybePromise<readonly ByWorker<FeedReport>[]>;
   readonly tenants: () => MaybePromise<readonly TenantReport[]>;
+  /** Missing if the advice is switched off. */
+  readonly advice?: () => MaybePromise<readonly TenantAdvice[]>;
   readonly openCalls: () => MaybePromise<OpenCalls>;
   /** Whether etcd serves the proxy. */
   readonly health: () => Promise<HealthReport>;
@@ -69,6 +72,8 @@ export interface AdminActions {
   readonly perform: (action: Action) => MaybePromise<ActionResult>;
   /** Called for the audit log, for each action that was performed. */
   readonly onPerformed: (action: Action, remote: string) => void;
+  /** The same for each request for an action that was refused. `reason` has no text of the request. */
+  readonly onRefused: (reason: string, remote: string) => void;
 }
 
 export interface Admin {
@@ -165,6 +170,7 @@ const handlers: ReadonlyMap<string, Handler> = new Map<string, Handler>([
   ['/breakers', breakerList],
   ['/watchz', async ({ feeds }) => json({ feeds: await feeds() })],
   ['/tenantz', tenantList],
+  ['/advicez', adviceList],
   ['/drainz', drainState],
   ['/configz', configuration],
   ['/version', ({ version }) => json({ 'etcd-bulkhead': version, node: process.version })],
@@ -235,12 +241,17 @@ async function actionPage(
   if (actions === undefined) return text(404, 'actions are disabled: see --admin-actions');
   if (request.method !== 'POST') return text(405, 'method not allowed');
   const action = readAction(request, path, query);
-  if ('code' in action) return text(action.code, action.text);
+  const remote = request.socket.remoteAddress ?? '';
+  const refused = (code: number, reason: string) => {
+    actions.onRefused(reason, remote);
+    return text(code, reason);
+  };
+  if ('code' in action) return refused(action.code, action.text);
   try {
     const { outcome, note } = await actions.perform(action);
-    if (outcome === 'not found') return text(404, `there is no such ${subjectOf(action)}`);
-    if (outcome === 'disabled') return text(404, note);
-    actions.onPerformed(action, request.socket.remoteAddress ?? '');
+    if (outcome === 'not found') return refused(404, `there is no such ${subjectOf(action)}`);
+    if (outcome === 'disabled') return refused(404, note);
+    actions.onPerformed(action, remote);
     return json(note === '' ? action : { ...action, note });
   } catch {
     return text(500, 'internal error');
@@ -272,6 +283,11 @@ async function breakerList({ actions }: AdminParts): Promise<Page> {
 async function tenantList({ tenantPage }: ServerParts, query: URLSearchParams): Promise<Page> {
   const maxAgeMs = Number(query.get('max-age'));
   return { code: 200, type: 'application/json', body: await tenantPage.read(maxAgeMs || 0) };
+}
+
+async function adviceList({ advice }: AdminParts): Promise<Page> {
+  if (advice === undefined) return text(404, 'the advice is switched off: see --advice');
+  return json({ tenants: await advice() });
 }
 
 /** At any time: what a drain would wait for, or still waits for. */

@@ -10,6 +10,7 @@ import { printConfig } from './print-config.ts';
 import { run } from './run.ts';
 import { shutdown } from './shutdown.ts';
 import { smokeTest } from './smoke-test.ts';
+import { top } from './top.ts';
 import { transferCommands } from './transfer/commands.ts';
 import { version } from './version.ts';
 import { wait } from './wait.ts';
@@ -18,7 +19,7 @@ import { wait } from './wait.ts';
 export const commands: readonly Command[] = [
   ...[run, dev, grpcProxy, checkConfig, printConfig],
   ...transferCommands,
-  ...[wait, shutdown, smokeTest],
+  ...[wait, shutdown, smokeTest, top],
   ...[hashPasswordCommand, version],
 ];
 

@@ -77,6 +77,7 @@ function configureFor(
       'admin-addr': `127.0.0.1:${adminPort}`,
       'drain-window': '0s',
       'log-level': 'warn',
+      'audit-log': 'off',
     },
   });
 }

@@ -23,7 +23,10 @@ export interface ParsedFlags {
 
 export function parseFlags(args: readonly string[], set: FlagSet): ParsedFlags {
   const booleans = new Map<string, boolean>();
-  for (const name of set.settings) booleans.set(name, settingOf(name).kind === 'boolean');
+  for (const name of set.settings) {
+    const { kind, isSwitch } = settingOf(name);
+    booleans.set(name, kind === 'boolean' || isSwitch === true);
+  }
   for (const [name, { isBoolean }] of Object.entries(set.others)) booleans.set(name, isBoolean);
 
   const texts = new Map<string, string[]>();

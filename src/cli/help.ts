@@ -61,7 +61,8 @@ type Defaults = Partial<Record<SettingName, string>>;
 function settingLines(name: SettingName, ownDefault: string | undefined): readonly string[] {
   const setting = settingOf(name);
   const fallback = ownDefault ?? setting.default;
-  const value = setting.kind === 'boolean' ? '' : ` ${setting.choices?.join('|') ?? setting.kind}`;
+  const kind = setting.choices?.join('|') ?? setting.kind;
+  const value = setting.kind === 'boolean' ? '' : setting.isSwitch ? `[=${kind}]` : ` ${kind}`;
   const words = setting.doc.split(' ');
   if (!['', 'false'].includes(fallback)) words.push(`(default ${fallback})`);
   return [`  --${name}${value}`, ...wrapped(words, '      ')];

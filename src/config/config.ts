@@ -3,6 +3,7 @@
  * reload builds a new one and never modifies this one. The types of the parts are in sections/.
  */
 import type { ClientTls, ServerTls, SocketAddress } from '../grpc/transport.ts';
+import type { AccessLogConfig } from './sections/access-log.ts';
 import type { BearerConfig } from './sections/bearer.ts';
 import type { BreakerConfig } from './sections/breaker.ts';
 import type { DrainConfig } from './sections/drain.ts';
@@ -17,7 +18,7 @@ import type { UriPattern } from './sections/uri-pattern.ts';
 import type { UsageLimits } from './sections/usage-limits.ts';
 import type { PasswordHash } from './sections/users.ts';
 import type { LeaseIds } from './settings/namespace.ts';
-import type { LogLevel, TransportName } from './settings/operation.ts';
+import type { KeyForm, LogLevel, TransportName } from './settings/operation.ts';
 
 /** One setting with the value in effect. */
 export interface EffectiveSetting {
@@ -66,8 +67,12 @@ export interface Config {
   /** How many processes serve clients. 1: this process does. */
   readonly workers: number;
   readonly logLevel: LogLevel;
-  /** Whether logs and traces may contain keys. They never contain values. */
-  readonly logKeys: boolean;
+  /** How logs and traces show keys. They never contain values. */
+  readonly logKeys: KeyForm;
+  readonly accessLog: AccessLogConfig;
+  readonly auditLog: boolean;
+  /** Whether the calls of tenants are sampled for advice. */
+  readonly advice: boolean;
   /** Null: calls are not traced. */
   readonly tracing: TracingConfig | null;
   /** Whether the keepalives of all clients share streams to etcd. */

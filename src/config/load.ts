@@ -232,7 +232,7 @@ function readSettings(
 
 /** The value in the format of the file: equal values are equal there, except durations and sizes in different units. */
 function fileValue(kind: Kind, value: Settings[SettingName] | InvalidValue, text: string): unknown {
-  if (kind === 'boolean' || kind === 'integer') return value;
+  if (kind === 'boolean' || kind === 'integer' || kind === 'choice') return value;
   if (!Array.isArray(value)) return text;
   return value.map((each: string | ParsedAddress) => (typeof each === 'string' ? each : each.text));
 }

@@ -4,6 +4,7 @@ import type { Config } from './config.ts';
 import type { FileContents } from './file-contents.ts';
 import type { Problem, ProblemReporter } from './problem.ts';
 import type { SettingName, Settings } from './schema.ts';
+import { resolveAccessLog } from './sections/access-log.ts';
 import { readBearer } from './sections/bearer.ts';
 import { resolveBreaker } from './sections/breaker.ts';
 import { resolveDrain } from './sections/drain.ts';
@@ -23,7 +24,7 @@ import { readUriPatterns } from './sections/uri-pattern.ts';
 import { resolveTotalLimits } from './sections/usage-limits.ts';
 import { readUsers } from './sections/users.ts';
 import { type RawSettings, settingReporter } from './setting-reporter.ts';
-import type { LogLevel, TransportName } from './settings/operation.ts';
+import type { KeyForm, LogLevel, TransportName } from './settings/operation.ts';
 
 export interface ResolveInput extends RawSettings {
   readonly settings: Settings;
@@ -81,7 +82,10 @@ export function resolve(
     transport: settings.transport as TransportName,
     workers: settings.workers,
     logLevel: settings['log-level'] as LogLevel,
-    logKeys: settings['log-keys'],
+    logKeys: settings['log-keys'] as KeyForm,
+    accessLog: resolveAccessLog(settings),
+    auditLog: settings['audit-log'] === 'on',
+    advice: settings.advice === 'on',
     tracing: readTracing(settings, report),
     shareKeepAlives: settings['share-keepalives'],
     shareReads: settings['share-reads'],

@@ -40,6 +40,8 @@ export interface Setting {
   /** One or two sentences, for --help and docs/config.md. */
   readonly doc: string;
   readonly choices?: readonly string[];
+  /** A choice with `on` and `off`, for which `true` and `false` are other spellings. The flag needs no value and then means `on`. */
+  readonly isSwitch?: true;
   /** Inclusive bounds, in the unit of the value: milliseconds, bytes or a count. */
   readonly min?: number;
   readonly max?: number;

@@ -51,8 +51,8 @@ const readers: Readers = {
   list: (texts) => texts,
   boolean: (texts) => {
     const text = last(texts);
-    if (text === 'true' || text === '1') return true;
-    if (text === 'false' || text === '0') return false;
+    if (isTrue(text)) return true;
+    if (isFalse(text)) return false;
     return mustBe('true or false', text);
   },
   integer: (texts, setting) => {
@@ -79,6 +79,8 @@ const readers: Readers = {
   choice: (texts, setting) => {
     const text = last(texts);
     const choices = setting.choices ?? [];
+    if (setting.isSwitch === true && isTrue(text)) return 'on';
+    if (setting.isSwitch === true && isFalse(text)) return 'off';
     if (choices.includes(text)) return text;
     return mustBe(alternatives(choices.filter((choice) => choice !== '')), text);
   },
@@ -89,6 +91,14 @@ const readers: Readers = {
   addresses: (texts) => each(texts, parseAddress, anAddress),
   endpoints: (texts) => each(texts, parseEndpoint, anEndpoint),
 };
+
+function isTrue(text: string): boolean {
+  return text === 'true' || text === '1';
+}
+
+function isFalse(text: string): boolean {
+  return text === 'false' || text === '0';
+}
 
 const anAddress = 'an address such as 127.0.0.1:2379, [::1]:2379, :2379 or unix:///path';
 const anEndpoint = 'an endpoint such as 10.0.0.1:2379, https://etcd-0:2379 or unix:///path';

@@ -38,8 +38,13 @@ export interface AuthenticateOptions {
   readonly gate: HashingGate;
   /** The content of a current ResponseHeader. */
   readonly header: () => Uint8Array;
-  /** Called with the outcome of every Authenticate call. `reason` is null if a token was issued. */
-  readonly onOutcome: ((call: Call, reason: RefusalName | null) => void) | null;
+  /**
+   * Called with the outcome of every Authenticate call. `reason` is null if a token was issued. `user` is null if the name in the
+   * request is not that of a user: it may be a password in the wrong place.
+   */
+  readonly onOutcome:
+    | ((call: Call, reason: RefusalName | null, user: string | null) => void)
+    | null;
 }
 
 export function authenticate(options: AuthenticateOptions): Layer<'client'> {
@@ -94,6 +99,7 @@ class Authenticate extends ForwardingEtcd<'client'> {
 class Authentication extends ForwardingCall<'client'> {
   readonly #options: AuthenticateOptions;
   readonly #call: Call;
+  #user: string | null = null;
 
   constructor(options: AuthenticateOptions, call: Call, above: Responses<'client'>) {
     super(above);
@@ -114,6 +120,7 @@ class Authentication extends ForwardingCall<'client'> {
     const { name, password } = credentials;
     const { users } = this.#options.directory.current;
     const hash = users.get(name);
+    if (hash !== undefined) this.#user = name;
     // A name that does not exist takes as long as one that does. Otherwise the time would reveal which users exist.
     const [anyHash] = users.values();
     const comparedHash = hash ?? anyHash;
@@ -158,14 +165,14 @@ class Authentication extends ForwardingCall<'client'> {
       this.#reject('authentication-limit');
       return;
     }
-    this.#options.onOutcome?.(this.#call, null);
+    this.#options.onOutcome?.(this.#call, null, user);
     const written = new Writer().message(1, this.#options.header()).string(2, token);
     this.deliver(builtMessage(written.finish()));
     this.end(ok);
   }
 
   #reject(reason: RefusalName): void {
-    this.#options.onOutcome?.(this.#call, reason);
+    this.#options.onOutcome?.(this.#call, reason, this.#user);
     this.end(refusal(reason));
   }
 

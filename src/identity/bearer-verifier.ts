@@ -67,6 +67,14 @@ export class BearerVerifier {
     });
   }
 
+  /** The identity of a valid token in the cache. */
+  cached(token: string): string | null {
+    const cached = this.#cache.get(token);
+    return cached !== undefined && this.#clock.epochMs() < cached.expiresAtMs
+      ? cached.identity
+      : null;
+  }
+
   async #verify(token: string): Promise<VerificationResult> {
     const payload = await this.#payloadOf(token);
     if (payload === null) return 'invalid';

@@ -24,6 +24,11 @@ export class BearerTokens {
     return this.#verifierOf(config).verify(token, peer);
   }
 
+  /** The identity of a token that was verified before and is still valid. Null otherwise: nothing is verified now. */
+  verified(config: BearerConfig, token: string): string | null {
+    return this.#verifierOf(config).cached(token);
+  }
+
   #verifierOf(config: BearerConfig): BearerVerifier {
     const current = this.#current;
     if (current?.config === config) return current.verifier;

@@ -35,6 +35,8 @@ export interface IdentifyOptions {
   readonly sources: readonly IdentitySource[];
   /** Called for every rejected call, because the observe layer is below and does not see it. */
   readonly onRejected: ((call: Call, reason: RefusalName) => void) | null;
+  /** Called for the first call of each connection, once its tenant is known. */
+  readonly onConnected: ((call: Call) => void) | null;
 }
 
 export function identify(options: IdentifyOptions): Layer<'client', 'tenant'> {
@@ -97,11 +99,14 @@ class Identify implements Etcd<'client'> {
       return false;
     }
     const { place } = call.peer;
-    if (place !== undefined && place.tenant === null && !place.assign(result.name)) {
+    call.tenant = result;
+    if (place === undefined || place.tenant !== null) return true;
+    if (!place.assign(result.name)) {
+      call.tenant = null;
       this.#reject(call, responses, 'connection-limit');
       return false;
     }
-    call.tenant = result;
+    this.#options.onConnected?.(call);
     return true;
   }
 

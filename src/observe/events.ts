@@ -1,8 +1,10 @@
 /**
- * The hooks of the observe layer. An unused hook is null and costs one comparison. A hook reads the record it receives and
- * does not keep it. Records contain no values and no credentials, and keys only if that is configured.
+ * The hooks of the observe layer. An unused hook is null and costs one comparison. A hook reads the record and the message that
+ * it receives and keeps neither. What it needs at the end of the call it notes in the record.
  */
 import type { Call } from '../call/call.ts';
+import type { CallSample } from './advice/call-sample.ts';
+import type { Fields } from './logger.ts';
 
 /** One call as its client sees it. */
 export interface CallRecord {
@@ -19,13 +21,25 @@ export interface CallRecord {
   readonly requestBytes: number;
   readonly responseMessages: number;
   readonly responseBytes: number;
-  /** The printable key of a unary request. Empty unless keys may be logged. */
-  readonly key: string;
+  /** What a log has noted about a unary call, for the line at its end. Null unless a log shows it. */
+  operation: OperationNotes | null;
+  /** What the advice has noted. Null unless the call is sampled, or a stream that it follows. */
+  sample: CallSample | null;
+}
+
+/** Fields of log lines. They contain no values and no credentials, and keys only in the configured form. */
+export interface OperationNotes {
+  request?: Fields;
+  response?: Fields;
 }
 
 export interface CallEvents {
   /** Called when a stream opens. */
   readonly opened: ((record: CallRecord) => void) | null;
+  /** Called for the request of a unary call, and for each message of the client on a stream. */
+  readonly request: ((record: CallRecord, message: Uint8Array) => void) | null;
+  /** Called for each response. A shared response has two parts, each of whole fields; otherwise `tail` is empty. */
+  readonly response: ((record: CallRecord, head: Uint8Array, tail: Uint8Array) => void) | null;
   /** Called at the end of every call. */
   readonly ended: ((record: CallRecord) => void) | null;
   /**
@@ -37,4 +51,36 @@ export interface CallEvents {
     | null;
 }
 
-export const noCallEvents: CallEvents = { opened: null, ended: null, rejected: null };
+export const noCallEvents: CallEvents = {
+  opened: null,
+  request: null,
+  response: null,
+  ended: null,
+  rejected: null,
+};
+
+/** Calls the hooks of each, in order. A hook that only one of them has is that hook itself. */
+export function allOf(all: readonly CallEvents[]): CallEvents {
+  return all.reduce(pair, noCallEvents);
+}
+
+function pair(one: CallEvents, other: CallEvents): CallEvents {
+  return {
+    opened: inTurn(one.opened, other.opened),
+    request: inTurn(one.request, other.request),
+    response: inTurn(one.response, other.response),
+    ended: inTurn(one.ended, other.ended),
+    rejected: inTurn(one.rejected, other.rejected),
+  };
+}
+
+function inTurn<A extends readonly unknown[]>(
+  one: ((...args: A) => void) | null,
+  other: ((...args: A) => void) | null,
+): ((...args: A) => void) | null {
+  if (one === null || other === null) return one ?? other;
+  return (...args) => {
+    one(...args);
+    other(...args);
+  };
+}

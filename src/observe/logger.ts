@@ -2,8 +2,9 @@
  * The logger: JSON, one object per line, with the name of an event and its fields. It wraps pino. Lines pass through a
  * bounded buffer, so that a reader of the output that is stuck costs log lines and not calls.
  */
-import { type DestinationStream, destination, type Logger as Pino, pino } from 'pino';
+import { type Logger as Pino, pino } from 'pino';
 import type { LogLevel } from '../config/settings/operation.ts';
+import { Output } from './output.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -16,12 +17,16 @@ export interface Logger {
   error(event: string, fields?: Fields): void;
   /** For the last line of a process. It is written before the method returns. */
   fatal(event: string, fields?: Fields): void;
+  /**
+   * A log of its own within the same output: its lines have the field `log` with this name, and are written at every level but
+   * `silent`.
+   */
+  named(log: string): Logger;
+  /** Lines of this logger and its named ones that were dropped, because the reader of the output was too slow. */
+  readonly droppedLines: number;
   /** Writes the buffer out, before the process exits. */
   flush(): void;
 }
-
-/** Beyond this size lines are dropped until the reader has caught up. */
-const bufferBytesMax = 4 * 1024 * 1024;
 
 export interface LoggerOptions {
   /** In every line. */
@@ -34,7 +39,7 @@ export interface LoggerOptions {
 export function createLogger(
   level: LogLevel,
   { fields, isShared = false }: LoggerOptions = {},
-  to: DestinationStream = standardOutput(isShared),
+  to: Destination = new Output({ isShared }),
 ): Logger {
   return new PinoLogger(
     pino(
@@ -52,29 +57,29 @@ export function createLogger(
   );
 }
 
-/** POSIX guarantees that a write of this size to a pipe is not mixed with others (PIPE_BUF of Linux). */
-const atomicBytesMax = 4_096;
-
-function standardOutput(isShared: boolean): DestinationStream {
-  const stream = destination({
-    fd: 1,
-    sync: false,
-    minLength: 0,
-    maxLength: bufferBytesMax,
-    ...(isShared && { maxWrite: atomicBytesMax }),
-  });
-  // A closed pipe must not end the process: it still serves clients.
-  stream.on('error', () => {});
-  return stream;
+/** Where lines are written to. That of a test has only the first method. */
+export interface Destination {
+  write(line: string): void;
+  readonly droppedLines?: number;
+  flushSync?(): void;
 }
 
 class PinoLogger implements Logger {
   readonly #pino: Pino;
-  readonly #to: DestinationStream & { flushSync?: () => void };
+  readonly #to: Destination;
 
-  constructor(logger: Pino, to: DestinationStream) {
+  constructor(logger: Pino, to: Destination) {
     this.#pino = logger;
     this.#to = to;
+  }
+
+  named(log: string): Logger {
+    const level = this.#pino.level === 'silent' ? 'silent' : 'info';
+    return new PinoLogger(this.#pino.child({ log }, { level }), this.#to);
+  }
+
+  get droppedLines(): number {
+    return this.#to.droppedLines ?? 0;
   }
 
   writes(level: Exclude<LogLevel, 'silent'>): boolean {
@@ -103,10 +108,6 @@ class PinoLogger implements Logger {
   }
 
   flush(): void {
-    try {
-      this.#to.flushSync?.();
-    } catch {
-      // The pipe is closed or full. The lines are lost.
-    }
+    this.#to.flushSync?.();
   }
 }

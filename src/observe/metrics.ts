@@ -7,9 +7,11 @@
 import { Counter, Gauge, type Metric, Registry } from 'prom-client';
 import type { RefusalName } from '../call/refusals.ts';
 import { type BreakerClass, breakerClasses, type Method, method } from '../etcd/methods.ts';
+import { type AdviceUsage, adviceMetrics } from './advice-metrics.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
 import { type ConnectionUsage, connectionMetrics } from './connection-metrics.ts';
 import { LimitMetrics, type LimitsUse } from './limit-metrics.ts';
+import { type LogUsage, logMetrics } from './log-metrics.ts';
 import { memoryMetrics, type ShareUsage } from './memory-metrics.ts';
 import { processRegistry } from './process-metrics.ts';
 import { ReloadMetrics } from './reload-metrics.ts';
@@ -66,6 +68,8 @@ export interface MetricSources {
   readonly limits: () => LimitsUse;
   /** Null if calls are not traced. */
   readonly traces: (() => TraceUsage) | null;
+  readonly logs: () => LogUsage;
+  readonly advice: () => AdviceUsage | null;
 }
 
 export class Metrics {
@@ -83,7 +87,7 @@ export class Metrics {
 
   constructor(sources: MetricSources) {
     const { upstream, guard, forced, watches, sharing, memory, connections, limits } = sources;
-    const { traces } = sources;
+    const { traces, logs, advice } = sources;
     const registers = [this.#registry];
     this.limits = new LimitMetrics(limits);
     this.#breakerState = new Gauge({
@@ -146,6 +150,8 @@ export class Metrics {
       ...connectionMetrics(connections),
       ...this.limits.metrics(),
       ...(traces === null ? [] : traceMetrics(traces)),
+      ...logMetrics(logs),
+      ...adviceMetrics(advice),
     ]) {
       this.#registry.registerMetric(scraped);
     }

@@ -20,19 +20,19 @@ import { metadataValue } from '../grpc/metadata.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Traffic } from '../tenant/traffic.ts';
+import type { CallSample } from './advice/call-sample.ts';
 import type { CallCounters } from './call-counters.ts';
-import type { CallEvents, CallRecord } from './events.ts';
+import type { CallEvents, CallRecord, OperationNotes } from './events.ts';
 
 export interface ObserveOptions {
   readonly clock: Clock;
   readonly counters: CallCounters;
   readonly events: CallEvents;
-  /** The printable key of a unary request. Null unless keys may be logged. */
-  readonly keyOf: ((call: Call, request: Message<'tenant'>) => string) | null;
 }
 
 const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
 
+const noTail = new Uint8Array(0);
 /** Refusals of calls that have waited for etcd. Their durations count, as those of other slow calls. */
 const timeouts: readonly string[] = ['deadline-passed', 'upstream-timeout'] satisfies RefusalName[];
 
@@ -52,8 +52,6 @@ class Observe implements Etcd<'tenant'> {
   unary(call: Call, request: Message<'tenant'>, responses: Responses<'tenant'>): CallHandle {
     const observed = new ObservedCall(this.#options, call, responses);
     observed.countRequest(request);
-    const { keyOf } = this.#options;
-    if (keyOf !== null) observed.key = keyOf(call, request);
     observed.attach(this.#next.unary(call, request, observed));
     return observed;
   }
@@ -77,7 +75,8 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
   requestBytes = 0;
   responseMessages = 0;
   responseBytes = 0;
-  key = '';
+  operation: OperationNotes | null = null;
+  sample: CallSample | null = null;
   readonly #options: ObserveOptions;
   readonly #startMs: number;
   /** That of the state that the call began with. */
@@ -96,10 +95,12 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
   countRequest(message: Message<'tenant'>): void {
     this.requestMessages += 1;
     this.requestBytes += message.length;
+    this.#options.events.request?.(this, message);
     this.#traffic.requestBytes += message.length;
   }
 
   override send(message: Message<'tenant'>): void {
+    if (this.isEnded) return;
     this.countRequest(message);
     if (this.call.method === keepAlive) {
       this.#traffic.leases.requested(message, this.#options.clock.nowMs());
@@ -110,6 +111,7 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
   override deliver(message: OwnedMessage<'tenant'>): void {
     this.responseMessages += 1;
     this.responseBytes += message.length;
+    this.#options.events.response?.(this, message, noTail);
     this.#traffic.responseBytes += message.length;
     super.deliver(message);
   }
@@ -117,6 +119,7 @@ class ObservedCall extends ForwardingCall<'tenant'> implements CallRecord {
   override deliverShared(head: Uint8Array, tail: Message<'tenant'>): void {
     this.responseMessages += 1;
     this.responseBytes += head.length + tail.length;
+    this.#options.events.response?.(this, head, tail);
     this.#traffic.responseBytes += head.length + tail.length;
     super.deliverShared(head, tail);
   }

@@ -19,6 +19,8 @@ const combineGauge: ReadonlyMap<string, Combine> = new Map<string, Combine>([
   // 0 as soon as one worker cannot reach the endpoint.
   ['etcd_bulkhead_upstream_up', Math.min],
   ['etcd_bulkhead_build_info', Math.max],
+  // Workers that serve the same tenants find the same.
+  ['etcd_bulkhead_findings', Math.max],
 ]);
 
 export class WorkerMetrics {

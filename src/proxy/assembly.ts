@@ -5,7 +5,6 @@
 import type { Call, Etcd } from '../call/call.ts';
 import type { Config } from '../config/config.ts';
 import { ordersProgress } from '../etcd/releases.ts';
-import { printableKey } from '../etcd/request-key.ts';
 import { HttpGateway } from '../gateway/http-gateway.ts';
 import { Http2Exchange } from '../gateway/http2-exchange.ts';
 import { http1Server } from '../gateway/server.ts';
@@ -22,7 +21,9 @@ import { keepAliveLimits } from '../lease/limits.ts';
 import { OpenStreams } from '../lifecycle/drain.ts';
 import { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { proxyHeader } from '../namespace/cluster/proxy-header.ts';
-import { callLog } from '../observe/call-log.ts';
+import type { AuditLog } from '../observe/audit-log.ts';
+import { allOf } from '../observe/events.ts';
+import { keyText } from '../observe/key-text.ts';
 import type { Logger } from '../observe/logger.ts';
 import { type ForcedState, Metrics } from '../observe/metrics.ts';
 import { processMetric } from '../observe/process-metrics.ts';
@@ -50,6 +51,7 @@ import { Listeners } from './listeners.ts';
 import { proxyMember } from './member.ts';
 import { messageMemory } from './message-memory.ts';
 import { namespaceHooks } from './namespace-hooks.ts';
+import { noObserverModules, type ObserverModules, Observers } from './observers.ts';
 import type { Transport } from './transports.ts';
 
 export interface ProxyDependencies {
@@ -89,6 +91,7 @@ export class Assembly {
   readonly hub: WatchHub;
   readonly keepAlives: KeepAlives;
   readonly readStats = new ReadStats();
+  readonly observers: Observers;
   readonly metrics: Metrics;
   readonly breakers: Breakers;
   readonly listeners: Listeners;
@@ -97,7 +100,12 @@ export class Assembly {
   readonly #onFault = (error: unknown): void => logFault(this.logger, error, null);
 
   /** Throws if `config` has problems that `loadConfig` reports. */
-  constructor(config: Config, dependencies: ProxyDependencies, transport: Transport) {
+  constructor(
+    config: Config,
+    dependencies: ProxyDependencies,
+    transport: Transport,
+    modules: ObserverModules = noObserverModules,
+  ) {
     this.logger = dependencies.logger;
     this.clock = dependencies.clock ?? systemClock;
     this.random = dependencies.random ?? systemRandom;
@@ -129,6 +137,7 @@ export class Assembly {
     this.queues = makeQueues({ ...config.limits, hasOneTenant }, this.random);
     this.hub = this.#buildHub(config);
     this.keepAlives = this.#buildKeepAlives(config);
+    this.observers = new Observers(config, modules, this);
     this.metrics = new Metrics({
       upstream: () => this.upstream.snapshot(),
       guard: () => ({
@@ -150,10 +159,23 @@ export class Assembly {
       }),
       sharing: () => ({ keepAlives: this.keepAlives.stats, reads: this.readStats }),
       traces: tracing === null ? null : () => tracing.usage,
+      logs: () => ({
+        droppedLines: this.logger.droppedLines,
+        suppressed: this.observers.suppressed,
+      }),
+      advice: () => this.observers.advice,
     });
     this.breakers = this.#buildBreakers(config);
     this.listeners = this.#buildListeners(config, transport, this.#buildPipeline(config));
     this.configuration = new ConfigurationApplier(config, this);
+  }
+
+  get audit(): AuditLog {
+    return this.observers.audit;
+  }
+
+  get configurationAudit(): AuditLog | null {
+    return this.tokenKey === null ? this.audit : null;
   }
 
   #forcedStates(): readonly ForcedState[] {
@@ -249,19 +271,22 @@ export class Assembly {
       () => this.registration?.proxies ?? [],
     );
     const header = () => proxyHeader(upstream.header, self.memberId);
+    const { identityOf, ...identity } = identityParts(this, header);
     return pipeline({
       rescue: {
         onFault: (call, error) => logFault(logger, error, call),
         onRejected: (_call, reason) => metrics.calls.rejected(reason),
       },
       health: this.lifecycle,
-      ...identityParts(this, header),
+      ...identity,
       trace: this.tracing,
       observe: {
         clock,
         counters: metrics.calls,
-        events: this.tracing?.events(callLog(logger, clock)) ?? callLog(logger, clock),
-        keyOf: config.logKeys ? (call, request) => printableKey(call.method, request) : null,
+        events: allOf([
+          ...(this.tracing === null ? [] : [this.tracing.events(keyText(config.logKeys))]),
+          this.observers.events(identityOf),
+        ]),
       },
       drain: this.streams,
       limit: { clock, total: this.total },
@@ -280,7 +305,7 @@ export class Assembly {
       },
       namespace: {
         random,
-        hooks: namespaceHooks(metrics, logger),
+        hooks: namespaceHooks(this, identityOf),
         self,
       },
       renew: {

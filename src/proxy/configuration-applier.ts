@@ -10,6 +10,7 @@ import { formatProblem } from '../config/problem.ts';
 import type { Breakers } from '../guard/breaker/breakers.ts';
 import type { OpenStreams } from '../lifecycle/drain.ts';
 import { streamsToEnd } from '../lifecycle/streams-to-end.ts';
+import type { AuditLog } from '../observe/audit-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Metrics } from '../observe/metrics.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -28,6 +29,7 @@ export interface ConfigurableParts {
   readonly breakers: Breakers;
   readonly metrics: Metrics;
   readonly logger: Logger;
+  readonly configurationAudit: AuditLog | null;
   readonly clock: Clock;
 }
 

@@ -1,6 +1,7 @@
 /** A running proxy: starts it, and takes it through reloads and the drain. assembly.ts builds its objects. */
 import { hostname } from 'node:os';
 import type { Action, ActionResult, BreakerReport } from '../admin/actions.ts';
+import { auditedActions } from '../admin/audited-actions.ts';
 import type {
   ConfigurationReport,
   EndpointReport,
@@ -13,6 +14,7 @@ import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
 import type { RegistrationConfig } from '../config/sections/registration.ts';
 import type { EndpointUser } from '../discovery/endpoint-source.ts';
+import type { TenantAdvice } from '../observe/advice/report.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
 import { noOpenCalls, type OpenCalls, openCalls } from '../observe/open-calls.ts';
 import { version } from '../observe/version.ts';
@@ -22,6 +24,7 @@ import { performAction } from './admin-actions.ts';
 import { Assembly, type ProxyDependencies } from './assembly.ts';
 import type { PreparedConfiguration } from './configuration-applier.ts';
 import { endpointReports } from './endpoint-reports.ts';
+import { loadObservers } from './observers.ts';
 import { tenantReports } from './tenant-reports.ts';
 import { loadTracing } from './tracing.ts';
 import { loadTransport } from './transports.ts';
@@ -59,8 +62,12 @@ export async function startProxy(
 ): Promise<SupervisedProxy> {
   const transport = await loadTransport(config.transport);
   const { logger, clock = systemClock } = dependencies;
-  const tracing = await loadTracing(config.tracing, clock, logger);
-  const proxy = new AssembledProxy(new Assembly(config, { ...dependencies, tracing }, transport));
+  const [tracing, observers] = await Promise.all([
+    loadTracing(config.tracing, clock, logger),
+    loadObservers(config, logger),
+  ]);
+  const assembly = new Assembly(config, { ...dependencies, tracing }, transport, observers);
+  const proxy = new AssembledProxy(assembly);
   try {
     await proxy.listen();
   } catch (error) {
@@ -80,6 +87,7 @@ export interface SupervisedProxy extends RunningProxy {
   readonly tenants: readonly TenantReport[];
   readonly openCalls: OpenCalls;
   readonly breakers: readonly BreakerReport[];
+  readonly advice: readonly TenantAdvice[];
   perform(action: Action): ActionResult;
   /** Whether etcd serves the proxy. Never rejects. */
   health(): Promise<HealthReport>;
@@ -130,6 +138,10 @@ class AssembledProxy implements SupervisedProxy {
     return this.#parts.breakers.noted;
   }
 
+  get advice(): readonly TenantAdvice[] {
+    return this.#parts.observers.advice?.report ?? [];
+  }
+
   perform(action: Action): ActionResult {
     return performAction(this.#parts, action);
   }
@@ -156,7 +168,7 @@ class AssembledProxy implements SupervisedProxy {
   }
 
   async listen(): Promise<void> {
-    const { configuration, listeners, lifecycle, metrics, clock, logger } = this.#parts;
+    const { configuration, listeners, lifecycle, metrics, clock, observers } = this.#parts;
     const { onShutdownRequest } = this.#parts;
     const { config } = configuration;
     await listeners.prepare(config);
@@ -171,6 +183,7 @@ class AssembledProxy implements SupervisedProxy {
         upstream: () => this.endpoints,
         feeds: () => this.feeds,
         tenants: () => this.tenants,
+        ...(observers.advice !== null && { advice: () => this.advice }),
         openCalls: () => this.openCalls,
         health: () => this.health(),
         metrics: () => metrics.exposition(),
@@ -179,7 +192,7 @@ class AssembledProxy implements SupervisedProxy {
           actions: {
             breakers: () => this.breakers,
             perform: (action) => this.perform(action),
-            onPerformed: (action, remote) => logger.warn('admin action', { ...action, remote }),
+            ...auditedActions(observers.audit),
           },
         }),
       });
@@ -236,7 +249,8 @@ class AssembledProxy implements SupervisedProxy {
 
   /** Closes everything at once. The admin address is last, so that probes get a response until the end. */
   async close(): Promise<void> {
-    const { listeners, hub, keepAlives, upstream, breakers, passwords, tracing } = this.#parts;
+    const { listeners, hub, keepAlives, upstream, breakers, passwords } = this.#parts;
+    const { tracing, observers } = this.#parts;
     await listeners.drain(0);
     await this.#parts.registration?.close();
     hub.close();
@@ -244,6 +258,7 @@ class AssembledProxy implements SupervisedProxy {
     upstream.close();
     breakers.close();
     passwords.close();
+    observers.advice?.close();
     await tracing?.close();
     await this.#admin?.close();
   }

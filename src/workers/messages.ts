@@ -5,6 +5,7 @@
 import type { Action, BreakerReport } from '../admin/actions.ts';
 import type { EndpointReport, FeedReport, HealthReport, TenantReport } from '../admin/reports.ts';
 import type { Config } from '../config/config.ts';
+import type { TenantAdvice } from '../observe/advice/report.ts';
 import type { MetricsSnapshot } from '../observe/metrics.ts';
 import type { OpenCalls } from '../observe/open-calls.ts';
 import type { DrainReport } from '../proxy/proxy.ts';
@@ -38,6 +39,7 @@ export interface Collected {
   readonly breakers: readonly BreakerReport[];
   readonly health: HealthReport;
   readonly memberEndpoints: readonly string[] | null;
+  readonly advice: readonly TenantAdvice[];
 }
 
 export type Prepared = {

@@ -6,6 +6,7 @@ import cluster from 'node:cluster';
 import { extname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ActiveConfiguration } from '../admin/active-configuration.ts';
+import { auditedActions } from '../admin/audited-actions.ts';
 import type {
   ByWorker,
   EndpointReport,
@@ -21,6 +22,8 @@ import { formatProblem } from '../config/problem.ts';
 import { removeAbandonedSocket } from '../grpc/bind.ts';
 import { newTokenKey } from '../identity/signed-tokens.ts';
 import { Lifecycle } from '../lifecycle/lifecycle.ts';
+import { mergedAdvice, type TenantAdvice } from '../observe/advice/report.ts';
+import { AuditLog } from '../observe/audit-log.ts';
 import type { Logger } from '../observe/logger.ts';
 import { type OpenCalls, sumOfOpenCalls } from '../observe/open-calls.ts';
 import { PrimaryMetrics } from '../observe/primary-metrics.ts';
@@ -82,7 +85,7 @@ class Supervisor implements RunningProxy {
   readonly #config: WorkerConfig;
   readonly #configuration: ActiveConfiguration;
   readonly #slots: readonly Slot[];
-  readonly #logger: Logger;
+  readonly #audit: AuditLog;
   readonly #onShutdownRequest: SupervisorDependencies['onShutdownRequest'];
   readonly #actions = new WorkerActions(collectTimeoutMs);
   readonly #tenants = new WorkerTenants();
@@ -94,7 +97,7 @@ class Supervisor implements RunningProxy {
     const { logger, clock = systemClock, random = systemRandom } = dependencies;
     this.#onShutdownRequest = dependencies.onShutdownRequest;
     this.#clock = clock;
-    this.#logger = logger;
+    this.#audit = new AuditLog(config.auditLog ? logger : null, clock);
     this.#config = new WorkerConfig(config);
     this.#metrics = new PrimaryMetrics(
       () => config.workers,
@@ -103,6 +106,7 @@ class Supervisor implements RunningProxy {
     this.#configuration = new ActiveConfiguration(config, {
       clock,
       logger,
+      configurationAudit: this.#audit,
       metrics: this.#metrics,
     });
     const slotDependencies = {
@@ -149,6 +153,7 @@ class Supervisor implements RunningProxy {
         tenants: () => this.#tenantReports(),
         openCalls: () => this.#openCalls(),
         health: () => this.#health(),
+        ...(active.advice && { advice: () => this.#advice() }),
         metrics: () => this.#exposition(),
         workers: () => this.#reports(),
         ...(active.adminShutdown &&
@@ -162,8 +167,7 @@ class Supervisor implements RunningProxy {
               );
             },
             perform: (action) => this.#actions.perform(action, this.#processes()),
-            onPerformed: (action, remote) =>
-              this.#logger.warn('admin action', { ...action, remote }),
+            ...auditedActions(this.#audit),
           },
         }),
       });
@@ -291,6 +295,11 @@ class Supervisor implements RunningProxy {
       this.#tenants.collected(worker, value);
     }
     return this.#tenants.merged();
+  }
+
+  async #advice(): Promise<readonly TenantAdvice[]> {
+    const collected = await this.#collect('advice');
+    return mergedAdvice(collected.map(({ value }) => value));
   }
 
   async #openCalls(): Promise<OpenCalls> {

@@ -66,14 +66,15 @@ export class WorkerConfig {
 
   /** For a worker that starts now. */
   get forNewWorker(): Config {
-    const { transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs } =
-      this.#started;
+    const { transport, workers, logLevel, shareReads, holdMs, requestTimeoutMs } = this.#started;
+    const { logKeys, accessLog, auditLog, advice } = this.#started;
     const { keepaliveMs, keepaliveTimeoutMs, breaker, limits } = this.#started;
     const { advertiseClientUrls, registration, jsonGateway, corsOrigins } = this.#started;
     const { adminAddress, adminTls, adminActions, adminShutdown, tracing } = this.#started;
     return {
       ...this.#active,
-      ...{ transport, workers, logLevel, logKeys, shareReads, holdMs, requestTimeoutMs },
+      ...{ transport, workers, logLevel, shareReads, holdMs, requestTimeoutMs },
+      ...{ logKeys, accessLog, auditLog, advice },
       ...{ keepaliveMs, keepaliveTimeoutMs, breaker, limits },
       ...{ advertiseClientUrls, registration, jsonGateway, corsOrigins },
       ...{ adminAddress, adminTls, adminActions, adminShutdown, tracing },

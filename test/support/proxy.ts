@@ -13,6 +13,7 @@ const quiet: Partial<Record<SettingName, string>> = {
   'min-drain': '0s',
   'drain-window': '0s',
   'log-level': 'error',
+  'audit-log': 'off',
 };
 
 /** The program's own, so that it counts for the whole program too, which test/support/sidecar.ts starts. */

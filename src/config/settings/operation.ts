@@ -4,6 +4,13 @@ import type { Setting } from '../setting.ts';
 export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof logLevels)[number];
 
+/** How log lines show keys. */
+export const keyForms = ['off', 'hash', 'truncated', 'on'] as const;
+export type KeyForm = (typeof keyForms)[number];
+
+export const accessLogModes = ['off', 'errors', 'sampled'] as const;
+export type AccessLogMode = (typeof accessLogModes)[number];
+
 export const transports = ['native', 'grpc-js'] as const;
 export type TransportName = (typeof transports)[number];
 
@@ -65,11 +72,65 @@ export const operationSettings = {
     doc: 'Minimum level of log messages. info logs lifecycle events, debug also logs every call.',
   },
   'log-keys': {
-    kind: 'boolean',
-    default: 'false',
+    kind: 'choice',
+    default: 'off',
+    choices: keyForms,
+    isSwitch: true,
     section: 'operation',
     reload: 'restart',
-    doc: 'Include keys in log messages and traces. Values are never logged.',
+    doc: 'Show keys in log messages and traces: not at all, as a hash, their first 16 bytes, or as they are. Values are never logged.',
+  },
+  'access-log': {
+    kind: 'choice',
+    default: 'off',
+    choices: accessLogModes,
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Log calls at any log level but silent. errors: calls that fail or are slow. sampled: also streams, and a sample of the other calls.',
+  },
+  'access-log-slow': {
+    kind: 'duration',
+    default: '1s',
+    min: 1,
+    section: 'operation',
+    reload: 'restart',
+    doc: 'From which duration a call is slow for the access log. Streams, Lock and Campaign are never slow.',
+  },
+  'access-log-sample': {
+    kind: 'integer',
+    default: '100',
+    min: 1,
+    max: 1_000_000,
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Of how many calls the access log contains one, chosen at random, beside errors and slow calls.',
+  },
+  'access-log-rate': {
+    kind: 'integer',
+    default: '100',
+    min: 1,
+    max: 100_000,
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Maximum lines per second and process of the access log, for errors and slow calls, and again for all other lines. Further lines are counted.',
+  },
+  'audit-log': {
+    kind: 'choice',
+    default: 'on',
+    choices: ['off', 'on'],
+    isSwitch: true,
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Log administrative calls, and refusals of identities and methods, at any log level but silent.',
+  },
+  advice: {
+    kind: 'choice',
+    default: 'on',
+    choices: ['off', 'on'],
+    isSwitch: true,
+    section: 'operation',
+    reload: 'restart',
+    doc: 'Observe samples of the calls of each tenant, for /advicez and the findings in the log.',
   },
   'otlp-endpoint': {
     kind: 'text',

@@ -12,7 +12,9 @@ import type { Metadata } from '../../grpc/metadata.ts';
 import type { Status } from '../../grpc/status.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { TokenBucket } from '../../runtime/token-bucket.ts';
+import { isStream } from '../call-fields.ts';
 import type { CallRecord } from '../events.ts';
+import { describeRequest } from '../operation.ts';
 import { isErrorOf, rpcAttributes, type Span } from './span.ts';
 import { contextMetadata, type TraceContext, traceContext } from './trace-context.ts';
 import type { TraceIds } from './trace-ids.ts';
@@ -49,6 +51,14 @@ export class Tracer {
     return parent === null ? null : new PassedTrace(parent);
   }
 
+  /** Notes the key of the request of a unary call. */
+  requested(record: CallRecord, message: Uint8Array, keys: (key: Uint8Array) => string): void {
+    const { trace, method } = record.call;
+    if (!(trace instanceof RecordedTrace) || isStream(record)) return;
+    const { key } = describeRequest(method.request, message, keys);
+    if (typeof key === 'string') trace.key = key;
+  }
+
   /** A call has ended. */
   ended(record: CallRecord): void {
     const { trace } = record.call;
@@ -78,6 +88,8 @@ class RecordedTrace implements CallTrace {
   readonly tenant: string;
   /** The name of the refusal, if the proxy has rejected the call. */
   rejection = '';
+  /** In the configured form. Empty unless spans have keys. */
+  key = '';
   readonly #options: TracerOptions;
   readonly #parentSpanId: string;
   readonly #startMs: number;
@@ -97,7 +109,7 @@ class RecordedTrace implements CallTrace {
   }
 
   spanOf(record: CallRecord): Span {
-    const { call, code, text, durationMs, key } = record;
+    const { call, code, text, durationMs } = record;
     const { method } = call;
     const isError = isErrorOf('server', code);
     return {
@@ -123,7 +135,7 @@ class RecordedTrace implements CallTrace {
         'etcd_bulkhead.request_bytes': record.requestBytes,
         'etcd_bulkhead.response_messages': record.responseMessages,
         'etcd_bulkhead.response_bytes': record.responseBytes,
-        ...(key !== '' && { 'etcd_bulkhead.key': key }),
+        ...(this.key !== '' && { 'etcd_bulkhead.key': this.key }),
       },
     };
   }

@@ -6,7 +6,8 @@ import type { Call } from '../../call/call.ts';
 import type { CallTrace } from '../../call/trace.ts';
 import type { TracingConfig } from '../../config/sections/tracing.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { CallEvents } from '../events.ts';
+import { type CallEvents, noCallEvents } from '../events.ts';
+import type { KeyText } from '../key-text.ts';
 import type { Logger } from '../logger.ts';
 import { Throttle } from '../throttle.ts';
 import { OtlpExporter } from './otlp-exporter.ts';
@@ -52,18 +53,13 @@ export class Tracing {
     return this.#tracer.begin(call);
   }
 
-  /** `others`, and the spans of calls at their ends. */
-  events(others: CallEvents): CallEvents {
+  /** Makes the spans of calls at their ends. `keys`: how spans show keys; null if they have none. */
+  events(keys: KeyText): CallEvents {
     return {
-      opened: others.opened,
-      ended: (record) => {
-        this.#tracer.ended(record);
-        others.ended?.(record);
-      },
-      rejected: (record, reason, hint) => {
-        this.#tracer.rejected(record, reason);
-        others.rejected?.(record, reason, hint);
-      },
+      ...noCallEvents,
+      request: keys && ((record, message) => this.#tracer.requested(record, message, keys)),
+      ended: (record) => this.#tracer.ended(record),
+      rejected: (record, reason) => this.#tracer.rejected(record, reason),
     };
   }
 

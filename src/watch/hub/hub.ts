@@ -1,6 +1,6 @@
 /** The feeds of all tenants of the process. Each tenant's feeds are part of its state, which survives a reload. */
 import type { Etcd } from '../../call/call.ts';
-import { printable } from '../../etcd/request-key.ts';
+import { printable } from '../../etcd/printable.ts';
 import { StatePart, type TenantState } from '../../tenant/state.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
 import { HistoryBudget, type HistoryShare } from './history-share.ts';

@@ -17,6 +17,7 @@ afterEach(async () => {
 async function start(result: ActionResult | null = { outcome: 'done', note: '' }) {
   const performed: Action[] = [];
   const logged: Action[] = [];
+  const refused: string[] = [];
   const actions = {
     breakers: () => [
       { tenant: 'game', breaker: 'write' as const, state: 'open' as const, isForced: true },
@@ -26,6 +27,7 @@ async function start(result: ActionResult | null = { outcome: 'done', note: '' }
       return result ?? { outcome: 'done' as const, note: '' };
     },
     onPerformed: (action: Action) => logged.push(action),
+    onRefused: (reason: string) => refused.push(reason),
   };
   const admin = await startAdmin({
     address: { host: '127.0.0.1', port: 0 },
@@ -54,8 +56,18 @@ async function start(result: ActionResult | null = { outcome: 'done', note: '' }
       allow: response.headers.get('allow'),
     };
   };
-  return { admin, performed, logged, request };
+  return { admin, performed, logged, refused, request };
 }
+
+test('a request that is refused is reported with the reason', async () => {
+  const { request, performed, refused } = await start();
+  await request('/breakers/game/write?state=ajar');
+  await request('/breakers/game/write?state=open', { 'content-type': 'text/plain' });
+  expect([performed, refused]).toEqual([
+    [],
+    ['state must be open, closed or auto', 'the content-type must be application/json'],
+  ]);
+});
 
 describe('an action', () => {
   test.each<[string, Action]>([

@@ -106,7 +106,7 @@ test('the output of print-config is a file with the same effective values', asyn
   expect(printed).toMatchObject({ code: 0, err: '' });
   expect(printed.out).toMatch(/^hold: 1s # .*first\.yaml:3$/m);
   expect(printed.out).toContain('endpoints: [ "unix:///a,b", etcd:2379 ]');
-  expect(printed.out).toMatch(/^log-keys: true # ETCD_BULKHEAD_LOG_KEYS$/m);
+  expect(printed.out).toMatch(/^log-keys: on # ETCD_BULKHEAD_LOG_KEYS$/m);
   writeFileSync(second, printed.out);
   const again = await run(['print-config', `--config=${second}`]);
   const values = (text: string) => text.replaceAll(/ #.*/g, '');

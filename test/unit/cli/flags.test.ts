@@ -24,6 +24,7 @@ describe('flags have the syntax of etcd', () => {
     [['--hold', '5s'], { hold: ['5s'] }],
     [['--endpoints=a:1', '--endpoints', 'b:1,c:1'], { endpoints: ['a:1', 'b:1,c:1'] }],
     [['--log-keys'], { 'log-keys': ['true'] }],
+    [['--log-keys=hash'], { 'log-keys': ['hash'] }],
     [['--breaker=false'], { breaker: ['false'] }],
     [['--namespace='], { namespace: [''] }],
     [['--namespace=--x/'], { namespace: ['--x/'] }],

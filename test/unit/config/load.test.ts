@@ -97,7 +97,10 @@ const defaults = {
   transport: 'native',
   workers: 1,
   logLevel: 'info',
-  logKeys: false,
+  logKeys: 'off',
+  accessLog: { mode: 'off', slowMs: 1_000, sampleOneOf: 100, linesPerSecondMax: 100 },
+  auditLog: true,
+  advice: true,
   jsonGateway: true,
   corsOrigins: [],
   tracing: null,
@@ -155,7 +158,7 @@ describe('a setting with several sources', () => {
       },
       {
         holdMs: 1_000,
-        logKeys: true,
+        logKeys: 'on',
         logLevel: 'warn',
         drain: { ...defaults.drain, minMs: 1_000 },
       },
@@ -393,7 +396,7 @@ test('effective settings are listed with their origins', async () => {
   const loaded = await load({ file: 'hold: 1s', environment: { ETCD_BULKHEAD_LOG_KEYS: '1' } });
   const effective = new Map(loaded.config?.effective.map(({ name, ...rest }) => [name, rest]));
   expect(effective.get('hold')).toEqual({ value: '1s', origin: 'c.yaml:1' });
-  expect(effective.get('log-keys')).toEqual({ value: true, origin: 'ETCD_BULKHEAD_LOG_KEYS' });
+  expect(effective.get('log-keys')).toEqual({ value: 'on', origin: 'ETCD_BULKHEAD_LOG_KEYS' });
   expect(effective.get('endpoints')).toEqual({ value: ['etcd:2379'], origin: '--endpoints' });
   expect(effective.get('max-drain')).toEqual({ value: '25s', origin: 'default' });
 });

@@ -116,3 +116,28 @@ test('no text makes a parser throw', () => {
     }),
   );
 });
+
+describe('a choice that is a switch', () => {
+  const setting: Setting = {
+    ...unbounded('choice'),
+    choices: ['off', 'hash', 'on'],
+    isSwitch: true,
+  };
+  test.each([
+    ['on', 'on'],
+    ['true', 'on'],
+    ['1', 'on'],
+    ['false', 'off'],
+    ['0', 'off'],
+    ['hash', 'hash'],
+    ['yes', 'rejected'],
+  ])('%j', (text, expected) => {
+    const value = readValue('choice', [text], setting);
+    expect(value instanceof InvalidValue ? 'rejected' : value).toBe(expected);
+  });
+
+  test('without the mark true and false are not valid', () => {
+    const plain = { ...setting, isSwitch: undefined } as unknown as Setting;
+    expect(readValue('choice', ['true'], plain)).toBeInstanceOf(InvalidValue);
+  });
+});

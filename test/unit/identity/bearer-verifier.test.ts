@@ -23,11 +23,14 @@ describe('a bearer token', () => {
   test('is verified at its first use and then cached until it expires', async () => {
     const { clock, verifier, sign } = start();
     const token = await sign();
+    expect(verifier.cached(token)).toBeNull();
     expect(await verifier.verify(token, peer)).toMatchObject({ identity: 'claim:red' });
+    expect(verifier.cached(token)).toBe('claim:red');
     expect(verifier.verify(token, peer)).toMatchObject({ identity: 'claim:red' });
     clock.advance(59_000);
     expect(verifier.verify(token, peer)).toMatchObject({ identity: 'claim:red' });
     clock.advance(1_000);
+    expect(verifier.cached(token)).toBeNull();
     expect(verifier.verify(token, peer)).toBe('invalid');
     // It was evicted. The second verification fails, too.
     expect(await verifier.verify(token, peer)).toBe('invalid');

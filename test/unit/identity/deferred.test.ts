@@ -16,6 +16,7 @@ function start() {
     directory: holder,
     sources: [() => verified.promise],
     onRejected: null,
+    onConnected: null,
   });
   const etcd = onBytes(layer(below));
   const red = holder.current.byName('red') as Tenant;

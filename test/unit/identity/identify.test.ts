@@ -27,13 +27,15 @@ function withPlace(place: NonNullable<Peer['place']>): Call {
 function identified(sources: readonly IdentitySource[], directory = { current: initial }) {
   const below = new FakeEtcd<'tenant'>();
   const rejected: string[] = [];
+  const connected: (string | undefined)[] = [];
   const layer = identify({
     directory,
     sources,
     onRejected: (_call, reason) => void rejected.push(reason),
+    onConnected: ({ tenant: known }) => void connected.push(known?.name),
   });
   const etcd = onBytes(layer(below));
-  return { etcd, below, rejected };
+  return { etcd, below, rejected, connected };
 }
 
 describe('identify', () => {
@@ -52,7 +54,7 @@ describe('identify', () => {
   });
 
   test('counts the connection for the tenant of its first call, once', () => {
-    const { etcd } = identified([byListener]);
+    const { etcd, connected } = identified([byListener]);
     const assigned: string[] = [];
     const place = {
       local: '',
@@ -67,6 +69,7 @@ describe('identify', () => {
       etcd.unary(withPlace(place), Buffer.from('x'), new Caller());
     }
     expect(assigned).toEqual(['game-1']);
+    expect(connected).toEqual(['game-1']);
   });
 
   test('rejects calls on a connection that is too many for its tenant, until it is not', () => {

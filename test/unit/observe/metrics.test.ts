@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { method } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
 import { KeepAliveStats } from '../../../src/lease/context.ts';
+import { SuppressedLines } from '../../../src/observe/log-metrics.ts';
 import { type ForcedState, Metrics } from '../../../src/observe/metrics.ts';
 import { ReadStats } from '../../../src/reads/coalesce.ts';
 import { Usage } from '../../../src/tenant/usage.ts';
@@ -27,6 +28,8 @@ const idle = {
   connections: () => ({ connectionsMax: 9, open: new Map(), reached: new Map() }),
   limits: () => ({ tenants: [], total: new Usage() }),
   traces: null,
+  logs: () => ({ droppedLines: 0, suppressed: new SuppressedLines() }),
+  advice: () => null,
 };
 
 /** The lines of one metric, without its help. */
@@ -113,7 +116,7 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
   const of = 'tenant="game-1",breaker="write"';
   expect(
     (await lines(metrics, 'etcd_bulkhead_'))
-      .filter((line) => !/build_info|_keepalive_|_shared_/.test(line))
+      .filter((line) => !/build_info|_keepalive_|_shared_|_log_/.test(line))
       .sort(),
   ).toEqual([
     'etcd_bulkhead_authentications_total{outcome="authentication-failed"} 1',
@@ -238,4 +241,27 @@ test('states that an operator has forced are reported as long as they last', asy
   expect(await lines(metrics, name)).toEqual([
     'etcd_bulkhead_forced_states{kind="breaker",name="game/write",state="open"} 1',
   ]);
+});
+
+test('log lines that were dropped or suppressed are counted', async () => {
+  const suppressed = new SuppressedLines();
+  suppressed.access = 3;
+  const metrics = new Metrics({ ...idle, logs: () => ({ droppedLines: 2, suppressed }) });
+  expect(await lines(metrics, 'etcd_bulkhead_log_')).toEqual([
+    'etcd_bulkhead_log_dropped_lines_total 2',
+    'etcd_bulkhead_log_suppressed_lines_total{log="access"} 3',
+    'etcd_bulkhead_log_suppressed_lines_total{log="audit"} 0',
+  ]);
+});
+
+test('findings are counted by name, and are missing while the advice is switched off', async () => {
+  const usage = { findingCounts: new Map([['large-values', 2]]), untrackedSamples: 5 };
+  const metrics = new Metrics({ ...idle, advice: () => usage });
+  expect(await lines(metrics, 'etcd_bulkhead_findings')).toEqual([
+    'etcd_bulkhead_findings{finding="large-values"} 2',
+  ]);
+  expect(await lines(metrics, 'etcd_bulkhead_advice_untracked_samples_total')).toEqual([
+    'etcd_bulkhead_advice_untracked_samples_total 5',
+  ]);
+  expect(await lines(new Metrics(idle), 'etcd_bulkhead_findings')).toEqual([]);
 });

@@ -4,7 +4,6 @@ import { type MethodName, method } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
 import { CallCounters } from '../../../src/observe/call-counters.ts';
 import type { CallEvents, CallRecord } from '../../../src/observe/events.ts';
-import { noCallEvents } from '../../../src/observe/events.ts';
 import { observe } from '../../../src/observe/observe.ts';
 import { Caller } from '../../support/caller.ts';
 import { FakeEtcd } from '../../support/fake-etcd.ts';
@@ -22,7 +21,10 @@ function setup() {
   const etcd = new FakeEtcd<'tenant'>();
   const events: string[] = [];
   const records: CallRecord[] = [];
+  const messages: string[] = [];
   const hooks: CallEvents = {
+    request: (_record, message) => messages.push(`> ${Buffer.from(message)}`),
+    response: (_record, head, tail) => messages.push(`< ${Buffer.concat([head, tail])}`),
     opened: ({ call }) => events.push(`opened ${call.method.rpc}`),
     ended: (record) => {
       events.push(`ended ${record.call.method.rpc} ${record.code}`);
@@ -30,8 +32,8 @@ function setup() {
     },
     rejected: (record, reason) => events.push(`rejected ${record.call.method.rpc} ${reason}`),
   };
-  const top = onBytes(observe({ clock, counters, events: hooks, keyOf: null })(etcd));
-  return { clock, counters, etcd, events, records, top, reply: new Caller() };
+  const top = onBytes(observe({ clock, counters, events: hooks })(etcd));
+  return { clock, counters, etcd, events, messages, records, top, reply: new Caller() };
 }
 
 describe('a unary call', () => {
@@ -55,7 +57,6 @@ describe('a unary call', () => {
       responseMessages: 1,
       responseBytes: 10,
       isCancelled: false,
-      key: '',
     });
   });
 
@@ -86,15 +87,11 @@ describe('a unary call', () => {
     expect([...counters.rejections]).toEqual([['breaker-open', 1]]);
   });
 
-  test('has its key in the record if that is configured', () => {
-    const { clock, counters, etcd, reply } = setup();
-    const keys: string[] = [];
-    const events = { ...noCallEvents, ended: (record: CallRecord) => keys.push(record.key) };
-    const keyOf = () => 'map';
-    const top = onBytes(observe({ clock, counters, events, keyOf })(etcd));
-    top.unary(put(), Buffer.from('r'), reply);
-    etcd.last.respond(Buffer.from('a'));
-    expect(keys).toEqual(['map']);
+  test('passes its messages to the hooks', () => {
+    const { etcd, messages, top, reply } = setup();
+    top.unary(put(), Buffer.from('request'), reply);
+    etcd.last.respond(Buffer.from('response'));
+    expect(messages).toEqual(['> request', '< response']);
   });
 });
 
@@ -159,6 +156,16 @@ describe('the traffic of a tenant', () => {
 });
 
 describe('a stream', () => {
+  test('passes each message to the hooks, also a shared one, and none after its end', () => {
+    const { etcd, messages, top, reply } = setup();
+    const requests = top.stream(watch(), reply);
+    requests.send(Buffer.from('create'));
+    etcd.last.deliverShared(Buffer.from('head '), Buffer.from('events') as never);
+    requests.cancel();
+    requests.send(Buffer.from('late'));
+    expect(messages).toEqual(['> create', '< head events']);
+  });
+
   test('is reported when it opens and when it closes, with the messages of both directions', () => {
     const { clock, counters, etcd, records, events, top, reply } = setup();
     const requests = top.stream(watch(), reply);

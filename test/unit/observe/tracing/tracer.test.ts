@@ -5,6 +5,7 @@ import type { CallRecord } from '../../../../src/observe/events.ts';
 import type { Span } from '../../../../src/observe/tracing/span.ts';
 import { TraceIds } from '../../../../src/observe/tracing/trace-ids.ts';
 import { sampledPerSecondMax, Tracer } from '../../../../src/observe/tracing/tracer.ts';
+import { Writer } from '../../../../src/protobuf/writer.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
 import { Seeded } from '../../../support/seeded.ts';
 import { callOf, testTenant } from '../../../support/test-call.ts';
@@ -41,7 +42,15 @@ function setup(ratio = 1) {
 
 function record(call: Call, more: Partial<CallRecord> = {}): CallRecord {
   return {
-    ...{ call, durationMs: 2.5, code: Code.OK, text: '', isCancelled: false, key: '' },
+    ...{
+      call,
+      durationMs: 2.5,
+      code: Code.OK,
+      text: '',
+      isCancelled: false,
+      operation: null,
+      sample: null,
+    },
     ...{ requestMessages: 1, requestBytes: 20, responseMessages: 1, responseBytes: 30 },
     ...more,
   };
@@ -111,8 +120,10 @@ describe('a call that is sampled', () => {
   test('has its rejection, its key if there is one, and whether it was cancelled', () => {
     const { spans, begin, end, tracer } = setup();
     const call = begin();
+    const request = new Writer().string(1, 'k').string(2, 'v').finish();
+    tracer.requested(record(call), request, (key) => Buffer.from(key).toString());
     tracer.rejected(record(call), 'rate-limit');
-    end(call, { code: Code.RESOURCE_EXHAUSTED, text: 'too many', key: 'k' });
+    end(call, { code: Code.RESOURCE_EXHAUSTED, text: 'too many' });
     end(begin(), { code: Code.CANCELLED, isCancelled: true });
     expect(spans[0]?.attributes).toMatchObject({
       'etcd_bulkhead.rejection': 'rate-limit',
