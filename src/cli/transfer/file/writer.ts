@@ -8,7 +8,7 @@ import { BlockKind, type Compression, type ExportEnd, encodeHead, magic } from '
 import type { Sink } from './sink.ts';
 
 /** Blocks that are being compressed or written. */
-const pendingMax = 3;
+const pendingMax = 2;
 /** Smaller content is not compressed. */
 const compressBytesMin = 256;
 
