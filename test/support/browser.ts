@@ -24,10 +24,10 @@ function findOnPath(): string | null {
   return null;
 }
 
-/** Resolves when it has ended, whatever its outcome. */
+/** Resolves when it has ended, whatever its outcome. Other tests may use apt at the same time. */
 async function install(): Promise<void> {
   const script =
-    'i() { apt-get install -y -q --no-install-recommends chromium; }; i || { apt-get update -q && i; }';
+    'i() { apt-get -o DPkg::Lock::Timeout=120 install -y -q --no-install-recommends chromium; }; i || { apt-get update -q && i; }';
   const command = ['sh', '-c', script];
   if (process.getuid?.() !== 0) command.unshift('sudo', '-n');
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
