@@ -42,7 +42,7 @@ afterAll(async () => {
 
 test('the package has the program and what it reads, and neither sources nor tests', () => {
   const known =
-    /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.+\.js|proto\/(?:README\.md|.+\.proto))$/;
+    /^(?:package\.json|README\.md|LICENSE|CHANGELOG\.md|dist\/.+\.js|dist\/admin\/dashboard\/.+\.(?:html|css|svg)|proto\/(?:README\.md|.+\.proto))$/;
   expect(packed.contents.filter((path) => !known.test(path))).toEqual([]);
   expect(packed.contents).toEqual(
     expect.arrayContaining(['LICENSE', 'CHANGELOG.md', 'README.md', 'dist/main.js']),

@@ -114,7 +114,7 @@ sleep 0.5
 systemctl stop etcd-bulkhead.service
 kill $watch 2> /dev/null || true
 report stopped "$(service ActiveState) $(service Result) $(service ExecMainStatus)"
-report drained "$(tail --lines 1 /shared/log | grep --only-matching '"event":"stopped"')"
+report drains "$(grep --count '"event":"stopped"' /shared/log)"
 
 # An invalid configuration is not started again and again.
 echo 'no-such-setting: 1' >> /etc/etcd-bulkhead/bulkhead.yaml
