@@ -63,6 +63,11 @@ and event are written, after a burst of 50. The next line has the number of the 
 
 ${eventsTable('audit')}
 
+## The log of \`mirror\`
+The command \`etcd-bulkhead mirror\` ([transfer.md](transfer.md)) is a process of its own, with these lines:
+
+${eventsTable('mirror')}
+
 ## Fields
 
 | field | meaning |
