@@ -1,5 +1,5 @@
 /**
- * Standard output for log lines: a bounded buffer that is written once per turn. A reader that is slow or stuck costs log lines,
+ * Standard output for log lines: a bounded buffer that is written at most every 50 ms. A reader that is slow or stuck costs log lines,
  * and neither calls nor the end of the process: a pipe or a socket is non-blocking, so no thread ever waits for its reader. Only
  * a file is written by a thread of the runtime. pino's own destination (sonic-boom 4) blocks a thread or the whole process.
  */
@@ -18,6 +18,8 @@ const atomicBytesMax = 4_096;
 /** Until the next attempt to write into a full pipe. It doubles as long as the reader takes nothing. */
 const retryMsMin = 1;
 const retryMsMax = 64;
+/** Between two writes, because a write costs as much as many lines. The first line after a pause is written at once. */
+const intervalMs = 50;
 /** How long the last lines of a process wait for the reader. */
 const flushMsMax = 500;
 const flushRetryMs = 10;
@@ -52,6 +54,7 @@ export class Output {
   #chunk = Buffer.alloc(0);
   #isScheduled = false;
   #retryMs = retryMsMin;
+  #writtenMs = Number.NEGATIVE_INFINITY;
 
   constructor({ isShared }: OutputOptions) {
     this.#writeBytesMax = isShared ? atomicBytesMax : writeBytesMax;
@@ -71,7 +74,9 @@ export class Output {
     this.#bytes += bytes;
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    deferToTurn(() => this.#writeAll());
+    const waitMs = this.#writtenMs + intervalMs - systemClock.nowMs();
+    if (waitMs > 0) systemClock.after(waitMs, () => this.#writeAll());
+    else deferToTurn(() => this.#writeAll());
   }
 
   /** Writes what is left before the process exits, as far as the reader takes it in time. */
@@ -117,6 +122,7 @@ export class Output {
   #wrote(bytes: number): void {
     this.#chunk = this.#chunk.subarray(bytes);
     this.#retryMs = retryMsMin;
+    this.#writtenMs = systemClock.nowMs();
   }
 
   /** The output is closed, or the disk is full. The process still serves clients. */
