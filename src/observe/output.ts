@@ -53,6 +53,8 @@ export class Output {
   /** What is taken and not written yet. */
   #chunk = Buffer.alloc(0);
   #isScheduled = false;
+  /** Whether a thread writes the chunk into a file. */
+  #isInFlight = false;
   #retryMs = retryMsMin;
   #writtenMs = Number.NEGATIVE_INFINITY;
 
@@ -81,6 +83,8 @@ export class Output {
 
   /** Writes what is left before the process exits, as far as the reader takes it in time. */
   flushSync(): void {
+    // The thread finishes before the process ends.
+    if (this.#isInFlight) this.#chunk = this.#chunk.subarray(this.#chunk.length);
     for (let waitedMs = 0; waitedMs < flushMsMax; waitedMs += flushRetryMs) {
       if (this.#writeNow() !== 'full') return;
       Atomics.wait(neverNotified, 0, 0, flushRetryMs);
@@ -112,7 +116,9 @@ export class Output {
       this.#isScheduled = false;
       return;
     }
+    this.#isInFlight = true;
     write(this.#fd, this.#chunk, (error, written) => {
+      this.#isInFlight = false;
       if (error === null) this.#wrote(written);
       else this.#dropAll();
       this.#writeToFile();
