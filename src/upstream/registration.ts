@@ -49,6 +49,9 @@ export class Registration {
   #failure: string | null = null;
   #cancelTimer: CancelTimer = () => {};
   #isClosed = false;
+  /** What is being written or read. It never rejects. */
+  #ticking: Promise<void> = Promise.resolve();
+  #closing: Promise<void> | null = null;
 
   constructor(config: RegistrationConfig, parts: RegistrationParts) {
     this.#config = config;
@@ -56,22 +59,29 @@ export class Registration {
     this.#schedule(0);
   }
 
-  /** Removes the keys. Resolves when etcd has responded, or does not. Never rejects. */
-  async close(): Promise<void> {
+  /** Removes the keys. Resolves when etcd has responded, or does not. May be called repeatedly. Never rejects. */
+  close(): Promise<void> {
     this.#isClosed = true;
     this.#cancelTimer();
+    this.#closing ??= this.#remove();
+    return this.#closing;
+  }
+
+  /** A registration that is being written is finished first: its lease may not be known yet. */
+  async #remove(): Promise<void> {
+    await this.#ticking;
     const lease = this.#lease;
-    this.#lease = null;
     if (lease === null) return;
-    await this.#unary('etcdserverpb.Lease/LeaseRevoke', new Writer().varint(1, lease)).catch(
-      () => {},
-    );
+    const request = new Writer().varint(1, lease);
+    await this.#unary('etcdserverpb.Lease/LeaseRevoke', request).catch(() => {});
   }
 
   #schedule(delayMs: number): void {
     if (this.#isClosed) return;
     const { clock, random } = this.#parts;
-    this.#cancelTimer = clock.after(jittered(random, delayMs, spread), () => void this.#tick());
+    this.#cancelTimer = clock.after(jittered(random, delayMs, spread), () => {
+      this.#ticking = this.#tick();
+    });
   }
 
   async #tick(): Promise<void> {

@@ -200,10 +200,11 @@ async function exported(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
     const { trailers } = await refusal(put());
     return trailers.get('etcd-bulkhead-reason')[0] === 'breaker-open';
   });
-  const pages = [admin, adminOfWorkers].map(async (each) =>
-    (await fetch(`http://${each}/metrics`)).text(),
-  );
-  return labelsByMetric(await Promise.all(pages));
+  const page = async (address: string | null) =>
+    await (await fetch(`http://${address}/metrics`)).text();
+  // Garbage is collected some time, at the latest because of these scrapes.
+  await until('a garbage collection', async () => (await page(admin)).includes('nodejs_gc_'));
+  return labelsByMetric(await Promise.all([page(admin), page(adminOfWorkers)]));
 }
 
 test('the program exports every metric of the alerts and of the dashboard, with their labels', async () => {

@@ -71,7 +71,9 @@ beforeAll(async () => {
   });
   // etcd takes a common name as the user of a call.
   secret('etcd-tls', tls(authority.issue({ name: '/O=games' })));
-  secret('client-tls', tls(authority.issue({ name: '/CN=gateway' })));
+  const gateway = authority.issue({ name: '/CN=gateway' });
+  const revoked = readFileSync(authority.revoke());
+  secret('client-tls', { ...tls(gateway), 'ca.crl': revoked });
   secret('etcd-password', { password: 'pass' });
   secret('users', { users });
   secret('token-keys', { 'token-keys': key });

@@ -144,7 +144,7 @@ describe('dev', () => {
     try {
       using program = new Program(['dev', '--admin-addr=']);
       await program.printed('out', /Port 2389 is in use, so game-2\/ has another port\./);
-      expect(program.out).toMatch(/^ {2}admin {5}off$/m);
+      expect(program.out).toMatch(/^ {2}dashboard off$/m);
       program.kill('SIGTERM');
       expect(await program.ended).toEqual([0, null]);
     } finally {
