@@ -1,9 +1,10 @@
 /** Compares the results of one test of etcd directly and through the proxy. */
 import { join } from 'node:path';
+import type { Outcomes } from '../support/go-test.ts';
 import { differences, differencesOfSharedWatches } from './differences.ts';
 import { direct, type Mode, proxiedModes } from './mode.ts';
 import type { TestProgram } from './test-module.ts';
-import { type Outcomes, runTest } from './test-run.ts';
+import { runTest } from './test-run.ts';
 
 export type Verdict = 'same' | 'expected' | 'different';
 

@@ -2,10 +2,8 @@
  * Runs one end-to-end test of etcd in a process of its own. The tests use fixed ports and do not stop every program, so each runs in
  * a network and process namespace of its own, where the system permits that.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, openSync, readFileSync } from 'node:fs';
-import { type Outcomes, outcomesIn } from '../etcd-client/test-run.ts';
-import { atExit } from '../support/at-exit.ts';
+import { spawnSync } from 'node:child_process';
+import { type Outcomes, runGoTest } from '../support/go-test.ts';
 import { TemporaryDirectory } from '../support/temporary-directory.ts';
 import type { TestSuite } from './checkout.ts';
 
@@ -28,7 +26,6 @@ export async function runTest(
   log: string,
 ): Promise<Outcomes> {
   using directory = new TemporaryDirectory('etcd-e2e-run');
-  const output = openSync(log, 'w');
   const command = [
     ...[suite.path, '-bin-dir', programs, '-test.v', `-test.timeout=${timeout}`],
     `-test.run=^${test}$`,
@@ -36,28 +33,10 @@ export async function runTest(
   const [program = '', ...args] = isIsolated
     ? ['unshare', ...namespaces, 'sh', '-c', script, 'sh', ...command]
     : command;
-  const child = spawn(program, args, {
-    cwd: suite.folder,
-    env: { ...process.env, TMPDIR: directory.path },
-    stdio: ['ignore', output, output],
-    detached: true,
+  return await runGoTest(test, {
+    command: [program, ...args],
+    folder: suite.folder,
+    environment: { TMPDIR: directory.path },
+    log,
   });
-  closeSync(output);
-  // The group contains what the test has started and not stopped.
-  const killGroup = () => {
-    if (child.pid === undefined) return;
-    try {
-      process.kill(-child.pid, 'SIGKILL');
-    } catch {
-      // No process of the group is left.
-    }
-  };
-  const unregister = atExit(killGroup);
-  await new Promise<void>((resolve, reject) => {
-    child.once('exit', () => resolve());
-    child.once('error', reject);
-  });
-  killGroup();
-  unregister();
-  return outcomesIn(readFileSync(log, 'utf8'), test);
 }
