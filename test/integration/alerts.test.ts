@@ -203,7 +203,9 @@ async function exported(): Promise<ReadonlyMap<string, ReadonlySet<string>>> {
   const page = async (address: string | null) =>
     await (await fetch(`http://${address}/metrics`)).text();
   // Garbage is collected some time, at the latest because of these scrapes.
-  await until('a garbage collection', async () => (await page(admin)).includes('nodejs_gc_'));
+  await until('a garbage collection', async () =>
+    (await page(admin)).includes('nodejs_gc_duration_seconds_sum{'),
+  );
   return labelsByMetric(await Promise.all([page(admin), page(adminOfWorkers)]));
 }
 
