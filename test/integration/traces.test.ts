@@ -176,7 +176,8 @@ describe('a collector that does not work', () => {
         const ok = { code: 0, text: '', trailers: [], origin: 'peer' } as const;
         call.trace?.attempt(call.method, 'etcd').end(ok);
       }
-      await until('lost spans', () => tracing.usage.failed >= 512 * round);
+      // The second batch may be smaller, because only so many calls per second are sampled.
+      await until('lost spans', () => tracing.usage.failed > 512 * (round - 1));
     }
     await tracing.close();
     expect(lines).toHaveLength(1);
