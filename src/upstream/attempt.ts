@@ -12,13 +12,17 @@ import { Code, type Status, status } from '../grpc/status.ts';
 import type { RequestHead } from '../grpc/transport.ts';
 import type { ByteAccount } from '../runtime/byte-budget.ts';
 import type { ChannelClass, Endpoint } from './endpoint.ts';
+import { attemptMetadata } from './forwarded-metadata.ts';
 import { forwardedStatus } from './forwarded-status.ts';
 import type { Login } from './login.ts';
 import type { MovableStream, Rebalancer } from './rebalance.ts';
 
-/** Where the responses of a call count. */
-export interface ResponseMemory {
+/** The upstream, as far as its attempts use it. */
+export interface AttemptHost {
+  /** Where the responses of a call count. */
   accountOf(call: Call): ByteAccount;
+  /** Null if the client's own credentials are sent. */
+  loginFor(call: Call): Login | null;
 }
 
 /**
@@ -33,25 +37,27 @@ abstract class Attempt extends ForwardingCall<'store'> implements RequestHead {
   /** Null if the call is not traced. */
   readonly trace: AttemptTrace | null;
   protected readonly call: Call;
-  readonly #memory: ResponseMemory;
+  readonly #host: AttemptHost;
   /** Null if the client's own credentials were sent: then the client receives their rejection. */
   protected readonly login: Login | null;
 
   constructor(
+    host: AttemptHost,
     endpoint: Endpoint,
     call: Call,
-    login: Login | null,
-    metadata: Metadata,
     timeoutMs: number,
-    memory: ResponseMemory,
     above: Responses<'store'>,
-    trace: AttemptTrace | null,
   ) {
     super(above);
-    this.trace = trace;
-    this.#memory = memory;
+    const login = host.loginFor(call);
+    this.trace = call.trace === null ? null : call.trace.attempt(call.method, endpoint.name);
+    this.#host = host;
     this.path = call.method.path;
-    this.metadata = metadata;
+    this.metadata = attemptMetadata(
+      call.metadata,
+      login === null ? null : login.metadata,
+      this.trace,
+    );
     this.timeoutMs = timeoutMs;
     this.endpoint = endpoint;
     this.call = call;
@@ -59,7 +65,7 @@ abstract class Attempt extends ForwardingCall<'store'> implements RequestHead {
   }
 
   responseAccount(): ByteAccount {
-    return this.#memory.accountOf(this.call);
+    return this.#host.accountOf(this.call);
   }
 
   override end(ended: Status): void {

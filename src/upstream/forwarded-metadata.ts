@@ -3,6 +3,7 @@
  * identity to etcd that the proxy does not allow, and cannot fill etcd's header tables.
  * https://etcd.io/docs/latest/dev-guide/api_reference_v3/
  */
+import type { AttemptTrace } from '../call/trace.ts';
 import { metadataNames } from '../etcd/metadata-names.ts';
 import { type Metadata, metadataValue, noMetadata } from '../grpc/metadata.ts';
 
@@ -26,4 +27,24 @@ export function forwarded(metadata: Metadata, passesCredentials: boolean): Metad
     selected.push(name, value);
   }
   return selected ?? noMetadata;
+}
+
+/**
+ * The metadata of an attempt: the selected part of the client's, with that of the proxy's login in place of the client's own
+ * credentials, and the trace. `login` is null if the client's credentials are sent.
+ */
+export function attemptMetadata(
+  metadata: Metadata,
+  login: Metadata | null,
+  trace: AttemptTrace | null,
+): Metadata {
+  const selected =
+    login === null ? forwarded(metadata, true) : joined(forwarded(metadata, false), login);
+  return trace === null ? selected : joined(selected, trace.metadata);
+}
+
+/** Usually one of them is empty. Then the other one is returned without a copy. */
+function joined(selected: Metadata, own: Metadata): Metadata {
+  if (own.length === 0) return selected;
+  return selected.length === 0 ? own : [...selected, ...own];
 }

@@ -59,7 +59,7 @@ export class Picker {
     return [...connected, ...dialable];
   }
 
-  /** Round-robin. Returns null if there is no candidate. */
+  /** Round-robin. Returns null without a candidate. */
   next(channelClass: ChannelClass): Endpoint | null {
     const among = this.#choices[channelClass].connected;
     this.#turn = (this.#turn + 1) % 0x7fff_ffff;

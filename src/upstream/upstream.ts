@@ -5,27 +5,19 @@
  */
 import type { Call, Etcd, Message, Requests, Responses } from '../call/call.ts';
 import { refusal } from '../call/refusals.ts';
-import type { AttemptTrace } from '../call/trace.ts';
 import type { EndpointConfig } from '../config/sections/endpoints.ts';
 import type { LoginConfig } from '../config/sections/login.ts';
 import type { Method } from '../etcd/methods.ts';
 import { memberIdOf, revisionOf } from '../etcd/response-header.ts';
 import { type CallHandle, endedCall } from '../grpc/call.ts';
 import type { MessageMemory } from '../grpc/message-memory.ts';
-import type { Metadata } from '../grpc/metadata.ts';
 import { Code, status } from '../grpc/status.ts';
 import type { ByteAccount } from '../runtime/byte-budget.ts';
 import { StatePart } from '../tenant/state.ts';
-import { type ResponseMemory, StreamAttempt, UnaryAttempt } from './attempt.ts';
+import { type AttemptHost, StreamAttempt, UnaryAttempt } from './attempt.ts';
 import { ClusterIdentity } from './cluster-identity.ts';
-import {
-  type ChannelClass,
-  channelClasses,
-  Endpoint,
-  type EndpointParts,
-  type Health,
-} from './endpoint.ts';
-import { forwarded } from './forwarded-metadata.ts';
+import { type ChannelClass, channelClasses, Endpoint, type EndpointParts } from './endpoint.ts';
+import { type EndpointSnapshot, endpointSnapshot } from './endpoint-snapshot.ts';
 import { Login } from './login.ts';
 import { Picker } from './picker.ts';
 import { Prober } from './probe.ts';
@@ -47,37 +39,9 @@ export interface UpstreamOptions extends EndpointParts {
   readonly onClusterReplaced: (() => void) | null;
 }
 
-export type MemberRole = '' | 'leader' | 'follower' | 'learner';
-
-/** The state of one endpoint. /upstreamz, the metrics and the gateway each use a part of it. */
-export interface EndpointSnapshot {
-  readonly name: string;
-  /**
-   * `ready`, `other cluster`, `learner`, `ejected by an operator`, `ejected`, `not responding`, `no leader`, or the state of a channel that is not ready:
-   * `connecting`, `failed`, `closed`.
-   */
-  readonly state: string;
-  /** Whether an operator has ejected it. */
-  readonly isForced: boolean;
-  /** Whether the `unary` channel is connected. */
-  readonly isUp: boolean;
-  /** The text of the system or of etcd for the current failure; empty if there is none. */
-  readonly lastError: string;
-  /** The member's version; empty before the first successful probe. */
-  readonly version: string;
-  /** `leader`, `follower` or `learner`; empty before the first successful probe. */
-  readonly role: MemberRole;
-  /** Size of the member's database; 0 before the first successful probe. */
-  readonly dbBytes: number;
-  /** The load that the picker balances. */
-  readonly openStreams: Readonly<Record<ChannelClass, number>>;
-  /** More than one per class while the endpoint limits the streams of a connection. */
-  readonly connections: Readonly<Record<ChannelClass, number>>;
-}
-
 const noEndpoint = status(Code.UNAVAILABLE, 'no endpoint is available', 'unsent');
 
-export class Upstream implements Etcd<'store'>, ResponseMemory {
+export class Upstream implements Etcd<'store'>, AttemptHost {
   readonly #options: UpstreamOptions;
   readonly #login: Login;
   readonly #probers = new Map<Endpoint, Prober>();
@@ -172,19 +136,7 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     const endpoint = this.#picker.next('unary');
     const timeoutMs = this.#timeoutOf(call);
     if (endpoint === null || timeoutMs <= 0) return reject(endpoint, responses);
-    const login = this.#loginFor(call);
-    const trace = call.trace === null ? null : call.trace.attempt(call.method, endpoint.name);
-    const metadata = metadataOf(call, login, trace);
-    const attempt = new UnaryAttempt(
-      endpoint,
-      call,
-      login,
-      metadata,
-      timeoutMs,
-      this,
-      responses,
-      trace,
-    );
+    const attempt = new UnaryAttempt(this, endpoint, call, timeoutMs, responses);
     attempt.begin();
     const handle = endpoint.channel('unary').unary(attempt, request, attempt);
     attempt.attach(handle);
@@ -196,19 +148,7 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     const endpoint = this.#endpointForStream(channelClass);
     const timeoutMs = this.#timeoutOf(call);
     if (endpoint === null || timeoutMs <= 0) return reject(endpoint, responses);
-    const login = this.#loginFor(call);
-    const trace = call.trace === null ? null : call.trace.attempt(call.method, endpoint.name);
-    const metadata = metadataOf(call, login, trace);
-    const attempt = new StreamAttempt(
-      endpoint,
-      call,
-      login,
-      metadata,
-      timeoutMs,
-      this,
-      responses,
-      trace,
-    );
+    const attempt = new StreamAttempt(this, endpoint, call, timeoutMs, responses);
     attempt.open(channelClass, this.#rebalancer);
     attempt.attachStream(endpoint.channel(channelClass).stream(attempt, attempt));
     return attempt;
@@ -220,6 +160,11 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
     return tenant === null
       ? memory.responses
       : memory.accountOf(peer, tenant.state.get(this.#accounts));
+  }
+
+  /** Null if the client's own credentials are sent. */
+  loginFor(call: Call): Login | null {
+    return this.#options.passesCredentials(call.peer.listener) ? null : this.#login;
   }
 
   /** 0n until an endpoint has reported it. */
@@ -243,13 +188,13 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
 
   snapshot(): readonly EndpointSnapshot[] {
     return this.#endpoints.map((endpoint) =>
-      snapshotOf(endpoint, this.#cluster.includes(endpoint)),
+      endpointSnapshot(endpoint, this.#cluster.includes(endpoint)),
     );
   }
 
   /**
    * Ejects an endpoint until it is called with false. As with other ejections, its open streams continue, and it receives calls if no
-   * other endpoint is available. Returns false if there is no endpoint with this name.
+   * other endpoint is available. Returns false if no endpoint has this name.
    */
   forceEjection(name: string, isEjected: boolean): boolean {
     const endpoint = this.#endpoints.find((each) => each.name === name);
@@ -333,11 +278,6 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
       : deadlineMs - this.#options.clock.nowMs();
   }
 
-  /** Returns null if the client's own credentials are sent. */
-  #loginFor(call: Call): Login | null {
-    return this.#options.passesCredentials(call.peer.listener) ? null : this.#login;
-  }
-
   #onChange(): void {
     const isReplaced = this.#cluster.update(this.#endpoints);
     const before = this.#picker;
@@ -363,18 +303,6 @@ export class Upstream implements Etcd<'store'>, ResponseMemory {
   }
 }
 
-function metadataOf({ metadata }: Call, login: Login | null, trace: AttemptTrace | null): Metadata {
-  const selected =
-    login === null ? forwarded(metadata, true) : joined(forwarded(metadata, false), login.metadata);
-  return trace === null ? selected : joined(selected, trace.metadata);
-}
-
-/** Usually one of them is empty. Then the other one is returned without a copy. */
-function joined(selected: Metadata, own: Metadata): Metadata {
-  if (own.length === 0) return selected;
-  return selected.length === 0 ? own : [...selected, ...own];
-}
-
 function reject(endpoint: Endpoint | null, responses: Responses<'store'>): Requests<'store'> {
   responses.end(endpoint === null ? noEndpoint : refusal('deadline-passed'));
   return endedCall;
@@ -385,47 +313,4 @@ function classOf(method: Method): ChannelClass {
   if (!method.responseStream) return 'unary';
   if (method.breaker === 'watch') return 'watch';
   return method.breaker === 'lease' ? 'lease' : 'unary';
-}
-
-function snapshotOf(endpoint: Endpoint, isMember: boolean): EndpointSnapshot {
-  const failing = channelClasses.find((each) => endpoint.isBroken(each));
-  const channel = endpoint.channels(failing ?? 'unary');
-  const { health } = endpoint;
-  return {
-    name: endpoint.name,
-    state: failing === undefined ? stateOf(endpoint, isMember) : channel.state,
-    isForced: endpoint.isForcedOut,
-    isUp: endpoint.isReady('unary'),
-    lastError: channel.failure === '' ? health.failure : channel.failure,
-    version: health.version,
-    role: roleOf(health),
-    dbBytes: health.dbBytes,
-    openStreams: {
-      unary: endpoint.openStreams('unary'),
-      watch: endpoint.openStreams('watch'),
-      lease: endpoint.openStreams('lease'),
-    },
-    connections: {
-      unary: endpoint.channels('unary').connections,
-      watch: endpoint.channels('watch').connections,
-      lease: endpoint.channels('lease').connections,
-    },
-  };
-}
-
-function roleOf({ version, isLearner, isLeader }: Health): MemberRole {
-  if (version === '') return '';
-  if (isLearner) return 'learner';
-  return isLeader ? 'leader' : 'follower';
-}
-
-/** Of an endpoint whose channels are ready: the first reason to prefer others. */
-function stateOf(endpoint: Endpoint, isMember: boolean): string {
-  const { health, ejection, isResponsive } = endpoint;
-  if (!isMember) return 'other cluster';
-  if (health.isLearner) return 'learner';
-  if (endpoint.isForcedOut) return 'ejected by an operator';
-  if (ejection.isEjected) return 'ejected';
-  if (!isResponsive) return 'not responding';
-  return health.hasLeader ? 'ready' : 'no leader';
 }
