@@ -92,5 +92,5 @@ function reasonOf(error: Error): string {
   return cause.message === '' ? cause.name : cause.message;
 }
 
-/** For errors of a socket that is no longer used. Without a listener they would end the process. */
+/** For errors of a socket that is not used any more. Without a listener they would end the process. */
 function ignore(): void {}

@@ -3,8 +3,11 @@
  * which older releases differ from: 3.4 resets such streams, or does not check. Order of the checks: see `requestHead`.
  * https://github.com/grpc/grpc-go/blob/master/internal/transport/http2_server.go (operateHeaders)
  */
+import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
+import { percentEncode } from '../percent-encoding.ts';
 import { Code } from '../status.ts';
 import type { ServedMethod } from '../transport.ts';
+import { contentTypeOf } from './content-type.ts';
 import { fromUtf8, quoted } from './go-text.ts';
 
 export interface HeadRefusal {
@@ -13,6 +16,15 @@ export interface HeadRefusal {
   readonly text: string;
   /** The client used an encoding that is not supported. The response names those that are. */
   readonly isEncoding?: boolean;
+}
+
+/** The only head of the response. The HTTP status of a head that is not a gRPC call cannot be mistaken for success. */
+export function refusalHead(refusal: HeadRefusal, subtype: string): HeaderTemplate {
+  const { httpStatus, code, text, isEncoding } = refusal;
+  const fields = [':status', String(httpStatus), 'content-type', contentTypeOf(subtype)];
+  fields.push('grpc-status', String(code), 'grpc-message', percentEncode(text));
+  if (isEncoding === true) fields.push('grpc-accept-encoding', 'identity,gzip');
+  return new HeaderTemplate(fields, false);
 }
 
 export const noAuthority = badRequest('no host or :authority header present');

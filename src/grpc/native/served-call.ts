@@ -8,7 +8,6 @@
  *
  *   reading the request ─complete─▶ in the handler ─end()─▶ ended;  any ─reset, connection lost─▶ ended, handle cancelled
  */
-import { HeaderTemplate } from '../../http2/hpack/encoder.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
 import { Stream, type StreamConnection } from '../../http2/stream.ts';
 import type { ByteAccount } from '../../runtime/byte-budget.ts';
@@ -27,12 +26,10 @@ import {
 } from '../message-framing.ts';
 import type { MessageMemory } from '../message-memory.ts';
 import { type Metadata, noMetadata } from '../metadata.ts';
-import { percentEncode } from '../percent-encoding.ts';
 import { Code, type Status, status } from '../status.ts';
 import type { CallHandler, Incoming, Peer, ServedMethod } from '../transport.ts';
 import { internalError } from '../transport-statuses.ts';
-import { contentTypeOf } from './content-type.ts';
-import type { HeadRefusal } from './head-refusal.ts';
+import { refusalHead } from './head-refusal.ts';
 import { LargeHead, largeHeadBytesMin } from './large-head.ts';
 import type { PlainRequest, PlainRequestHandler } from './plain-request.ts';
 import { type ParsedHead, requestHead } from './request-head.ts';
@@ -117,10 +114,14 @@ export class ServedCall<M extends ServedMethod>
       return;
     }
     if (head.refusal !== null) {
-      this.#refuseHead(head.refusal);
+      this.#hasEnded = true;
+      this.sendTrailers(refusalHead(head.refusal, this.#subtype));
       return;
     }
-    if (list.sizeBytes >= largeHeadBytesMin) this.#countHead(list.sizeBytes);
+    if (list.sizeBytes >= largeHeadBytesMin) {
+      const { requests } = this.#context;
+      this.#largeHead = new LargeHead(requests, list.sizeBytes, () => this.onMemoryRefused());
+    }
     this.#method = head.method;
     this.metadata = head.metadata;
     this.authority = head.authority;
@@ -354,19 +355,6 @@ export class ServedCall<M extends ServedMethod>
 
   #reject(code: number, text: string): void {
     this.end(status(code, text, 'proxy'));
-  }
-
-  /** The HTTP status of a head that is not a gRPC call cannot be mistaken for success. */
-  #refuseHead({ httpStatus, code, text, isEncoding }: HeadRefusal): void {
-    this.#hasEnded = true;
-    const fields = [':status', String(httpStatus), 'content-type', contentTypeOf(this.#subtype)];
-    fields.push('grpc-status', String(code), 'grpc-message', percentEncode(text));
-    if (isEncoding === true) fields.push('grpc-accept-encoding', 'identity,gzip');
-    this.sendTrailers(new HeaderTemplate(fields, false));
-  }
-
-  #countHead(bytes: number): void {
-    this.#largeHead = new LargeHead(this.#context.requests, bytes, () => this.onMemoryRefused());
   }
 
   /** The client reset the stream, or its connection ended. */
