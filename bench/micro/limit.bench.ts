@@ -5,36 +5,19 @@
  *   node bench/micro/limit.bench.ts
  */
 import { limit } from '../../src/admission/limit.ts';
-import { Call, type Etcd, type Message, type Responses } from '../../src/call/call.ts';
+import { Call, type Message } from '../../src/call/call.ts';
 import { noLimits, type UsageLimits } from '../../src/config/sections/usage-limits.ts';
 import { keySpace } from '../../src/etcd/key-space.ts';
 import { method } from '../../src/etcd/methods.ts';
-import { endedCall } from '../../src/grpc/call.ts';
-import { ok } from '../../src/grpc/status.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { TenantState } from '../../src/tenant/state.ts';
 import type { Tenant } from '../../src/tenant/tenant.ts';
 import { Usage } from '../../src/tenant/usage.ts';
 import { heading, measure } from './measure.ts';
+import { above, below } from './neighbours.ts';
 
 const put = method('etcdserverpb.KV/Put');
 const request = Buffer.alloc(300) as Uint8Array as Message<'tenant'>;
-
-const below: Etcd<'tenant'> = {
-  unary: (_call, _request, responses) => {
-    responses.end(ok);
-    return endedCall;
-  },
-  stream: () => endedCall,
-};
-
-const above: Responses<'tenant'> = {
-  deliver: () => {},
-  deliverShared: () => {},
-  end: () => {},
-  pauseRequests: () => {},
-  resumeRequests: () => {},
-};
 
 function callOf(limits: UsageLimits): Call {
   const state = new TenantState('game-1');

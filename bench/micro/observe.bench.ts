@@ -4,11 +4,9 @@
  *
  *   node bench/micro/observe.bench.ts
  */
-import { Call, type Etcd, type Message, type Responses } from '../../src/call/call.ts';
+import { Call, type Message } from '../../src/call/call.ts';
 import { keySpace } from '../../src/etcd/key-space.ts';
 import { method } from '../../src/etcd/methods.ts';
-import { endedCall } from '../../src/grpc/call.ts';
-import { ok } from '../../src/grpc/status.ts';
 import { accessLog } from '../../src/observe/access-log.ts';
 import { Advice } from '../../src/observe/advice/advice.ts';
 import { requestKeys } from '../../src/observe/advice/request-keys.ts';
@@ -25,27 +23,12 @@ import { TenantState } from '../../src/tenant/state.ts';
 import { Traffic } from '../../src/tenant/traffic.ts';
 import { putRequest } from '../messages.ts';
 import { heading, measure } from './measure.ts';
+import { above, below } from './neighbours.ts';
 
 const request = putRequest('players/1/state', Buffer.alloc(256)) as Uint8Array as Message<'tenant'>;
 const clock = systemClock;
 const random = systemRandom;
 const logger = createLogger('info', {}, { write: () => {} });
-
-const below: Etcd<'tenant'> = {
-  unary: (_call, _request, responses) => {
-    responses.end(ok);
-    return endedCall;
-  },
-  stream: () => endedCall,
-};
-
-const above: Responses<'tenant'> = {
-  deliver: () => {},
-  deliverShared: () => {},
-  end: () => {},
-  pauseRequests: () => {},
-  resumeRequests: () => {},
-};
 
 const call = new Call({
   method: method('etcdserverpb.KV/Put'),
@@ -69,7 +52,7 @@ function observed(name: string, events: CallEvents): void {
   });
 }
 
-const audit = auditedCalls(new AuditLog(logger, clock), () => '');
+const audit = auditedCalls(new AuditLog(logger, clock, () => {}), () => '');
 const advice = new Advice({ clock, random, logger, keys: null, isCurrent: () => true });
 const access = (keys: 'off' | 'truncated') =>
   accessLog({
