@@ -19,7 +19,7 @@ export type Action =
     }
   | { readonly kind: 'endpoint'; readonly endpoint: string; readonly state: 'ejected' | 'auto' };
 
-/** `not found`: there is no such tenant or endpoint. `disabled`: breakers are disabled. */
+/** `not found`: no tenant or endpoint has this name. `disabled`: breakers are disabled. */
 export interface ActionResult {
   readonly outcome: 'done' | 'not found' | 'disabled';
   /** What the operator should know; empty if there is nothing. */

@@ -222,10 +222,10 @@ function isPostPath(path: string): boolean {
   return path === shutdownPath || isActionPath(path);
 }
 
-function shutdownPage({ onShutdown }: AdminParts, request: IncomingMessage): Page {
+function shutdownPage({ address, onShutdown }: AdminParts, request: IncomingMessage): Page {
   if (onShutdown === undefined) return text(404, 'shutdown is disabled: see --admin-shutdown');
   if (request.method !== 'POST') return text(405, 'method not allowed');
-  const rejection = shutdownRejection(request);
+  const rejection = shutdownRejection(request, address);
   if (rejection !== null) return text(rejection.code, rejection.text);
   // Later requests change nothing: the process drains once.
   onShutdown(request.socket.remoteAddress ?? '');

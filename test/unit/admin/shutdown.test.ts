@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterEach, expect, test } from 'vitest';
 import { type Admin, startAdmin } from '../../../src/admin/server.ts';
+import { shutdownRejection } from '../../../src/admin/shutdown.ts';
 import type { SocketAddress } from '../../../src/grpc/transport.ts';
 import { Lifecycle } from '../../../src/lifecycle/lifecycle.ts';
 import { systemClock } from '../../../src/runtime/clock.ts';
@@ -96,6 +97,12 @@ test('a request from another address of the machine, or of another machine, is r
   expect(await send(at(admin, own))).toEqual([403, undefined]);
   expect(await send(at(admin))).toEqual([200, undefined]);
   expect(requests).toEqual(['127.0.0.1']);
+});
+
+test('a client that has reset its connection after the request has no address, and is rejected', () => {
+  const request = { headers: isJson, socket: { remoteAddress: undefined } } as never;
+  expect(shutdownRejection(request, { host: '0.0.0.0', port: 2381 })?.code).toBe(403);
+  expect(shutdownRejection(request, { path: '/run/admin.sock' })).toBeNull();
 });
 
 test('without the setting there is no such page', async () => {
