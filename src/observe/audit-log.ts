@@ -32,7 +32,7 @@ export class AuditLog {
   readonly #rates = new Map<AuditEvent, LineRate>();
 
   /** `logger` is that of the process; null if the log is off. `onSuppressed` is called for each line that is not written, because there are too many. */
-  constructor(logger: Logger | null, clock: Clock, onSuppressed: () => void = () => {}) {
+  constructor(logger: Logger | null, clock: Clock, onSuppressed: () => void) {
     this.#logger = logger?.named('audit') ?? null;
     this.#clock = clock;
     this.#onSuppressed = onSuppressed;

@@ -1,5 +1,6 @@
 /** The metrics of a process that supervises workers: its own, and those of the workers as one. */
 import { Counter, Gauge, Registry } from 'prom-client';
+import { type LogUsage, logMetrics } from './log-metrics.ts';
 import { processRegistry } from './process-metrics.ts';
 import { ReloadMetrics } from './reload-metrics.ts';
 import { familiesOf, type MetricFamily, scraped } from './scraped-metric.ts';
@@ -10,9 +11,12 @@ export class PrimaryMetrics {
   readonly reloads: ReloadMetrics;
   readonly #registry = new Registry();
   readonly #restarts: Counter<'worker'>;
+  /** The log of this process loses lines, too. */
+  readonly #logs = new Registry();
 
-  /** Both functions are called at every scrape. */
-  constructor(configured: () => number, serving: () => number) {
+  /** The functions are called at every scrape. */
+  constructor(configured: () => number, serving: () => number, logs: () => LogUsage) {
+    for (const metric of logMetrics(logs)) this.#logs.registerMetric(metric);
     const registers = [this.#registry];
     this.reloads = new ReloadMetrics(this.#registry);
     this.#restarts = new Counter({
@@ -51,7 +55,9 @@ export class PrimaryMetrics {
     // The configuration is the same for all workers, so the primary process reports it.
     const names = new Set(own.map(({ name }) => name));
     const families: readonly MetricFamily[] = [
-      ...this.workers.aggregated().filter(({ name }) => !names.has(name)),
+      ...this.workers
+        .aggregated(await familiesOf(this.#logs))
+        .filter(({ name }) => !names.has(name)),
       ...own,
       ...this.workers.ofProcesses(await familiesOf(processRegistry())),
     ];

@@ -39,8 +39,9 @@ export class WorkerMetrics {
     this.#latest.delete(worker);
   }
 
-  aggregated(): readonly MetricFamily[] {
-    return merged([this.#ended, ...Array.from(this.#latest.values(), ({ own }) => own)]);
+  /** `primary` are metrics that the process that supervises the workers has in common with them. */
+  aggregated(primary: readonly MetricFamily[]): readonly MetricFamily[] {
+    return merged([this.#ended, ...Array.from(this.#latest.values(), ({ own }) => own), primary]);
   }
 
   /** Metrics of the processes, by worker. `primary` are those of the process that supervises them. */

@@ -24,6 +24,7 @@ import { newTokenKey } from '../identity/signed-tokens.ts';
 import { Lifecycle } from '../lifecycle/lifecycle.ts';
 import { mergedAdvice, type TenantAdvice } from '../observe/advice/report.ts';
 import { AuditLog } from '../observe/audit-log.ts';
+import { SuppressedLines } from '../observe/log-metrics.ts';
 import type { Logger } from '../observe/logger.ts';
 import { type OpenCalls, sumOfOpenCalls } from '../observe/open-calls.ts';
 import { PrimaryMetrics } from '../observe/primary-metrics.ts';
@@ -34,6 +35,7 @@ import { type Random, systemRandom } from '../runtime/random.ts';
 import { endpointsByWorker, groupedByWorker } from './by-worker.ts';
 import { heartbeatLimits } from './heartbeat.ts';
 import type { Collected } from './messages.ts';
+import { responsesOf } from './responses.ts';
 import { Slot } from './slot.ts';
 import { WorkerActions } from './worker-actions.ts';
 import { WorkerConfig } from './worker-config.ts';
@@ -97,11 +99,15 @@ class Supervisor implements RunningProxy {
     const { logger, clock = systemClock, random = systemRandom } = dependencies;
     this.#onShutdownRequest = dependencies.onShutdownRequest;
     this.#clock = clock;
-    this.#audit = new AuditLog(config.auditLog ? logger : null, clock);
+    const suppressed = new SuppressedLines();
+    this.#audit = new AuditLog(config.auditLog ? logger : null, clock, () => {
+      suppressed.audit += 1;
+    });
     this.#config = new WorkerConfig(config);
     this.#metrics = new PrimaryMetrics(
       () => config.workers,
       () => this.#reports().filter(({ state }) => state === 'serving').length,
+      () => ({ droppedLines: logger.droppedLines, suppressed }),
     );
     this.#configuration = new ActiveConfiguration(config, {
       clock,
@@ -336,14 +342,7 @@ class Supervisor implements RunningProxy {
     what: K,
     timeoutMs = collectTimeoutMs,
   ): Promise<readonly { readonly worker: number; readonly value: Collected[K] }[]> {
-    const collected = await Promise.all(
-      this.#slots.map(async ({ worker, process }) => {
-        const value = process?.isServing ? await process.collect(what, timeoutMs) : null;
-        // A worker that has ended meanwhile does not count any more.
-        return value === null || process?.hasEnded !== false ? [] : [{ worker, value }];
-      }),
-    );
-    return collected.flat();
+    return responsesOf(this.#slots, (process) => process.collect(what, timeoutMs));
   }
 }
 

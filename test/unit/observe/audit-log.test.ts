@@ -94,5 +94,5 @@ test('nothing is written at the level silent, or if the log is off', () => {
   const { audit, written } = setup('silent');
   audit.write('login failed', 'refused', () => ({}));
   expect(written).toEqual([]);
-  new AuditLog(null, new ManualClock()).write('login failed', 'refused', () => ({}));
+  new AuditLog(null, new ManualClock(), () => {}).write('login failed', 'refused', () => ({}));
 });

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { SuppressedLines } from '../../../src/observe/log-metrics.ts';
 import { PrimaryMetrics } from '../../../src/observe/primary-metrics.ts';
 import type { MetricFamily, MetricType, Sample } from '../../../src/observe/scraped-metric.ts';
 import { WorkerMetrics } from '../../../src/observe/worker-metrics.ts';
@@ -10,7 +11,7 @@ function family(name: string, type: MetricType, ...values: Sample[]): MetricFami
 const one = (value: number, labels: Sample['labels'] = {}): Sample => ({ labels, value });
 
 function valuesOf(metrics: WorkerMetrics, name: string): readonly (readonly [string, number])[] {
-  const found = metrics.aggregated().find((each) => each.name === name);
+  const found = metrics.aggregated([]).find((each) => each.name === name);
   return (found?.values ?? []).map(({ labels, value, metricName = '' }) => [
     metricName + JSON.stringify(labels),
     value,
@@ -25,6 +26,8 @@ function collected(...workers: readonly (readonly MetricFamily[])[]): WorkerMetr
   }
   return metrics;
 }
+
+const noLostLines = () => ({ droppedLines: 0, suppressed: new SuppressedLines() });
 
 describe('metrics of workers', () => {
   test('counters and gauges are summed by their labels, in any order', () => {
@@ -107,6 +110,7 @@ test('the primary process reports the configuration once, and its workers', asyn
   const metrics = new PrimaryMetrics(
     () => 2,
     () => 1,
+    noLostLines,
   );
   metrics.reloads.succeeded(1_700_000_000, []);
   metrics.reloads.failed();
@@ -133,4 +137,19 @@ test('the primary process reports the configuration once, and its workers', asyn
   );
   expect(text).toMatch(/^process_resident_memory_bytes\{worker="primary"\} \d+$/m);
   expect(text.match(/^# TYPE /gm)?.length).toBe(new Set(text.match(/^# TYPE .*/gm)).size);
+});
+
+test('lines that the log of the primary process loses count, too', async () => {
+  const suppressed = new SuppressedLines();
+  suppressed.audit = 3;
+  const metrics = new PrimaryMetrics(
+    () => 1,
+    () => 1,
+    () => ({ droppedLines: 5, suppressed }),
+  );
+  const dropped = 'etcd_bulkhead_log_dropped_lines_total';
+  metrics.workers.collected(1, { own: [family(dropped, 'counter', one(2))], process: [] });
+  const { text } = await metrics.exposition();
+  expect(text).toContain(`${dropped} 7\n`);
+  expect(text).toContain('etcd_bulkhead_log_suppressed_lines_total{log="audit"} 3\n');
 });
