@@ -67,7 +67,7 @@ export const logFields = {
   reason: 'The name of a refusal (errors.md), or a description of the cause.',
   remote: 'The address of the client. Missing on a Unix socket.',
   request:
-    'What the request does: lease IDs, revisions, watch IDs, sizes, and keys as `--log-keys` says.',
+    'What the request does: lease IDs in hexadecimal, revisions, watch IDs, sizes, and keys as `--log-keys` says.',
   requestBytes: 'Bytes of the messages of the client.',
   requestMessages: 'Number of messages of the client, for streams.',
   response: 'What the response reports, as for `request`.',

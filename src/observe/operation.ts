@@ -9,8 +9,8 @@ import { Reader, WireType } from '../protobuf/reader.ts';
 import type { KeyText } from './key-text.ts';
 import type { Fields } from './logger.ts';
 
-/** `size`: the number of bytes of the field. `count`: how often the field occurs. */
-type Kind = 'key' | 'number' | 'flag' | 'text' | 'size' | 'count' | 'revision';
+/** `size`: the number of bytes of the field. `count`: how often the field occurs. `lease`: an ID in hexadecimal, as etcdctl shows it. */
+type Kind = 'key' | 'lease' | 'number' | 'flag' | 'text' | 'size' | 'count' | 'revision';
 
 type Row =
   | readonly [name: string, kind: Kind]
@@ -31,7 +31,7 @@ const range: Table = {
   4: ['revision', 'number'],
   7: ['serializable', 'flag'],
 };
-const put: Table = { 1: ['key', 'key'], 2: ['valueBytes', 'size'], 3: ['lease', 'number'] };
+const put: Table = { 1: ['key', 'key'], 2: ['valueBytes', 'size'], 3: ['lease', 'lease'] };
 const deleteRange: Table = { 1: ['key', 'key'], 2: ['rangeEnd', 'key'] };
 const compare: Table = { 3: ['key', 'key'], 64: ['rangeEnd', 'key'] };
 const operation: Table = {
@@ -45,7 +45,7 @@ const txn: Table = {
   2: ['success', 'each', () => operation],
   3: ['failure', 'each', () => operation],
 };
-const lease: Table = { 1: ['lease', 'number'] };
+const lease: Table = { 1: ['lease', 'lease'] };
 const watchCreate: Table = {
   1: ['key', 'key'],
   2: ['rangeEnd', 'key'],
@@ -59,7 +59,7 @@ const leader: Table = {
   1: ['name', 'key'],
   2: ['key', 'key'],
   3: ['revision', 'number'],
-  4: ['lease', 'number'],
+  4: ['lease', 'lease'],
 };
 
 const requests: Partial<Record<RequestName, Table>> = {
@@ -73,13 +73,13 @@ const requests: Partial<Record<RequestName, Table>> = {
     2: ['cancel', 'one', () => ({ 1: ['watchId', 'number'] })],
     3: ['progress', 'one', () => ({})],
   },
-  LeaseGrantRequest: { 1: ['ttl', 'number'], 2: ['lease', 'number'] },
+  LeaseGrantRequest: { 1: ['ttl', 'number'], 2: ['lease', 'lease'] },
   LeaseRevokeRequest: lease,
   LeaseKeepAliveRequest: lease,
-  LeaseTimeToLiveRequest: { 1: ['lease', 'number'], 2: ['keys', 'flag'] },
-  LockRequest: { 1: ['name', 'key'], 2: ['lease', 'number'] },
+  LeaseTimeToLiveRequest: { 1: ['lease', 'lease'], 2: ['keys', 'flag'] },
+  LockRequest: { 1: ['name', 'key'], 2: ['lease', 'lease'] },
   UnlockRequest: { 1: ['key', 'key'] },
-  CampaignRequest: { 1: ['name', 'key'], 2: ['lease', 'number'], 3: ['valueBytes', 'size'] },
+  CampaignRequest: { 1: ['name', 'key'], 2: ['lease', 'lease'], 3: ['valueBytes', 'size'] },
   ProclaimRequest: { 1: ['leader', 'one', () => leader], 2: ['valueBytes', 'size'] },
   LeaderRequest: { 1: ['name', 'key'] },
   ResignRequest: { 1: ['leader', 'one', () => leader] },
@@ -112,10 +112,10 @@ const responses: Partial<Record<ResponseName, Table>> = {
     7: ['fragment', 'flag'],
     11: ['events', 'count'],
   },
-  LeaseGrantResponse: { 2: ['lease', 'number'], 3: ['ttl', 'number'] },
-  LeaseKeepAliveResponse: { 2: ['lease', 'number'], 3: ['ttl', 'number'] },
+  LeaseGrantResponse: { 2: ['lease', 'lease'], 3: ['ttl', 'number'] },
+  LeaseKeepAliveResponse: { 2: ['lease', 'lease'], 3: ['ttl', 'number'] },
   LeaseTimeToLiveResponse: {
-    2: ['lease', 'number'],
+    2: ['lease', 'lease'],
     3: ['ttl', 'number'],
     4: ['grantedTtl', 'number'],
     5: ['keys', 'count'],
@@ -148,6 +148,7 @@ function read(reader: Reader, table: Table, keys: KeyText, depth: number): Field
     const row = table[reader.field];
     if (row === undefined) continue;
     const [name, kind, of] = row;
+    if (kind === 'each' && isFull(fields[name])) continue;
     if (of === undefined) fields[name] = scalar(reader, kind, fields[name], keys);
     else if (depth < depthMax) {
       const inner = read(reader.message(), of(), keys, depth + 1);
@@ -164,6 +165,8 @@ function scalar(reader: Reader, kind: Row[1], before: unknown, keys: KeyText): u
   switch (kind) {
     case 'key':
       return keys === null || reader.wireType !== WireType.LEN ? undefined : keys(reader.bytes());
+    case 'lease':
+      return BigInt.asUintN(64, reader.int64()).toString(16);
     case 'number':
       return reader.number();
     case 'flag':
@@ -186,6 +189,10 @@ function revisionOf(responseHeader: Reader): number {
   let revision = 0;
   while (responseHeader.next()) if (responseHeader.field === 3) revision = responseHeader.number();
   return revision;
+}
+
+function isFull(list: unknown): boolean {
+  return Array.isArray(list) && list.length > listedMax;
 }
 
 function append(fields: Record<string, unknown>, name: string, inner: Fields): void {

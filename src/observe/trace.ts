@@ -1,4 +1,4 @@
-/** The layer that gives each call its trace, if tracing is on. Otherwise there is no such layer, and calls have no trace. */
+/** The layer that gives each call its trace, if tracing is on. Otherwise the pipeline has no such layer, and calls have no trace. */
 import type { Call, Etcd, Layer, Message, Requests, Responses } from '../call/call.ts';
 import { ForwardingEtcd } from '../call/forwarding.ts';
 import type { CallTrace } from '../call/trace.ts';

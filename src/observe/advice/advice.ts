@@ -215,7 +215,7 @@ export class Advice {
     for (const [state, tenant] of this.#tenants) {
       tenant.update(passedMs, clock.epochMs());
       if (tenant.traffic.idleMs > idleMsMax || !isCurrent(state)) this.#tenants.delete(state);
-      else for (const finding of tenant.current) this.#log.write(tenant.tenantName, finding);
+      else for (const finding of tenant.current) this.#log.write(tenant, finding);
     }
   }
 }

@@ -2,25 +2,26 @@
 import type { Clock } from '../../runtime/clock.ts';
 import type { KeyText } from '../key-text.ts';
 import type { Logger } from '../logger.ts';
-import { Throttle } from '../throttle.ts';
-import { type Finding, subjectText } from './tenant-findings.ts';
+import { type Finding, subjectText, type TenantFindings } from './tenant-findings.ts';
 
 const intervalMs = 3_600_000;
 
 export class FindingLog {
   readonly #logger: Logger;
   readonly #keys: KeyText;
-  readonly #throttle: Throttle;
+  readonly #clock: Clock;
 
   constructor(logger: Logger, clock: Clock, keys: KeyText) {
     this.#logger = logger;
     this.#keys = keys;
-    this.#throttle = new Throttle(clock, intervalMs);
+    this.#clock = clock;
   }
 
-  write(tenant: string, finding: Finding): void {
+  write({ tenantName: tenant, loggedMs }: TenantFindings, finding: Finding): void {
     const { name, concernsKey, sinceEpochMs, figures, text } = finding;
-    if (this.#throttle.pass(`${tenant} ${name}`) < 0) return;
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - (loggedMs.get(name) ?? Number.NEGATIVE_INFINITY) < intervalMs) return;
+    loggedMs.set(name, nowMs);
     const mayShow = !concernsKey || this.#keys !== null;
     const subject = mayShow ? subjectText(finding, this.#keys ?? (() => '')) : '';
     this.#logger.warn('finding', {

@@ -14,6 +14,8 @@ export interface RequestKey {
 export const keyBytesMax = 128;
 /** Of one transaction. */
 const keysMax = 8;
+/** How many fields of a message are read. A client could send millions of small ones, and samples are taken above all limits. */
+const fieldsMax = 512;
 
 const keyedRequests: ReadonlySet<RequestName> = new Set<RequestName>([
   'RangeRequest',
@@ -38,7 +40,7 @@ export function requestKeys(request: RequestName, message: Uint8Array): readonly
 function addKey(reader: Reader, isWrite: boolean, keys: RequestKey[], isPut = false): void {
   let key: Uint8Array | null = null;
   let isRange = false;
-  while (reader.next()) {
+  for (let fields = 0; fields < fieldsMax && reader.next(); fields++) {
     if (reader.field === 1) key = reader.bytes();
     else if (reader.field === 2) {
       isRange = !isPut && reader.fieldEnd > reader.valueStart;
@@ -50,7 +52,7 @@ function addKey(reader: Reader, isWrite: boolean, keys: RequestKey[], isPut = fa
 
 /** TxnRequest: success and failure are fields 2 and 3. RequestOp: range, put and delete are fields 1, 2 and 3. */
 function addOperations(txn: Reader, keys: RequestKey[]): void {
-  while (keys.length < keysMax && txn.next()) {
+  for (let fields = 0; fields < fieldsMax && keys.length < keysMax && txn.next(); fields++) {
     if (txn.field !== 2 && txn.field !== 3) continue;
     const operation = txn.message();
     if (!operation.next() || operation.field > 3) continue;

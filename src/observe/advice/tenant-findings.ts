@@ -26,6 +26,8 @@ export class TenantFindings {
   readonly tenantName: string;
   readonly traffic = new TenantTraffic();
   current: readonly Finding[] = [];
+  /** When each finding was logged last, on the monotonic scale. */
+  readonly loggedMs = new Map<FindingName, number>();
 
   constructor(tenantName: string) {
     this.tenantName = tenantName;

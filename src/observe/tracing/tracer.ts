@@ -54,7 +54,9 @@ export class Tracer {
   /** Notes the key of the request of a unary call. */
   requested(record: CallRecord, message: Uint8Array, keys: (key: Uint8Array) => string): void {
     const { trace, method } = record.call;
-    if (!(trace instanceof RecordedTrace) || isStream(record)) return;
+    // A transaction names no key of its own, and may be long.
+    const isKeyless = isStream(record) || method.request === 'TxnRequest';
+    if (!(trace instanceof RecordedTrace) || isKeyless) return;
     const { key } = describeRequest(method.request, message, keys);
     if (typeof key === 'string') trace.key = key;
   }

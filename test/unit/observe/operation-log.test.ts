@@ -3,6 +3,7 @@ import type { KeyForm, LogLevel } from '../../../src/config/settings/operation.t
 import { CallCounters } from '../../../src/observe/call-counters.ts';
 import { keyText } from '../../../src/observe/key-text.ts';
 import { observe } from '../../../src/observe/observe.ts';
+import { describeRequest } from '../../../src/observe/operation.ts';
 import { operationLog } from '../../../src/observe/operation-log.ts';
 import { Caller } from '../../support/caller.ts';
 import { encodeRequest, encodeResponse } from '../../support/codec.ts';
@@ -46,7 +47,7 @@ test('a unary call writes one line at its end', () => {
       ms: 1.5,
       requestBytes: request.length,
       responseBytes: 4,
-      request: { valueBytes: 5, lease: 7 },
+      request: { valueBytes: 5, lease: '7' },
       response: { revision: 9 },
     },
   ]);
@@ -100,11 +101,11 @@ test('leases are logged when they are granted, renewed and revoked', () => {
   requests.send(encodeRequest(keepAlive, { ID: 77 }));
   etcd.last.deliver(encodeResponse(keepAlive, { ID: 77, TTL: 60 }));
   expect(lines().map(({ request, response }) => ({ request, response }))).toEqual([
-    { request: { ttl: 60 }, response: { lease: 77, ttl: 60 } },
-    { request: { lease: 77 }, response: {} },
+    { request: { ttl: 60 }, response: { lease: '4d', ttl: 60 } },
+    { request: { lease: '4d' }, response: {} },
     {},
-    { request: { lease: 77 } },
-    { response: { lease: 77, ttl: 60 } },
+    { request: { lease: '4d' } },
+    { response: { lease: '4d', ttl: 60 } },
   ]);
 });
 
@@ -168,4 +169,25 @@ test('bytes that are not protobuf are not described', () => {
   top.unary(put(), Uint8Array.of(0x0a, 0x03, 0x61, 0xff), new Caller());
   etcd.last.respond(Uint8Array.of(0xff));
   expect(lines()[0]).toMatchObject({ event: 'call', request: {}, response: {} });
+});
+
+test('a long transaction is decoded as far as it is shown', () => {
+  const success = Array.from({ length: 1_000 }, (_, index) => ({
+    request_put: { key: text(`${index}`) },
+  }));
+  const message = encodeRequest('etcdserverpb.KV/Txn', { success });
+  let decoded = 0;
+  const described = describeRequest('TxnRequest', message, (key) => {
+    decoded += 1;
+    return Buffer.from(key).toString();
+  });
+  expect(described['success']).toHaveLength(17);
+  expect(decoded).toBeLessThan(20);
+});
+
+test('a lease ID has all of its digits, as etcdctl shows it', () => {
+  const message = encodeRequest('etcdserverpb.Lease/LeaseRevoke', { ID: '7587876207173246001' });
+  expect(describeRequest('LeaseRevokeRequest', message, null)).toEqual({
+    lease: 7587876207173246001n.toString(16),
+  });
 });

@@ -45,6 +45,16 @@ describe('the keys of a request', () => {
     expect(found?.text).toBe(`\0\xff\x1b${'k'.repeat(125)}`);
   });
 
+  test('are sought in the first fields only, because samples are taken above all limits', () => {
+    const put = encodeRequest('etcdserverpb.KV/Txn', {
+      success: [{ request_put: { key: text('a'), value: text('v') } }],
+    });
+    const emptyOperations = (count: number) => Buffer.from('1200'.repeat(count), 'hex');
+    const found = (count: number) =>
+      requestKeys('TxnRequest', Buffer.concat([emptyOperations(count), put])).length;
+    expect([found(500), found(600)]).toEqual([1, 0]);
+  });
+
   test('are missing in bytes that are not protobuf', () => {
     expect(requestKeys('PutRequest', Uint8Array.of(0x0a, 0x7f, 0x61))).toEqual([]);
     expect(requestKeys('TxnRequest', Uint8Array.of(0x12, 0x02, 0xff, 0xff))).toEqual([]);
