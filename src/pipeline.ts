@@ -27,7 +27,7 @@ export interface Parts {
   readonly health: Lifecycle;
   readonly authenticate: AuthenticateOptions;
   readonly identify: IdentifyOptions;
-  /** Null: tracing is off, and there is no such layer. */
+  /** Null: tracing is off, and the pipeline has no such layer. */
   readonly trace: CallTracer | null;
   readonly observe: ObserveOptions;
   readonly drain: OpenStreams;

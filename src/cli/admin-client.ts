@@ -79,7 +79,7 @@ function adminAddress(given: string | undefined): SocketAddress | string {
 /** Where to connect to a proxy that listens on all interfaces. */
 const reachable: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': 'localhost' };
 
-/** Resolves with an error if there is no response. Never rejects. */
+/** Resolves with an error if no response arrives. Never rejects. */
 export function ask(
   address: SocketAddress,
   method: 'GET' | 'POST',

@@ -62,7 +62,7 @@ export const etcdProxyFlags: Readonly<Record<string, EtcdProxyFlag>> = {
 const requestBytesMin = 1_024;
 const requestBytesMax = 1_073_741_824;
 
-/** The settings that a flag with handling `setting` stands for. */
+/** The settings that a flag with handling `setting` is converted to. */
 export function convertedSettings(
   name: string,
   text: string,

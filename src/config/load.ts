@@ -85,7 +85,7 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadResult> {
   return { config, settings, problems: [], files };
 }
 
-/** Returns null if there is no configuration file, and a problem if it cannot be read or parsed. */
+/** Returns null without a configuration file, and a problem if it cannot be read or parsed. */
 async function configFileOf(
   { file: given }: ConfigSources,
   named: RawValue | undefined,

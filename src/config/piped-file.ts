@@ -61,7 +61,7 @@ function wait(resolve: () => void): void {
   systemClock.after(pollMs, resolve);
 }
 
-/** Returns null if there is no data yet. Empty: all writers have closed the pipe, or none has opened it yet. */
+/** Returns null if no data has arrived yet. Empty: all writers have closed the pipe, or none has opened it yet. */
 async function available(pipe: FileHandle): Promise<Buffer | null> {
   try {
     const { buffer, bytesRead } = await pipe.read();

@@ -7,7 +7,7 @@ import type { SettingName } from './schema.ts';
 export interface RawSettings {
   /** Values from flags, environment and file. Other settings have their defaults. */
   readonly explicit: ReadonlyMap<SettingName, RawValue>;
-  /** Null if there is no configuration file, or if it cannot be read. */
+  /** Null without a configuration file, or if it cannot be read. */
   readonly file: ConfigFile | null;
 }
 

@@ -151,7 +151,7 @@ export interface Method extends ServedMethod {
   readonly waits: boolean;
   readonly failsAsUnknown: boolean;
   readonly owner: boolean;
-  /** Empty if there is no alternative. */
+  /** Empty without an alternative. */
   readonly hint: string;
 }
 

@@ -7,7 +7,7 @@ import type { Availability } from '../call/availability.ts';
 import type { Method } from '../etcd/methods.ts';
 
 export interface WaitingCall {
-  /** Called when an endpoint is available again. The call is no longer in the queue. Must not throw. */
+  /** Called when an endpoint is available again. The call has left the queue. Must not throw. */
   resume(): void;
 }
 

@@ -1,7 +1,7 @@
 /**
  * Flushes outputs at the end of the current turn of the event loop. The immediate runs right after the poll phase, when every
  * readable socket has been read. A connection that a hundred others write to during a turn therefore gets one write. If
- * nothing was written, there is no immediate.
+ * nothing was written, no immediate is scheduled.
  */
 
 /** Flushed once at the end of the turn in which it was registered. */

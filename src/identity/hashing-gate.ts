@@ -37,7 +37,7 @@ export class HashingGate {
   }
 
   /**
-   * Runs `hash` at once or when it has its turn. Resolves with null if there is no place in the queue for it, also if a client
+   * Runs `hash` at once or when it has its turn. Resolves with null if the queue has no place for it, also if a client
    * with fewer waiting hashes takes its place.
    */
   async run<T>(peer: Peer, hash: () => Promise<T>): Promise<T | null> {

@@ -301,7 +301,7 @@ export class Renewer implements StreamPoolOwner, ClientRenewals {
     return this.#clients.size === 0 && nowMs - this.#idleSinceMs >= this.#context.limits.lingerMs;
   }
 
-  /** For work that a timer drives: there is no call to end with the fault. */
+  /** For work that a timer drives, and that has no call to end with the fault. */
   #guarded(work: () => void): void {
     try {
       work();

@@ -67,7 +67,7 @@ export class StreamPool {
     return this.#leastBusy(nowMs);
   }
 
-  /** Returns the stream on which `renewal` may still be in the guard's hold: there is no response yet, and nothing else. */
+  /** Returns the stream on which `renewal` may still be in the guard's hold: without a response so far, and with nothing else. */
   holding(renewal: Renewal): RenewalStream | null {
     return this.#streams.find((each) => !each.isConfirmed && each.hasOnly(renewal)) ?? null;
   }

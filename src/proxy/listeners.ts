@@ -62,7 +62,7 @@ export class Listeners {
     }
   }
 
-  /** Closes listeners that `prepare` has bound, if there is no commit. */
+  /** Closes listeners that `prepare` has bound, if no commit follows. */
   async discard(names: readonly string[]): Promise<void> {
     await Promise.all(names.map((name) => this.#drain(name, 0)));
   }

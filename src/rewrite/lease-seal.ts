@@ -43,7 +43,7 @@ export class LeaseSeal {
 
   /**
    * Writes the varint of the stored ID of a visible one and returns the offset after it. 0 is for an ID that is never granted, so
-   * etcd responds that there is no such lease.
+   * etcd responds that the lease does not exist.
    */
   write(target: Uint8Array, offset: number, visible: number): number {
     let low = this.#check(visible);

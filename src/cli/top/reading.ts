@@ -162,7 +162,7 @@ function objectOf(value: unknown): Row {
   return typeof value === 'object' && value !== null ? (value as Row) : {};
 }
 
-/** The objects in a list of an object. Empty if there is no such list. */
+/** The objects in a list of an object. Empty if the object has no such list. */
 function rowsOf(value: unknown, name: string): readonly Row[] {
   const list = objectOf(value)[name];
   return Array.isArray(list) ? list.map(objectOf) : [];

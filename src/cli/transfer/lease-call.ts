@@ -7,7 +7,7 @@ import { CallFailure } from './call-failure.ts';
 import type { EtcdClient } from './etcd-client.ts';
 
 export interface TimeToLive {
-  /** -1 if there is no such lease. */
+  /** -1 if the lease does not exist. */
   readonly remainingSeconds: number;
   readonly grantedSeconds: number;
 }

@@ -54,7 +54,7 @@ export class LeaseKeeper implements Disposable {
     }
   }
 
-  /** Null if there is no connection. The next tick tries again. */
+  /** Null without a connection. The next tick tries again. */
   #open(): RequestSink | null {
     if (this.#stream !== null) return this.#stream;
     const called = method('etcdserverpb.Lease/LeaseKeepAlive');

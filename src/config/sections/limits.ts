@@ -34,7 +34,7 @@ export function resolveLimits(settings: Settings): LimitsConfig {
   };
 }
 
-/** As in etcd, 0 stands for the default of the gRPC library, and no interval is below a second. */
+/** As in etcd, 0 means the default of the gRPC library, and no interval is below a second. */
 function keepAlive(settings: Settings): ClientKeepAlive {
   return {
     minTimeMs: settings['grpc-keepalive-min-time'] || 300_000,

@@ -12,7 +12,7 @@ export class Body extends ByteHold {
   #bytes: Buffer = noBytes;
   #length = 0;
 
-  /** `onRefused` is called if there is no memory left. */
+  /** `onRefused` is called if no memory is left. */
   constructor(account: ByteAccount, onRefused: () => void) {
     super(account);
     this.#onRefused = onRefused;

@@ -16,7 +16,7 @@ export class CallDeadline {
   readonly #deadlineMs: number;
   readonly #cancelTimer: CancelTimer | null;
 
-  /** `onExceeded` is not called after `cancel`. `Infinity` stands for a call without a deadline. */
+  /** `onExceeded` is not called after `cancel`. `Infinity`: the call has no deadline. */
   constructor(clock: Clock, deadlineMs: number, onExceeded: (status: Status) => void) {
     this.#clock = clock;
     this.#deadlineMs = deadlineMs;

@@ -176,8 +176,8 @@ class GrpcJsChannel extends StatefulChannel implements ClientCallContext {
   }
 
   /**
-   * The library reports the reason of a failed connection only in the status of a call. This call ends at once, because there
-   * is no connection to send it on.
+   * The library reports the reason of a failed connection only in the status of a call. This call ends at once, because it
+   * has no connection to be sent on.
    */
   #readFailure(): void {
     const call = this.#channel.createCall('/', this.#clock.epochMs() + 1_000, null, null, null);

@@ -8,7 +8,7 @@ export interface ProxyMember {
   readonly memberId: bigint;
   /** Where the client of this call reaches the proxy, for example `http://127.0.0.1:2379`. */
   clientUrls(call: Call): readonly string[];
-  /** The proxies that are registered together, this one included. Empty: there is no registration. */
+  /** The proxies that are registered together, this one included. Empty without a registration. */
   registered(): readonly RegisteredMember[];
 }
 

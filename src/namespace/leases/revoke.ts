@@ -1,6 +1,6 @@
 /**
  * LeaseRevoke. The keys of a lease that this process does not know are read first, because a revoke deletes them. For a
- * lease that is not the tenant's, etcd receives the ID that is never granted, and responds that there is no such lease.
+ * lease that is not the tenant's, etcd receives the ID that is never granted, and responds that the lease does not exist.
  */
 import {
   builtMessage,

@@ -99,7 +99,7 @@ export class Mirror {
     const isOrdered = await this.#ordersProgress();
     if (destination.state.at === 'copying') await this.#copy(parts);
     else if (until !== null && !isOrdered && destination.state.revision < until) {
-      // Without progress there is no way to know that all changes up to a revision have arrived.
+      // Without progress a mirror cannot know that all changes up to a revision have arrived.
       await this.#beginCopy('once', header.revision);
       await this.#copy(parts);
     }
