@@ -21,6 +21,8 @@ const growthMibMax = 192;
 /** What may remain of the growth once the connections are closed: the allocator of the system keeps some memory. */
 const leftRssMibMax = 128;
 const leftExternalMibMax = 40;
+/** Buffers of zlib are garbage that V8 collects when 64 MiB of external memory have been added since the last collection. */
+const leftInflatedMibMax = 80;
 /** A large call of another client, while the memory is short. */
 const servedWithinMs = 10_000;
 
@@ -144,7 +146,10 @@ async function largeCallsAreServed(): Promise<void> {
 }
 
 /** Runs `misbehave`, and checks what it costs, that others are served meanwhile, and that nothing is left. */
-async function staysBounded(misbehave: () => Promise<void>): Promise<void> {
+async function staysBounded(
+  misbehave: () => Promise<void>,
+  leftMibMax = leftExternalMibMax,
+): Promise<void> {
   const before = await usage();
   await using peak = new Peak();
   await misbehave();
@@ -153,16 +158,20 @@ async function staysBounded(misbehave: () => Promise<void>): Promise<void> {
   closeSessions();
   const counted = async () => (await metrics()).sum('etcd_bulkhead_message_memory_bytes');
   await until('end of all messages', async () => (await counted()) === 0, 20_000);
+  let left = before;
   await until(
-    'return of the memory',
+    () => `return of the memory: ${JSON.stringify({ before, left })}`,
     async () => {
       // An idle process may not collect garbage for a long time.
       await largeCallsAreServed();
-      return (await usage()).externalMib < before.externalMib + leftExternalMibMax;
+      left = await usage();
+      return (
+        left.externalMib < before.externalMib + leftMibMax &&
+        left.rssMib < before.rssMib + leftRssMibMax
+      );
     },
     20_000,
   );
-  expect((await usage()).rssMib).toBeLessThan(before.rssMib + leftRssMibMax);
   expect(peak.mib).toBeLessThan(before.rssMib + growthMibMax);
 }
 
@@ -190,7 +199,7 @@ test('4,000 small requests that inflate to 2 MB do not exhaust the memory', asyn
       }
       if (i % 10 === 0) await bystander.unharmed();
     }
-  });
+  }, leftInflatedMibMax);
 });
 
 test.each([
