@@ -85,9 +85,9 @@ test('at debug every operation is logged, with keys as configured and never with
   ]);
   const grants = lines.filter(({ method }) => String(method).includes('/Lease'));
   const leases = grants.flatMap(({ request, response }) => [
-    (response as { lease?: number }).lease ?? (request as { lease?: number }).lease,
+    (response as { lease?: string }).lease ?? (request as { lease?: string }).lease,
   ]);
-  expect(leases[0]).toBeGreaterThan(0);
+  expect(leases[0]).toMatch(/^[1-9a-f][0-9a-f]*$/);
   expect(leases[1]).toBe(leases[0]);
   expect(sidecar.printed).not.toContain('secret');
 });
