@@ -56,6 +56,8 @@ export class EndpointSource {
   #failure = '';
   #cancelDiscovery = (): void => {};
   #cancelSync = (): void => {};
+  /** Counts the sources, and the end. What was asked in an earlier round is neither used nor asked again. */
+  #round = 0;
   /** Monotonic time at which DNS is asked again. */
   #discoveryDueMs = 0;
 
@@ -69,6 +71,7 @@ export class EndpointSource {
     const before = this.#settings;
     this.#settings = settings;
     if (keyOf(before) !== keyOf(settings)) {
+      this.#round += 1;
       this.#discovered = null;
       this.#members = null;
       if (settings['discovery-srv'] !== '') await this.#lookUp();
@@ -85,6 +88,7 @@ export class EndpointSource {
   }
 
   close(): void {
+    this.#round += 1;
     this.#running = null;
     this.#cancelDiscovery();
     this.#cancelSync();
@@ -107,14 +111,14 @@ export class EndpointSource {
 
   async #onDiscoveryTimer(): Promise<void> {
     const { clock } = this.#parts;
+    const round = this.#round;
     const running = this.#running;
     if (running === null) return;
     const isDue = clock.nowMs() >= this.#discoveryDueMs || !(await running.user.hasEndpoint());
+    if (round !== this.#round) return;
     if (isDue) {
-      const hasChanged = await this.#lookUp();
-      if (this.#running !== running) return;
-      if (hasChanged) await running.onChange();
-      if (this.#running === running) this.#scheduleDiscovery();
+      if (await this.#lookUp()) await running.onChange();
+      if (round === this.#round) this.#scheduleDiscovery();
     } else {
       this.#cancelDiscovery = clock.after(failingEveryMs, () => void this.#onDiscoveryTimer());
     }
@@ -128,23 +132,26 @@ export class EndpointSource {
   }
 
   async #onSyncTimer(): Promise<void> {
+    const round = this.#round;
     const running = this.#running;
     if (running === null) return;
     const members = await running.user.memberEndpoints();
-    if (this.#running !== running) return;
     // Without a response the endpoints stay, unless none of them works: then the configured ones may.
-    const next = members ?? ((await running.user.hasEndpoint()) ? this.#members : null);
+    const stay = members === null && (await running.user.hasEndpoint());
+    if (round !== this.#round) return;
+    const next = stay ? this.#members : members;
     const hasChanged = next?.join() !== this.#members?.join();
     this.#members = next;
     if (hasChanged) {
       running.logger.info('endpoints from the member list', { endpoints: next });
       await running.onChange();
     }
-    if (this.#running === running) this.#scheduleSync();
+    if (round === this.#round) this.#scheduleSync();
   }
 
-  /** Returns whether the result differs from the one before. */
+  /** Returns whether the result differs from the one before. False in a later round, which has its own result. */
   async #lookUp(): Promise<boolean> {
+    const round = this.#round;
     const settings = this.#settings;
     if (settings === null) return false;
     const query: SrvQuery = {
@@ -154,12 +161,14 @@ export class EndpointSource {
     };
     try {
       const found = await discover(query, this.#resolverInUse());
+      if (round !== this.#round) return false;
       this.#failure = '';
       if (found.join() === this.#discovered?.join()) return false;
       this.#discovered = found;
       this.#running?.logger.info('endpoints discovered', { ...query, endpoints: found });
       return true;
     } catch (error) {
+      if (round !== this.#round) return false;
       const { message } = error as Error;
       if (message !== this.#failure) {
         this.#failure = message;

@@ -24,14 +24,19 @@ class World {
   hasEndpoint = true;
   members: readonly string[] | null = null;
   reloads = 0;
+  /** Look-ups of either kind resolve after this. */
+  paused: Promise<void> = Promise.resolve();
+  memberLists = 0;
   readonly source = new EndpointSource({
     clock: this.clock,
     random: { integer: (min, max) => Math.floor((min + max) / 2) },
     resolver: {
       resolveSrv: async (name) => {
         if (this.hosts === null || !name.includes('-ssl')) throw new Error('ESERVFAIL');
+        const { hosts } = this;
         this.lookUps += 1;
-        return this.hosts.map((host) => ({ name: host, port: 1 }));
+        await this.paused;
+        return hosts.map((host) => ({ name: host, port: 1 }));
       },
     },
   });
@@ -41,13 +46,28 @@ class World {
       logger: createLogger('silent'),
       user: {
         hasEndpoint: async () => this.hasEndpoint,
-        memberEndpoints: async () => this.members,
+        memberEndpoints: async () => {
+          const { members } = this;
+          this.memberLists += 1;
+          await this.paused;
+          return members;
+        },
       },
       onChange: async () => {
         this.reloads += 1;
         await this.source.endpoints(settings);
       },
     });
+  }
+
+  /** Returns a function that lets the look-ups continue. */
+  pause(): () => void {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.paused = promise;
+    return () => {
+      this.paused = Promise.resolve();
+      resolve();
+    };
   }
 
   /** In steps, because a timer is set only after the work of the one before. */
@@ -155,6 +175,64 @@ describe('the member list', () => {
     world.hasEndpoint = false;
     await world.pass(12_000);
     expect(await world.source.endpoints(synced)).toBeNull();
+  });
+});
+
+describe('a reload during a look-up', () => {
+  test('that turns DNS off ends the queries, and their late response is not used', async () => {
+    await world.source.endpoints(bySrv);
+    world.start(bySrv);
+    world.hosts = ['late'];
+    const resume = world.pause();
+    await world.pass(40_000);
+    expect(world.lookUps).toBe(2);
+    expect(await world.source.endpoints(off)).toBeNull();
+    resume();
+    await world.pass(100_000);
+    expect([world.lookUps, world.reloads, world.clock.pendingTimers]).toEqual([2, 0, 0]);
+    expect(await world.source.endpoints(off)).toBeNull();
+  });
+
+  test('that names another domain does not use the late response for the first one', async () => {
+    await world.source.endpoints(bySrv);
+    world.start(bySrv);
+    world.hosts = ['late'];
+    const resume = world.pause();
+    await world.pass(40_000);
+    world.hosts = ['b'];
+    const other = { ...bySrv, 'discovery-srv': 'other' };
+    const next = world.source.endpoints(other);
+    resume();
+    expect(await next).toEqual(['https://b:1']);
+    await world.pass(2_000);
+    expect(await world.source.endpoints(other)).toEqual(['https://b:1']);
+    expect([world.reloads, world.clock.pendingTimers]).toEqual([0, 1]);
+  });
+
+  test('that turns the member list off ends the requests, and their late response is not used', async () => {
+    await world.source.endpoints(synced);
+    world.start(synced);
+    world.members = ['http://m1:1'];
+    const resume = world.pause();
+    await world.pass(12_000);
+    expect(world.memberLists).toBe(1);
+    expect(await world.source.endpoints(off)).toBeNull();
+    resume();
+    await world.pass(100_000);
+    expect([world.memberLists, world.reloads, world.clock.pendingTimers]).toEqual([1, 0, 0]);
+    expect(await world.source.endpoints(off)).toBeNull();
+  });
+
+  test('that turns the member list off and on again leaves one timer', async () => {
+    await world.source.endpoints(synced);
+    world.start(synced);
+    const resume = world.pause();
+    await world.pass(12_000);
+    await world.source.endpoints(off);
+    await world.source.endpoints(synced);
+    resume();
+    await world.pass(1_000);
+    expect(world.clock.pendingTimers).toBe(1);
   });
 });
 
