@@ -1,7 +1,7 @@
 /**
  * The endpoints of the cluster's members, for --endpoints-auto-sync-interval. The member list may name addresses that this process
- * cannot reach, so an address counts only after it has served etcd, of the same cluster. Learners, members that have not started and
- * members without client URLs are left out.
+ * cannot reach, so an address counts only after it has served etcd, of the same cluster. A member that is down keeps the endpoint that
+ * has served it. Learners, members that have not started and members without client URLs are left out.
  */
 import { Call, type Etcd, type Message } from '../call/call.ts';
 import { parseEndpoint } from '../config/address.ts';
@@ -16,6 +16,8 @@ export interface MemberEndpointsParts {
   readonly upstream: Etcd<'store'> & {
     /** The endpoints that serve calls, by the ID of their member. */
     readonly namesByMember: ReadonlyMap<bigint, string>;
+    /** The endpoints that have served calls, by the ID of their member. */
+    readonly knownNamesByMember: ReadonlyMap<bigint, string>;
     readonly clusterId: bigint;
   };
   readonly transport: ClientTransport;
@@ -50,9 +52,15 @@ export async function memberEndpoints(
 ): Promise<readonly string[] | null> {
   const members = await listMembers(parts);
   if (members === null) return null;
-  const { namesByMember } = parts.upstream;
+  const { namesByMember, knownNamesByMember } = parts.upstream;
   const found = await Promise.all(
-    members.map(async ({ id, urls }) => namesByMember.get(id) ?? firstServing(parts, urls)),
+    members.map(
+      async ({ id, urls }) =>
+        namesByMember.get(id) ??
+        (await firstServing(parts, urls)) ??
+        knownNamesByMember.get(id) ??
+        null,
+    ),
   );
   const endpoints = found.filter((each) => each !== null);
   return endpoints.length === 0 ? null : [...new Set(endpoints)].toSorted();

@@ -174,11 +174,14 @@ export class Upstream implements Etcd<'store'>, AttemptHost {
 
   /** The endpoints that serve calls, by the ID of their member. */
   get namesByMember(): ReadonlyMap<bigint, string> {
-    const serving = this.#endpoints.filter((endpoint) => {
-      const { failure, header } = endpoint.health;
-      return endpoint.isReady('unary') && failure === '' && header.length > 0;
-    });
-    return new Map(serving.map(({ health, name }) => [memberIdOf(health.header), name]));
+    return this.#namesByMember(
+      (endpoint) => endpoint.isReady('unary') && endpoint.health.failure === '',
+    );
+  }
+
+  /** The endpoints that have served calls of this cluster, by the ID of their member. Some may be down at present. */
+  get knownNamesByMember(): ReadonlyMap<bigint, string> {
+    return this.#namesByMember(() => true);
   }
 
   /** Whether the version of every endpoint is known and passes `test`. */
@@ -218,6 +221,14 @@ export class Upstream implements Etcd<'store'>, AttemptHost {
     }
     for (const endpoint of this.#removed) endpoint.close();
     this.#picker = new Picker([]);
+  }
+
+  #namesByMember(accepts: (endpoint: Endpoint) => boolean): ReadonlyMap<bigint, string> {
+    const reported = this.#endpoints.filter(
+      (endpoint) =>
+        endpoint.health.header.length > 0 && this.#cluster.includes(endpoint) && accepts(endpoint),
+    );
+    return new Map(reported.map(({ health, name }) => [memberIdOf(health.header), name]));
   }
 
   /** Streams use connected endpoints. Others are dialed meanwhile, as long as each connected one has a stream. */

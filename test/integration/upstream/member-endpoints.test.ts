@@ -50,10 +50,12 @@ async function endpointsFor(
   members: readonly object[],
   inUse: ReadonlyMap<bigint, string> = new Map(),
   requiresTls = false,
+  known: ReadonlyMap<bigint, string> = inUse,
 ) {
   const upstream = Object.assign(new FakeEtcd<'store'>(), {
     clusterId: await clusterId(),
     namesByMember: inUse,
+    knownNamesByMember: known,
   });
   upstream.onCall = (call) =>
     call.respond(encodeResponse('etcdserverpb.Cluster/MemberList', { members }));
@@ -100,6 +102,18 @@ test('an endpoint in use keeps its name, and is not replaced by an address that 
   const inUse = new Map([[1n, 'etcd.games.svc:2379']]);
   const found = await endpointsFor([member('1', ['http://127.0.0.1:1'])], inUse);
   expect(found).toEqual(['etcd.games.svc:2379']);
+});
+
+test('an endpoint that is down keeps its name, unless its member can be reached elsewhere', async () => {
+  const known = new Map([
+    [1n, 'down.games.svc:2379'],
+    [2n, 'moved.games.svc:2379'],
+    [3n, 'removed.games.svc:2379'],
+  ]);
+  const url = `http://${etcd.address}`;
+  const members = [member('1', ['http://127.0.0.1:1']), member('2', [url])];
+  const found = await endpointsFor(members, new Map(), false, known);
+  expect(found).toEqual(['down.games.svc:2379', url]);
 });
 
 test('an address without TLS is not used if all endpoints have TLS', async () => {
