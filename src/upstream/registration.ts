@@ -6,6 +6,7 @@
  *   unregistered ─lease and keys written─▶ registered ─lease lost, key missing─▶ unregistered;   any ─close─▶ closed, lease revoked
  */
 
+import type { Availability } from '../call/availability.ts';
 import { Call, type Etcd, type Message } from '../call/call.ts';
 import type { RegistrationConfig } from '../config/sections/registration.ts';
 import { type MethodName, method } from '../etcd/methods.ts';
@@ -19,7 +20,7 @@ import { jittered, type Random } from '../runtime/random.ts';
 import { decodeEntry, encodeEntry, type RegisteredProxy } from './registry-entry.ts';
 
 export interface RegistrationParts {
-  readonly upstream: Etcd<'store'>;
+  readonly upstream: Etcd<'store'> & Pick<Availability, 'isDialing'>;
   readonly clock: Clock;
   readonly random: Random;
   /** What this proxy registers. */
@@ -43,6 +44,8 @@ export class Registration {
   proxies: readonly RegisteredProxy[] = [];
   readonly #config: RegistrationConfig;
   readonly #parts: RegistrationParts;
+  /** Whether etcd has no key of an own address. */
+  #isMissing = true;
   #lease: bigint | null = null;
   #hasRegistered = false;
   /** Of the last attempt; null before the first one. */
@@ -56,7 +59,8 @@ export class Registration {
   constructor(config: RegistrationConfig, parts: RegistrationParts) {
     this.#config = config;
     this.#parts = parts;
-    this.#schedule(0);
+    // The endpoints are being connected.
+    this.#schedule(retryMs);
   }
 
   /** Removes the keys. Resolves when etcd has responded, or does not. May be called repeatedly. Never rejects. */
@@ -89,10 +93,11 @@ export class Registration {
     try {
       await this.#renew();
       await this.#look();
-      const missing = this.#parts.own.some((own) => !this.#isRegistered(own));
       // The first registration takes over the keys of an earlier process, whose lease will expire.
-      if (!this.#isClosed && (missing || !this.#hasRegistered)) await this.#register();
+      if (!this.#isClosed && (this.#isMissing || !this.#hasRegistered)) await this.#register();
     } catch (error) {
+      // The connection for renewals is dialed when the first renewal needs it.
+      if (this.#parts.upstream.isDialing(keepAlive)) return this.#schedule(retryMs);
       failure = (error as Error).message;
     }
     if (this.#isClosed) return;
@@ -100,10 +105,6 @@ export class Registration {
     this.#failure = failure;
     const everyMs = Math.min((this.#config.ttlSeconds * 1_000) / 3, everyMsMax);
     this.#schedule(failure === '' ? everyMs : retryMs);
-  }
-
-  #isRegistered(own: RegisteredProxy): boolean {
-    return this.proxies.some(({ address }) => address === own.address);
   }
 
   async #register(): Promise<void> {
@@ -125,7 +126,7 @@ export class Registration {
     return id;
   }
 
-  /** Reads the entries below the prefix. */
+  /** Reads the entries below the prefix. If there are too many, a key that was not read does not count as missing. */
   async #look(): Promise<void> {
     const begin = Buffer.from(this.#keyOf(''));
     const end = Buffer.from(begin);
@@ -133,15 +134,21 @@ export class Registration {
     const request = new Writer().bytes(1, begin).bytes(2, end).varint(3, proxiesMax);
     const reader = new Reader(await this.#unary('etcdserverpb.KV/Range', request));
     const proxies: RegisteredProxy[] = [];
+    const keys = new Set<string>();
+    let hasMore = false;
     while (reader.next()) {
+      if (reader.field === 3) hasMore = reader.bool();
       if (reader.field !== 2) continue;
       const entry = reader.message();
       while (entry.next()) {
+        if (entry.field === 1) keys.add(Buffer.from(entry.bytes()).toString());
         const proxy = entry.field === 5 ? decodeEntry(entry.bytes()) : null;
         if (proxy !== null) proxies.push(proxy);
       }
     }
     this.proxies = proxies;
+    const { own } = this.#parts;
+    this.#isMissing = !hasMore && own.some(({ address }) => !keys.has(this.#keyOf(address)));
   }
 
   #keyOf(address: string): string {

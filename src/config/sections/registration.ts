@@ -1,4 +1,5 @@
 /** The registration of the proxy in etcd, with the checks of etcd's own proxy (server/etcdmain/grpc_proxy.go, checkArgs). */
+import { parseEndpoint } from '../address.ts';
 import type { ProblemReporter } from '../problem.ts';
 import type { Settings } from '../schema.ts';
 import type { TenantConfig } from './tenants.ts';
@@ -22,6 +23,14 @@ export function resolveRegistration(
   if (ttlSeconds === 0) report('resolver-ttl', 'must be at least 1 with --resolver-prefix');
   if (settings['advertise-client-url'].length === 0) {
     report('resolver-prefix', 'requires --advertise-client-url, the address to register');
+  }
+  for (const url of settings['advertise-client-url']) {
+    if (parseEndpoint(url) === undefined) {
+      report(
+        'advertise-client-url',
+        `contains ${JSON.stringify(url)}: --resolver-prefix requires addresses with a host and a port`,
+      );
+    }
   }
   const writer = tenants.find(
     ({ namespace }) => namespace !== '' && overlaps(namespace, `${prefix}/`),

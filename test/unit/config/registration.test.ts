@@ -19,6 +19,17 @@ test('needs a prefix, a TTL and an address', async () => {
   ]);
 });
 
+test('needs addresses that MemberList of the other proxies can name', async () => {
+  const registered = ['resolver-prefix: /p', 'resolver-ttl: 5'];
+  const lines = [`${url},https://lb.example.com,lb.example.com:2379,:2379`, ...registered];
+  expect(await problemsOf(...lines)).toEqual(
+    ['https://lb.example.com', ':2379'].map((each) =>
+      expect.stringContaining(`"advertise-client-url" contains "${each}"`),
+    ),
+  );
+  expect(await problemsOf('advertise-client-url: https://lb.example.com')).toEqual([]);
+});
+
 test.each([
   ['t1/', '/proxies', true],
   ['t1/', 't1/proxies', false],
