@@ -56,7 +56,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
         return reload.load();
       },
       apply: async (loaded) => {
-        await proxy.reload(loaded);
+        if (await proxy.reload(loaded)) reload.source.adopt();
         drainMaxMs = Math.max(drainMaxMs, loaded.config?.drain.maxMs ?? 0);
         systemd?.ready(proxy.addresses.length);
       },
@@ -64,8 +64,12 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
       logger,
     });
   if (reloader) process.on('SIGHUP', () => void reloader.reload('SIGHUP'));
-  const onChange = async () => reloader?.reload('the endpoints have changed');
-  reload?.source.start({ user: proxy, logger, onChange });
+  if (reload && reloader) {
+    const { source } = reload;
+    // Without a reload, so that a file that is not valid now does not prevent a failover.
+    const onChange = () => reloader.run(async () => proxy.replaceEndpoints(source.found));
+    source.start({ user: proxy, logger, onChange });
+  }
   options.serving?.(proxy);
   systemd?.ready(proxy.addresses.length);
 

@@ -12,7 +12,7 @@ export interface CertificateExpiry {
 
 export function certificateExpiries({
   listeners,
-  endpoints,
+  secureTls,
 }: Config): readonly CertificateExpiry[] {
   const expiries: CertificateExpiry[] = [];
   for (const { name, tls } of listeners) {
@@ -20,9 +20,8 @@ export function certificateExpiries({
     const epochSeconds = expiryOf(tls.certificate);
     expiries.push({ use: 'server', listener: name, epochSeconds });
   }
-  // All endpoints share one client certificate.
-  const own = endpoints.find(({ tls }) => tls?.certificate)?.tls?.certificate;
-  if (own) expiries.push({ use: 'client', listener: '', epochSeconds: expiryOf(own) });
+  const own = secureTls.certificate;
+  if (own !== null) expiries.push({ use: 'client', listener: '', epochSeconds: expiryOf(own) });
   return expiries;
 }
 

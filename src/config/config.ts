@@ -41,10 +41,13 @@ export interface Config {
   /** How to verify bearer tokens. Null: no key set is configured. */
   readonly bearer: BearerConfig | null;
   readonly uriPatterns: readonly UriPattern[];
-  /** Empty only before the first response of DNS. */
+  /** The configured ones, or those that were found instead. Empty only before the first response of DNS. */
   readonly endpoints: readonly EndpointConfig[];
+  readonly configuredEndpoints: readonly EndpointConfig[];
   /** TLS to members whose addresses begin with https://. */
   readonly secureTls: ClientTls;
+  /** TLS to members whose addresses have no scheme. Null: plain text. */
+  readonly schemelessTls: ClientTls | null;
   /** Null: the proxy does not authenticate to etcd. */
   readonly login: LoginConfig | null;
   /** The proxy's client URLs in MemberList responses. Empty: the addresses of the listeners. */

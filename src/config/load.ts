@@ -3,7 +3,7 @@
  * default. All problems are collected before they are returned. Reads only files that the configuration names, and binds
  * no ports. All files are read first; everything else is a function of their contents.
  */
-import { type ParsedAddress, type ParsedEndpoint, parseAddress, parseEndpoint } from './address.ts';
+import { type ParsedAddress, parseAddress } from './address.ts';
 import type { Config, EffectiveSetting } from './config.ts';
 import { effectiveSettings } from './effective.ts';
 import { type ConfigFile, type FileText, listenerFileKeys, type RawValue } from './file.ts';
@@ -24,6 +24,7 @@ import type { selfSigned } from './self-signed.ts';
 import type { Kind } from './setting.ts';
 import { type RawSettings, settingReporter } from './setting-reporter.ts';
 import { InvalidValue, readValue } from './values.ts';
+import { withEndpoints } from './with-endpoints.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -37,7 +38,10 @@ export interface ConfigSources {
   readonly defaults?: Partial<Record<SettingName, string>>;
   /** Makes the files of --auto-tls. Without it, files that do not exist are not missed, as for a check of the configuration. */
   readonly selfSigned?: typeof selfSigned;
-  /** Finds endpoints that replace the configured ones; null for the configured ones. Never rejects. */
+  /**
+   * Finds endpoints that replace the configured ones; null for the configured ones. Called only for a configuration without problems.
+   * Never rejects.
+   */
   readonly endpoints?: (settings: Settings) => Promise<readonly string[] | null>;
   /** Checks the tenants against each other. Injected, because config/ must not import tenant/. */
   readonly checkTenants: (tenants: readonly TenantConfig[]) => readonly Problem[];
@@ -69,20 +73,16 @@ export async function loadConfig(sources: ConfigSources): Promise<LoadResult> {
 
   const read = readSettings(raw, sources.defaults ?? {}, problems);
   const { effective, invalid } = read;
-  const configured = await withSelfSigned(read.settings, raw, sources, problems);
-  const found = problems.length > 0 ? null : await foundEndpoints(configured, raw, sources);
-  const settings = found === null ? configured : { ...configured, endpoints: found };
+  const configured = withoutDefaultEndpoints(read.settings, raw);
+  const settings = await withSelfSigned(configured, raw, sources, problems);
   const contents = await FileContents.read(filesOf(settings, file), configContents);
   const files = contents.digests;
-  const hasFoundEndpoints = found !== null;
-  const resolved = resolve(
-    { settings, explicit, file, invalid, contents, hasFoundEndpoints },
-    problems,
-  );
+  const resolved = resolve({ settings, explicit, file, invalid, contents }, problems);
   problems.push(...withLines(sources.checkTenants(resolved.tenants), raw));
   if (problems.length > 0) return { config: null, settings: null, problems, files };
   const config = { ...resolved, effective: effectiveSettings(effective, file, resolved) };
-  return { config, settings, problems: [], files };
+  const found = (await sources.endpoints?.(settings)) ?? null;
+  return { config: withEndpoints(config, found), settings, problems: [], files };
 }
 
 /** Returns null without a configuration file, and a problem if it cannot be read or parsed. */
@@ -101,15 +101,10 @@ async function configFileOf(
   return { where: text.name, what: `cannot be parsed: ${parsed.message}` };
 }
 
-/** Returns null if the configured ones are to be used. Without a response of DNS, the default of --endpoints is not. */
-async function foundEndpoints(
-  settings: Settings,
-  { explicit }: RawSettings,
-  { endpoints: find }: ConfigSources,
-): Promise<readonly ParsedEndpoint[] | null> {
-  const found = (await find?.(settings)) ?? null;
-  if (found !== null) return found.flatMap((text) => parseEndpoint(text) ?? []);
-  return settings['discovery-srv'] !== '' && !explicit.has('endpoints') ? [] : null;
+/** With --discovery-srv the default of --endpoints is not used, also without a response of DNS. */
+function withoutDefaultEndpoints(settings: Settings, { explicit }: RawSettings): Settings {
+  const isDiscovered = settings['discovery-srv'] !== '' && !explicit.has('endpoints');
+  return isDiscovered ? { ...settings, endpoints: [] } : settings;
 }
 
 /** With the files of --auto-tls, if clients get TLS by nothing else. */

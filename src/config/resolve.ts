@@ -32,13 +32,11 @@ export interface ResolveInput extends RawSettings {
   readonly invalid: ReadonlySet<SettingName>;
   /** Every file that the settings and the file name. */
   readonly contents: FileContents;
-  /** Whether the endpoints in `settings` were found, and not configured. */
-  readonly hasFoundEndpoints: boolean;
 }
 
 /** Returns everything but `effective`. The result must not be used if `problems` is not empty. */
 export function resolve(
-  { settings, explicit, file, invalid, contents, hasFoundEndpoints }: ResolveInput,
+  { settings, explicit, file, invalid, contents }: ResolveInput,
   problems: Problem[],
 ): Omit<Config, 'effective'> {
   const reportAlways = settingReporter({ explicit, file }, problems);
@@ -55,9 +53,7 @@ export function resolve(
   if (settings['admin-tls'] && tls === null && !settings['auto-tls'])
     report('admin-tls', 'requires --cert-file');
   const listeners = resolveListeners({ ...input, tenants, tls, protocol }, problems);
-  const { endpoints: all, secureTls } = resolveEndpoints(settings, contents, report);
-  // Members of other machines may advertise the address that this process listens on.
-  const endpoints = hasFoundEndpoints ? all.filter((each) => !isOwn(each, listeners)) : all;
+  const { endpoints, ...endpointTls } = resolveEndpoints(settings, contents, report);
   if (!invalid.has('listen-addr')) rejectOwnAddresses(endpoints, listeners, report);
   return {
     tenants,
@@ -69,7 +65,8 @@ export function resolve(
     bearer: readBearer(settings, contents, report),
     uriPatterns: readUriPatterns(settings, report),
     endpoints,
-    secureTls,
+    configuredEndpoints: endpoints,
+    ...endpointTls,
     login: resolveLogin(settings, contents, report),
     advertiseClientUrls: settings['advertise-client-url'],
     jsonGateway: settings['enable-grpc-gateway'],
@@ -98,10 +95,6 @@ export function resolve(
     limits: resolveLimits(settings),
     totals: resolveTotalLimits(settings),
   };
-}
-
-function isOwn({ address }: EndpointConfig, listeners: readonly ListenerConfig[]): boolean {
-  return listeners.some((listener) => reaches(address, listener.address));
 }
 
 /** A proxy that connects to itself would forward each request to itself without end. */

@@ -1,14 +1,15 @@
 /**
  * Where the endpoints of a configuration come from if they are not configured: from DNS (--discovery-srv) or from the member list
- * (--endpoints-auto-sync-interval). Loading a configuration asks for the current ones; a change reloads it. What was found last stays
- * in use while DNS or the cluster does not respond. Without these settings the class does nothing.
+ * (--endpoints-auto-sync-interval). Loading a configuration asks for the current ones, and applying it adopts its settings. What was
+ * found last stays in use while DNS or the cluster does not respond. Without these settings the class does nothing.
  */
 import { Resolver } from 'node:dns/promises';
 import type { Settings } from '../config/schema.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { jittered, type Random } from '../runtime/random.ts';
-import { discover, type SrvQuery, type SrvResolver } from './srv.ts';
+import { Discovery } from './discovery.ts';
+import type { SrvResolver } from './srv.ts';
 
 /** The running proxy, as far as its endpoints matter. */
 export interface EndpointUser {
@@ -28,6 +29,7 @@ export interface EndpointSourceParts {
 interface Running {
   readonly user: EndpointUser;
   readonly logger: Logger;
+  /** `found` has changed. */
   readonly onChange: () => Promise<void>;
 }
 
@@ -45,15 +47,22 @@ type SourceSettings = Pick<
   | 'endpoints-auto-sync-interval'
 >;
 
+/** Of one configuration. */
+interface Source {
+  readonly settings: SourceSettings;
+  /** Null: DNS is not asked. */
+  readonly discovery: Discovery | null;
+}
+
 export class EndpointSource {
   readonly #parts: EndpointSourceParts;
-  #settings: SourceSettings | null = null;
+  /** Of the configuration that was loaded last. It may be rejected. */
+  #loaded: Source | null = null;
+  /** Of the active configuration. */
+  #active: Source | null = null;
   #running: Running | null = null;
   #resolver: SrvResolver | null;
-  #discovered: readonly string[] | null = null;
   #members: readonly string[] | null = null;
-  /** Of the last look-up, so that the same one is logged once. Empty after a success. */
-  #failure = '';
   #cancelDiscovery = (): void => {};
   #cancelSync = (): void => {};
   /** Counts the sources, and the end. What was asked in an earlier round is neither used nor asked again. */
@@ -66,25 +75,41 @@ export class EndpointSource {
     this.#resolver = parts.resolver ?? null;
   }
 
-  /** The endpoints to use instead of the configured ones; null for the configured ones. Never rejects. */
-  async endpoints(settings: SourceSettings): Promise<readonly string[] | null> {
-    const before = this.#settings;
-    this.#settings = settings;
-    if (keyOf(before) !== keyOf(settings)) {
-      this.#round += 1;
-      this.#discovered = null;
-      this.#members = null;
-      if (settings['discovery-srv'] !== '') await this.#lookUp();
-      this.#schedule();
-    }
-    return this.#members ?? this.#discovered;
+  /** The endpoints to use instead of the configured ones; null for the configured ones. */
+  get found(): readonly string[] | null {
+    return this.#members ?? this.#active?.discovery?.endpoints ?? null;
   }
 
-  /** Begins to ask regularly. `onChange` reloads the configuration, which asks for the endpoints. */
+  /** What `found` will be if a configuration with these settings is adopted. Never rejects. */
+  async endpoints(settings: SourceSettings): Promise<readonly string[] | null> {
+    const active = this.#active;
+    if (active !== null && keyOf(active.settings) === keyOf(settings)) {
+      this.#loaded = { ...active, settings };
+      return this.found;
+    }
+    const discovery = discoveryFor(settings);
+    await discovery?.lookUp(this.#resolverInUse());
+    this.#loaded = { settings, discovery };
+    return discovery?.endpoints ?? null;
+  }
+
+  /** The configuration that was loaded last is the active one now. */
+  adopt(): void {
+    const before = this.#active;
+    const loaded = this.#loaded;
+    if (loaded === null) return;
+    this.#active = loaded;
+    if (before !== null && keyOf(before.settings) === keyOf(loaded.settings)) return;
+    this.#round += 1;
+    this.#members = null;
+    if (loaded.discovery !== null) this.#logLookUp(loaded.discovery);
+    this.#schedule();
+  }
+
+  /** Adopts the configuration, and begins to ask regularly. */
   start(running: Running): void {
     this.#running = running;
-    if (this.#failure !== '') this.#logFailure();
-    this.#schedule();
+    this.adopt();
   }
 
   close(): void {
@@ -97,14 +122,15 @@ export class EndpointSource {
   #schedule(): void {
     this.#cancelDiscovery();
     this.#cancelSync();
-    if (this.#running === null || this.#settings === null) return;
-    if (this.#settings['discovery-srv'] !== '') this.#scheduleDiscovery();
-    if (this.#settings['endpoints-auto-sync-interval'] > 0) this.#scheduleSync();
+    if (this.#running === null || this.#active === null) return;
+    const { settings, discovery } = this.#active;
+    if (discovery !== null) this.#scheduleDiscovery();
+    if (settings['endpoints-auto-sync-interval'] > 0) this.#scheduleSync();
   }
 
   #scheduleDiscovery(): void {
     const { clock, random } = this.#parts;
-    const everyMs = this.#settings?.['discovery-interval'] ?? 0;
+    const everyMs = this.#active?.settings['discovery-interval'] ?? 0;
     this.#discoveryDueMs = clock.nowMs() + jittered(random, everyMs, spread);
     this.#cancelDiscovery = clock.after(failingEveryMs, () => void this.#onDiscoveryTimer());
   }
@@ -113,20 +139,24 @@ export class EndpointSource {
     const { clock } = this.#parts;
     const round = this.#round;
     const running = this.#running;
-    if (running === null) return;
+    const discovery = this.#active?.discovery ?? null;
+    if (running === null || discovery === null) return;
     const isDue = clock.nowMs() >= this.#discoveryDueMs || !(await running.user.hasEndpoint());
     if (round !== this.#round) return;
-    if (isDue) {
-      if (await this.#lookUp()) await running.onChange();
-      if (round === this.#round) this.#scheduleDiscovery();
-    } else {
+    if (!isDue) {
       this.#cancelDiscovery = clock.after(failingEveryMs, () => void this.#onDiscoveryTimer());
+      return;
     }
+    const result = await discovery.lookUp(this.#resolverInUse());
+    if (round !== this.#round) return;
+    if (result !== 'same') this.#logLookUp(discovery);
+    if (result === 'changed') await running.onChange();
+    if (round === this.#round) this.#scheduleDiscovery();
   }
 
   #scheduleSync(): void {
     const { clock, random } = this.#parts;
-    const everyMs = this.#settings?.['endpoints-auto-sync-interval'] ?? 0;
+    const everyMs = this.#active?.settings['endpoints-auto-sync-interval'] ?? 0;
     const delayMs = jittered(random, Math.max(everyMs, 1_000), spread);
     this.#cancelSync = clock.after(delayMs, () => void this.#onSyncTimer());
   }
@@ -149,41 +179,10 @@ export class EndpointSource {
     if (round === this.#round) this.#scheduleSync();
   }
 
-  /** Returns whether the result differs from the one before. False in a later round, which has its own result. */
-  async #lookUp(): Promise<boolean> {
-    const round = this.#round;
-    const settings = this.#settings;
-    if (settings === null) return false;
-    const query: SrvQuery = {
-      domain: settings['discovery-srv'],
-      serviceName: settings['discovery-srv-name'],
-      isInsecure: settings['insecure-discovery'],
-    };
-    try {
-      const found = await discover(query, this.#resolverInUse());
-      if (round !== this.#round) return false;
-      this.#failure = '';
-      if (found.join() === this.#discovered?.join()) return false;
-      this.#discovered = found;
-      this.#running?.logger.info('endpoints discovered', { ...query, endpoints: found });
-      return true;
-    } catch (error) {
-      if (round !== this.#round) return false;
-      const { message } = error as Error;
-      if (message !== this.#failure) {
-        this.#failure = message;
-        this.#logFailure();
-      }
-      return false;
-    }
-  }
-
-  #logFailure(): void {
-    this.#running?.logger.warn('discovery failed', {
-      domain: this.#settings?.['discovery-srv'],
-      reason: this.#failure,
-      endpoints: this.#discovered,
-    });
+  #logLookUp({ query, endpoints, failure }: Discovery): void {
+    const logger = this.#running?.logger;
+    if (failure === '') logger?.info('endpoints discovered', { ...query, endpoints });
+    else logger?.warn('discovery failed', { domain: query.domain, reason: failure, endpoints });
   }
 
   #resolverInUse(): SrvResolver {
@@ -192,12 +191,19 @@ export class EndpointSource {
   }
 }
 
+function discoveryFor(settings: SourceSettings): Discovery | null {
+  const domain = settings['discovery-srv'];
+  if (domain === '') return null;
+  const serviceName = settings['discovery-srv-name'];
+  return new Discovery({ domain, serviceName, isInsecure: settings['insecure-discovery'] });
+}
+
 /** Equal keys find the same endpoints. */
-function keyOf(settings: SourceSettings | null): string {
+function keyOf(settings: SourceSettings): string {
   return JSON.stringify([
-    settings?.['discovery-srv'],
-    settings?.['discovery-srv-name'],
-    settings?.['insecure-discovery'],
-    settings?.['endpoints-auto-sync-interval'] === 0,
+    settings['discovery-srv'],
+    settings['discovery-srv-name'],
+    settings['insecure-discovery'],
+    settings['endpoints-auto-sync-interval'] === 0,
   ]);
 }

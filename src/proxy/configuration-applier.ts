@@ -7,6 +7,7 @@ import type { ConfigurationReport } from '../admin/reports.ts';
 import type { Config } from '../config/config.ts';
 import type { LoadResult } from '../config/load.ts';
 import { formatProblem } from '../config/problem.ts';
+import { withEndpoints } from '../config/with-endpoints.ts';
 import type { Breakers } from '../guard/breaker/breakers.ts';
 import type { OpenStreams } from '../lifecycle/drain.ts';
 import { streamsToEnd } from '../lifecycle/streams-to-end.ts';
@@ -60,11 +61,18 @@ export class ConfigurationApplier {
     return this.#active.report;
   }
 
-  /** Never rejects. Must not be called again before it has resolved. */
-  async apply({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
+  /** Resolves with whether the configuration is active now. Never rejects. Must not be called again before it has resolved. */
+  async apply({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<boolean> {
     const prepared = config === null ? problems.map(formatProblem) : await this.prepare(config);
     if ('commit' in prepared) prepared.commit();
     else this.#active.reject(prepared);
+    return 'commit' in prepared;
+  }
+
+  /** Not logged as a reload: every setting stays. `found` is as in --endpoints; null for the configured ones. */
+  replaceEndpoints(found: readonly string[] | null): void {
+    this.#config = withEndpoints(this.#config, found);
+    this.#parts.upstream.update(this.#config, this.#config.requestTimeoutMs);
   }
 
   /** Does everything that can fail. Returns the problems, or the configuration to commit or to discard. Never rejects. */

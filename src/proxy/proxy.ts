@@ -37,9 +37,12 @@ export interface RunningProxy extends EndpointUser {
   readonly adminAddress: string | null;
   /**
    * Applies another configuration, except settings that need a restart. A configuration that has problems, or whose listeners
-   * cannot be bound, changes nothing. Both outcomes are logged. Must not be called again before it has resolved.
+   * cannot be bound, changes nothing. Both outcomes are logged. Must not be called again before it has resolved. Resolves with whether
+   * the configuration is active now.
    */
-  reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<void>;
+  reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<boolean>;
+  /** Uses these endpoints, as in --endpoints; null for the configured ones. Must not be called during a reload. */
+  replaceEndpoints(found: readonly string[] | null): void;
   /** Drains as configured and stops. */
   drain(): Promise<DrainReport>;
 }
@@ -219,10 +222,15 @@ class AssembledProxy implements SupervisedProxy {
     });
   }
 
-  async reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
+  async reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<boolean> {
     const { configuration } = this.#parts;
-    await configuration.apply(loaded);
+    const isApplied = await configuration.apply(loaded);
     this.#admin?.replaceTls(configuration.config.adminTls);
+    return isApplied;
+  }
+
+  replaceEndpoints(found: readonly string[] | null): void {
+    this.#parts.configuration.replaceEndpoints(found);
   }
 
   async drain(): Promise<DrainReport> {

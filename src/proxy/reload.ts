@@ -1,6 +1,6 @@
 /**
- * Triggers reloads: on SIGHUP, and when one of the files of the configuration has changed. Reloads run one after the other.
- * configuration-applier.ts applies the result or rejects it.
+ * Triggers reloads: on SIGHUP, and when one of the files of the configuration has changed. Reloads, and other changes of the active
+ * configuration, run one after the other. configuration-applier.ts applies the result of a reload or rejects it.
  */
 import type { FileDigests } from '../config/file-contents.ts';
 import { FileWatch } from '../config/file-watch.ts';
@@ -41,7 +41,12 @@ export class Reloader {
 
   /** Resolves when the configuration was applied or rejected. `reason` is for the log. */
   reload(reason: string): Promise<void> {
-    this.#last = this.#last.then(() => this.#reload(reason));
+    return this.run(() => this.#reload(reason));
+  }
+
+  /** Runs `change` when no reload is in progress. It must not reject. */
+  run(change: () => Promise<void>): Promise<void> {
+    this.#last = this.#last.then(() => (this.#isClosed ? undefined : change()));
     return this.#last;
   }
 
@@ -51,7 +56,6 @@ export class Reloader {
   }
 
   async #reload(reason: string): Promise<void> {
-    if (this.#isClosed) return;
     const { load, apply, logger } = this.#options;
     logger.info('reloading', { reason });
     const loaded = await load();

@@ -22,6 +22,8 @@ export type ToWorker =
   | { readonly kind: 'prepare'; readonly id: number; readonly config: Config }
   | { readonly kind: 'commit' }
   | { readonly kind: 'discard' }
+  /** Endpoints to use instead of the configured ones; null for the configured ones. */
+  | { readonly kind: 'endpoints'; readonly found: readonly string[] | null }
   | { readonly kind: 'collect'; readonly id: number; readonly what: keyof Collected }
   /** The response is an `ActionResult`. */
   | { readonly kind: 'act'; readonly id: number; readonly action: Action }

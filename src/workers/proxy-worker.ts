@@ -55,6 +55,9 @@ class ProxyWorker {
         return;
       case 'discard':
         return this.#discard();
+      case 'endpoints':
+        this.#proxy?.replaceEndpoints(message.found);
+        return;
       case 'drain':
         return this.#drain();
     }

@@ -12,7 +12,7 @@ export interface SlotDependencies {
   readonly logger: Logger;
   readonly fork: (worker: number) => WorkerProcess;
   /** Resolves when no reload is in progress. */
-  readonly reloaded: () => Promise<void>;
+  readonly reloaded: () => Promise<unknown>;
   /** The process has ended. Called before the replacement is scheduled. */
   readonly onEnd: (worker: number) => void;
   readonly onRestart: (worker: number) => void;

@@ -93,7 +93,7 @@ class Supervisor implements RunningProxy {
   readonly #tenants = new WorkerTenants();
   #admin: Admin | null = null;
   /** Processes are not started during a reload, so that none has a configuration that the others do not have. */
-  #reload: Promise<void> = Promise.resolve();
+  #reload: Promise<unknown> = Promise.resolve();
 
   constructor(config: Config, dependencies: SupervisorDependencies) {
     const { logger, clock = systemClock, random = systemRandom } = dependencies;
@@ -183,9 +183,15 @@ class Supervisor implements RunningProxy {
     this.#tick();
   }
 
-  reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
-    this.#reload = this.#apply(loaded);
-    return this.#reload;
+  reload(loaded: Pick<LoadResult, 'config' | 'problems'>): Promise<boolean> {
+    const applied = this.#apply(loaded);
+    this.#reload = applied;
+    return applied;
+  }
+
+  replaceEndpoints(found: readonly string[] | null): void {
+    this.#config.replaceEndpoints(found);
+    for (const each of this.#processes()) each.replaceEndpoints(found);
   }
 
   async drain(): Promise<DrainReport> {
@@ -212,17 +218,17 @@ class Supervisor implements RunningProxy {
     }
   }
 
-  /** All workers apply the configuration, or none does. Never rejects. */
-  async #apply({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<void> {
+  /** All workers apply the configuration, or none does. Resolves with which of both. Never rejects. */
+  async #apply({ config, problems }: Pick<LoadResult, 'config' | 'problems'>): Promise<boolean> {
     if (config === null) {
       this.#configuration.reject(problems.map(formatProblem));
-      return;
+      return false;
     }
     try {
       await removeAbandonedSockets(config);
     } catch (error) {
       this.#configuration.reject([(error as Error).message]);
-      return;
+      return false;
     }
     const processes = this.#processes();
     const prepared = await Promise.all(
@@ -238,7 +244,7 @@ class Supervisor implements RunningProxy {
     if (found.size > 0) {
       for (const each of processes) each.discard();
       this.#configuration.reject([...found]);
-      return;
+      return false;
     }
     for (const each of processes) each.commit();
     const addresses = prepared.map((each) => each.addresses).find((each) => each !== null);
@@ -246,6 +252,7 @@ class Supervisor implements RunningProxy {
     this.#configuration.apply(config, this.#config.commit(config));
     this.#tenants.retain(new Set(config.tenants.map(({ name }) => name)));
     this.#admin?.replaceTls(config.adminTls);
+    return true;
   }
 
   #fork(worker: number): WorkerProcess {

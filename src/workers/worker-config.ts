@@ -4,6 +4,7 @@
  */
 import type { Config } from '../config/config.ts';
 import type { ListenerConfig } from '../config/sections/listeners.ts';
+import { withEndpoints } from '../config/with-endpoints.ts';
 import { needsRebind } from '../proxy/listeners.ts';
 
 export class WorkerConfig {
@@ -46,6 +47,11 @@ export class WorkerConfig {
     });
     this.#active = next;
     return needRebind;
+  }
+
+  /** `found` is as in --endpoints; null for the configured ones. */
+  replaceEndpoints(found: readonly string[] | null): void {
+    this.#active = withEndpoints(this.#active, found);
   }
 
   /**

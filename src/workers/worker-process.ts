@@ -89,6 +89,10 @@ export class WorkerProcess {
     this.#send({ kind: 'discard' });
   }
 
+  replaceEndpoints(found: readonly string[] | null): void {
+    this.#send({ kind: 'endpoints', found });
+  }
+
   /** Resolves with null if the worker has ended, or has not responded within `timeoutMs`. */
   collect<K extends keyof Collected>(what: K, timeoutMs: number): Promise<Collected[K] | null> {
     return this.#request<Collected[K]>((id) => ({ kind: 'collect', id, what }), timeoutMs);

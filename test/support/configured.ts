@@ -47,7 +47,9 @@ export async function startConfigured(file: ConfigObject): Promise<ConfiguredPro
       return proxy.addresses;
     },
     adminAddress: proxy.adminAddress,
-    reload: async (next) => proxy.reload(await load(next)),
+    reload: async (next) => {
+      await proxy.reload(await load(next));
+    },
     async [Symbol.asyncDispose]() {
       await proxy.drain();
     },

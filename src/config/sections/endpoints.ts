@@ -1,5 +1,6 @@
 /** The etcd endpoints, and whether the proxy uses TLS to each of them. */
 import type { ClientTls, SocketAddress } from '../../grpc/transport.ts';
+import type { ParsedEndpoint } from '../address.ts';
 import type { FileContents } from '../file-contents.ts';
 import type { ProblemReporter } from '../problem.ts';
 import type { Settings } from '../schema.ts';
@@ -13,10 +14,15 @@ export interface EndpointConfig {
   readonly tls: ClientTls | null;
 }
 
-export interface ResolvedEndpoints {
-  readonly endpoints: readonly EndpointConfig[];
+export interface EndpointTls {
   /** For https:// addresses. */
   readonly secureTls: ClientTls;
+  /** For addresses without a scheme. Null: plain text. */
+  readonly schemelessTls: ClientTls | null;
+}
+
+export interface ResolvedEndpoints extends EndpointTls {
+  readonly endpoints: readonly EndpointConfig[];
 }
 
 export function resolveEndpoints(
@@ -40,13 +46,15 @@ export function resolveEndpoints(
   if (settings['server-name'] !== '' && !usesTls) {
     report('server-name', 'has no effect: no setting enables TLS to etcd');
   }
-  // As in etcd's own client, the scheme decides: the TLS settings do not apply to http://.
-  const tlsOf = (secure: boolean | null): ClientTls | null => {
-    if (secure === false) return null;
-    return configured ?? (secure === true ? systemTrust : null);
-  };
-  const endpoints = settings.endpoints.map(({ text, address, secure }) => {
-    return { name: text, address, tls: tlsOf(secure) };
-  });
-  return { endpoints, secureTls: configured ?? systemTrust };
+  const tls = { secureTls: configured ?? systemTrust, schemelessTls: configured };
+  return { endpoints: settings.endpoints.map((parsed) => endpointConfig(parsed, tls)), ...tls };
+}
+
+/** As in etcd's own client, the scheme decides: the TLS settings do not apply to http://. */
+export function endpointConfig(
+  { text, address, secure }: ParsedEndpoint,
+  { secureTls, schemelessTls }: EndpointTls,
+): EndpointConfig {
+  if (secure === false) return { name: text, address, tls: null };
+  return { name: text, address, tls: secure === true ? secureTls : schemelessTls };
 }

@@ -2,7 +2,9 @@
  * Endpoints from the member list and from DNS: an address of the list is used only after it has served etcd of the same cluster. A
  * real etcd, a list as a cluster could have it, and a DNS server on loopback.
  */
+import { writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
 import { EndpointSource } from '../../../src/discovery/endpoint-source.ts';
@@ -20,6 +22,7 @@ import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { memoryOf } from '../../support/message-memory.ts';
 import { Sidecar } from '../../support/sidecar.ts';
+import { TemporaryDirectory } from '../../support/temporary-directory.ts';
 import { until } from '../../support/until.ts';
 
 let etcd: Etcd;
@@ -130,14 +133,18 @@ interface Upstreamz {
   readonly endpoints: readonly { readonly name: string; readonly state: string }[];
 }
 
-test('a program with workers learns the other members', async () => {
+test('a program with workers learns the other members, also while its file is not valid', async () => {
+  using directory = new TemporaryDirectory('member-endpoints');
+  const file = join(directory.path, 'config.yaml');
+  writeFileSync(file, 'hold: 5s');
   await using cluster = await startCluster(3);
   const [first, second, third] = cluster.members;
   if (!first || !second || !third) throw new Error('three members were expected');
   await using sidecar = await Sidecar.start(
-    ...[`--endpoints=${first.address}`, '--endpoints-auto-sync-interval=1s'],
-    ...['--workers=2', '--log-level=info'],
+    ...[`--endpoints=${first.address}`, '--endpoints-auto-sync-interval=2s'],
+    ...['--workers=2', '--log-level=info', `--config=${file}`],
   );
+  writeFileSync(file, 'hold: x');
   const ready = async () => {
     const { endpoints } = JSON.parse(await sidecar.page('/upstreamz')) as Upstreamz;
     return endpoints.filter(({ state }) => state === 'ready').map(({ name }) => name);
@@ -155,6 +162,9 @@ test('a program with workers learns the other members', async () => {
     return (await client.call('etcdserverpb.KV/Put', put).catch(() => null)) !== null;
   });
   await until('the members that are left', async () => (await ready()).length === 2);
+  expect(sidecar.printed).toContain('reload failed');
+  expect(sidecar.printed).not.toContain('"event":"reloaded"');
+  expect(sidecar.printed.split('"event":"configuration applied"')).toHaveLength(2);
 });
 
 test('endpoints from DNS are followed when the cluster moves', async () => {
@@ -189,7 +199,7 @@ test('endpoints from DNS are followed when the cluster moves', async () => {
   if (config === null) throw new Error('the configuration has problems');
   const logger = createLogger('silent');
   const proxy = await startProxy(config, { logger });
-  source.start({ user: proxy, logger, onChange: async () => proxy.reload(await load()) });
+  source.start({ user: proxy, logger, onChange: async () => proxy.replaceEndpoints(source.found) });
   try {
     using client = grpcClient(proxy.addresses[0] ?? '');
     const put = { key: Buffer.from('k'), value: Buffer.from('v') };

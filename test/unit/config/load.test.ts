@@ -53,6 +53,8 @@ const defaultLimits: UsageLimits = {
   messageBytesMax: Number.POSITIVE_INFINITY,
 };
 
+const endpoint = { name: 'etcd:2379', address: { host: 'etcd', port: 2379 }, tls: null };
+
 /** The configuration without any settings except an endpoint. */
 const defaults = {
   tenants: [tenantConfig('default', '', { limits: defaultLimits })],
@@ -79,7 +81,8 @@ const defaults = {
   bearer: null,
   uriPatterns: [],
   login: null,
-  endpoints: [{ name: 'etcd:2379', address: { host: 'etcd', port: 2379 }, tls: null }],
+  endpoints: [endpoint],
+  configuredEndpoints: [endpoint],
   advertiseClientUrls: [],
   registration: null,
   adminTls: null,
@@ -90,6 +93,7 @@ const defaults = {
     serverName: null,
     skipVerification: false,
   },
+  schemelessTls: null,
   adminAddress: { host: '127.0.0.1', port: 2381 },
   tokenKeys: [],
   adminActions: false,
@@ -131,6 +135,8 @@ const defaults = {
 };
 
 describe('a setting with several sources', () => {
+  const aEndpoint = { name: 'a:1', address: { host: 'a', port: 1 }, tls: null };
+  const bEndpoint = { name: 'b:2', address: { host: 'b', port: 2 }, tls: null };
   const inFile = { ...elsewhere, config: '' };
   const cases: readonly [string, Input, Partial<typeof defaults>][] = [
     ['without a source has its default', {}, {}],
@@ -169,12 +175,7 @@ describe('a setting with several sources', () => {
         flags: {},
         file: 'endpoints: [a:1, b:2]',
       },
-      {
-        endpoints: [
-          { name: 'a:1', address: { host: 'a', port: 1 }, tls: null },
-          { name: 'b:2', address: { host: 'b', port: 2 }, tls: null },
-        ],
-      },
+      { endpoints: [aEndpoint, bEndpoint], configuredEndpoints: [aEndpoint, bEndpoint] },
     ],
     ['the file may be JSON', { file: '{"hold": "1s"}' }, { holdMs: 1_000 }],
     ['an empty file sets nothing', { file: '# nothing\n' }, {}],

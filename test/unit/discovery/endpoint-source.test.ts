@@ -1,4 +1,4 @@
-/** When endpoints are looked up, what happens if that fails, and when the configuration is reloaded. */
+/** When endpoints are looked up, what happens if that fails, and what a reload changes. */
 import { beforeEach, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../../src/config/load.ts';
 import { EndpointSource } from '../../../src/discovery/endpoint-source.ts';
@@ -23,7 +23,7 @@ class World {
   lookUps = 0;
   hasEndpoint = true;
   members: readonly string[] | null = null;
-  reloads = 0;
+  changes = 0;
   /** Look-ups of either kind resolve after this. */
   paused: Promise<void> = Promise.resolve();
   memberLists = 0;
@@ -41,7 +41,9 @@ class World {
     },
   });
 
-  start(settings: typeof off): void {
+  /** Loads a configuration with these settings, and starts with it. */
+  async start(settings: typeof off): Promise<readonly string[] | null> {
+    const found = await this.source.endpoints(settings);
     this.source.start({
       logger: createLogger('silent'),
       user: {
@@ -54,10 +56,18 @@ class World {
         },
       },
       onChange: async () => {
-        this.reloads += 1;
-        await this.source.endpoints(settings);
+        this.changes += 1;
       },
     });
+    return found;
+  }
+
+  /** Loads a configuration with these settings, and applies it. */
+  async reload(settings: typeof off): Promise<readonly string[] | null> {
+    const found = await this.source.endpoints(settings);
+    this.source.adopt();
+    expect(this.source.found).toEqual(found);
+    return found;
   }
 
   /** Returns a function that lets the look-ups continue. */
@@ -85,155 +95,188 @@ beforeEach(() => {
 });
 
 test('without the settings nothing is asked, and no timer runs', async () => {
-  expect(await world.source.endpoints(off)).toBeNull();
-  world.start(off);
+  expect(await world.start(off)).toBeNull();
   await world.pass(100_000);
-  expect([world.lookUps, world.reloads, world.clock.pendingTimers]).toEqual([0, 0, 0]);
+  expect([world.lookUps, world.changes, world.clock.pendingTimers]).toEqual([0, 0, 0]);
 });
 
 describe('DNS', () => {
-  test('is asked before the start, and again at each interval; a change reloads', async () => {
-    expect(await world.source.endpoints(bySrv)).toEqual(['https://a:1']);
-    world.start(bySrv);
+  test('is asked before the start, and again at each interval; a change is reported', async () => {
+    expect(await world.start(bySrv)).toEqual(['https://a:1']);
     await world.pass(20_000);
     expect(world.lookUps).toBe(1);
     await world.pass(20_000);
-    expect([world.lookUps, world.reloads]).toEqual([2, 0]);
+    expect([world.lookUps, world.changes]).toEqual([2, 0]);
     world.hosts = ['b', 'a'];
     await world.pass(40_000);
-    expect(world.reloads).toBe(1);
-    expect(await world.source.endpoints(bySrv)).toEqual(['https://a:1', 'https://b:1']);
+    expect(world.changes).toBe(1);
+    expect(await world.reload(bySrv)).toEqual(['https://a:1', 'https://b:1']);
     world.source.close();
     expect(world.clock.pendingTimers).toBe(0);
   });
 
   test('keeps what was found last while it fails', async () => {
-    await world.source.endpoints(bySrv);
-    world.start(bySrv);
+    await world.start(bySrv);
     world.hosts = null;
     await world.pass(100_000);
-    expect(world.reloads).toBe(0);
-    expect(await world.source.endpoints(bySrv)).toEqual(['https://a:1']);
+    expect(world.changes).toBe(0);
+    expect(await world.reload(bySrv)).toEqual(['https://a:1']);
   });
 
   test('is asked more often while no endpoint serves calls', async () => {
-    await world.source.endpoints(bySrv);
-    world.start(bySrv);
+    await world.start(bySrv);
     world.hasEndpoint = false;
     await world.pass(10_000);
     expect(world.lookUps).toBeGreaterThanOrEqual(4);
     world.hosts = ['moved'];
     await world.pass(3_000);
-    expect(world.reloads).toBe(1);
+    expect(world.changes).toBe(1);
   });
 
   test('that fails at the start is asked until it answers', async () => {
     world.hosts = null;
-    expect(await world.source.endpoints(bySrv)).toBeNull();
-    world.start(bySrv);
+    expect(await world.start(bySrv)).toBeNull();
     world.hasEndpoint = false;
     await world.pass(10_000);
     world.hosts = ['late'];
     await world.pass(3_000);
-    expect(world.reloads).toBe(1);
-    expect(await world.source.endpoints(bySrv)).toEqual(['https://late:1']);
+    expect(world.changes).toBe(1);
+    expect(await world.reload(bySrv)).toEqual(['https://late:1']);
   });
 
   test('is asked for another domain after a reload, and the endpoints of the first one are dropped', async () => {
-    await world.source.endpoints(bySrv);
-    world.start(bySrv);
+    await world.start(bySrv);
     world.hosts = null;
-    expect(await world.source.endpoints({ ...bySrv, 'discovery-srv': 'other' })).toBeNull();
-    expect(await world.source.endpoints(off)).toBeNull();
+    expect(await world.reload({ ...bySrv, 'discovery-srv': 'other' })).toBeNull();
+    expect(await world.reload(off)).toBeNull();
     expect(world.clock.pendingTimers).toBe(0);
   });
 });
 
 describe('the member list', () => {
   test('replaces the endpoints at each interval', async () => {
-    expect(await world.source.endpoints(synced)).toBeNull();
-    world.start(synced);
+    expect(await world.start(synced)).toBeNull();
     world.members = ['http://m1:1', 'http://m2:1'];
     await world.pass(12_000);
-    expect(world.reloads).toBe(1);
-    expect(await world.source.endpoints(synced)).toEqual(world.members);
+    expect(world.changes).toBe(1);
+    expect(await world.reload(synced)).toEqual(world.members);
     await world.pass(30_000);
-    expect(world.reloads).toBe(1);
+    expect(world.changes).toBe(1);
     world.members = ['http://m2:1'];
     await world.pass(12_000);
-    expect(await world.source.endpoints(synced)).toEqual(['http://m2:1']);
+    expect(await world.reload(synced)).toEqual(['http://m2:1']);
   });
 
   test('that is not answered changes nothing while an endpoint works; otherwise the configured ones are used', async () => {
-    await world.source.endpoints(synced);
-    world.start(synced);
+    await world.start(synced);
     world.members = ['http://m1:1'];
     await world.pass(12_000);
     world.members = null;
     await world.pass(12_000);
-    expect(await world.source.endpoints(synced)).toEqual(['http://m1:1']);
+    expect(await world.reload(synced)).toEqual(['http://m1:1']);
     world.hasEndpoint = false;
     await world.pass(12_000);
-    expect(await world.source.endpoints(synced)).toBeNull();
+    expect(await world.reload(synced)).toBeNull();
   });
 });
 
 describe('a reload during a look-up', () => {
   test('that turns DNS off ends the queries, and their late response is not used', async () => {
-    await world.source.endpoints(bySrv);
-    world.start(bySrv);
+    await world.start(bySrv);
     world.hosts = ['late'];
     const resume = world.pause();
     await world.pass(40_000);
     expect(world.lookUps).toBe(2);
-    expect(await world.source.endpoints(off)).toBeNull();
+    expect(await world.reload(off)).toBeNull();
     resume();
     await world.pass(100_000);
-    expect([world.lookUps, world.reloads, world.clock.pendingTimers]).toEqual([2, 0, 0]);
-    expect(await world.source.endpoints(off)).toBeNull();
+    expect([world.lookUps, world.changes, world.clock.pendingTimers]).toEqual([2, 0, 0]);
+    expect(await world.reload(off)).toBeNull();
   });
 
   test('that names another domain does not use the late response for the first one', async () => {
-    await world.source.endpoints(bySrv);
-    world.start(bySrv);
+    await world.start(bySrv);
     world.hosts = ['late'];
     const resume = world.pause();
     await world.pass(40_000);
     world.hosts = ['b'];
     const other = { ...bySrv, 'discovery-srv': 'other' };
-    const next = world.source.endpoints(other);
+    world.paused = Promise.resolve();
+    expect(await world.reload(other)).toEqual(['https://b:1']);
     resume();
-    expect(await next).toEqual(['https://b:1']);
     await world.pass(2_000);
-    expect(await world.source.endpoints(other)).toEqual(['https://b:1']);
-    expect([world.reloads, world.clock.pendingTimers]).toEqual([0, 1]);
+    expect(await world.reload(other)).toEqual(['https://b:1']);
+    expect([world.changes, world.clock.pendingTimers]).toEqual([0, 1]);
   });
 
   test('that turns the member list off ends the requests, and their late response is not used', async () => {
-    await world.source.endpoints(synced);
-    world.start(synced);
+    await world.start(synced);
     world.members = ['http://m1:1'];
     const resume = world.pause();
     await world.pass(12_000);
     expect(world.memberLists).toBe(1);
-    expect(await world.source.endpoints(off)).toBeNull();
+    expect(await world.reload(off)).toBeNull();
     resume();
     await world.pass(100_000);
-    expect([world.memberLists, world.reloads, world.clock.pendingTimers]).toEqual([1, 0, 0]);
-    expect(await world.source.endpoints(off)).toBeNull();
+    expect([world.memberLists, world.changes, world.clock.pendingTimers]).toEqual([1, 0, 0]);
+    expect(await world.reload(off)).toBeNull();
   });
 
   test('that turns the member list off and on again leaves one timer', async () => {
-    await world.source.endpoints(synced);
-    world.start(synced);
+    await world.start(synced);
     const resume = world.pause();
     await world.pass(12_000);
-    await world.source.endpoints(off);
-    await world.source.endpoints(synced);
+    await world.reload(off);
+    await world.reload(synced);
     resume();
     await world.pass(1_000);
     expect(world.clock.pendingTimers).toBe(1);
   });
+});
+
+test('a configuration that is rejected changes neither the endpoints nor what is asked', async () => {
+  await world.start(bySrv);
+  world.hosts = ['rejected'];
+  const other = { ...bySrv, 'discovery-srv': 'other' };
+  expect(await world.source.endpoints(other)).toEqual(['https://rejected:1']);
+  expect(await world.source.endpoints(off)).toBeNull();
+  expect(world.source.found).toEqual(['https://a:1']);
+  world.lookUps = 0;
+  world.hosts = ['moved'];
+  await world.pass(40_000);
+  expect([world.lookUps, world.changes]).toEqual([1, 1]);
+  expect(world.source.found).toEqual(['https://moved:1']);
+});
+
+test('a reload of the same source keeps what a look-up has found meanwhile', async () => {
+  await world.start(bySrv);
+  world.hosts = ['moved'];
+  const hourly = { ...bySrv, 'discovery-interval': 3_600_000 };
+  expect(await world.source.endpoints(hourly)).toEqual(['https://a:1']);
+  await world.pass(40_000);
+  world.source.adopt();
+  expect(world.source.found).toEqual(['https://moved:1']);
+});
+
+test('a configuration with a problem does not ask', async () => {
+  let asked = 0;
+  const load = (text: string) =>
+    loadConfig({
+      flags: new Map(),
+      environment: {},
+      file: { name: 'c.yaml', text: `endpoints: etcd:1\n${text}` },
+      checkTenants: () => [],
+      endpoints: async () => {
+        asked += 1;
+        return null;
+      },
+    });
+  // Found by the checks of single settings, and by those between settings.
+  for (const text of ['hold: x', 'resolver-ttl: 5']) {
+    expect([(await load(text)).config, asked]).toEqual([null, 0]);
+  }
+  await load('hold: 1s');
+  expect(asked).toBe(1);
 });
 
 test('a check of the configuration asks nothing, and does not miss endpoints that DNS will name', async () => {
