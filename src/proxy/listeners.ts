@@ -69,7 +69,7 @@ export class Listeners {
 
   /**
    * Replaces certificates, and drains within `drainMs` the listeners that the configuration does not name. Returns the names of
-   * listeners that need a restart, because of a change that `needsRebind` names. These are unchanged.
+   * listeners that need a restart, because of a change that `needsRebind` names. Their other changes are applied.
    */
   commit({ listeners }: Config, drainMs: number): readonly string[] {
     const kept = new Set(listeners.map(({ name }) => name));
@@ -80,12 +80,11 @@ export class Listeners {
     for (const config of listeners) {
       const bound = this.#bound.get(config.name);
       if (bound === undefined) continue;
-      if (!needsRebind(bound.config, config)) {
-        if (config.tls !== null) bound.listener.replaceTls(config.tls);
-        this.#bound.set(config.name, { ...bound, config });
-      } else {
-        needRebind.push(config.name);
-      }
+      const changed = withoutRebind(bound.config, config);
+      if (needsRebind(bound.config, config)) needRebind.push(config.name);
+      const { tls } = changed;
+      if (tls !== null && tls !== bound.config.tls) bound.listener.replaceTls(tls);
+      this.#bound.set(config.name, { ...bound, config: changed });
     }
     return needRebind;
   }
@@ -120,10 +119,24 @@ export class Listeners {
 
 /** A bound listener changes neither the permissions of its socket nor whether it has TLS and requires client certificates. */
 export function needsRebind(bound: ListenerConfig, next: ListenerConfig): boolean {
-  return (
-    tlsMode(bound.tls) !== tlsMode(next.tls) ||
-    socketPermissions(bound.address) !== socketPermissions(next.address)
-  );
+  return !sameTlsMode(bound, next) || !samePermissions(bound, next);
+}
+
+/** `next`, as far as a listener that is bound with `bound` can have it. A new certificate does not wait for other changes. */
+export function withoutRebind(bound: ListenerConfig, next: ListenerConfig): ListenerConfig {
+  return {
+    ...next,
+    address: samePermissions(bound, next) ? next.address : bound.address,
+    tls: sameTlsMode(bound, next) ? next.tls : bound.tls,
+  };
+}
+
+function samePermissions(a: ListenerConfig, b: ListenerConfig): boolean {
+  return socketPermissions(a.address) === socketPermissions(b.address);
+}
+
+function sameTlsMode(a: ListenerConfig, b: ListenerConfig): boolean {
+  return tlsMode(a.tls) === tlsMode(b.tls);
 }
 
 function socketPermissions(address: ListenerConfig['address']): string {

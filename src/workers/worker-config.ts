@@ -5,7 +5,7 @@
 import type { Config } from '../config/config.ts';
 import type { ListenerConfig } from '../config/sections/listeners.ts';
 import { withEndpoints } from '../config/with-endpoints.ts';
-import { needsRebind } from '../proxy/listeners.ts';
+import { needsRebind, withoutRebind } from '../proxy/listeners.ts';
 
 export class WorkerConfig {
   readonly #started: Config;
@@ -35,15 +35,15 @@ export class WorkerConfig {
     this.#addresses = addresses;
   }
 
-  /** Makes `next` the active configuration. Returns the names of listeners that keep TLS and address until a restart. */
+  /** Makes `next` the active configuration. Returns the names of listeners that keep the mode of TLS or the permissions of the socket until a restart. */
   commit(next: Config): readonly string[] {
     const before = new Map(this.#listeners.map((listener) => [listener.name, listener]));
     const needRebind: string[] = [];
     this.#listeners = next.listeners.map((listener) => {
       const bound = before.get(listener.name);
-      if (bound === undefined || !needsRebind(bound, listener)) return listener;
-      needRebind.push(listener.name);
-      return { ...listener, tls: bound.tls, address: bound.address };
+      if (bound === undefined) return listener;
+      if (needsRebind(bound, listener)) needRebind.push(listener.name);
+      return withoutRebind(bound, listener);
     });
     this.#active = next;
     return needRebind;

@@ -180,4 +180,19 @@ describe('the configuration of a new worker', () => {
     expect(needRebind).toEqual([name]);
     expect(config.forNewWorker.listeners.map((each) => each.tls !== null)).toEqual([false, true]);
   });
+
+  test('has the new certificate of a bound listener whose socket keeps its permissions', async () => {
+    const before = await configOf({ 'listen-addr': 'unix:///s', 'socket-mode': '0660' });
+    const after = await configOf({ 'listen-addr': 'unix:///s', 'socket-mode': '0600' });
+    const withCertificate = (config: typeof before, text: string) => {
+      const certificate = Buffer.from(text);
+      const tls = { certificate, key: Buffer.from('k'), clientAuthorities: null };
+      return { ...config, listeners: config.listeners.map((each) => ({ ...each, tls })) };
+    };
+    const config = new WorkerConfig(withCertificate(before, 'old'));
+    expect(config.commit(withCertificate(after, 'new'))).toEqual(['unix:///s']);
+    const [listener] = config.forNewWorker.listeners;
+    expect(listener?.tls?.certificate.toString()).toBe('new');
+    expect(listener?.address).toEqual(before.listeners[0]?.address);
+  });
 });
