@@ -48,8 +48,9 @@ For production (\`--access-log\`). It does not depend on the log level, except t
   client cancels are not errors. Lock and Campaign wait for other clients and are never slow.
 * \`sampled\`: in addition, streams when they open and close, and one of \`--access-log-sample\` of the other calls, chosen at random.
 
-At most \`--access-log-rate\` lines per second are written of errors and slow calls, and as many of all other lines. The next line
-has the number of the suppressed ones, and \`etcd_bulkhead_log_suppressed_lines_total{log="access"}\` counts them.
+At most \`--access-log-rate\` lines per second are written of errors and slow calls, and as many of all other lines. Of errors and slow
+calls one tenant has at most a quarter, so that its refused calls do not hide the failures of other tenants. The next line has the
+number of the suppressed ones, and \`etcd_bulkhead_log_suppressed_lines_total{log="access"}\` counts them.
 
 The cost is in [performance.md](performance.md). With \`--log-keys\`, the request of every call is decoded, which costs more.
 

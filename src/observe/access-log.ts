@@ -1,13 +1,16 @@
 /**
  * The access log, for production: calls that fail and slow calls, and in the mode `sampled` also streams and a random sample of
  * the other calls. Its lines have the field `log: "access"` and do not depend on the log level. Their number per second is
- * limited, for failed and slow calls apart from all others, so that neither can hide the other. Suppressed lines are counted.
- * Loaded only if it is configured.
+ * limited, for failed and slow calls apart from all others, so that neither can hide the other. Of failed and slow calls each tenant
+ * has a share, so that it cannot hide those of the others. Suppressed lines are counted. Loaded only if it is configured.
  */
+import { tenantOf } from '../call/call.ts';
 import type { AccessLogConfig } from '../config/sections/access-log.ts';
 import { Code } from '../grpc/status.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Random } from '../runtime/random.ts';
+import { TokenBucket } from '../runtime/token-bucket.ts';
+import { StatePart } from '../tenant/state.ts';
 import { callFields, endFields, isStream } from './call-fields.ts';
 import type { CallEvents, CallRecord } from './events.ts';
 import type { KeyText } from './key-text.ts';
@@ -25,6 +28,9 @@ export interface AccessLogParts {
   /** Called for each line that is not written, because there are too many. */
   readonly onSuppressed: () => void;
 }
+
+/** For the failed and slow calls of a tenant. */
+const notableTokens = new StatePart(() => new TokenBucket());
 
 /** Why the log contains a call. */
 type Cause = 'error' | 'slow' | 'stream' | 'sample';
@@ -73,8 +79,10 @@ class AccessLog {
   ended(record: CallRecord): void {
     const cause = this.#causeOf(record);
     if (cause === null) return;
-    const rate = cause === 'error' || cause === 'slow' ? this.#notable : this.#others;
-    const suppressed = rate.pass();
+    const isNotable = cause === 'error' || cause === 'slow';
+    const suppressed = isNotable
+      ? this.#notable.pass(tenantOf(record.call).state.get(notableTokens))
+      : this.#others.pass();
     if (suppressed < 0) return;
     this.#write(isStream(record) ? 'stream closed' : 'call', endFields(record), cause, suppressed);
   }

@@ -112,7 +112,7 @@ export const operationSettings = {
     max: 100_000,
     section: 'operation',
     reload: 'restart',
-    doc: 'Maximum lines per second and process of the access log, for errors and slow calls, and again for all other lines. Further lines are counted.',
+    doc: 'Maximum lines per second and process of the access log, for errors and slow calls, of which one tenant has at most a quarter, and again for all other lines. Further lines are counted.',
   },
   'audit-log': {
     kind: 'choice',

@@ -1,7 +1,7 @@
 /**
  * Decides which calls are traced, and makes their spans: one per call when it ends, streams included, and one per attempt at
- * etcd. A call whose client has a trace follows the decision of the client. Of the others, a share is sampled. More than
- * a number of calls per second are not sampled, whatever their clients ask for.
+ * etcd. A call whose client has a trace follows the decision of the client. Of the others, a share is drawn. Of either kind, more
+ * than a number of calls per second are not sampled, whatever clients ask for.
  *
  * A call that is not sampled has no trace object, unless its client has one: then etcd receives the client's context unchanged.
  */
@@ -19,7 +19,7 @@ import { isErrorOf, rpcAttributes, type Span } from './span.ts';
 import { contextMetadata, type TraceContext, traceContext } from './trace-context.ts';
 import type { TraceIds } from './trace-ids.ts';
 
-/** Of a process. A client can ask for each of its calls to be sampled. */
+/** Of a process and kind of call. A client can ask for each of its calls to be sampled. */
 export const sampledPerSecondMax = 1_000;
 
 export interface TracerOptions {
@@ -34,7 +34,10 @@ export interface TracerOptions {
 
 export class Tracer {
   readonly #options: TracerOptions;
-  readonly #rate = new TokenBucket();
+  /** For calls that their client samples. */
+  readonly #asked = new TokenBucket();
+  /** For calls of clients that have no trace. */
+  readonly #drawn = new TokenBucket();
 
   constructor(options: TracerOptions) {
     this.#options = options;
@@ -45,7 +48,7 @@ export class Tracer {
     const { clock, ids, ratio } = this.#options;
     const parent = traceContext(call.metadata);
     const isWanted = parent === null ? ids.chance(ratio) : parent.isSampled;
-    if (isWanted && this.#mayRecord(clock.nowMs())) {
+    if (isWanted && this.#mayRecord(parent === null ? this.#drawn : this.#asked, clock.nowMs())) {
       return new RecordedTrace(this.#options, parent, call.tenant?.name ?? '');
     }
     return parent === null ? null : new PassedTrace(parent);
@@ -73,12 +76,12 @@ export class Tracer {
     if (trace instanceof RecordedTrace) trace.rejection = reason;
   }
 
-  #mayRecord(nowMs: number): boolean {
-    if (!this.#rate.has(sampledPerSecondMax, sampledPerSecondMax, nowMs)) {
+  #mayRecord(tokens: TokenBucket, nowMs: number): boolean {
+    if (!tokens.has(sampledPerSecondMax, sampledPerSecondMax, nowMs)) {
       this.#options.onLimited();
       return false;
     }
-    this.#rate.take();
+    tokens.take();
     return true;
   }
 }

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import type { AccessLogConfig } from '../../../src/config/sections/access-log.ts';
 import type { KeyForm, LogLevel } from '../../../src/config/settings/operation.ts';
 import { Code } from '../../../src/grpc/status.ts';
@@ -14,7 +14,11 @@ import { ManualClock } from '../../support/manual-clock.ts';
 import { Seeded } from '../../support/seeded.ts';
 import { callOf, onBytes, testTenant } from '../../support/test-call.ts';
 
-const tenant = testTenant();
+let tenant = testTenant();
+beforeEach(() => {
+  tenant = testTenant();
+});
+
 const putName = 'etcdserverpb.KV/Put';
 const lockName = 'v3lockpb.Lock/Lock';
 const watchName = 'etcdserverpb.Watch/Watch';
@@ -53,8 +57,9 @@ function setup({ level = 'error', keys = 'off', ...options }: Options = {}) {
     code: number = Code.OK,
     ms = 1,
     name: typeof putName | typeof lockName = putName,
+    of = tenant,
   ) => {
-    top.unary(callOf(name, { tenant }), request, new Caller());
+    top.unary(callOf(name, { tenant: of }), request, new Caller());
     clock.advance(ms);
     if (code === Code.OK) etcd.last.respond(Buffer.from('a'));
     else etcd.last.fail(code, 'etcdserver: failed');
@@ -154,7 +159,8 @@ test('one of N other calls is logged, at irregular distances', () => {
 test('lines above the rate are counted, and errors and other lines do not suppress each other', () => {
   const { clock, lines, call, suppressed } = setup({ sampleOneOf: 1, linesPerSecondMax: 10 });
   for (let i = 0; i < 50; i++) call(Code.OK, 0);
-  for (let i = 0; i < 30; i++) call(Code.UNAVAILABLE, 0);
+  const tenants = Array.from({ length: 30 }, (_, i) => testTenant(`game-${i}`));
+  for (const each of tenants) call(Code.UNAVAILABLE, 0, putName, each);
   const count = (cause: string) => lines().filter((line) => line['cause'] === cause).length;
   expect([count('sample'), count('error')]).toEqual([10, 10]);
   const before = suppressed();
@@ -163,6 +169,34 @@ test('lines above the rate are counted, and errors and other lines do not suppre
   call(Code.UNAVAILABLE, 0);
   expect(lines().at(-1)).toMatchObject({ cause: 'error', suppressed: 20 });
   expect(suppressed()).toBe(before);
+});
+
+test('a tenant whose calls fail hides neither the errors nor the slow calls of other tenants', () => {
+  const { clock, lines, call, suppressed } = setup({ mode: 'errors', linesPerSecondMax: 40 });
+  const [first, second] = [testTenant('first'), testTenant('second')];
+  const count = ({ name }: { readonly name: string }) =>
+    lines().filter((line) => line['tenant'] === name).length;
+  for (let i = 0; i < 100; i++) call(Code.RESOURCE_EXHAUSTED, 0, putName, first);
+  expect([count(first), suppressed()]).toEqual([10, 90]);
+  call(Code.OK, 1_000, putName, second);
+  expect(lines().at(-1)).toMatchObject({ tenant: 'second', cause: 'slow', suppressed: 90 });
+  for (let i = 0; i < 100; i++) call(Code.UNAVAILABLE, 0, putName, first);
+  expect([count(first), count(second)]).toEqual([20, 1]);
+  clock.advance(500);
+  for (let i = 0; i < 100; i++) call(Code.UNAVAILABLE, 0, putName, first);
+  expect(count(first)).toBe(25);
+});
+
+test('a tenant has a line also if its share is less than one per second', () => {
+  const { clock, lines, call } = setup({ mode: 'errors', linesPerSecondMax: 1 });
+  call(Code.UNAVAILABLE, 0);
+  clock.advance(3_000);
+  call(Code.UNAVAILABLE, 0);
+  expect(lines()).toHaveLength(1);
+  clock.advance(1_000);
+  call(Code.UNAVAILABLE, 0);
+  expect(lines().at(-1)).toMatchObject({ suppressed: 1 });
+  expect(lines()).toHaveLength(2);
 });
 
 test.each([

@@ -201,6 +201,15 @@ describe('a call is sampled', () => {
     expect(spans).toHaveLength(sampledPerSecondMax + 1);
   });
 
+  test('also while other clients ask for more of their calls than are sampled', () => {
+    const { spans, begin, end, limited } = setup(1);
+    for (let i = 0; i < sampledPerSecondMax + 50; i++) end(begin(parent('01')));
+    for (let i = 0; i < sampledPerSecondMax + 30; i++) end(begin());
+    const drawn = spans.filter(({ parentSpanId }) => parentSpanId === '');
+    expect([spans.length, drawn.length]).toEqual([2 * sampledPerSecondMax, sampledPerSecondMax]);
+    expect(limited()).toBe(80);
+  });
+
   test('or else passes on the context of its client unchanged', () => {
     const { begin, spans, end } = setup();
     const call = begin([...parent('00'), 'tracestate', 'a=1']);
