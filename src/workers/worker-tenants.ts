@@ -6,6 +6,7 @@
  * workers stay part of the sums, and so does the report of a worker that does not respond in time.
  */
 import type { LimitReport, TenantBreakerReport, TenantReport } from '../admin/reports.ts';
+import { mergedBy } from '../runtime/merged-by.ts';
 import { sumOfDurations } from '../tenant/recent-durations.ts';
 
 const countNames = ['calls', 'errors', 'refused', 'requestBytes', 'responseBytes'] as const;
@@ -54,15 +55,8 @@ export class WorkerTenants {
 
   /** In the order of the configuration. */
   merged(): readonly TenantReport[] {
-    const byTenant = new Map<string, TenantReport>();
-    for (const reports of this.#latest.values()) {
-      for (const report of reports) {
-        const { tenant } = report;
-        const before = byTenant.get(tenant);
-        byTenant.set(tenant, before === undefined ? report : sumOf(before, report));
-      }
-    }
-    return Array.from(byTenant.values(), (report) => {
+    const reports = [...this.#latest.values()].flat();
+    return mergedBy(reports, ({ tenant }) => tenant, sumOf).map((report) => {
       const ended = this.#ended.get(report.tenant);
       return ended === undefined ? report : { ...report, ...countsOf(report, ended) };
     });
@@ -86,29 +80,13 @@ function sumOf(one: TenantReport, other: TenantReport): TenantReport {
     ...countsOf(one, other),
     ...gauges,
     durations: sumOfDurations(one.durations, other.durations),
-    breakers: worstOf([...one.breakers, ...other.breakers]),
-    limits: limitsOf([...one.limits, ...other.limits]),
+    breakers: mergedBy([...one.breakers, ...other.breakers], (each) => each.class, worseOf),
+    limits: mergedBy([...one.limits, ...other.limits], ({ name }) => name, sumOfLimits),
   };
 }
 
-function worstOf(breakers: readonly TenantBreakerReport[]): readonly TenantBreakerReport[] {
-  const byClass = new Map<string, TenantBreakerReport>();
-  for (const breaker of breakers) {
-    const before = byClass.get(breaker.class);
-    if (before === undefined || severity[breaker.state] > severity[before.state]) {
-      byClass.set(breaker.class, breaker);
-    }
-  }
-  return [...byClass.values()];
-}
-
-function limitsOf(limits: readonly LimitReport[]): readonly LimitReport[] {
-  const byName = new Map<string, LimitReport>();
-  for (const limit of limits) {
-    const before = byName.get(limit.name);
-    byName.set(limit.name, before === undefined ? limit : sumOfLimits(before, limit));
-  }
-  return [...byName.values()];
+function worseOf(one: TenantBreakerReport, other: TenantBreakerReport): TenantBreakerReport {
+  return severity[other.state] > severity[one.state] ? other : one;
 }
 
 function sumOfLimits(one: LimitReport, other: LimitReport): LimitReport {

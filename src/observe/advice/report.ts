@@ -1,4 +1,5 @@
 /** The content of /advicez: per tenant the busiest keys and prefixes of about the last ten minutes, and the findings. */
+import { mergedBy } from '../../runtime/merged-by.ts';
 import type { Figures, FindingName } from './findings.ts';
 
 export interface BusyKey {
@@ -43,12 +44,7 @@ export const busiestMax = 10;
 export function mergedAdvice(
   reports: readonly (readonly TenantAdvice[])[],
 ): readonly TenantAdvice[] {
-  const byTenant = new Map<string, TenantAdvice>();
-  for (const each of reports.flat()) {
-    const before = byTenant.get(each.tenant);
-    byTenant.set(each.tenant, before === undefined ? each : merged(before, each));
-  }
-  return [...byTenant.values()];
+  return mergedBy(reports.flat(), ({ tenant }) => tenant, merged);
 }
 
 function merged(one: TenantAdvice, other: TenantAdvice): TenantAdvice {
@@ -57,7 +53,11 @@ function merged(one: TenantAdvice, other: TenantAdvice): TenantAdvice {
     seconds: Math.max(one.seconds, other.seconds),
     keys: busiest([...one.keys, ...other.keys], ({ key }) => key),
     prefixes: busiest([...one.prefixes, ...other.prefixes], ({ prefix }) => prefix),
-    findings: mergedFindings([...one.findings, ...other.findings]),
+    findings: mergedBy(
+      [...one.findings, ...other.findings],
+      ({ name, subject }) => `${name} ${subject}`,
+      mergedFinding,
+    ),
   };
 }
 
@@ -65,27 +65,18 @@ function busiest<T extends { readonly calls: number; readonly bytes: number }>(
   rows: readonly T[],
   nameOf: (row: T) => string,
 ): readonly T[] {
-  const sums = new Map<string, T>();
-  for (const row of rows) {
-    const before = sums.get(nameOf(row));
-    const calls = row.calls + (before?.calls ?? 0);
-    sums.set(nameOf(row), { ...row, calls, bytes: row.bytes + (before?.bytes ?? 0) });
-  }
-  return [...sums.values()].sort((a, b) => b.calls - a.calls).slice(0, busiestMax);
+  const sums = mergedBy(rows, nameOf, (one, other) => ({
+    ...other,
+    calls: one.calls + other.calls,
+    bytes: one.bytes + other.bytes,
+  }));
+  return sums.toSorted((a, b) => b.calls - a.calls).slice(0, busiestMax);
 }
 
-function mergedFindings(findings: readonly FindingReport[]): readonly FindingReport[] {
-  const bySubject = new Map<string, FindingReport>();
-  for (const each of findings) {
-    const id = `${each.name} ${each.subject}`;
-    const before = bySubject.get(id);
-    if (before === undefined) bySubject.set(id, each);
-    else {
-      const [since = each.since] = [before.since, each.since].sort();
-      bySubject.set(id, { ...before, since, figures: combined(before.figures, each.figures) });
-    }
-  }
-  return [...bySubject.values()];
+function mergedFinding(one: FindingReport, other: FindingReport): FindingReport {
+  // In ISO 8601 the order of the texts is that of the times.
+  const { since } = one.since < other.since ? one : other;
+  return { ...one, since, figures: combined(one.figures, other.figures) };
 }
 
 /** Rates are summed. A share and a largest size are not. */
@@ -93,8 +84,8 @@ function combined(one: Figures, other: Figures): Figures {
   const all = { ...one };
   for (const [name, value] of Object.entries(other)) {
     const before = all[name] ?? 0;
-    const isRate = name.includes('Per') || name.startsWith('per');
-    all[name] = isRate && !name.startsWith('percent') ? before + value : Math.max(before, value);
+    const isRate = /per(?:Second|Minute)$/i.test(name);
+    all[name] = isRate ? before + value : Math.max(before, value);
   }
   return all;
 }
