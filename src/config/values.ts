@@ -154,8 +154,7 @@ function bounded(
   return value;
 }
 
-/** Returns undefined if the text is not a valid duration. 0 needs no unit, as in Go. */
-/** In milliseconds; undefined if the text is not a duration. */
+/** In milliseconds; undefined if the text is not a valid duration. 0 needs no unit, as in Go. */
 export function durationMs(text: string): number | undefined {
   if (text === '0') return 0;
   if (!/^(?:\d+(?:\.\d+)?(?:h|ms|m|s|us|µs|ns))+$/.test(text)) return undefined;

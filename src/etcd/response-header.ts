@@ -9,10 +9,19 @@ export function revisionOf(header: Uint8Array): number {
   return revision;
 }
 
+/** The cluster of the member that has sent the content of a ResponseHeader; 0n without one. */
+export function clusterIdOf(header: Uint8Array): bigint {
+  return idIn(header, 1);
+}
+
 /** The member that has sent the content of a ResponseHeader; 0n without one. */
 export function memberIdOf(header: Uint8Array): bigint {
+  return idIn(header, 2);
+}
+
+function idIn(header: Uint8Array, field: number): bigint {
   const reader = new Reader(header);
   let id = 0n;
-  while (reader.next()) if (reader.field === 2) id = BigInt.asUintN(64, reader.int64());
+  while (reader.next()) if (reader.field === field) id = BigInt.asUintN(64, reader.int64());
   return id;
 }

@@ -6,6 +6,7 @@
 import { Call, type Etcd, type Message } from '../call/call.ts';
 import { parseEndpoint } from '../config/address.ts';
 import { method } from '../etcd/methods.ts';
+import { clusterIdOf } from '../etcd/response-header.ts';
 import { CollectedResponse } from '../grpc/collected-response.ts';
 import { Code, type Status } from '../grpc/status.ts';
 import type { Channel, ClientTls, ClientTransport, Peer } from '../grpc/transport.ts';
@@ -36,7 +37,7 @@ const urlsMax = 8;
 const memberList = method('etcdserverpb.Cluster/MemberList');
 const { path: statusPath } = method('etcdserverpb.Maintenance/Status');
 const ownPeer: Peer = { listener: '', remote: '', certificate: null };
-const empty = new Uint8Array(0);
+const empty: Uint8Array = new Uint8Array(0);
 
 interface Member {
   readonly id: bigint;
@@ -153,13 +154,7 @@ function isSameCluster(status: Status, message: Uint8Array | null, clusterId: bi
     return status.origin === 'peer' && status.text.startsWith('etcdserver: ');
   }
   const reader = new Reader(message);
-  let found = 0n;
-  while (reader.next()) {
-    if (reader.field !== 1) continue;
-    const header = reader.message();
-    while (header.next()) {
-      if (header.field === 1) found = BigInt.asUintN(64, header.int64());
-    }
-  }
-  return !reader.malformed && found === clusterId;
+  let header = empty;
+  while (reader.next()) if (reader.field === 1) header = reader.bytes();
+  return !reader.malformed && clusterIdOf(header) === clusterId;
 }

@@ -4,6 +4,7 @@
  * an ejection.
  */
 import { method } from '../etcd/methods.ts';
+import { clusterIdOf, memberIdOf } from '../etcd/response-header.ts';
 import { CollectedResponse } from '../grpc/collected-response.ts';
 import type { Metadata } from '../grpc/metadata.ts';
 import { Code, type Status } from '../grpc/status.ts';
@@ -21,9 +22,6 @@ const request = new Uint8Array(0);
 
 /** Field numbers of StatusResponse. The leader is 0 if the member knows none. */
 const StatusField = { HEADER: 1, VERSION: 2, DB_SIZE: 3, LEADER: 4, IS_LEARNER: 10 } as const;
-
-/** Field numbers of ResponseHeader. */
-const HeaderField = { CLUSTER_ID: 1, MEMBER_ID: 2 } as const;
 
 /** The fields of StatusResponse that a probe reads. */
 type MemberStatus = Omit<Health, 'failure'>;
@@ -145,16 +143,9 @@ function readStatus(response: Uint8Array): MemberStatus | null {
         break;
     }
   }
-  const clusterId = readId(header, HeaderField.CLUSTER_ID);
+  const clusterId = clusterIdOf(header);
   const hasLeader = leader !== 0n;
-  const isLeader = hasLeader && leader === readId(header, HeaderField.MEMBER_ID);
+  const isLeader = hasLeader && leader === memberIdOf(header);
   const flags = { hasLeader, isLeader, isLearner };
   return reader.malformed ? null : { version, ...flags, dbBytes, clusterId, header };
-}
-
-function readId(header: Uint8Array, field: number): bigint {
-  const reader = new Reader(header);
-  let id = 0n;
-  while (reader.next()) if (reader.field === field) id = BigInt.asUintN(64, reader.int64());
-  return id;
 }
