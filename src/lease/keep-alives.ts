@@ -3,17 +3,15 @@
  * those streams while a member has no leader.
  */
 import { Call, type Etcd, type Responses } from '../call/call.ts';
+import { ownPeer } from '../call/own-call.ts';
 import { method } from '../etcd/methods.ts';
 import { metadataValue } from '../grpc/metadata.ts';
-import type { Peer } from '../grpc/transport.ts';
 import { ClientStream } from './client-stream.ts';
 import { type KeepAliveContext, type KeepAliveOptions, KeepAliveStats } from './context.ts';
 import { Renewer } from './renewer.ts';
 import type { OpenStream } from './stream-pool.ts';
 
 const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
-/** Shared streams run under the proxy's own identity at etcd: no listener passes credentials for them. */
-const ownPeer: Peer = { listener: '', remote: '', certificate: null };
 
 export class KeepAlives {
   readonly stats = new KeepAliveStats();

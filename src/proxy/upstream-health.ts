@@ -3,11 +3,10 @@
  * own proxy (server/proxy/grpcproxy/health.go). The read has the proxy's own identity, and no tenant's.
  */
 import type { HealthReport } from '../admin/reports.ts';
-import { Call, type Etcd, type Message } from '../call/call.ts';
+import type { Etcd } from '../call/call.ts';
+import { ownUnary } from '../call/own-call.ts';
 import { method } from '../etcd/methods.ts';
-import { CollectedResponse } from '../grpc/collected-response.ts';
 import { Code, type Status } from '../grpc/status.ts';
-import type { Peer } from '../grpc/transport.ts';
 import { Writer } from '../protobuf/writer.ts';
 import type { Clock } from '../runtime/clock.ts';
 
@@ -15,12 +14,6 @@ import type { Clock } from '../runtime/clock.ts';
 const timeoutMs = 800;
 
 const range = method('etcdserverpb.KV/Range');
-const ownPeer: Peer = { listener: '', remote: '', certificate: null };
-/** A count of one key, which need not exist. */
-const request = new Writer()
-  .string(1, 'health')
-  .bool(8, true)
-  .finish() as unknown as Message<'store'>;
 
 /** A server that rejects the reader works. With authentication the proxy may have no user. */
 const provingCodes: ReadonlySet<number> = new Set([
@@ -28,19 +21,17 @@ const provingCodes: ReadonlySet<number> = new Set([
 ]);
 
 /** Never rejects. */
-export function upstreamHealth(
+export async function upstreamHealth(
   upstream: Etcd<'store'> & { snapshot(): readonly { readonly state: string }[] },
   clock: Clock,
 ): Promise<HealthReport> {
   if (!upstream.snapshot().some(({ state }) => state === 'ready')) {
-    return Promise.resolve({ isHealthy: false, reason: 'RAFT NO LEADER' });
+    return { isHealthy: false, reason: 'RAFT NO LEADER' };
   }
-  return new Promise((resolve) => {
-    const response = new CollectedResponse((status) => resolve(reportOf(status)));
-    const deadlineMs = clock.nowMs() + timeoutMs;
-    const call = new Call({ method: range, metadata: [], deadlineMs, peer: ownPeer });
-    upstream.unary(call, request, response);
-  });
+  // A count of one key, which need not exist.
+  const request = new Writer().string(1, 'health').bool(8, true).finish();
+  const { status } = await ownUnary(upstream, range, request, clock.nowMs() + timeoutMs);
+  return reportOf(status);
 }
 
 function reportOf({ code, text }: Status): HealthReport {

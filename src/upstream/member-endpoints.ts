@@ -3,14 +3,16 @@
  * cannot reach, so an address counts only after it has served etcd, of the same cluster. A member that is down keeps the endpoint that
  * has served it. Learners, members that have not started and members without client URLs are left out.
  */
-import { Call, type Etcd, type Message } from '../call/call.ts';
+import type { Etcd } from '../call/call.ts';
+import { ownUnary } from '../call/own-call.ts';
 import { parseEndpoint } from '../config/address.ts';
 import { method } from '../etcd/methods.ts';
 import { clusterIdOf } from '../etcd/response-header.ts';
 import { CollectedResponse } from '../grpc/collected-response.ts';
 import { Code, type Status } from '../grpc/status.ts';
-import type { Channel, ClientTls, ClientTransport, Peer } from '../grpc/transport.ts';
+import type { Channel, ClientTls, ClientTransport } from '../grpc/transport.ts';
 import { Reader } from '../protobuf/reader.ts';
+import { Writer } from '../protobuf/writer.ts';
 import type { Clock } from '../runtime/clock.ts';
 
 export interface MemberEndpointsParts {
@@ -36,7 +38,6 @@ const urlsMax = 8;
 
 const memberList = method('etcdserverpb.Cluster/MemberList');
 const { path: statusPath } = method('etcdserverpb.Maintenance/Status');
-const ownPeer: Peer = { listener: '', remote: '', certificate: null };
 const empty: Uint8Array = new Uint8Array(0);
 
 interface Member {
@@ -67,15 +68,14 @@ export async function memberEndpoints(
   return endpoints.length === 0 ? null : [...new Set(endpoints)].toSorted();
 }
 
-function listMembers({ upstream, clock }: MemberEndpointsParts): Promise<readonly Member[] | null> {
-  return new Promise((resolve) => {
-    const response = new CollectedResponse(({ code }, message) => {
-      resolve(code === Code.OK && message !== null ? readMembers(message) : null);
-    });
-    const deadlineMs = clock.nowMs() + timeoutMs;
-    const call = new Call({ method: memberList, metadata: [], deadlineMs, peer: ownPeer });
-    upstream.unary(call, empty as Message<'store'>, response);
-  });
+async function listMembers({
+  upstream,
+  clock,
+}: MemberEndpointsParts): Promise<readonly Member[] | null> {
+  const deadlineMs = clock.nowMs() + timeoutMs;
+  const request = new Writer().finish();
+  const { status, message } = await ownUnary(upstream, memberList, request, deadlineMs);
+  return status.code === Code.OK && message !== null ? readMembers(message) : null;
 }
 
 /** Voting members that have started. Null if the bytes are malformed. */

@@ -7,12 +7,12 @@
  */
 
 import type { Availability } from '../call/availability.ts';
-import { Call, type Etcd, type Message } from '../call/call.ts';
+import { builtMessage, Call, type Etcd } from '../call/call.ts';
+import { ownPeer, ownUnary } from '../call/own-call.ts';
 import type { RegistrationConfig } from '../config/sections/registration.ts';
 import { type MethodName, method } from '../etcd/methods.ts';
 import { CollectedResponse } from '../grpc/collected-response.ts';
 import { Code } from '../grpc/status.ts';
-import type { Peer } from '../grpc/transport.ts';
 import { Reader } from '../protobuf/reader.ts';
 import { Writer } from '../protobuf/writer.ts';
 import type { CancelTimer, Clock } from '../runtime/clock.ts';
@@ -36,7 +36,6 @@ const everyMsMax = 5_000;
 const spread = 0.1;
 /** Entries over this number are ignored. */
 export const proxiesMax = 128;
-const ownPeer: Peer = { listener: '', remote: '', certificate: null };
 const keepAlive = method('etcdserverpb.Lease/LeaseKeepAlive');
 
 export class Registration {
@@ -174,22 +173,17 @@ export class Registration {
       const deadlineMs = clock.nowMs() + timeoutMs;
       const call = new Call({ method: keepAlive, metadata: [], deadlineMs, peer: ownPeer });
       const requests = upstream.stream(call, response);
-      requests.send(new Writer().varint(1, lease).finish() as Uint8Array as Message<'store'>);
+      requests.send(builtMessage(new Writer().varint(1, lease).finish()));
       requests.halfClose();
     });
   }
 
-  #unary(name: MethodName, request: Writer): Promise<Uint8Array> {
+  async #unary(name: MethodName, request: Writer): Promise<Uint8Array> {
     const { upstream, clock } = this.#parts;
-    return new Promise((resolve, reject) => {
-      const response = new CollectedResponse(({ code, text }, message) => {
-        if (code === Code.OK && message !== null) resolve(message);
-        else reject(new Error(text));
-      });
-      const deadlineMs = clock.nowMs() + timeoutMs;
-      const call = new Call({ method: method(name), metadata: [], deadlineMs, peer: ownPeer });
-      upstream.unary(call, request.finish() as Uint8Array as Message<'store'>, response);
-    });
+    const deadlineMs = clock.nowMs() + timeoutMs;
+    const ended = await ownUnary(upstream, method(name), request.finish(), deadlineMs);
+    if (ended.status.code !== Code.OK || ended.message === null) throw new Error(ended.status.text);
+    return ended.message;
   }
 }
 

@@ -3,13 +3,12 @@
  * them.
  */
 import { Call, type Etcd, type Requests, type Responses } from '../../call/call.ts';
+import { ownPeer } from '../../call/own-call.ts';
 import { type Method, method } from '../../etcd/methods.ts';
-import type { Peer } from '../../grpc/transport.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
 import type { HubContext } from './hub-context.ts';
 
 const watchMethod = method('etcdserverpb.Watch/Watch');
-const ownPeer: Peer = { listener: '', remote: '', certificate: null };
 
 export interface HubCallsOptions {
   readonly context: HubContext;
