@@ -1,4 +1,8 @@
-/** The bytes of a request body that have arrived and are not processed yet, and their share of the memory for messages. */
+/**
+ * The bytes of a request body that have arrived and are not processed yet, and their share of the memory for messages.
+ *
+ *   arriving ─used→ in a call, not shed ─clear→ ∅;   arriving ─clear, or shed→ ∅
+ */
 import { type ByteAccount, ByteHold } from '../../runtime/byte-budget.ts';
 
 /** Smaller bodies cost no more memory than their connection. */
@@ -7,7 +11,8 @@ const countedBytesMin = 16 * 1024;
 const noBytes = Buffer.alloc(0);
 
 export class Body extends ByteHold {
-  readonly canShed = true;
+  /** Whether the body has not become a call yet. */
+  canShed = true;
   readonly #onRefused: () => void;
   #bytes: Buffer = noBytes;
   #length = 0;
@@ -41,6 +46,16 @@ export class Body extends ByteHold {
     this.#length = rest.length;
     this.#bytes = rest.length === 0 ? noBytes : rest;
     if (this.bytes > rest.length) this.release(this.bytes - rest.length);
+  }
+
+  /** Drops the body, whose message of `bytes` is in a call now. The message counts until `clear`, like that of a gRPC client. */
+  used(bytes: number): void {
+    this.canShed = false;
+    this.#bytes = noBytes;
+    this.#length = 0;
+    const counted = bytes < countedBytesMin ? 0 : bytes;
+    if (counted > this.bytes) this.count(counted - this.bytes);
+    else this.release(this.bytes - counted);
   }
 
   /** Frees all memory. */

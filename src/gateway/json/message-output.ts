@@ -6,6 +6,8 @@ import { type Base64Rules, decodeBase64 } from './go-base64.ts';
 
 /** A message starts with room for a short length. A longer one is moved when its length is known. */
 const lengthRoom = 1;
+/** Unused memory of a message that is not worth a copy. */
+const unusedBytesMax = 4_096;
 
 export class MessageOutput {
   length = 0;
@@ -77,8 +79,14 @@ export class MessageOutput {
     this.length -= end - start;
   }
 
+  /** The message, in memory of which it uses at least half. */
   take(): OwnedBytes {
-    return asOwned(this.#bytes.subarray(0, this.length));
+    const message = this.#bytes.subarray(0, this.length);
+    const unusedBytes = this.#bytes.length - this.length;
+    if (unusedBytes <= Math.max(this.length, unusedBytesMax)) return asOwned(message);
+    const copy = Buffer.allocUnsafeSlow(this.length);
+    copy.set(message);
+    return asOwned(copy);
   }
 
   #append(value: Uint8Array): void {

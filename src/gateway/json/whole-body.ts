@@ -34,8 +34,17 @@ export class WholeBody {
     } else this.#body.append(bytes);
   }
 
-  /** The message, or null if it was refused. */
+  /** The message, or null if it was refused. Nothing is refused after it was returned. */
   message(): OwnedBytes | null {
+    const message = this.#decode();
+    if (message === null) return null;
+    // A stream has sent its message. The message of a unary call is in use until the call has ended.
+    if (this.#context.method.responseStream) this.#body.clear();
+    else this.#body.used(message.buffer.byteLength);
+    return message;
+  }
+
+  #decode(): OwnedBytes | null {
     this.#cancelTimer();
     const { content } = this.#body;
     const scanner = new ValueScanner();

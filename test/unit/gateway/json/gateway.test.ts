@@ -114,6 +114,14 @@ class Client {
 const chunked = 'transfer-encoding: chunked';
 const put = '/v3/kv/put';
 
+/** Clients whose bodies are incomplete and together larger than the memory for requests. Some of them were refused. */
+async function fillRequests(): Promise<Client[]> {
+  const clients = Array.from({ length: 12 }, () => new Client(put, chunked));
+  for (const client of clients) client.chunk(`{"value":"${'a'.repeat(40_000)}`);
+  await until('a refusal', () => rejected.includes('message-memory'));
+  return clients;
+}
+
 function post(path: string, body: string): Client {
   const client = new Client(path, `content-length: ${body.length}`);
   client.send(body);
@@ -196,6 +204,30 @@ describe('a unary request', () => {
     await until('the memory', () => memory.requests.bytes === 0);
   });
 
+  test('is not refused for memory once its call has started, and counts until the end', async () => {
+    const value = 'A'.repeat(80_000);
+    const client = post(put, `{"key":"YQ==","value":"${value}"}`);
+    await until('the call', () => etcd.calls.length === 1);
+    const counted = memory.requests.bytes;
+    expect(counted).toBeGreaterThanOrEqual(60_000);
+    expect(counted).toBeLessThan(90_000);
+    const others = await fillRequests();
+    expect(client.received).toBe('');
+    for (const other of others) other.disconnect();
+    await until('the memory', () => memory.requests.bytes === counted);
+    etcd.last.respond(Buffer.alloc(0));
+    await client.responds(200);
+    expect(memory.requests.bytes).toBe(0);
+  });
+
+  test('whose body is much longer than its message counts the message', async () => {
+    post(put, `{"key":"YQ==","unknown":"${'A'.repeat(80_000)}"}`);
+    await until('the call', () => etcd.calls.length === 1);
+    expect([...etcd.last.request]).toEqual([10, 1, 97]);
+    expect(etcd.last.request.buffer.byteLength).toBeLessThan(20_000);
+    expect(memory.requests.bytes).toBe(0);
+  });
+
   test('above its deadline is rejected and cancelled', async () => {
     const body = '{}';
     const client = new Client(put, `content-length: 2\r\ngrpc-timeout: 1S`);
@@ -266,6 +298,26 @@ describe('a unary request', () => {
     expect(faults.splice(0)).toHaveLength(1);
     etcd.onCall = (call) => call.end(ok);
     await post(put, '{}').responds(500);
+  });
+});
+
+describe('a stream with one request', () => {
+  const observe = '/v3/election/observe';
+
+  test('is not refused for memory once its call has started', async () => {
+    const client = post(observe, `{"name":"${'A'.repeat(80_000)}"}`);
+    await until('the call', () => etcd.calls.length === 1);
+    expect(etcd.last.isHalfClosed).toBe(true);
+    expect(memory.requests.bytes).toBe(0);
+    etcd.last.deliver(new Uint8Array(0));
+    await until('the result', () => client.received.includes('{"result":{}}'));
+    await fillRequests();
+    etcd.last.deliver(new Uint8Array(0));
+    await until('the next one', () => client.received.split('{"result":{}}').length === 3);
+    expect(client.received.split('HTTP/1.1 ')).toHaveLength(2);
+    expect(client.received).not.toContain('error');
+    client.disconnect();
+    await until('the cancellation', () => etcd.last.isCancelled);
   });
 });
 
