@@ -22,7 +22,7 @@ export interface HttpExchange {
   readonly hasTls: boolean;
   /** The address that the client has connected to. Empty for a Unix socket. */
   readonly localAddress: string;
-  /** Called once, when the client has disconnected or the response is complete. */
+  /** Called once, when the exchange is over: the response is complete, the client has disconnected, or it was aborted. */
   onClose: (() => void) | null;
   /** Called when `write` may be called again after it returned false. */
   onDrain: (() => void) | null;
@@ -35,7 +35,7 @@ export interface HttpExchange {
   head(code: number, headers: readonly string[]): void;
   /** Returns false if the client does not read as fast as this. */
   write(bytes: string): boolean;
-  /** The last bytes of the body. What the client still sends of its request is not read. */
+  /** The last bytes of the body; none are sent for HEAD. What the client still sends of its request is not read. */
   end(bytes: string): void;
   /** Ends the exchange without a response, or in the middle of one. */
   abort(): void;

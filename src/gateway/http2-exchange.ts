@@ -81,16 +81,16 @@ export class Http2Exchange implements HttpExchange, PlainRequest {
 
   end(bytes: string): void {
     if (this.#isOver) return;
-    this.#isOver = true;
-    this.#sink = emptySink;
+    const body = Buffer.from(this.method === 'HEAD' ? '' : bytes);
     this.#sendHead();
-    this.#stream.sendData(noBytes, asOwned(Buffer.from(bytes)), true, true);
+    this.#stream.sendData(noBytes, asOwned(body), true, true);
+    this.#close();
   }
 
   abort(): void {
     if (this.#isOver) return;
-    this.#isOver = true;
     this.#stream.reset(ErrorCode.INTERNAL_ERROR);
+    this.#close();
   }
 
   // ---- From the stream ----
@@ -107,9 +107,7 @@ export class Http2Exchange implements HttpExchange, PlainRequest {
   }
 
   onClosed(): void {
-    if (this.#isOver) return;
-    this.#isOver = true;
-    this.#guard(() => this.onClose?.());
+    if (!this.#isOver) this.#close();
   }
 
   onDrained(): void {
@@ -120,6 +118,13 @@ export class Http2Exchange implements HttpExchange, PlainRequest {
     if (this.#head === null) return;
     this.#stream.sendHeaders(this.#head, false);
     this.#head = null;
+  }
+
+  /** From here on, nothing is sent, and the rest of the request is not read. */
+  #close(): void {
+    this.#isOver = true;
+    this.#sink = emptySink;
+    this.#guard(() => this.onClose?.());
   }
 
   /** An exception must not reach the connection, which has other streams. */

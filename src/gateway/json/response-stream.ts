@@ -10,7 +10,7 @@ import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import { CallDeadline } from './call-deadline.ts';
 import type { JsonContext } from './context.ts';
 import { messageToJson } from './json-writer.ts';
-import { headersOf, peerHeaders } from './responses.ts';
+import { headersOf, peerHeaders, refuse } from './responses.ts';
 
 export class ResponseStream implements ResponseSink {
   hasEnded = false;
@@ -44,6 +44,13 @@ export class ResponseStream implements ResponseSink {
 
   deliverShared(head: Uint8Array, tail: Uint8Array): void {
     this.#write(Buffer.concat([head, tail]));
+  }
+
+  /** Ends the request with an error before its call starts. */
+  refuse(status: Status): void {
+    if (this.hasEnded) return;
+    this.#finish();
+    refuse(this.#context, status);
   }
 
   /** Ends the response, and the call. */

@@ -13,7 +13,7 @@ import { Body } from './body.ts';
 import { bodyBytesMax, bodyTimeoutMs, type JsonContext } from './context.ts';
 import { readMessage } from './message-reader.ts';
 import { ResponseStream } from './response-stream.ts';
-import { refuse, tooLarge } from './responses.ts';
+import { tooLarge } from './responses.ts';
 import { ValueScanner } from './value-scanner.ts';
 
 export class StreamRequest implements BodySink {
@@ -26,7 +26,6 @@ export class StreamRequest implements BodySink {
   /** How much of the body the scanner has seen. */
   #scanned = 0;
   #hasHalfClosed = false;
-  #isRefused = false;
 
   constructor(context: JsonContext) {
     const { parts, account } = context;
@@ -61,7 +60,7 @@ export class StreamRequest implements BodySink {
   }
 
   get #isOver(): boolean {
-    return this.#hasHalfClosed || this.#isRefused || this.#responses.hasEnded;
+    return this.#hasHalfClosed || this.#responses.hasEnded;
   }
 
   #readValues(): void {
@@ -106,7 +105,7 @@ export class StreamRequest implements BodySink {
     const { firstMessageCode } = this.#context.dialect;
     this.#context.parts.onRejected('malformed');
     if (this.#requests === null && firstMessageCode !== null) {
-      this.#refuse(status(firstMessageCode, text));
+      this.#responses.refuse(status(firstMessageCode, text));
     } else this.#halfClose();
   }
 
@@ -131,18 +130,8 @@ export class StreamRequest implements BodySink {
   /** Ends the call and the response. */
   #reject(reason: RefusalName, ended: Status): void {
     this.#context.parts.onRejected(reason);
-    if (this.#requests === null) {
-      this.#refuse(ended);
-      return;
-    }
-    this.#responses.abort(ended);
-  }
-
-  #refuse(ended: Status): void {
-    if (this.#isRefused || this.#responses.hasEnded) return;
-    this.#isRefused = true;
-    this.#release();
-    refuse(this.#context, ended);
+    if (this.#requests === null) this.#responses.refuse(ended);
+    else this.#responses.abort(ended);
   }
 
   #release(): void {
