@@ -1,6 +1,6 @@
 /** What all JSON requests share, and what one request knows before its body is read. */
 
-import type { Etcd } from '../../call/call.ts';
+import { Call, type Etcd } from '../../call/call.ts';
 import type { RefusalName } from '../../call/refusals.ts';
 import type { Method } from '../../etcd/methods.ts';
 import type { MessageMemory } from '../../grpc/message-memory.ts';
@@ -36,6 +36,12 @@ export interface JsonContext {
   readonly headers: readonly string[];
   /** Where the body counts. */
   readonly account: ByteAccount;
+}
+
+/** The call of a request. MemberList names the server as the client has dialed it. */
+export function callOf({ exchange, method, metadata, deadlineMs }: JsonContext): Call {
+  const authority = exchange.header('host') ?? '';
+  return new Call({ method, metadata, deadlineMs, peer: exchange.peer, authority });
 }
 
 /** Base64 needs a third more than the bytes, names and numbers the rest. */

@@ -1,7 +1,7 @@
 /** A JSON request with one message for a method that streams its responses, for example Observe. */
-import { builtMessage, Call } from '../../call/call.ts';
+import { builtMessage } from '../../call/call.ts';
 import type { BodySink } from '../exchange.ts';
-import type { JsonContext } from './context.ts';
+import { callOf, type JsonContext } from './context.ts';
 import { ResponseStream } from './response-stream.ts';
 import { WholeBody } from './whole-body.ts';
 
@@ -24,9 +24,8 @@ export class ServerStreamRequest implements BodySink {
     if (this.#responses.hasEnded) return;
     const message = this.#body.message();
     if (message === null) return;
-    const { parts, exchange, method, metadata, deadlineMs } = this.#context;
-    const call = new Call({ method, metadata, deadlineMs, peer: exchange.peer });
-    const requests = parts.etcd.stream(call, this.#responses);
+    const { etcd } = this.#context.parts;
+    const requests = etcd.stream(callOf(this.#context), this.#responses);
     this.#responses.attach(requests);
     if (this.#responses.hasEnded) return;
     requests.send(builtMessage(message));

@@ -4,13 +4,13 @@
  *
  *   reading the first message ─complete─▶ streaming ─body ends, or a value is not valid─▶ responses only ─end()─▶ ended
  */
-import { builtMessage, Call, type Requests } from '../../call/call.ts';
+import { builtMessage, type Requests } from '../../call/call.ts';
 import { type RefusalName, refusal } from '../../call/refusals.ts';
 import { type Status, status } from '../../grpc/status.ts';
 import type { CancelTimer } from '../../runtime/clock.ts';
 import type { BodySink } from '../exchange.ts';
 import { Body } from './body.ts';
-import { bodyBytesMax, bodyTimeoutMs, type JsonContext } from './context.ts';
+import { bodyBytesMax, bodyTimeoutMs, callOf, type JsonContext } from './context.ts';
 import { readMessage } from './message-reader.ts';
 import { ResponseStream } from './response-stream.ts';
 import { tooLarge } from './responses.ts';
@@ -112,9 +112,8 @@ export class StreamRequest implements BodySink {
   #open(): Requests<'client'> {
     if (this.#requests !== null) return this.#requests;
     this.#cancelTimer();
-    const { parts, exchange, method, metadata, deadlineMs } = this.#context;
-    const call = new Call({ method, metadata, deadlineMs, peer: exchange.peer });
-    const requests = parts.etcd.stream(call, this.#responses);
+    const { etcd } = this.#context.parts;
+    const requests = etcd.stream(callOf(this.#context), this.#responses);
     this.#requests = requests;
     this.#responses.attach(requests);
     return requests;

@@ -4,14 +4,14 @@
  *
  *   reading the body ─end─▶ in the pipeline ─end()─▶ responded;   any ─client disconnects─▶ closed, call cancelled
  */
-import { builtMessage, Call } from '../../call/call.ts';
+import { builtMessage } from '../../call/call.ts';
 import { refusal } from '../../call/refusals.ts';
 import type { CallHandle, ResponseSink } from '../../grpc/call.ts';
 import { Code, type Status } from '../../grpc/status.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { BodySink } from '../exchange.ts';
 import { CallDeadline } from './call-deadline.ts';
-import type { JsonContext } from './context.ts';
+import { callOf, type JsonContext } from './context.ts';
 import { messageToJson } from './json-writer.ts';
 import { headersOf, peerHeaders, refuse } from './responses.ts';
 import { WholeBody } from './whole-body.ts';
@@ -40,9 +40,8 @@ export class UnaryRequest implements BodySink, ResponseSink {
     if (this.#hasEnded) return;
     const message = this.#body.message();
     if (message === null) return;
-    const { parts, exchange, method, metadata, deadlineMs } = this.#context;
-    const call = new Call({ method, metadata, deadlineMs, peer: exchange.peer });
-    const handle = parts.etcd.unary(call, builtMessage(message), this);
+    const { etcd } = this.#context.parts;
+    const handle = etcd.unary(callOf(this.#context), builtMessage(message), this);
     if (!this.#hasEnded) this.#handle = handle;
   }
 

@@ -12,8 +12,13 @@ import { CertificateAuthority } from '../../support/certificates.ts';
 import { GrpcClient } from '../../support/client.ts';
 import { type Etcd, startEtcd } from '../../support/etcd.ts';
 import { etcdctl } from '../../support/etcdctl.ts';
+import { JsonClient } from '../../support/json-client.ts';
 import { loadedConfig } from '../../support/loaded-config.ts';
 import { TemporaryDirectory } from '../../support/temporary-directory.ts';
+
+const transport = process.env['ETCD_BULKHEAD_TRANSPORT'] ?? 'native';
+/** Only the transport native serves JSON. */
+const hasJson = transport === 'native';
 
 let etcd: Etcd;
 const directory = new TemporaryDirectory('member-addresses');
@@ -30,7 +35,6 @@ afterAll(async () => {
 });
 
 async function listening(...lines: string[]) {
-  const transport = process.env['ETCD_BULKHEAD_TRANSPORT'] ?? 'native';
   const config = await loadedConfig(
     `transport: ${transport}`,
     ...['log-level: error', 'admin-addr: ""', 'min-drain: 0s', 'drain-window: 0s'],
@@ -131,6 +135,18 @@ test('etcdctl endpoint health --cluster reaches a listener on all addresses', as
   const dialed = `127.0.0.1:${proxy.ports[0]}`;
   const { code, out, err } = await etcdctl(dialed, ['endpoint', 'health', '--cluster']);
   expect([code, out + err]).toEqual([0, expect.stringContaining(`http://${dialed} is healthy`)]);
+});
+
+test.runIf(hasJson)('JSON clients get the address that they have dialed', async () => {
+  await using proxy = await listening('listen-addr: 0.0.0.0:0');
+  for (const host of ['127.0.0.1', '127.0.0.9', 'localhost']) {
+    const dialed = `${host}:${proxy.ports[0]}`;
+    const client = new JsonClient(`http://${dialed}`);
+    const { members } = await client.call('cluster/member/list', {});
+    const [url, ...others] = members.flatMap((each: { clientURLs: string[] }) => each.clientURLs);
+    expect([url, others]).toEqual([`http://${dialed}`, []]);
+    await new JsonClient(url).call('kv/put', { key: 'aw==' });
+  }
 });
 
 test('configured URLs take the place of what clients dial', async () => {

@@ -163,4 +163,11 @@ describe('a request over HTTP/2', () => {
     expect([await statusOf(1), await statusOf(3), await statusOf(5)]).toEqual([405, 404, 501]);
     expect([bodyOf(1), bodyOf(3), bodyOf(5)]).toEqual(['', '', '']);
   });
+
+  test('is a call with the name of the server that the client has dialed', async () => {
+    begin(1, '/v3/cluster/member/list');
+    body(1, '{}');
+    await until('the call', () => etcd.calls.length === 1);
+    expect(etcd.last.call.authority).toBe('db.example');
+  });
 });

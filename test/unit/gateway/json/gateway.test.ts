@@ -144,6 +144,7 @@ describe('a unary request', () => {
     const { call, request } = etcd.last;
     expect(call.method.name).toBe('etcdserverpb.KV/Put');
     expect(call.metadata).toEqual(['authorization', 'Bearer t', 'hasleader', 'true']);
+    expect(call.authority).toBe('localhost');
     expect(call.deadlineMs).toBe(clock.nowMs() + 5_000);
     expect(decodeRequest('etcdserverpb.KV/Put', request)).toMatchObject({ key: Buffer.from('a') });
     etcd.last.deliver(new Writer().message(1, new Writer().varint(3, 7).finish()).finish());
@@ -308,6 +309,7 @@ describe('a stream with one request', () => {
     const client = post(observe, `{"name":"${'A'.repeat(80_000)}"}`);
     await until('the call', () => etcd.calls.length === 1);
     expect(etcd.last.isHalfClosed).toBe(true);
+    expect(etcd.last.call.authority).toBe('localhost');
     expect(memory.requests.bytes).toBe(0);
     etcd.last.deliver(new Uint8Array(0));
     await until('the result', () => client.received.includes('{"result":{}}'));
@@ -330,6 +332,7 @@ describe('a stream', () => {
     client.chunk(`${create.slice(10)}\n`);
     await until('the call', () => etcd.calls.length === 1);
     expect(etcd.last.requests).toHaveLength(1);
+    expect(etcd.last.call.authority).toBe('localhost');
     client.chunk(`${create}${create}`);
     await until('the others', () => etcd.last.requests.length === 3);
     client.chunk('');
