@@ -40,6 +40,12 @@ export function notGrpc(contentType: string): HeadRefusal {
   return { httpStatus: 415, code: Code.INVALID_ARGUMENT, text };
 }
 
+/** For a request that is not gRPC, on a connection that serves such requests. */
+export function plainHeadTooLarge(bytes: number, bytesMax: number): HeadRefusal {
+  const text = `request head larger than max (${bytes} vs. ${bytesMax})`;
+  return { httpStatus: 431, code: Code.RESOURCE_EXHAUSTED, text };
+}
+
 export function notPost(method: string): HeadRefusal {
   const text = `Received a HEADERS frame with :method ${quoted(method)} which should be POST`;
   return { httpStatus: 405, code: Code.INTERNAL, text };

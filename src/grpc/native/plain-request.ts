@@ -17,5 +17,8 @@ export interface PlainRequest {
   onDrained(): void;
 }
 
+/** Counted as HPACK does, plus 32 per field. Over it the request is rejected with 431. As for requests over HTTP/1.1. */
+export const plainHeadBytesMax = 16_384;
+
 /** Called with the head of such a request. The result responds on `stream`. */
 export type PlainRequestHandler = (stream: Stream, head: HeaderList, peer: Peer) => PlainRequest;

@@ -29,9 +29,9 @@ import { type Metadata, noMetadata } from '../metadata.ts';
 import { Code, type Status, status } from '../status.ts';
 import type { CallHandler, Incoming, Peer, ServedMethod } from '../transport.ts';
 import { internalError } from '../transport-statuses.ts';
-import { refusalHead } from './head-refusal.ts';
+import { plainHeadTooLarge, refusalHead } from './head-refusal.ts';
 import { LargeHead, largeHeadBytesMin } from './large-head.ts';
-import type { PlainRequest, PlainRequestHandler } from './plain-request.ts';
+import { type PlainRequest, type PlainRequestHandler, plainHeadBytesMax } from './plain-request.ts';
 import { type ParsedHead, requestHead } from './request-head.ts';
 import type { ResponseHeads } from './response-heads.ts';
 
@@ -108,14 +108,18 @@ export class ServedCall<M extends ServedMethod>
     const head: ParsedHead<M> = requestHead(list, handler.methods);
     this.#subtype = head.subtype;
     const { onPlainRequest } = this.#context;
+    let { refusal } = head;
     if (!head.isGrpc && onPlainRequest != null) {
-      this.#plain = onPlainRequest(this, list, this.peer);
-      if (ended) this.#plain.onRequestEnd();
-      return;
+      if (list.sizeBytes <= plainHeadBytesMax) {
+        this.#plain = onPlainRequest(this, list, this.peer);
+        if (ended) this.#plain.onRequestEnd();
+        return;
+      }
+      refusal = plainHeadTooLarge(list.sizeBytes, plainHeadBytesMax);
     }
-    if (head.refusal !== null) {
+    if (refusal !== null) {
       this.#hasEnded = true;
-      this.sendTrailers(refusalHead(head.refusal, this.#subtype));
+      this.sendTrailers(refusalHead(refusal, this.#subtype));
       return;
     }
     if (list.sizeBytes >= largeHeadBytesMin) {

@@ -170,4 +170,14 @@ describe('a request over HTTP/2', () => {
     await until('the call', () => etcd.calls.length === 1);
     expect(etcd.last.call.authority).toBe('db.example');
   });
+
+  test('with a head of more than 16 KiB is rejected before the gateway', async () => {
+    begin(1, '/v3/kv/put', ['x-long', 'x'.repeat(16_000)]);
+    await until('the first request', () => exchanges.length === 1);
+    begin(3, '/v3/kv/put', ['x-long', 'x'.repeat(17_000)]);
+    expect(await statusOf(3)).toBe(431);
+    expect(exchanges).toHaveLength(1);
+    body(1, '{"key":"YQ=="}');
+    await until('the call', () => etcd.calls.length === 1);
+  });
 });
