@@ -234,7 +234,7 @@ export const refusals = {
   'message-memory': {
     code: Code.RESOURCE_EXHAUSTED,
     text: 'etcdserver: too many requests',
-    when: 'The message does not fit into `--message-memory`, or its client did not read a large response in time. A response that was sent in part is reset with ENHANCE_YOUR_CALM, which gRPC libraries show as ResourceExhausted, too.',
+    when: 'The message does not fit into `--message-memory`, or its client did not read a large response in time. A response that was sent in part is reset with ENHANCE_YOUR_CALM, which gRPC libraries show as ResourceExhausted, too. A JSON client also gets it for a response above 256 MiB.',
   },
   'proxy-fault': {
     code: Code.INTERNAL,

@@ -2,15 +2,12 @@
  * The response of a method that streams: one JSON object per line, `{"result":…}` for a message and `{"error":…}` for a failure.
  * A client that does not read pauses the call.
  */
-
-import { refusal } from '../../call/refusals.ts';
 import type { CallHandle, ResponseSink } from '../../grpc/call.ts';
 import { Code, type Status } from '../../grpc/status.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import { CallDeadline } from './call-deadline.ts';
 import type { JsonContext } from './context.ts';
-import { messageToJson } from './json-writer.ts';
-import { headersOf, peerHeaders, refuse } from './responses.ts';
+import { headersOf, jsonOf, peerHeaders, refuse } from './responses.ts';
 
 export class ResponseStream implements ResponseSink {
   hasEnded = false;
@@ -33,7 +30,11 @@ export class ResponseStream implements ResponseSink {
 
   /** The call that responds here. */
   attach(handle: CallHandle): void {
-    if (this.hasEnded) return;
+    if (this.hasEnded) {
+      // Its first response may have ended the request. Without effect if the call has ended.
+      handle.cancel();
+      return;
+    }
     this.#handle = handle;
     if (this.#isPaused) handle.pauseResponses();
   }
@@ -62,7 +63,22 @@ export class ResponseStream implements ResponseSink {
 
   end(ended: Status): void {
     if (this.hasEnded) return;
-    const status = this.#deadline.statusOf(ended);
+    try {
+      this.#end(this.#deadline.statusOf(ended));
+    } catch (fault) {
+      this.#fail(fault);
+    }
+  }
+
+  pauseRequests(): void {
+    this.#context.exchange.pauseBody();
+  }
+
+  resumeRequests(): void {
+    this.#context.exchange.resumeBody();
+  }
+
+  #end(status: Status): void {
     const { exchange, dialect, headers } = this.#context;
     const hasHead = this.#hasHead;
     this.#finish();
@@ -76,22 +92,19 @@ export class ResponseStream implements ResponseSink {
     exchange.end(`{"error":${dialect.streamError(status)}}${dialect.delimitsErrors ? '\n' : ''}`);
   }
 
-  pauseRequests(): void {
-    this.#context.exchange.pauseBody();
-  }
-
-  resumeRequests(): void {
-    this.#context.exchange.resumeBody();
-  }
-
   #write(message: Uint8Array): void {
     if (this.hasEnded) return;
-    const { exchange, dialect, types } = this.#context;
-    const json = messageToJson(types.response, message, dialect.streamString);
-    if (json === null) {
-      this.abort(refusal('response-malformed'));
-      return;
+    try {
+      const json = jsonOf(this.#context, message, this.#context.dialect.streamString);
+      if (typeof json === 'string') this.#writeResult(json);
+      else this.abort(json);
+    } catch (fault) {
+      this.#fail(fault);
     }
+  }
+
+  #writeResult(json: string): void {
+    const { exchange } = this.#context;
     if (!this.#hasHead) {
       this.#hasHead = true;
       exchange.head(200, [...headersOf(this.#context, null), ...peerHeaders]);
@@ -99,6 +112,16 @@ export class ResponseStream implements ResponseSink {
     if (exchange.write(`{"result":${json}}\n`) || this.#isPaused) return;
     this.#isPaused = true;
     this.#handle?.pauseResponses();
+  }
+
+  /** Ends the exchange without more of a response. The layers below could not report the fault to the client. */
+  #fail(fault: unknown): void {
+    const { parts, exchange } = this.#context;
+    parts.onFault(fault);
+    const handle = this.#handle;
+    this.#finish();
+    exchange.abort();
+    handle?.cancel();
   }
 
   #onDrain(): void {

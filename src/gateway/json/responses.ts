@@ -1,11 +1,29 @@
 /** Headers and bodies of JSON responses. */
+import { refusal } from '../../call/refusals.ts';
 import { Code, type Status, status } from '../../grpc/status.ts';
 import type { JsonContext } from './context.ts';
 import type { GatewayError } from './dialect.ts';
+import { messageToJson, type StringWriter } from './json-writer.ts';
 
 const jsonType = ['Content-Type', 'application/json'] as const;
 /** The metadata of every response of etcd's gRPC server. */
 export const peerHeaders = ['Grpc-Metadata-Content-Type', 'application/grpc'] as const;
+
+/** Of a response in protobuf. Base64 makes it a third longer, and a string of V8 has at most 512 MiB. */
+export const convertedBytesMax = 256 << 20;
+
+/** The message of a response as JSON, or the status that the client gets instead. */
+export function jsonOf(
+  { types, parts }: JsonContext,
+  message: Uint8Array,
+  writeString: StringWriter,
+): string | Status {
+  if (message.length > convertedBytesMax) {
+    parts.memory.responses.refusals += 1;
+    return parts.memory.refusal;
+  }
+  return messageToJson(types.response, message, writeString) ?? refusal('response-malformed');
+}
 
 /** Headers of a response with that status. The trailers of a status that the proxy originates say why. */
 export function headersOf({ headers }: JsonContext, ended: Status | null): string[] {

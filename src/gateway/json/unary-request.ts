@@ -12,8 +12,7 @@ import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
 import type { BodySink } from '../exchange.ts';
 import { CallDeadline } from './call-deadline.ts';
 import { callOf, type JsonContext } from './context.ts';
-import { messageToJson } from './json-writer.ts';
-import { headersOf, peerHeaders, refuse } from './responses.ts';
+import { headersOf, jsonOf, peerHeaders, refuse } from './responses.ts';
 import { WholeBody } from './whole-body.ts';
 
 export class UnaryRequest implements BodySink, ResponseSink {
@@ -57,26 +56,39 @@ export class UnaryRequest implements BodySink, ResponseSink {
 
   end(status: Status): void {
     if (this.#hasEnded) return;
+    try {
+      this.#respond(this.#deadline.statusOf(status));
+    } catch (fault) {
+      // The call has ended, so the layers below could not report it to the client.
+      this.#context.parts.onFault(fault);
+      this.#finish();
+      this.#context.exchange.abort();
+    }
+  }
+
+  pauseRequests(): void {}
+
+  resumeRequests(): void {}
+
+  #respond(status: Status): void {
     if (status.code !== Code.OK) {
-      this.#refuse(this.#deadline.statusOf(status));
+      this.#refuse(status);
       return;
     }
-    const { types, dialect, exchange } = this.#context;
+    const { dialect, exchange } = this.#context;
     const message = this.#message;
     const json =
-      message === null ? null : messageToJson(types.response, message, dialect.unaryString);
-    if (json === null) {
-      this.#refuse(refusal('response-malformed'));
+      message === null
+        ? refusal('response-malformed')
+        : jsonOf(this.#context, message, dialect.unaryString);
+    if (typeof json !== 'string') {
+      this.#refuse(json);
       return;
     }
     this.#finish();
     exchange.head(200, [...headersOf(this.#context, null), ...peerHeaders]);
     exchange.end(json);
   }
-
-  pauseRequests(): void {}
-
-  resumeRequests(): void {}
 
   #refuse(status: Status): void {
     if (this.#hasEnded) return;

@@ -67,6 +67,11 @@ afterEach(() => {
   expect(faults).toEqual([]);
 });
 
+/** As of V8, for a response that is too long for a string. */
+function tooLong(): never {
+  throw new RangeError('Invalid string length');
+}
+
 /** Sends the head of a request. */
 function begin(streamId: number, path: string, more: string[] = [], method = 'POST'): void {
   const pseudo = [':method', method, ':scheme', 'https', ':path', path, ':authority', 'db.example'];
@@ -151,6 +156,17 @@ describe('a request over HTTP/2', () => {
       throw new Error('bug');
     };
     body(1, '{"create_request":{}}', false);
+    await until('the reset', () => peer.resetCode(1) !== null);
+    expect(faults.splice(0)).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('whose response cannot be converted is reset', async () => {
+    begin(1, '/v3/kv/range', ['grpc-timeout', '1000H']);
+    body(1, '{}');
+    await until('the call', () => etcd.calls.length === 1);
+    const response = Object.defineProperty(new Uint8Array(1), 'buffer', { get: tooLong });
+    etcd.last.respond(response);
     await until('the reset', () => peer.resetCode(1) !== null);
     expect(faults.splice(0)).toHaveLength(1);
     expect(clock.pendingTimers).toBe(0);

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HttpGateway } from '../../../../src/gateway/http-gateway.ts';
+import { convertedBytesMax } from '../../../../src/gateway/json/responses.ts';
 import { http1Server } from '../../../../src/gateway/server.ts';
 import type { MessageMemory } from '../../../../src/grpc/message-memory.ts';
 import { Code, ok, status } from '../../../../src/grpc/status.ts';
@@ -120,6 +121,15 @@ async function fillRequests(): Promise<Client[]> {
   for (const client of clients) client.chunk(`{"value":"${'a'.repeat(40_000)}`);
   await until('a refusal', () => rejected.includes('message-memory'));
   return clients;
+}
+
+/** A response whose conversion to JSON throws, like one that is too long for a string. */
+function brokenResponse(): Uint8Array {
+  const message = Uint8Array.of(1);
+  const get = () => {
+    throw new RangeError('Invalid string length');
+  };
+  return Object.defineProperty(message, 'buffer', { get });
 }
 
 function post(path: string, body: string): Client {
@@ -299,6 +309,55 @@ describe('a unary request', () => {
     expect(faults.splice(0)).toHaveLength(1);
     etcd.onCall = (call) => call.end(ok);
     await post(put, '{}').responds(500);
+  });
+});
+
+describe('a response', () => {
+  const observe = '/v3/election/observe';
+
+  test('of a unary call that cannot be converted ends the connection', async () => {
+    const client = new Client('/v3/kv/range', 'content-length: 2\r\ngrpc-timeout: 1000H');
+    client.send('{}');
+    await until('the call', () => etcd.calls.length === 1);
+    etcd.last.respond(brokenResponse());
+    await until('the end', () => client.hasEnded);
+    expect(client.received).toBe('');
+    expect(faults.splice(0)).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('of a stream that cannot be converted ends the connection and the call', async () => {
+    const client = post(observe, '{}');
+    await until('the call', () => etcd.calls.length === 1);
+    etcd.last.deliver(new Uint8Array(0));
+    etcd.last.deliver(brokenResponse());
+    await until('the end', () => client.hasEnded);
+    expect(etcd.last.isCancelled).toBe(true);
+    expect(client.received).not.toContain('error');
+    expect(faults.splice(0)).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test.each([
+    ['cannot be converted', brokenResponse()],
+    ['is not a message', Uint8Array.of(255)],
+  ])('that %s ends the stream that is being started', async (_name, message) => {
+    etcd.onCall = (call) => call.deliver(message);
+    const client = post(observe, '{}');
+    await until('the end', () => client.hasEnded || client.status === 500);
+    expect(etcd.last.isCancelled).toBe(true);
+    faults = [];
+  });
+
+  test.each(['/v3/kv/range', observe])('of more than 256 MiB is refused: %s', async (path) => {
+    const client = post(path, '{}');
+    await until('the call', () => etcd.calls.length === 1);
+    etcd.last.deliver(new Uint8Array(convertedBytesMax + 1));
+    if (path !== observe) etcd.last.end(ok);
+    await client.responds(429);
+    expect(client.received).toContain('Grpc-Metadata-Etcd-Bulkhead-Reason: message-memory');
+    expect(etcd.last.isCancelled).toBe(path === observe);
+    expect(memory.responses.refusals).toBe(1);
   });
 });
 
