@@ -32,9 +32,9 @@ export function http1Server(
   });
   server.on('clientError', (_error, socket) => socket.destroy());
   server.on('request', (request: IncomingMessage, response: ServerResponse) => {
-    const connection = connections.onRequest(request.socket, response);
-    if (connection === null) return;
-    gateway.serve(new Http1Exchange(request, response, connection, onFault));
+    connections.onRequest(request, response, (connection) => {
+      gateway.serve(new Http1Exchange(request, response, connection, onFault));
+    });
   });
   return server;
 }

@@ -38,7 +38,7 @@ export interface Peer {
   readonly remote: string;
   readonly certificate: PeerCertificate | null;
   /** What the connection occupies in the limits of the process. Missing for calls of the proxy itself. */
-  readonly place?: Pick<ConnectionPlace, 'tenant' | 'assign' | 'local'>;
+  readonly place?: Pick<ConnectionPlace, 'tenant' | 'assign' | 'local' | 'pipelined'>;
 }
 
 /** The request head of an incoming call. */

@@ -27,7 +27,7 @@ export function connectionMetrics(usage: () => ConnectionUsage): Metric[] {
     scraped(
       'etcd_bulkhead_client_connection_limits_total',
       'counter',
-      'How often a limit of client connections was reached, by reason: `limit` (closed when accepted), `displaced` (closed for another client), `tenant-limit` (a call was rejected), `handshake-timeout`, `descriptors`, `revoked` (client certificate).',
+      'How often a limit of client connections was reached, by reason: `limit` (closed when accepted), `displaced` (closed for another client), `tenant-limit` (a call was rejected), `handshake-timeout`, `descriptors`, `revoked` (client certificate), `pipelined` (HTTP/1.1 requests that wait).',
       () => [...usage().reached].map(([reason, value]) => ({ labels: { reason }, value })),
     ),
   ];

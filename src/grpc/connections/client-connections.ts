@@ -16,7 +16,8 @@ import { FairPlaces } from './fair-places.ts';
 /**
  * Why a connection was closed or not accepted, or with `tenant-limit`: why its calls are rejected. `limit`: all places are
  * taken. `displaced`: its place was given to another client. `descriptors`: the process has no file descriptor left.
- * `revoked`: its client has presented a revoked certificate.
+ * `revoked`: its client has presented a revoked certificate. `pipelined`: its client has sent too many HTTP/1.1 requests without
+ * waiting for a response.
  */
 export type LimitName =
   | 'limit'
@@ -24,7 +25,8 @@ export type LimitName =
   | 'displaced'
   | 'handshake-timeout'
   | 'descriptors'
-  | 'revoked';
+  | 'revoked'
+  | 'pipelined';
 
 /** For logs. Empty fields are not known. */
 export interface LimitReached {
@@ -141,6 +143,10 @@ export class ClientConnections implements PlaceOwner {
 
   displace(place: ConnectionPlace): void {
     this.#close(place, 'displaced');
+  }
+
+  pipelined(place: ConnectionPlace): void {
+    this.#close(place, 'pipelined');
   }
 
   #takeFirst(place: ConnectionPlace, nowMs: number): boolean {

@@ -16,6 +16,7 @@ export interface PlaceOwner {
   /** The first call of the tenant. Returns false if the tenant has as many connections as it may have now. */
   assign(place: ConnectionPlace, tenant: string): boolean;
   displace(place: ConnectionPlace): void;
+  pipelined(place: ConnectionPlace): void;
 }
 
 /** Calls without a tenant do not protect their connection for longer. A login takes less, a health watch has no end. */
@@ -98,6 +99,11 @@ export class ConnectionPlace implements Occupant {
 
   displace(): void {
     this.#owner.displace(this);
+  }
+
+  /** Closes the connection, because too many of its HTTP/1.1 requests wait for their turn. */
+  pipelined(): void {
+    this.#owner.pipelined(this);
   }
 }
 

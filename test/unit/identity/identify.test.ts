@@ -64,6 +64,7 @@ describe('identify', () => {
         place.tenant = tenant;
         return true;
       },
+      pipelined() {},
     };
     for (let i = 0; i < 3; i++) {
       etcd.unary(withPlace(place), Buffer.from('x'), new Caller());
@@ -75,7 +76,7 @@ describe('identify', () => {
   test('rejects calls on a connection that is too many for its tenant, until it is not', () => {
     const { etcd, below, rejected } = identified([byListener]);
     let hasRoom = false;
-    const place = { tenant: null, local: '', assign: () => hasRoom };
+    const place = { tenant: null, local: '', assign: () => hasRoom, pipelined() {} };
     const [first, second, third] = [new Caller(), new Caller(), new Caller()];
     etcd.unary(withPlace(place), Buffer.from('x'), first);
     etcd.stream(withPlace(place), second).send(Buffer.from('x'));

@@ -5,9 +5,11 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { HttpGateway } from '../../../../src/gateway/http-gateway.ts';
 import { convertedBytesMax } from '../../../../src/gateway/json/responses.ts';
 import { http1Server } from '../../../../src/gateway/server.ts';
+import type { ClientConnections } from '../../../../src/grpc/connections/client-connections.ts';
 import type { MessageMemory } from '../../../../src/grpc/message-memory.ts';
 import { Code, ok, status } from '../../../../src/grpc/status.ts';
 import { Writer } from '../../../../src/protobuf/writer.ts';
+import { connectionsOf } from '../../../support/client-connections.ts';
 import { decodeRequest } from '../../../support/codec.ts';
 import { FakeEtcd } from '../../../support/fake-etcd.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
@@ -23,6 +25,7 @@ let clock: ManualClock;
 let memory: MessageMemory;
 let listener: Server;
 let version: string;
+let limits: ClientConnections;
 const sockets = new Set<Socket>();
 
 beforeEach(async () => {
@@ -31,6 +34,7 @@ beforeEach(async () => {
   rejected = [];
   version = '3.6.1';
   clock = new ManualClock();
+  limits = connectionsOf({ clock });
   memory = memoryOf({ clock, bytesMax: 900_000 });
   const onFault = (fault: unknown) => void faults.push(fault);
   const gateway = new HttpGateway({
@@ -50,7 +54,9 @@ beforeEach(async () => {
   listener = createServer((socket) => {
     sockets.add(socket);
     socket.on('error', () => {});
-    server.emit('connection', socket, { listener: 'game', remote: '', certificate: null });
+    const place = limits.admit(socket, 'game');
+    if (place?.openedHttp1(() => 0) !== true) throw new Error('the connection has no place');
+    server.emit('connection', socket, { listener: 'game', remote: '', certificate: null, place });
   });
   listener.listen(0, '127.0.0.1');
   await once(listener, 'listening');
@@ -130,6 +136,14 @@ function brokenResponse(): Uint8Array {
     throw new RangeError('Invalid string length');
   };
   return Object.defineProperty(message, 'buffer', { get });
+}
+
+/** Until the proxy has read what clients have sent: other connections were served since. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 3; i++) {
+    const other = new Client('/version', 'connection: close\r\ncontent-length: 0');
+    await until('the other client', () => other.hasEnded);
+  }
 }
 
 function post(path: string, body: string): Client {
@@ -358,6 +372,72 @@ describe('a response', () => {
     expect(client.received).toContain('Grpc-Metadata-Etcd-Bulkhead-Reason: message-memory');
     expect(etcd.last.isCancelled).toBe(path === observe);
     expect(memory.responses.refusals).toBe(1);
+  });
+});
+
+describe('a pipelined request', () => {
+  const head = (path: string, headers: string) =>
+    `POST ${path} HTTP/1.1\r\nhost: localhost\r\n${headers}\r\n\r\n`;
+  const putOf = (key: string) => `${head(put, 'content-length: 14')}{"key":"${key}"}`;
+  const responsesOf = (client: Client) => client.received.split('HTTP/1.1 200').length - 1;
+
+  test('is served when the previous response is complete', async () => {
+    const client = post(put, `{"key":"YQ=="}`);
+    client.send(putOf('Yg==') + putOf('Yw=='));
+    for (const [i, key] of ['a', 'b', 'c'].entries()) {
+      await until('the call', () => etcd.calls.length > i);
+      await settled();
+      expect(etcd.calls).toHaveLength(i + 1);
+      expect(decodeRequest('etcdserverpb.KV/Put', etcd.last.request)).toMatchObject({
+        key: Buffer.from(key),
+      });
+      etcd.last.respond(new Uint8Array(0));
+      await until('the response', () => responsesOf(client) === i + 1);
+    }
+    clock.advance(5_000);
+    await until('the disconnect of an idle connection', () => client.hasEnded);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('that is a stream stays open', async () => {
+    const client = post(put, '{"key":"YQ=="}');
+    client.send(head('/v3/watch', chunked));
+    client.chunk('{"create_request":{"key":"YQ=="}}');
+    await until('the put', () => etcd.calls.length === 1);
+    await settled();
+    etcd.last.respond(new Uint8Array(0));
+    await until('the watch', () => etcd.calls.length === 2);
+    clock.advance(60_000);
+    etcd.last.deliver(new Uint8Array(0));
+    await until('a result', () => client.received.includes('{"result":{}}'));
+    expect(etcd.last.isCancelled).toBe(false);
+    client.disconnect();
+    await until('the cancellation', () => etcd.last.isCancelled);
+  });
+
+  test('is not served for a client that has disconnected', async () => {
+    const client = post(put, '{"key":"YQ=="}');
+    client.send(putOf('Yg=='));
+    await until('the call', () => etcd.calls.length === 1);
+    await settled();
+    client.disconnect();
+    await until('the cancellation', () => etcd.calls[0]?.isCancelled === true);
+    await settled();
+    expect(etcd.calls).toHaveLength(1);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('beyond 32 that wait closes the connection', async () => {
+    const client = post(put, '{"key":"YQ=="}');
+    client.send(putOf('Yg==').repeat(32));
+    await until('the call', () => etcd.calls.length === 1);
+    await settled();
+    expect(client.hasEnded).toBe(false);
+    client.send(putOf('Yg=='));
+    await until('the end', () => client.hasEnded);
+    await until('the cancellation', () => etcd.last.isCancelled);
+    expect(etcd.calls).toHaveLength(1);
+    expect([...limits.reached]).toEqual([['pipelined', 1]]);
   });
 });
 

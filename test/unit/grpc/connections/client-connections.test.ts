@@ -299,6 +299,17 @@ test('every place is free again after its connection has closed, whatever it was
   expect(Array.from({ length: 32 }, () => host.connect()).includes(null)).toBe(false);
 });
 
+test('a connection on which too many HTTP/1.1 requests wait is closed and counted', () => {
+  const host = new Host(16);
+  const client = host.accept();
+  client?.place.openedHttp1(() => 33);
+  client?.place.assign('a');
+  client?.place.pipelined();
+  expect(client?.socket.destroyed).toBe(true);
+  expect(host.limits).toMatchObject([{ reason: 'pipelined', listener: 'l', tenant: 'a' }]);
+  expect(host.connections.open.size).toBe(0);
+});
+
 test('a call that is identified after its connection has closed takes no place', () => {
   const host = new Host(16);
   const client = host.connect();
