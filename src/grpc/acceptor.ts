@@ -20,6 +20,12 @@ import type { ListenOptions, Peer, PeerCertificate, ServerTls } from './transpor
 /** Receives connections whose TLS handshake, if there is one, is complete. */
 export type OnConnection = (socket: Socket, peer: Peer, place: ConnectionPlace) => void;
 
+/**
+ * Milliseconds without data until TCP probes whether the client still exists. HTTP/2 has PING for that; an HTTP/1.1 client with
+ * a watch may send nothing for days.
+ */
+const keepAliveInitialDelay = 30_000;
+
 export class Acceptor {
   /** `host:port` with the real port, or the socket's path. Empty before `bind` has resolved. */
   address = '';
@@ -44,7 +50,8 @@ export class Acceptor {
     this.#listener = name;
     this.#limits = limits;
     this.#onConnection = onConnection;
-    this.#server = createServer({ noDelay: true }, (socket) => this.#onAccepted(socket));
+    const sockets = { noDelay: true, keepAlive: true, keepAliveInitialDelay };
+    this.#server = createServer(sockets, (socket) => this.#onAccepted(socket));
     this.#tls = tls === null ? null : tlsServer(tls);
     this.#revocation = tls && RevocationCheck.of(tls);
     this.#tls?.on('secureConnection', (socket: TLSSocket) => {
