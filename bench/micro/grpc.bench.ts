@@ -77,16 +77,17 @@ function framed(bytes: number): Buffer {
 }
 
 const memory = memoryOf();
+const client = { listener: 'bench', remote: '', certificate: null };
 const handler = new ImmediateHandler();
 function connected(): ServerConnection {
   const context: ServedCallContext<ServedMethod> = {
     handler,
     messageBytesMax,
     memory,
-    requests: memory.requestAccount(),
+    requests: memory.requestAccount(client),
     inflateSlots: new InflateSlots(),
     clock: systemClock,
-    peer: { listener: 'bench', remote: '', certificate: null },
+    peer: client,
     heads: new ResponseHeads(),
     onFault: (fault) => {
       throw fault;
@@ -158,7 +159,7 @@ const sink: MessageSink = {
     throw new Error(text);
   },
 };
-const reader = new MessageReader(messageBytesMax, memory.requestAccount(), sink);
+const reader = new MessageReader(messageBytesMax, memory.requestAccount(client), sink);
 measure('one frame, recognized', request.length, () => {
   if (!isOneMessage(request, 0, request.length, messageBytesMax))
     throw new Error('not one message');
@@ -187,10 +188,10 @@ function feedLarge(into: MessageReader): void {
     into.feed(large, at, Math.min(at + limits.frameBytesMax, large.length));
   }
 }
-const recycling = new MessageReader(messageBytesMax, memory.requestAccount(), releasing);
+const recycling = new MessageReader(messageBytesMax, memory.requestAccount(client), releasing);
 const preallocating = new MessageReader(
   messageBytesMax,
-  memory.requestAccount(),
+  memory.requestAccount(client),
   releasing,
   messageBytesMax,
 );

@@ -32,6 +32,8 @@ export class MessageMemory {
   readonly #tenantBytesMax: number;
   /** The responses of each connection. */
   readonly #connections = new WeakMap<Peer, ByteAccount>();
+  /** The requests of each connection. */
+  readonly #requests = new WeakMap<Peer, ByteAccount>();
 
   constructor({ bytesMax, responseBytesMax, hasOneTenant, clock, refusal }: MessageMemoryOptions) {
     const responsesMax = Math.floor(bytesMax * responsesPart);
@@ -42,10 +44,15 @@ export class MessageMemory {
     this.#tenantBytesMax = hasOneTenant ? responsesMax : responsesMax / 2;
   }
 
-  /** For the requests of one connection. */
-  requestAccount(): ByteAccount {
-    const { requests } = this;
-    return new ByteAccount(requests.bytesMax * connectionPart, requests);
+  /** For the requests of one connection, those in JSON included. Always the same account for the same connection. */
+  requestAccount(peer: Peer): ByteAccount {
+    let account = this.#requests.get(peer);
+    if (account === undefined) {
+      const { requests } = this;
+      account = new ByteAccount(requests.bytesMax * connectionPart, requests);
+      this.#requests.set(peer, account);
+    }
+    return account;
   }
 
   /** For the responses of one tenant. */

@@ -5,7 +5,6 @@ import type { RefusalName } from '../../call/refusals.ts';
 import type { Method } from '../../etcd/methods.ts';
 import type { MessageMemory } from '../../grpc/message-memory.ts';
 import type { Metadata } from '../../grpc/metadata.ts';
-import type { Peer } from '../../grpc/transport.ts';
 import type { ByteAccount } from '../../runtime/byte-budget.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { HttpExchange } from '../exchange.ts';
@@ -51,22 +50,3 @@ export function bodyBytesMax({ messageBytesMax }: JsonParts): number {
 
 /** From the request head until the first message is complete. */
 export const bodyTimeoutMs = 30_000;
-
-/** Accounts of the connections' request bodies. */
-export class RequestAccounts {
-  readonly #memory: MessageMemory;
-  readonly #accounts = new WeakMap<Peer, ByteAccount>();
-
-  constructor(memory: MessageMemory) {
-    this.#memory = memory;
-  }
-
-  of(peer: Peer): ByteAccount {
-    let account = this.#accounts.get(peer);
-    if (account === undefined) {
-      account = this.#memory.requestAccount();
-      this.#accounts.set(peer, account);
-    }
-    return account;
-  }
-}

@@ -36,8 +36,6 @@ export interface Dialect {
   readonly typesEmptyStreams: boolean;
   /** Whether the last chunk of a failed stream ends with a line break. */
   readonly delimitsErrors: boolean;
-  /** Of paths that are not in their shortest form. */
-  readonly redirectStatus: number;
 }
 
 const statuses: Readonly<Record<number, number>> = {
@@ -129,7 +127,6 @@ const etcd34: Dialect = {
       ],
       htmlSafeString,
     ),
-  redirectStatus: 301,
 };
 
 const etcd35: Dialect = {
@@ -146,7 +143,6 @@ const etcd35: Dialect = {
       ],
       htmlSafeString,
     ),
-  redirectStatus: 307,
 };
 
 const etcd36: Dialect = {
@@ -160,7 +156,6 @@ const etcd36: Dialect = {
   firstMessageCode: null,
   typesEmptyStreams: false,
   delimitsErrors: true,
-  redirectStatus: 307,
 };
 
 function status({ code, text }: GatewayError, write: StringWriter): string {

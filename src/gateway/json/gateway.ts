@@ -5,7 +5,7 @@
 import type { Method, MethodName } from '../../etcd/methods.ts';
 import { Code, status } from '../../grpc/status.ts';
 import type { HttpExchange } from '../exchange.ts';
-import { type JsonContext, type JsonParts, RequestAccounts } from './context.ts';
+import type { JsonContext, JsonParts } from './context.ts';
 import { type Dialect, dialectOf } from './dialect.ts';
 import { Definitions, type MethodTypes } from './message-type.ts';
 import { metadataOf, timeoutMsOf } from './request-head.ts';
@@ -19,12 +19,10 @@ export class JsonGateway {
   readonly #parts: JsonParts;
   readonly #definitions: Definitions;
   readonly #types = new Map<MethodName, MethodTypes>();
-  readonly #accounts: RequestAccounts;
 
   private constructor(parts: JsonParts, definitions: Definitions) {
     this.#parts = parts;
     this.#definitions = definitions;
-    this.#accounts = new RequestAccounts(parts.memory);
   }
 
   static async load(parts: JsonParts): Promise<JsonGateway> {
@@ -56,7 +54,7 @@ export class JsonGateway {
       metadata: metadataOf(exchange),
       deadlineMs: this.#parts.clock.nowMs() + (timeoutMs ?? 0),
       headers,
-      account: this.#accounts.of(exchange.peer),
+      account: this.#parts.memory.requestAccount(exchange.peer),
     };
     if (timeoutMs === null) {
       const text = `invalid grpc-timeout: ${exchange.header('grpc-timeout')}`;

@@ -139,7 +139,7 @@ class Connections<M extends ServedMethod> {
       handler: this.#handler,
       messageBytesMax: this.#listen.messageBytesMax,
       memory,
-      requests: memory.requestAccount(),
+      requests: memory.requestAccount(peer),
       inflateSlots: this.#shared.inflateSlots,
       clock,
       peer,

@@ -161,14 +161,15 @@ function fuzzServer(random: Seeded): number {
   const onFault = (fault: unknown) => {
     throw fault;
   };
+  const client = { listener: '', remote: '', certificate: null };
   const serving = {
     handler,
     messageBytesMax: 2_000,
     memory,
-    requests: memory.requestAccount(),
+    requests: memory.requestAccount(client),
     inflateSlots: new InflateSlots(),
     clock,
-    peer: { listener: '', remote: '', certificate: null },
+    peer: client,
     heads: new ResponseHeads(),
     onFault,
   };

@@ -158,14 +158,15 @@ function serve(pieces: Pieces, resets: ReadonlySet<number>): Events {
   const clock = new ManualClock();
   const socket = new KeepingSocket();
   const memory = memoryOf({ clock });
+  const client = { listener: '', remote: '', certificate: null };
   const serving = {
     handler: new LoggingHandler(events),
     messageBytesMax,
     memory,
-    requests: memory.requestAccount(),
+    requests: memory.requestAccount(client),
     inflateSlots: new InflateSlots(),
     clock,
-    peer: { listener: '', remote: '', certificate: null },
+    peer: client,
     heads: new ResponseHeads(),
     onFault,
   };

@@ -9,6 +9,7 @@ import type { PlainRequestHandler } from '../../../src/grpc/native/plain-request
 import { ResponseHeads } from '../../../src/grpc/native/response-heads.ts';
 import { ServedCall } from '../../../src/grpc/native/served-call.ts';
 import { FrameType } from '../../../src/http2/frame.ts';
+import type { ByteAccount } from '../../../src/runtime/byte-budget.ts';
 import { FakeEtcd } from '../../support/fake-etcd.ts';
 import { ManualClock } from '../../support/manual-clock.ts';
 import { memoryOf } from '../../support/message-memory.ts';
@@ -25,6 +26,8 @@ let rejected: string[];
 /** Of the gateway, not of the connection. */
 let clock: ManualClock;
 let memory: MessageMemory;
+/** Of the connection's gRPC calls. */
+let requests: ByteAccount;
 let peer: RawPeer;
 /** Requests that reached the gateway. */
 let exchanges: Http2Exchange[];
@@ -50,10 +53,11 @@ beforeEach(() => {
     gateway.serve(exchange);
     return exchange;
   };
+  const client = { listener: 'game', remote: '', certificate: null };
+  requests = memory.requestAccount(client);
   const context = {
     handler: { methods: new Map(), unary: () => endedCall, stream: () => endedCall },
-    ...{ messageBytesMax: 100_000, memory, requests: memory.requestAccount(), clock, onFault },
-    peer: { listener: 'game', remote: '', certificate: null },
+    ...{ messageBytesMax: 100_000, memory, requests, clock, onFault, peer: client },
     ...{ inflateSlots: new InflateSlots(), heads: new ResponseHeads(), onPlainRequest },
   };
   const server = new ServerUnderTest(new ManualClock(), {
@@ -178,6 +182,13 @@ describe('a request over HTTP/2', () => {
     begin(5, '/v3/kv/range', [], 'HEAD');
     expect([await statusOf(1), await statusOf(3), await statusOf(5)]).toEqual([405, 404, 501]);
     expect([bodyOf(1), bodyOf(3), bodyOf(5)]).toEqual(['', '', '']);
+  });
+
+  test('counts with the gRPC requests of its connection', async () => {
+    begin(1, '/v3/kv/put');
+    body(1, `{"value":"${'a'.repeat(40_000)}`, false);
+    await until('the body', () => memory.requests.bytes >= 40_000);
+    expect(requests.bytes).toBe(memory.requests.bytes);
   });
 
   test('is a call with the name of the server that the client has dialed', async () => {

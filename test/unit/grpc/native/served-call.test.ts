@@ -74,14 +74,15 @@ function serve(messageBytesMax = 100, settings: [number, number][] = [], bytesMa
   const handler = new Handler();
   const memory = memoryOf({ bytesMax, clock });
   const faults: unknown[] = [];
+  const client = { listener: 'x', remote: '', certificate: null };
   const context = {
     handler,
     messageBytesMax,
     memory,
-    requests: memory.requestAccount(),
+    requests: memory.requestAccount(client),
     inflateSlots: new InflateSlots(),
     clock,
-    peer: { listener: 'x', remote: '', certificate: null },
+    peer: client,
     heads: new ResponseHeads(),
     onFault: (fault: unknown) => faults.push(fault),
   };
