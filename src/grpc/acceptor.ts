@@ -75,8 +75,9 @@ export class Acceptor {
 
   /** Applies to later handshakes. For invalid PEM texts it throws OpenSSL's error and changes nothing. */
   replaceTls(tls: ServerTls): void {
+    const revocation = RevocationCheck.of(tls);
     this.#tls?.setSecureContext(serverContextOptions(tls));
-    this.#revocation = RevocationCheck.of(tls);
+    this.#revocation = revocation;
   }
 
   /** Stops accepting. Open connections stay open, except those in their handshake, which close when it finishes. */

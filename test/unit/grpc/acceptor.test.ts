@@ -75,3 +75,36 @@ describe.skipIf(process.platform !== 'linux')('a client that vanishes is noticed
     expect(timerOf(port, client.localPort ?? 0)).toBe(keepAlive);
   });
 });
+
+describe('replaced TLS settings', () => {
+  const presented = (port: number) =>
+    new Promise<string>((resolve, reject) => {
+      const client = tlsClient(port);
+      client.on('secureConnect', () => resolve(client.getPeerX509Certificate()?.subject ?? ''));
+      client.on('close', () => reject(new Error('no handshake')));
+    });
+
+  test('apply to later handshakes', async () => {
+    const [acceptor, port] = await listening({ ...server, clientAuthorities: null });
+    expect(await presented(port)).toBe('CN=server');
+    const next = authority.issue({ name: '/CN=next', alternativeNames: 'IP:127.0.0.1' });
+    acceptor.replaceTls({ ...next, clientAuthorities: null });
+    expect(await presented(port)).toBe('CN=next');
+  });
+
+  test('that are not valid change nothing', async () => {
+    const [acceptor, port] = await listening({ ...server, clientAuthorities: null });
+    const next = authority.issue({ name: '/CN=next', alternativeNames: 'IP:127.0.0.1' });
+    // OpenSSL reads the authorities up to the first one that is not valid. The check of revoked certificates needs all.
+    const broken = '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n';
+    const clientAuthorities = Buffer.concat([authority.certificate, Buffer.from(broken)]);
+    const invalid: ServerTls[] = [
+      { ...next, clientAuthorities, revoked: new Set() },
+      { ...next, key: server.key, clientAuthorities: null },
+    ];
+    for (const tls of invalid) {
+      expect(() => acceptor.replaceTls(tls)).toThrow();
+      expect(await presented(port)).toBe('CN=server');
+    }
+  });
+});
