@@ -3,7 +3,14 @@ import { isSpace } from './value-scanner.ts';
 
 export type JsonKind = 'object' | 'array' | 'string' | 'number' | 'bool' | 'null';
 
-export class JsonCursor {
+/** The content of a string, between two offsets in `bytes`. */
+export interface StringContent {
+  readonly bytes: Buffer;
+  readonly stringStart: number;
+  readonly stringEnd: number;
+}
+
+export class JsonCursor implements StringContent {
   readonly bytes: Buffer;
   at = 0;
   /** Of the string that was read last: its content without the quotes, still escaped. */
@@ -87,6 +94,13 @@ export class JsonCursor {
   text(): string {
     const raw = this.bytes.toString('utf8', this.stringStart, this.stringEnd);
     return this.hasEscapes ? (JSON.parse(`"${raw}"`) as string) : raw;
+  }
+
+  /** The string that was read last, without escapes: the cursor itself until its next move, or a copy if there were escapes. */
+  unescaped(): StringContent {
+    if (!this.hasEscapes) return this;
+    const bytes = Buffer.from(this.text());
+    return { bytes, stringStart: 0, stringEnd: bytes.length };
   }
 
   /** Reads a number or a literal, and returns it as it is written. */

@@ -173,17 +173,10 @@ class JsonpbDecoder {
     if (kind === 'array') return this.#byteArray(field);
     if (kind !== 'string') return this.#mismatch(kind, '[]uint8');
     cursor.string();
-    let source = cursor.bytes;
-    let start = cursor.stringStart;
-    let end = cursor.stringEnd;
-    if (cursor.hasEscapes) {
-      source = Buffer.from(cursor.text());
-      start = 0;
-      end = source.length;
-    }
+    const { bytes, stringStart, stringEnd } = cursor.unescaped();
     const from = this.#out.length;
     this.#out.varint(field.tag);
-    const badAt = this.#out.base64(source, start, end, padded);
+    const badAt = this.#out.base64(bytes, stringStart, stringEnd, padded);
     if (badAt < 0) return null;
     this.#out.length = from;
     return `illegal base64 data at input byte ${badAt}`;

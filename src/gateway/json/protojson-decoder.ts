@@ -112,18 +112,11 @@ class ProtojsonDecoder {
     if (cursor.kind() !== 'string') return this.#invalid(field);
     const { at } = cursor;
     if (!this.#string()) return false;
-    let source = cursor.bytes;
-    let start = cursor.stringStart;
-    let end = cursor.stringEnd;
-    if (cursor.hasEscapes) {
-      source = Buffer.from(cursor.text());
-      start = 0;
-      end = source.length;
-    }
+    const { bytes, stringStart, stringEnd } = cursor.unescaped();
     const from = this.#out.length;
     this.#out.varint(field.tag);
-    const rules = protojsonRules(source, start, end);
-    if (this.#out.base64(source, start, end, rules) < 0) return true;
+    const rules = protojsonRules(bytes, stringStart, stringEnd);
+    if (this.#out.base64(bytes, stringStart, stringEnd, rules) < 0) return true;
     this.#out.length = from;
     cursor.at = at;
     return this.#invalid(field);

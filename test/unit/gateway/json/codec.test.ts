@@ -49,6 +49,17 @@ describe.each([4, 5, 7])('requests as JSON for etcd 3.%i', (minor) => {
     });
   });
 
+  test('may escape characters of base64', () => {
+    const { request } = definitions.method('etcdserverpb.KV/Put');
+    const json = '{"key":"\\u002b\\/\\/\\/","value":"YQ=\\u003d"}';
+    expect(
+      decodeRequest('etcdserverpb.KV/Put', decode(dialect, request, json) as Buffer),
+    ).toMatchObject({
+      key: Buffer.from('+///', 'base64'),
+      value: Buffer.from('a'),
+    });
+  });
+
   test('may be nested, and long', () => {
     const value = Buffer.alloc(100_000, 7);
     const put = { request_put: { key: 'YQ==', value: value.toString('base64') } };
