@@ -88,6 +88,8 @@ interface Compared {
   /** Keys, by their number in the file, that need not be written. */
   readonly settled: Bits;
   readonly same: number;
+  /** Those of the same keys that have a lease. */
+  readonly attached: number;
   readonly expired: number;
   readonly conflicts: number;
   readonly named: readonly string[];
@@ -138,9 +140,12 @@ class Import {
       return ExitCode.OK;
     }
     const granted = this.#withLeases ? await leases.grant(this.#etcd, this.#keeper) : 0;
-    await this.#write(verified, compared, leases);
+    // A lease may have ended since the comparison, and its keys with it. From here on it is renewed.
+    const current = compared.attached > 0 ? await this.#compare(verified, leases) : compared;
+    await this.#write(verified, current, leases);
+    if (this.#withLeases) await leases.requireAlive(this.#etcd);
     this.#print(this.#output.out, `imported ${this.#sourceOf(verified)}`);
-    this.#print(this.#output.out, `wrote ${this.#plan(verified, compared)}`);
+    this.#print(this.#output.out, `wrote ${this.#plan(verified, current)}`);
     if (this.#withLeases) {
       this.#print(this.#output.out, `granted ${granted} of ${verified.leases.size} leases`);
     } else if (verified.leases.size > 0) {
@@ -186,6 +191,7 @@ class Import {
     const settled = new Bits();
     const named: string[] = [];
     let same = 0;
+    let attached = 0;
     let expired = 0;
     let conflicts = 0;
     const target = await this.#target(verified);
@@ -199,6 +205,7 @@ class Import {
         settled.add(index);
       } else if (present !== null && isEqual(present, keyValue, this.#withLeases ? lease : null)) {
         same += 1;
+        if (lease !== 0n) attached += 1;
         settled.add(index);
       } else if (present !== null) {
         conflicts += 1;
@@ -207,7 +214,7 @@ class Import {
       index += 1;
     }
     if (conflicts > named.length) named.push(`  and ${conflicts - named.length} more`);
-    return { settled, same, expired, conflicts, named };
+    return { settled, same, attached, expired, conflicts, named };
   }
 
   /** The keys of the destination between the first and the last key of the file; null if there are none. */

@@ -8,7 +8,7 @@ import type { KeySpace } from '../../etcd/key-space.ts';
 import { CallFailure } from './call-failure.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import type { ExportedLease } from './file/layout.ts';
-import { grantOnce } from './lease-call.ts';
+import { grantOnce, timeToLive } from './lease-call.ts';
 import type { LeaseKeeper } from './lease-keeper.ts';
 
 const callsMax = 16;
@@ -40,16 +40,32 @@ export class ImportedLeases {
 
   /** Grants all leases, with the TTL that they had been granted with. Resolves with how many did not exist. */
   async grant(etcd: EtcdClient, keeper: LeaseKeeper): Promise<number> {
+    let granted = 0;
+    await this.#forEach(async (lease) => {
+      if ((await this.#grantOne(etcd, keeper, lease)) === 'granted') granted += 1;
+    });
+    return granted;
+  }
+
+  /** Rejects if a lease has ended since it was granted or found: etcd has deleted its keys. */
+  requireAlive(etcd: EtcdClient): Promise<void> {
+    return this.#forEach(async ({ id }) => {
+      const target = this.leaseOf(BigInt(id)) as bigint;
+      if ((await timeToLive(etcd, target)).remainingSeconds >= 0) return;
+      throw new Error(
+        `lease ${id}, granted as ${target}, has ended during the import, and its keys are deleted. Repeat the import`,
+      );
+    });
+  }
+
+  /** For the leases that had not expired, some at a time. */
+  async #forEach(action: (lease: ExportedLease) => Promise<void>): Promise<void> {
     const alive = [...this.#leases.values()].filter(
       ({ remainingSeconds }) => remainingSeconds >= 0,
     );
-    let granted = 0;
     for (let at = 0; at < alive.length; at += callsMax) {
-      const some = alive.slice(at, at + callsMax);
-      const outcomes = await Promise.all(some.map((lease) => this.#grantOne(etcd, keeper, lease)));
-      granted += outcomes.filter((outcome) => outcome === 'granted').length;
+      await Promise.all(alive.slice(at, at + callsMax).map(action));
     }
-    return granted;
   }
 
   async #grantOne(
@@ -60,7 +76,7 @@ export class ImportedLeases {
     const target = this.leaseOf(BigInt(id)) as bigint;
     try {
       const outcome = await grantOnce(etcd, target, grantedSeconds);
-      keeper.keep(target, grantedSeconds);
+      keeper.keep(target, grantedSeconds, outcome);
       return outcome;
     } catch (error) {
       if (!(error instanceof CallFailure)) throw error;

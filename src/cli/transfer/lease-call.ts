@@ -41,6 +41,8 @@ export async function grantOnce(
   } catch (error) {
     if (!(error instanceof CallFailure) || !error.isLeaseExists) throw error;
     const present = await timeToLive(etcd, id);
+    // It has ended meanwhile.
+    if (present.remainingSeconds < 0) return grantOnce(etcd, id, grantedSeconds);
     if (present.grantedSeconds === grantedSeconds) return 'present';
     throw new Error(
       `lease ${id} exists at the destination with a TTL of ${present.grantedSeconds} s and not ${grantedSeconds} s`,

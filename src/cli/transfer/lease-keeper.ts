@@ -25,9 +25,11 @@ export class LeaseKeeper implements Disposable {
     this.#etcd = etcd;
   }
 
-  keep(id: bigint, ttlSeconds: number): void {
+  /** A lease that was present may end soon, so it is renewed at once. */
+  keep(id: bigint, ttlSeconds: number, outcome: 'granted' | 'present'): void {
     const everyMs = ttlSeconds * 1000 * renewPart;
-    this.#dueAtMs.set(id, { dueAtMs: clock.nowMs() + everyMs, everyMs });
+    const isRenewed = outcome === 'granted' || this.#renew(id);
+    this.#dueAtMs.set(id, { dueAtMs: clock.nowMs() + (isRenewed ? everyMs : 0), everyMs });
     if (this.#dueAtMs.size === 1) this.#tickLater();
   }
 
@@ -47,11 +49,16 @@ export class LeaseKeeper implements Disposable {
     const nowMs = clock.nowMs();
     for (const [id, lease] of this.#dueAtMs) {
       if (lease.dueAtMs > nowMs) continue;
-      const stream = this.#open();
-      if (stream === null) return;
+      if (!this.#renew(id)) return;
       lease.dueAtMs = nowMs + lease.everyMs;
-      stream.send(builtMessage<'store'>(new Writer().varint(1, id).finish()));
     }
+  }
+
+  /** Returns false without a connection. */
+  #renew(id: bigint): boolean {
+    const stream = this.#open();
+    stream?.send(builtMessage<'store'>(new Writer().varint(1, id).finish()));
+    return stream !== null;
   }
 
   /** Null without a connection. The next tick tries again. */

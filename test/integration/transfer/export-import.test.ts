@@ -472,7 +472,7 @@ test('leases are renewed as long as an import runs', async () => {
   await expect(grantOnce(own, 6000n, 3)).rejects.toThrow(
     'exists at the destination with a TTL of 2 s',
   );
-  keeper.keep(6000n, 2);
+  keeper.keep(6000n, 2, 'granted');
   await until(
     'the end of the other one',
     async () => (await timeToLive(own, 6001n)).remainingSeconds < 0,
