@@ -1,7 +1,7 @@
 /**
  * `etcd-bulkhead import`: writes the keys of an export file into a namespace. It reads the file three times: to verify it, to
  * compare it with the destination, and to write what is missing. Nothing is written if the file is damaged, or if a key exists
- * with another value and `--force` is not given. It can be repeated: what an interrupted import has written is recognised.
+ * with another value or lease and `--force` is not given. It can be repeated: what an interrupted import has written is recognised.
  */
 import { type KeySpace, keySpace } from '../../etcd/key-space.ts';
 import { LeaseKeys } from '../../etcd/lease-keys.ts';
@@ -19,7 +19,7 @@ import { LeaseKeeper } from './lease-keeper.ts';
 import { type Options, type OptionsSpec, readOptions } from './options.ts';
 import { printable } from './printable.ts';
 import { Progress } from './progress.ts';
-import { PutBatches } from './put-batches.ts';
+import { isSame, PutBatches } from './put-batches.ts';
 import { after, namespaceRange, rangeRequest } from './range.ts';
 import { TargetKeys } from './target-keys.ts';
 
@@ -28,7 +28,10 @@ type Flag = 'input' | 'force' | 'with-leases' | 'dry-run' | 'max-outage';
 const spec: OptionsSpec<Flag> = {
   flags: {
     input: { kind: 'file', isRequired: true, doc: 'File to read; - is standard input.' },
-    force: { isBoolean: true, doc: 'Overwrite keys that exist with another value.' },
+    force: {
+      isBoolean: true,
+      doc: 'Overwrite keys that exist with another value or another lease.',
+    },
     'with-leases': {
       isBoolean: true,
       doc: 'Grant the leases of the file again, with their IDs and original TTLs, and attach them.',
@@ -129,7 +132,7 @@ class Import {
     if (compared.conflicts > 0 && !isForced) {
       this.#print(
         this.#output.err,
-        `etcd-bulkhead: ${compared.conflicts} of ${verified.keys} keys exist at the destination with another value. Nothing was written. --force overwrites them:`,
+        `etcd-bulkhead: ${compared.conflicts} of ${verified.keys} keys exist at the destination with another value or another lease. Nothing was written. --force overwrites them:`,
         ...compared.named,
       );
       return ExitCode.FAULT;
@@ -203,7 +206,7 @@ class Import {
       if (lease === null) {
         expired += 1;
         settled.add(index);
-      } else if (present !== null && isEqual(present, keyValue, this.#withLeases ? lease : null)) {
+      } else if (present !== null && isSame(present, { value: keyValue.value, lease })) {
         same += 1;
         if (lease !== 0n) attached += 1;
         settled.add(index);
@@ -239,7 +242,6 @@ class Import {
     const progress = new Progress('import', total, print, systemClock);
     const batches = new PutBatches(this.#etcd, {
       mayOverwrite: this.#options.flags.isSet('force'),
-      comparesLeases: this.#withLeases,
       onWritten: (keys, _present, bytes) => progress.add(keys, bytes),
     });
     let index = 0;
@@ -308,11 +310,6 @@ class NamedLeases {
       throw new Error(`the file does not describe lease ${id} of its keys`);
     }
   }
-}
-
-/** `lease` null: leases do not matter. */
-function isEqual(present: KeyValue, { value }: KeyValue, lease: bigint | null): boolean {
-  return Buffer.compare(present.value, value) === 0 && (lease === null || present.lease === lease);
 }
 
 function copy(key: Uint8Array | undefined): Uint8Array | null {

@@ -3,11 +3,11 @@
  * by halving, because --max-txn-ops and --max-request-bytes of etcd cannot be read.
  *
  * Unless it may overwrite, a transaction requires each of its keys to be absent. If one is not, the keys are checked and written
- * one at a time: one with the same value counts as written, for an attempt whose response was lost has written it.
+ * one at a time: one with the same value and lease counts as written, for an attempt whose response was lost has written it.
  */
 import { CallFailure } from './call-failure.ts';
 import type { EtcdClient } from './etcd-client.ts';
-import { readPage } from './key-value.ts';
+import { type KeyValue, readPage } from './key-value.ts';
 import { printable } from './printable.ts';
 import { rangeRequest } from './range.ts';
 import { putBytes, TxnRequest } from './txn-request.ts';
@@ -26,8 +26,6 @@ export interface PutKey {
 
 export interface PutBatchesOptions {
   readonly mayOverwrite: boolean;
-  /** Whether a key with the same value and another lease differs. */
-  readonly comparesLeases: boolean;
   /** Called after keys were written. `present`: those of them that another attempt had written before. */
   readonly onWritten: (keys: number, present: number, bytes: number) => void;
 }
@@ -123,10 +121,7 @@ export class PutBatches {
     const [present] = readPage(await this.#etcd.call('etcdserverpb.KV/Range', request)).keyValues;
     // Deleted meanwhile.
     if (present === undefined) return this.#write(batch);
-    const isSame =
-      Buffer.compare(present.value, put.value) === 0 &&
-      (!this.#options.comparesLeases || present.lease === put.lease);
-    if (isSame) this.#onWritten(batch, 1);
+    if (isSame(present, put)) this.#onWritten(batch, 1);
     else {
       throw new Error(
         `${printable(put.key)} was written to the destination by another client during the import`,
@@ -139,4 +134,12 @@ export class PutBatches {
     for (const { key, value } of batch) bytes += key.length + value.length;
     this.#options.onWritten(batch.length, present, bytes);
   }
+}
+
+/** Whether a key need not be written. One with another lease must be: it would disappear with that lease. */
+export function isSame(
+  present: Pick<KeyValue, 'value' | 'lease'>,
+  put: Omit<PutKey, 'key'>,
+): boolean {
+  return present.lease === put.lease && Buffer.compare(present.value, put.value) === 0;
 }

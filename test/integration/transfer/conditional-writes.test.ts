@@ -44,7 +44,7 @@ describe('an import', () => {
   const importOf = async (keys: readonly string[], mayOverwrite: boolean) => {
     const counts = { keys: 0, present: 0 };
     const batches = new PutBatches(own, {
-      ...{ mayOverwrite, comparesLeases: false },
+      mayOverwrite,
       onWritten: (written, present) => {
         counts.keys += written;
         counts.present += present;
@@ -61,6 +61,16 @@ describe('an import', () => {
       '"a/2" was written to the destination by another client',
     );
     expect(await stored('a/2')).toBe('of another client');
+  });
+
+  test('does not count a key with the same value and a lease, with which it would disappear', async () => {
+    await client.call('etcdserverpb.Lease/LeaseGrant', { ID: '7', TTL: '600' });
+    await client.call('etcdserverpb.KV/Put', {
+      ...{ key: bytes('e/1'), value: bytes('new'), lease: '7' },
+    });
+    await expect(importOf(['e/1'], false)).rejects.toThrow(
+      '"e/1" was written to the destination by another client',
+    );
   });
 
   test('counts a key that an earlier attempt has written, and writes the others', async () => {

@@ -187,6 +187,21 @@ describe('an import', () => {
     expect(plain(await stored(client, 'e/'))).toEqual(expected);
   });
 
+  test('takes a key with the same value and a lease for a conflict, and with --force it stays when the lease ends', async () => {
+    await put('x/k', 'v');
+    await transfer(from('x/', file('x.ebx')));
+    await client.call('etcdserverpb.Lease/LeaseGrant', { ID: '8000', TTL: '600' });
+    await put('x/k', 'v', '8000');
+    const before = await revision();
+    const refused = await transfer(into('x/', file('x.ebx')));
+    expect(refused.code).toBe(1);
+    expect(refused.err).toContain('1 of 1 keys exist at the destination with another value or');
+    expect(await revision()).toBe(before);
+    expect(await transfer([...into('x/', file('x.ebx')), '--force'])).toMatchObject(succeeded);
+    await client.call('etcdserverpb.Lease/LeaseRevoke', { ID: '8000' });
+    expect(await stored(client, 'x/')).toMatchObject([{ key: Buffer.from('k'), lease: '0' }]);
+  });
+
   test('of a damaged file writes nothing', async () => {
     await fill('f/', 500, () => randomBytes(100));
     await transfer(from('f/', file('f.ebx')));

@@ -161,6 +161,17 @@ describe('a mirror', () => {
     await until('the deletion', async () => (await get(to, 'd/leased')) === undefined);
   });
 
+  test('writes a key that has the right value and a lease, with which it would disappear', async () => {
+    for (const key of ['v/1', 'v/2']) await put(from, key, 'v');
+    await to.call('etcdserverpb.Lease/LeaseGrant', { ID: '98', TTL: '600' });
+    await put(to, 'v/1', 'v', '98');
+    await put(to, 'v/2', 'v');
+    expect(await transfer([...mirrorOf('v'), '--once', '--force'])).toMatchObject({ code: 0 });
+    await to.call('etcdserverpb.Lease/LeaseRevoke', { ID: '98' });
+    expect(await texts(to, 'v/')).toEqual(['1=v', '2=v']);
+    expect((await get(to, 'v/2'))?.version).toBe('1');
+  });
+
   test('compares everything after a compaction, deletes what is gone and writes only what differs', async () => {
     for (let i = 0; i < 300; i += 1) await put(from, `e/${i}`, `value ${i}`);
     {

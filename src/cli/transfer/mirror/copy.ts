@@ -1,6 +1,6 @@
 /**
  * Makes the destination equal to the source at one revision. It compares both, key by key, and writes and deletes only what
- * differs. The position advances with each page, so that a mirror that was killed continues behind the last one.
+ * differs. A key with a lease differs: it would disappear when the lease ends. The position advances with each page, so that a mirror that was killed continues behind the last one.
  */
 import type { EtcdClient } from '../etcd-client.ts';
 import type { KeyValue, Page } from '../key-value.ts';
@@ -66,9 +66,8 @@ async function copyPage(
     }
     const isPresent = present !== null && Buffer.compare(present.key, wanted) === 0;
     if (isPresent) target.advance();
-    if (!isPresent || Buffer.compare(present?.value ?? value, value) !== 0) {
-      await writes.put(wanted, value);
-    }
+    const isSame = isPresent && present?.lease === 0n && Buffer.compare(present.value, value) === 0;
+    if (!isSame) await writes.put(wanted, value);
   }
 }
 
