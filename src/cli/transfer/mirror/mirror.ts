@@ -49,6 +49,8 @@ export class Mirror {
   #isForced: boolean;
   #clusterId = '';
   #destination: Destination | null = null;
+  /** With --once: the revision of the source at the start. Null before it is known. */
+  #until: number | null = null;
 
   constructor(options: MirrorOptions, parts: MirrorParts) {
     this.#options = options;
@@ -94,12 +96,14 @@ export class Mirror {
     const { header } = await this.#readSource();
     const destination = await this.#takeOver(header);
     const parts: CopyParts = { source, destination, names: this.#names, stats };
-    const until = this.#options.isOnce ? header.revision : null;
+    if (this.#options.isOnce) this.#until ??= header.revision;
+    const until = this.#until;
     stats.sourceRevision = Math.max(stats.sourceRevision, header.revision);
     const isOrdered = await this.#ordersProgress();
     if (destination.state.at === 'copying') await this.#copy(parts);
-    else if (until !== null && !isOrdered && destination.state.revision < until) {
-      // Without progress a mirror cannot know that all changes up to a revision have arrived.
+    if (until !== null && !isOrdered && destination.state.revision < until) {
+      // Without progress a mirror cannot know that all changes up to a revision have arrived. The rest of an interrupted copy
+      // is at the revision that the source had then.
       await this.#beginCopy('once', header.revision);
       await this.#copy(parts);
     }
