@@ -38,8 +38,14 @@ const noBytes: Uint8Array = new Uint8Array(0);
 export class TxnRequest {
   readonly #parts: Part[] = [];
   #bytes = 0;
+  /** Operations of `success`, by kind. */
+  puts = 0;
+  deletes = 0;
+
   /** Of `success`. etcd limits them, and the compares, to --max-txn-ops each. */
-  operations = 0;
+  get operations(): number {
+    return this.puts + this.deletes;
+  }
 
   /** Of the encoded request. */
   get bytes(): number {
@@ -64,12 +70,12 @@ export class TxnRequest {
 
   /** `lease` 0n: none. */
   put(key: Uint8Array, value: Uint8Array, lease: bigint): void {
-    this.operations += 1;
+    this.puts += 1;
     this.#add({ kind: 'put', key, value, lease: lease === 0n ? noBytes : int64Varint(lease) });
   }
 
   delete(key: Uint8Array): void {
-    this.operations += 1;
+    this.deletes += 1;
     this.#add({ kind: 'delete', key });
   }
 

@@ -1,5 +1,5 @@
 /** A mirror whose writes fail: what counts as progress, what is counted, and when it gives up. The cluster is real. */
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { CallFailure } from '../../../src/cli/transfer/call-failure.ts';
 import { EtcdClient } from '../../../src/cli/transfer/etcd-client.ts';
 import { Mirror } from '../../../src/cli/transfer/mirror/mirror.ts';
@@ -73,6 +73,54 @@ async function mirror(
   );
   return { stats, failure };
 }
+
+describe.each([
+  ['follows', { isOnce: false }],
+  ['copies', { isOnce: true, isForced: true }],
+])('a mirror that %s', (verb, mode) => {
+  const name = `a-${verb}`;
+
+  beforeAll(async () => {
+    expect((await mirror(name)).failure).toBeNull();
+    for (const key of ['1', '2', '3']) await put(`${name}/${key}`);
+  });
+
+  test('ends after an outage of the destination', async () => {
+    const { failure, stats } = await mirror(name, { ...mode, onWrite: () => isDown });
+    expect(failure?.message).toContain('the destination is down');
+    expect(stats).toMatchObject({ transactions: 0, puts: 0, comparedKeys: 0 });
+  });
+
+  test('counts a transaction when it has succeeded', async () => {
+    let attempts = 0;
+    const onWrite = () => {
+      attempts += 1;
+      if (attempts <= 2) return isDown;
+      if (attempts === 4) throw new Error('end of the test');
+      // A mirror that follows does not end by itself.
+      void put(`${name}/1`);
+      return null;
+    };
+    const { failure, stats } = await mirror(name, { ...mode, outageMsMax: 60_000, onWrite });
+    expect(failure?.message).toBe(mode.isOnce ? undefined : 'end of the test');
+    expect(stats).toMatchObject({ transactions: 1, puts: 3, failures: 2 });
+  });
+});
+
+test('a transaction that the destination rejects again and again is repeated with backoff', async () => {
+  await mirror('b');
+  await put('b/1');
+  const attempts: number[] = [];
+  const onWrite = () => {
+    attempts.push(performance.now());
+    if (attempts.length === 4) throw new Error('end of the test');
+    return status(Code.INVALID_ARGUMENT, 'rejected', 'peer');
+  };
+  const { failure } = await mirror('b', { isOnce: false, outageMsMax: Infinity, onWrite });
+  expect(failure?.message).toBe('end of the test');
+  // 100 ms, 200 ms and 400 ms, with a jitter of 20 %.
+  expect((attempts[3] ?? 0) - (attempts[2] ?? 0)).toBeGreaterThan(300);
+});
 
 test('with --once, a mirror ends after the rest of an interrupted copy, and has what the source has changed since', async () => {
   await put('c/1');

@@ -1,6 +1,7 @@
 /**
  * Makes the destination equal to the source at one revision. It compares both, key by key, and writes and deletes only what
- * differs. A key with a lease differs: it would disappear when the lease ends. The position advances with each page, so that a mirror that was killed continues behind the last one.
+ * differs. A key with a lease differs: it would disappear when the lease ends. The position advances with each page, so that a
+ * mirror that was killed continues behind the last one.
  */
 import type { EtcdClient } from '../etcd-client.ts';
 import type { KeyValue, Page } from '../key-value.ts';
@@ -35,11 +36,11 @@ export async function copy(
     await copyPage(page, target, writes, names);
     await writes.finish();
     const last = page.keyValues.at(-1) as KeyValue;
-    stats.comparedKeys += page.keyValues.length;
     await destination.advance(destination.begin(), {
       ...{ at: 'copying', revision },
       lastKey: Buffer.from(last.key.subarray(names.source.length)),
     });
+    stats.comparedKeys += page.keyValues.length;
   }
   for (let extra = await target.current(); extra !== null; extra = await target.current()) {
     if (!names.isPosition(extra.key)) await writes.delete(extra.key);
@@ -87,13 +88,11 @@ class FencedWrites {
   async put(key: Uint8Array, value: Uint8Array): Promise<void> {
     const txn = await this.#room(putBytes(key, value, false));
     txn.put(key, value, 0n);
-    this.#stats.puts += 1;
   }
 
   async delete(key: Uint8Array): Promise<void> {
     const txn = await this.#room(key.length);
     txn.delete(key);
-    this.#stats.deletes += 1;
   }
 
   /** Resolves when everything is written. */
@@ -119,9 +118,9 @@ class FencedWrites {
     if (txn === null || txn.operations === 0) return;
     while (this.#inFlight.size >= inFlightMax) await Promise.race(this.#inFlight);
     if (this.#failure !== null) throw this.#failure;
-    this.#stats.transactions += 1;
     const sent = this.#destination
       .commit(txn)
+      .then(() => this.#stats.onCommitted(txn))
       .catch((error: unknown) => {
         this.#failure ??= error;
       })

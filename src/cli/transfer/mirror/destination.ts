@@ -39,6 +39,8 @@ export async function readPosition(etcd: EtcdClient, key: Uint8Array): Promise<S
 export class Destination {
   readonly etcd: EtcdClient;
   readonly positionKey: Uint8Array;
+  /** Transactions that this process has committed, those of the position alone included. */
+  commits = 0;
   #position: Position;
   #modRevision: number;
 
@@ -81,6 +83,7 @@ export class Destination {
   async commit(txn: TxnRequest): Promise<void> {
     const response = readTxn(await this.etcd.call('etcdserverpb.KV/Txn', txn.finish()));
     if (!response.hasSucceeded) throw this.#fenced();
+    this.commits += 1;
   }
 
   /** Commits operations and the position after them. No other transaction may be in flight. */
@@ -109,6 +112,7 @@ export class Destination {
       this.#modRevision = present.modRevision;
     }
     this.#position = next;
+    this.commits += 1;
   }
 
   #fenced(): Fenced {

@@ -110,8 +110,7 @@ class Applier {
       state = { at: 'following', revision: next.revision, applied: 0 };
       this.#watch.shift();
     }
-    stats.transactions += 1;
-    await destination.advance(txn, state);
+    await this.#commit(txn, state);
     return true;
   }
 
@@ -126,7 +125,7 @@ class Applier {
 
   /** A revision that exceeds the limits of a transaction. The position counts the changes of it that are applied. */
   async #applyInPieces(queued: QueuedChanges): Promise<void> {
-    const { destination, stats } = this.#parts;
+    const { destination } = this.#parts;
     const { revision, changes, first, isLast } = queued;
     let state = following(destination.state);
     let index = this.#skipped(queued, state);
@@ -144,10 +143,16 @@ class Applier {
         revision: isComplete ? revision : revision - 1,
         applied: isComplete ? 0 : first + index,
       };
-      stats.transactions += 1;
-      await destination.advance(txn, state);
+      await this.#commit(txn, state);
     } while (index < changes.length);
     this.#watch.shift();
+  }
+
+  async #commit(txn: TxnRequest, state: MirrorState): Promise<void> {
+    // Without the position, which is added.
+    const { puts, deletes } = txn;
+    await this.#parts.destination.advance(txn, state);
+    this.#parts.stats.onCommitted({ puts, deletes });
   }
 
   #next(): QueuedChanges | null {
@@ -192,16 +197,11 @@ class Applier {
     { isDelete, keyValue }: QueuedChanges['changes'][number],
     keys: Set<string> | null,
   ): void {
-    const { names, stats } = this.#parts;
+    const { names } = this.#parts;
     keys?.add(Buffer.from(keyValue.key).toString('latin1'));
     const target = names.targetOf(keyValue.key);
     if (target === null) return;
-    if (isDelete) {
-      txn.delete(target);
-      stats.deletes += 1;
-    } else {
-      txn.put(target, keyValue.value, 0n);
-      stats.puts += 1;
-    }
+    if (isDelete) txn.delete(target);
+    else txn.put(target, keyValue.value, 0n);
   }
 }

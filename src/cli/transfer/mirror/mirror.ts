@@ -66,12 +66,12 @@ export class Mirror {
     const backoff = new Backoff(systemRandom, backoffLimits);
     let workedAtMs = clock.nowMs();
     for (;;) {
-      const before = stats.transactions;
+      const before = this.#commits;
       try {
         await this.#attempt();
         return;
       } catch (error) {
-        if (stats.transactions > before) {
+        if (this.#commits > before) {
           workedAtMs = clock.nowMs();
           backoff.reset();
         }
@@ -89,6 +89,10 @@ export class Mirror {
         await wait(backoff.nextMs());
       }
     }
+  }
+
+  get #commits(): number {
+    return this.#destination?.commits ?? 0;
   }
 
   async #attempt(): Promise<void> {

@@ -1,5 +1,6 @@
 /** What a mirror has done and how far it is behind, for its log and its metrics. */
 import type { Clock } from '../../../runtime/clock.ts';
+import type { TxnRequest } from '../txn-request.ts';
 
 export type MirrorPhase = 'starting' | 'copying' | 'following';
 
@@ -30,6 +31,13 @@ export class MirrorStats {
   constructor(clock: Clock) {
     this.#clock = clock;
     this.#behindSinceMs = clock.nowMs();
+  }
+
+  /** A transaction with changes of keys was committed. */
+  onCommitted({ puts, deletes }: Pick<TxnRequest, 'puts' | 'deletes'>): void {
+    this.transactions += 1;
+    this.puts += puts;
+    this.deletes += deletes;
   }
 
   /** `sinceMs`: when the oldest change that is not applied arrived, or when the watch was lost. Null: there is none. */
