@@ -151,6 +151,48 @@ describe('a mirror', () => {
     expect(repeated).toEqual(['t/127']);
   });
 
+  test('that was killed within a revision of many changes does not move its position backwards', async () => {
+    const positionKey = 'etcd-bulkhead/mirror/w/';
+    /** The first positions from a revision on, up to one with this text. */
+    const positionsFrom = async (revision: string, last: string) => {
+      using stream = to.stream('etcdserverpb.Watch/Watch');
+      stream.send({ create_request: { key: Buffer.from(positionKey), start_revision: revision } });
+      const positions: string[] = [];
+      const end = () => positions.findIndex((text) => text.includes(last));
+      while (end() === -1) {
+        const { events } = await stream.next();
+        positions.push(...events.map(({ kv }) => kv.value.toString()));
+      }
+      return positions.slice(0, end() + 1);
+    };
+    for (let at = 0; at < 4_500; at += 100) {
+      const success = Array.from({ length: 100 }, (_, i) => ({
+        request_put: { key: Buffer.from(`w/${at + i}`) },
+      }));
+      await from.call('etcdserverpb.KV/Txn', { success });
+    }
+    {
+      using program = new Program(mirrorOf('w'));
+      await program.printed('out', /"event":"following"/);
+      await remove(from, 'w/', 'w0');
+      await put(from, 'w/last', 'v');
+      await equal('w/');
+    }
+    // 4,096 changes are one part of the revision. This is in the second one.
+    const applied = 4_096 + 127;
+    const before = await positionsFrom('1', `"applied":${applied}`);
+    await put(to, positionKey, before.at(-1) ?? '');
+    const start = await revisionOf(to);
+    await remove(to, 'w/last');
+    using program = new Program(mirrorOf('w'));
+    await program.printed('out', /"event":"following"/);
+    await equal('w/');
+    const after = await positionsFrom(start, '"applied":0');
+    const counts = after.map((text) => Number(/"applied":(\d+)/.exec(text)?.[1]));
+    // The position that was put back, the one that takes over, and the rest of the second part.
+    expect(counts).toEqual([applied, applied, applied + 127, applied + 254, 0]);
+  });
+
   test('has keys without their leases, and deletes them when the lease ends', async () => {
     await from.call('etcdserverpb.Lease/LeaseGrant', { ID: '99', TTL: '600' });
     await put(from, 'd/leased', 'v', '99');

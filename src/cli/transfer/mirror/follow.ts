@@ -129,6 +129,11 @@ class Applier {
     const { revision, changes, first, isLast } = queued;
     let state = following(destination.state);
     let index = this.#skipped(queued, state);
+    if (index === changes.length && !isLast) {
+      // The position is within a later part.
+      this.#watch.shift();
+      return;
+    }
     do {
       const txn = destination.begin();
       while (index < changes.length) {
