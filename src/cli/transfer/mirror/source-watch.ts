@@ -104,9 +104,9 @@ export class SourceWatch implements ResponseSink, Disposable {
     if (this.isCreated) this.#requests?.send(builtMessage<'store'>(request));
   }
 
-  /** Resolves at the next change of anything here, or after `withinMs`. */
+  /** Resolves at the next change of anything here, or after `withinMs`. At once if a revision is queued, or after the end. */
   changed(withinMs: number): Promise<void> {
-    if (this.#failure !== null) return Promise.resolve();
+    if (this.#failure !== null || this.#queue.length > 0) return Promise.resolve();
     return new Promise((resolve) => {
       const done = () => {
         cancelTimer();
