@@ -21,7 +21,7 @@ import { Destination, readPosition, type StoredPosition } from './destination.ts
 import { follow } from './follow.ts';
 import { MirroredNames } from './names.ts';
 import type { MirrorOptions } from './options.ts';
-import type { Position } from './position.ts';
+import type { MirrorState, Position } from './position.ts';
 import { Compacted } from './source-watch.ts';
 import type { CopyReason, MirrorStats } from './stats.ts';
 
@@ -159,13 +159,17 @@ export class Mirror {
       if (source.clusterId !== this.#clusterId) {
         throw new Refusal(`the source is now cluster ${source.clusterId}; see --force`);
       }
+      await this.#refuseOlder(source, this.#destination.state);
       return this.#destination;
     }
     const etcd = this.#parts.destination;
     const { positionKey } = this.#options;
     const stored = await readPosition(etcd, positionKey);
     const isSame = stored.position !== null && this.#matches(stored.position, source);
-    if (!isSame && !this.#isForced) await this.#refuseUnlessEmpty(stored, source);
+    if (!this.#isForced) {
+      if (isSame) await this.#refuseOlder(source, stored.position.state);
+      else await this.#refuseUnlessEmpty(stored, source);
+    }
     const { stats, logger } = this.#parts;
     const restarts = !isSame || this.#isForced;
     if (restarts) stats.copies[this.#isForced ? 'forced' : 'first'] += 1;
@@ -212,6 +216,20 @@ export class Mirror {
     if (count === 0) return;
     throw new Refusal(
       `the destination has ${count} keys and no position of a mirror. --force overwrites them, and deletes those that the source does not have`,
+    );
+  }
+
+  /**
+   * A cluster that is restored from a backup has its ID and its revisions again, for other changes. Those up to the position
+   * would be missing.
+   */
+  async #refuseOlder(source: Header, { revision }: MirrorState): Promise<void> {
+    if (source.revision >= revision) return;
+    // Another mirror may have moved the position since the first read.
+    const { header } = await this.#readSource();
+    if (header.revision >= revision) return;
+    throw new Refusal(
+      `the source is at revision ${header.revision}, and the destination has its changes up to ${revision}: the source was restored from a backup. --force makes the destination equal to it`,
     );
   }
 
