@@ -125,7 +125,7 @@ export const logEvents: readonly LogEvent[] = [
   { event: 'registered', log: '', levels: 'info', when: 'The proxy is registered in etcd.', fields: ['prefix', 'ttlSeconds'] },
   { event: 'cannot register', log: '', levels: 'warn', when: 'The registration in etcd has failed. It is repeated.', fields: ['prefix', 'ttlSeconds', 'reason'] },
   { event: 'traces not exported', log: '', levels: 'warn', when: 'The collector does not accept spans: one line per minute.', fields: ['url', 'reason', 'spans', 'suppressed'] },
-  { event: 'systemd was not notified', log: '', levels: 'warn', when: 'systemd-notify has failed. Later failures are not logged.', fields: ['error'] },
+  { event: 'systemd was not notified', log: '', levels: 'warn', when: 'systemd-notify has failed or could not be started. Later failures are not logged.', fields: ['error'] },
   { event: 'namespace violation', log: '', levels: 'error', when: 'A response of etcd contained a key outside of the namespace. It was not delivered.', fields: ['method', 'tenant', 'fault'] },
   { event: 'finding', log: '', levels: 'warn', when: 'The advice has found something: at most once per hour and finding. See advice.md.', fields: ['tenant', 'finding', 'subject', 'since', 'figures', 'text'] },
   { event: 'worker serving', log: '', levels: 'info', when: 'A worker serves.', fields: ['pid'] },

@@ -6,7 +6,7 @@
  * The watchdog is a timer of the event loop. A loop that does not run for the whole interval sends nothing, and systemd
  * replaces the process.
  */
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { Environment } from '../config/load.ts';
 import type { Logger } from '../observe/logger.ts';
 import type { Clock } from '../runtime/clock.ts';
@@ -78,14 +78,23 @@ export class Systemd {
     this.#last = this.#last.then(() => this.#run(assignments));
   }
 
+  /** Never rejects. */
   #run(assignments: readonly string[]): Promise<void> {
     const { PATH, NOTIFY_SOCKET } = this.#environment;
     return new Promise((resolve) => {
-      const child = spawn('systemd-notify', assignments, {
-        env: { PATH, NOTIFY_SOCKET },
-        stdio: 'ignore',
-        timeout: sentWithinMs,
-      });
+      let child: ChildProcess;
+      try {
+        child = spawn('systemd-notify', assignments, {
+          env: { PATH, NOTIFY_SOCKET },
+          stdio: 'ignore',
+          timeout: sentWithinMs,
+        });
+      } catch (error) {
+        // Node emits some failures, such as ENOENT, and throws others, such as ENOMEM and EPERM.
+        this.#failed((error as Error).message);
+        resolve();
+        return;
+      }
       child.once('error', (error) => this.#failed(error.message));
       child.once('exit', (code, signal) => {
         if (code !== 0) this.#failed(`exit ${code ?? signal}`);

@@ -115,3 +115,18 @@ test('a host without systemd-notify is a warning', async () => {
     ['systemd was not notified', { error: expect.stringContaining('ENOENT') }],
   ]);
 });
+
+test('a process that cannot be started is a warning, too, and later messages are sent', async () => {
+  warnings.length = 0;
+  // A value with a null byte is one of the reasons for which `spawn` throws instead of reporting an error.
+  const environment: Record<string, string> = { NOTIFY_SOCKET: '/socket\0' };
+  const manager = new Systemd({ environment, clock, logger });
+  manager.ready(1);
+  await until('warning', () => warnings.length > 0);
+  expect(warnings).toEqual([
+    ['systemd was not notified', { error: expect.stringContaining('null bytes') }],
+  ]);
+  Object.assign(environment, { NOTIFY_SOCKET: '/socket', PATH: `${directory.path}:/bin:/usr/bin` });
+  manager.ready(2);
+  await sends(1);
+});
