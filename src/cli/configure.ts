@@ -38,7 +38,12 @@ export interface ConfigureOptions {
   /** Whether the command serves clients, so that files of --auto-tls are made. */
   readonly serves?: true;
   /** Converts flags that are not settings to settings or problems, before anything else is read. */
-  readonly adapt?: (flags: ParsedFlags) => Pick<ParsedFlags, 'settings' | 'problems'>;
+  readonly adapt?: (flags: ParsedFlags) => AdaptedFlags;
+}
+
+export interface AdaptedFlags extends Pick<ParsedFlags, 'settings' | 'problems'> {
+  /** Defaults that depend on the flags. The environment and the file override them. */
+  readonly defaults?: NonNullable<ConfigSources['defaults']>;
 }
 
 /** All settings except those that only `dev` has. */
@@ -61,7 +66,7 @@ export async function configure(
     output.out(commandHelp(command, settings, sources.defaults));
     return { config: null, exitCode: ExitCode.OK };
   }
-  const adapted = adapt?.(parsed) ?? parsed;
+  const adapted: AdaptedFlags = adapt?.(parsed) ?? parsed;
   const source = new EndpointSource({ clock: systemClock, random: systemRandom });
   const own = {
     ...{ flags: adapted.settings, environment, checkTenants },
@@ -69,7 +74,8 @@ export async function configure(
     ...(serves && adapted.problems.length === 0 && { selfSigned: makeSelfSigned }),
     ...(serves && { endpoints: (settings: Settings) => source.endpoints(settings) }),
   };
-  const input = await withPipedFile({ ...own, ...sources });
+  const defaults = { ...sources.defaults, ...adapted.defaults };
+  const input = await withPipedFile({ ...own, ...sources, defaults });
   if ('what' in input) {
     report([...adapted.problems, input], output);
     return { config: null, exitCode: ExitCode.USAGE };

@@ -4,9 +4,9 @@
  */
 import type { RawValue } from '../config/file.ts';
 import type { Problem } from '../config/problem.ts';
-import { environmentName, type SettingName } from '../config/schema.ts';
+import { environmentName, type SettingName, settingOf } from '../config/schema.ts';
 import type { Command, Invocation } from './command.ts';
-import { configure } from './configure.ts';
+import { type AdaptedFlags, type ConfigureResult, configure } from './configure.ts';
 import { convertedSettings, etcdProxyFlags } from './etcd-proxy-flags.ts';
 import type { ParsedFlags } from './flags.ts';
 import { serve } from './serve.ts';
@@ -18,13 +18,7 @@ export const grpcProxy: Command = {
   summary: 'drop-in replacement for `etcd grpc-proxy start`',
   async run(invocation) {
     const remarks: string[] = [];
-    const configured = await configure(grpcProxy, invocation, {
-      serves: true,
-      flags: { others: etcdProxyFlags },
-      adapt: (flags) => adapt(flags, invocation.environment, remarks),
-      // As in etcd: no admin port by default.
-      defaults: { 'listen-addr': defaultAddress, 'admin-addr': '' },
-    });
+    const configured = await configureGrpcProxy(invocation, remarks);
     if (configured.config === null) return configured.exitCode;
     for (const remark of remarks) invocation.output.err(`etcd-bulkhead: ${remark}\n`);
     return serve(configured.config, {
@@ -36,11 +30,25 @@ export const grpcProxy: Command = {
   },
 };
 
+/** `remarks` are added about flags that have no effect. */
+export function configureGrpcProxy(
+  invocation: Invocation,
+  remarks: string[],
+): Promise<ConfigureResult> {
+  return configure(grpcProxy, invocation, {
+    serves: true,
+    flags: { others: etcdProxyFlags },
+    adapt: (flags) => adapt(flags, invocation.environment, remarks),
+    // As in etcd: no admin port by default.
+    defaults: { 'listen-addr': defaultAddress, 'admin-addr': '' },
+  });
+}
+
 function adapt(
   flags: ParsedFlags,
   environment: Invocation['environment'],
   remarks: string[],
-): Pick<ParsedFlags, 'settings' | 'problems'> {
+): AdaptedFlags {
   const settings = new Map<SettingName, RawValue>(flags.settings);
   const problems: Problem[] = [...flags.problems];
   for (const [name, text] of flags.others) {
@@ -57,15 +65,18 @@ function adapt(
       }
     }
   }
+  const textOf: TextOf = (name) =>
+    settings.get(name)?.texts.at(-1) ?? environment[environmentName(name)];
+  giveWholeCluster(settings, textOf);
+  useLibraryBounds(settings, textOf, remarks);
   // As in etcd, the default address is registered.
-  const where = '--resolver-prefix';
-  if (settings.has('resolver-prefix') && !settings.has('advertise-client-url')) {
-    settings.set('advertise-client-url', { texts: [defaultAddress], where });
-  }
-  giveWholeCluster(settings, environment);
-  useLibraryBounds(settings, remarks);
-  return { settings, problems };
+  const registers = (textOf('resolver-prefix') ?? '') !== '';
+  const defaults = registers ? { 'advertise-client-url': defaultAddress } : {};
+  return { settings, problems, defaults };
 }
+
+/** The text of a setting in the flags, or else in the environment. Undefined: in neither. The file is not read yet. */
+type TextOf = (name: SettingName) => string | undefined;
 
 /** Where one of these is set, the proxy separates clients, or acts under a user of its own. */
 const separating: readonly SettingName[] = [
@@ -76,15 +87,11 @@ const separating: readonly SettingName[] = [
  * Without a namespace every key of the cluster is visible, so nothing is separated, and clients of etcd's proxy expect all of its
  * methods, under their own users. MemberList names the members only with an empty --advertise-client-url, as in etcd.
  */
-function giveWholeCluster(
-  settings: Map<SettingName, RawValue>,
-  environment: Invocation['environment'],
-): void {
-  const textOf = (name: SettingName): string =>
-    settings.get(name)?.texts.at(-1) ?? environment[environmentName(name)] ?? '';
-  if (separating.some((name) => textOf(name) !== '')) return;
+function giveWholeCluster(settings: Map<SettingName, RawValue>, textOf: TextOf): void {
+  if (separating.some((name) => (textOf(name) ?? '') !== '')) return;
   const where = 'grpc-proxy start without --namespace';
-  const namesMembers = settings.get('advertise-client-url')?.texts.join('') === '';
+  const addresses = settings.get('advertise-client-url')?.texts.join('');
+  const namesMembers = (addresses ?? textOf('advertise-client-url')) === '';
   settings.set('owner-methods', { texts: [namesMembers ? 'all' : 'all-but-members'], where });
   settings.set('pass-credentials', { texts: ['true'], where });
 }
@@ -92,15 +99,21 @@ function giveWholeCluster(
 const pingIntervalMsMin = 10_000;
 
 /** grpc-go uses its minimum of ten seconds for shorter intervals. 0, etcd's default, would leave dead connections unnoticed. */
-function useLibraryBounds(settings: Map<SettingName, RawValue>, remarks: string[]): void {
-  const time = settings.get('dial-keepalive-time')?.texts.at(-1);
+function useLibraryBounds(
+  settings: Map<SettingName, RawValue>,
+  textOf: TextOf,
+  remarks: string[],
+): void {
+  const useDefault = (name: SettingName) =>
+    settings.set(name, { texts: [settingOf(name).default], where: `--${name}` });
+  const time = textOf('dial-keepalive-time');
   const match = /^(\d+(?:\.\d+)?)(ms|s)?$/.exec(time ?? '');
   const ms = match === null ? pingIntervalMsMin : Number(match[1]) * (match[2] === 's' ? 1_000 : 1);
   if (ms < pingIntervalMsMin && (match?.[2] !== undefined || ms === 0)) {
-    settings.delete('dial-keepalive-time');
+    useDefault('dial-keepalive-time');
     remarks.push('--dial-keepalive-time is 10s: etcd disconnects clients that ping more often');
   }
   for (const name of ['dial-keepalive-timeout', 'max-concurrent-streams'] as const) {
-    if (/^0(?:m?s)?$/.test(settings.get(name)?.texts.at(-1) ?? '')) settings.delete(name);
+    if (/^0(?:m?s)?$/.test(textOf(name) ?? '')) useDefault(name);
   }
 }
