@@ -16,21 +16,21 @@ export const shutdown: Command = {
   name: 'shutdown',
   summary: 'drain a running proxy and wait for its end',
   async run(invocation) {
-    const client = await import('./admin-client.ts');
-    const { ask, described, poll } = client;
-    const parsed = client.parseAdminFlags(shutdown, invocation, flags);
+    const { parseAdminFlags, probeLimits } = await import('./admin-flags.ts');
+    const { ask, described, isRefused, poll } = await import('./admin-client.ts');
+    const parsed = parseAdminFlags(shutdown, invocation, flags);
     if (typeof parsed === 'number') return parsed;
     const { address, values } = parsed;
     const timeoutMs = Number(values.timeout);
-    const requested = await ask(address, 'POST', '/quitquitquit');
+    const requested = await ask(address, 'POST', '/quitquitquit', probeLimits);
     if (requested instanceof Error || requested.code !== 200) {
       invocation.output.err(`etcd-bulkhead shutdown: ${described(requested)}\n`);
       return ExitCode.FAULT;
     }
     if (timeoutMs === 0) return ExitCode.OK;
     const check = async (): Promise<string | null> => {
-      const state = await ask(address, 'GET', '/drainz');
-      if (client.isRefused(state)) return null;
+      const state = await ask(address, 'GET', '/drainz', probeLimits);
+      if (isRefused(state)) return null;
       if (state instanceof Error || state.code !== 200) return described(state);
       // A process that is not draining is the next one: a container is restarted.
       return isDraining(state.body) ? `still draining: ${oneLine(state.body)}` : null;

@@ -25,16 +25,17 @@ export const wait: Command = {
   name: 'wait',
   summary: 'wait until a running proxy is ready',
   async run(invocation) {
-    const { described, ask, parseAdminFlags, poll } = await import('./admin-client.ts');
+    const { parseAdminFlags, probeLimits } = await import('./admin-flags.ts');
+    const { described, ask, poll } = await import('./admin-client.ts');
     const parsed = parseAdminFlags(wait, invocation, flags);
     if (typeof parsed === 'number') return parsed;
     const { address, values } = parsed;
     const state = values['wait-for'] as State;
     const check = async (): Promise<string | null> => {
-      const probed = await ask(address, 'GET', probePaths[state]);
+      const probed = await ask(address, 'GET', probePaths[state], probeLimits);
       if (probed instanceof Error || probed.code !== 200) return described(probed);
       if (state !== 'upstream') return null;
-      const upstream = await ask(address, 'GET', '/upstreamz');
+      const upstream = await ask(address, 'GET', '/upstreamz', probeLimits);
       if (upstream instanceof Error || upstream.code !== 200) return described(upstream);
       return hasReadyEndpoint(upstream.body) ? null : 'no endpoint of etcd is ready';
     };

@@ -4,6 +4,7 @@ import { environmentName, schema } from '../../config/schema.ts';
 import type { Setting } from '../../config/setting.ts';
 import { InvalidValue, readValue } from '../../config/values.ts';
 import type { SocketAddress } from '../../grpc/transport.ts';
+import { reachable } from '../admin-client.ts';
 import type { Invocation } from '../command.ts';
 import { parseFlags } from '../flags.ts';
 import { type SortKey, sortKeys } from './sorting.ts';
@@ -87,11 +88,4 @@ export function readTopOptions({
     return problems;
   }
   return { address: reachable(address.address), addressText, intervalMs, sort, isOnce, isJson };
-}
-
-/** An address that a server listens on at all interfaces is reached at the loopback interface. */
-function reachable(address: SocketAddress): SocketAddress {
-  if ('path' in address) return address;
-  if (address.host === '0.0.0.0' || address.host === '::') return { ...address, host: '127.0.0.1' };
-  return address;
 }

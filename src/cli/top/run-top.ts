@@ -1,8 +1,8 @@
 /** Reads the pages of the proxy repeatedly and draws them. A proxy that is restarted is found again. */
 import { type Clock, systemClock } from '../../runtime/clock.ts';
 import { ExitCode } from '../command.ts';
-import { readPage } from './admin-client.ts';
 import type { TopOptions } from './options.ts';
+import { readPage } from './page.ts';
 import { type Pages, type View, viewOf } from './reading.ts';
 import { safe } from './safe-text.ts';
 import { screenLines } from './screen.ts';

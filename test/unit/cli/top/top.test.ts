@@ -193,7 +193,7 @@ describe('the flags', () => {
   test.each([
     [['--admin-addr=unix:///run/admin.sock'], {}, { path: '/run/admin.sock' }],
     [['--admin-addr=http://10.0.0.1:9000/'], {}, { host: '10.0.0.1', port: 9_000 }],
-    [[], { ETCD_BULKHEAD_ADMIN_ADDR: ':2399' }, { host: '127.0.0.1', port: 2_399 }],
+    [[], { ETCD_BULKHEAD_ADMIN_ADDR: ':2399' }, { host: 'localhost', port: 2_399 }],
   ])('%j name an address', (args, environment, address) => {
     expect(read(args, environment)).toMatchObject({ address });
   });
