@@ -4,7 +4,7 @@
  * is down, changes may be missing, but the keys must be equal in the end.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { decodePosition } from '../../src/cli/transfer/mirror/position.ts';
+import { decodePosition, type MirrorState } from '../../src/cli/transfer/mirror/position.ts';
 import { type GrpcClient, grpcClient } from '../support/client.ts';
 import { type Etcd, startEtcd } from '../support/etcd.ts';
 import { Program } from '../support/program.ts';
@@ -31,6 +31,8 @@ export interface TrialOptions {
 export interface TrialResult {
   readonly kills: number;
   readonly killsWhileCopying: number;
+  /** Behind the first part of a revision that is queued in parts. */
+  readonly killsWithinRevision: number;
   readonly writes: number;
   readonly sourceEvents: number;
   readonly destinationEvents: number;
@@ -47,10 +49,13 @@ const from = 'source/';
 const to = 'destination/';
 /** Operations of one transaction of the mirror, beside its position. */
 const atomicMax = 127;
+/** A revision of more changes is queued in parts. */
+const partChanges = 4_096;
+const manyPuts = 9_000;
 
 export async function trial(options: TrialOptions): Promise<TrialResult> {
   await using stack = new AsyncDisposableStack();
-  const source = stack.use(await startEtcd());
+  const source = stack.use(await startEtcd({ args: [`--max-txn-ops=${manyPuts}`] }));
   const destination = stack.use(await startEtcd());
   const run = new Trial(options, source, destination);
   stack.defer(() => run.close());
@@ -69,6 +74,7 @@ class Trial {
   #program: Program | null = null;
   #kills = 0;
   #killsWhileCopying = 0;
+  #killsWithinRevision = 0;
   #compactions = 0;
   #copies = 0;
   #restarts = 0;
@@ -88,10 +94,12 @@ class Trial {
     await this.#killWhileCopying();
     const sourceStart = await revisionOf(this.#from);
     const destinationStart = await revisionOf(this.#to);
+    if (!this.#options.compacts) await this.#killWithinRevisions();
     this.#writer.start();
     while (this.#kills < this.#options.kills) await this.#oneKill();
     await this.#writer.stop();
     await this.#finish();
+    if (this.#options.compacts) await this.#compareOnce();
     const sourceEvents = this.#options.compacts ? [] : await history(this.#from, from, sourceStart);
     const destinationEvents = this.#options.compacts
       ? []
@@ -104,6 +112,7 @@ class Trial {
     return {
       kills: this.#kills,
       killsWhileCopying: this.#killsWhileCopying,
+      killsWithinRevision: this.#killsWithinRevision,
       writes: this.#writer.writes,
       sourceEvents: sourceEvents.length,
       destinationEvents: destinationEvents.length,
@@ -134,11 +143,11 @@ class Trial {
     }
   }
 
-  #start(): Program {
+  #start(...more: readonly string[]): Program {
     const { isCompiled = false } = this.#options;
     const args = [
       ...['mirror', `--endpoints=${this.#source.address}`, `--namespace=${from}`],
-      ...[`--dest-endpoints=${this.#destination.address}`, `--dest-namespace=${to}`],
+      ...[`--dest-endpoints=${this.#destination.address}`, `--dest-namespace=${to}`, ...more],
     ];
     this.#program = new Program(args, {}, { isCompiled });
     return this.#program;
@@ -176,6 +185,40 @@ class Trial {
       this.#problems.push(`the first copy has ${kvs.length} keys, ${repeated} written repeatedly`);
     }
     await this.#kill(program);
+  }
+
+  /** While a revision of very many changes is applied, behind its first part. Then the rest of it is applied. */
+  async #killWithinRevisions(): Promise<void> {
+    const kills = Math.ceil(this.#options.kills / 10);
+    let program = this.#start();
+    for (let i = 0; i < kills; i += 1) {
+      await program.printed('out', /"event":"following"/);
+      const success = Array.from({ length: manyPuts }, (_, at) => ({
+        request_put: { key: Buffer.from(`${from}many/${at}`), value: Buffer.from(`${i}`) },
+      }));
+      const { header } = await this.#from.call('etcdserverpb.KV/Txn', { success });
+      const revision = Number(header?.revision);
+      await until(
+        () => `second part of revision ${revision}`,
+        async () => (await this.#appliedOf(revision)) > partChanges,
+      );
+      await this.#kill(program);
+      if ((await this.#appliedOf(revision)) < manyPuts) this.#killsWithinRevision += 1;
+      program = this.#start();
+      // Several such revisions in one watch response would take etcd very long, because it splits one in quadratic time.
+      await until(
+        () => `rest of revision ${revision}`,
+        async () => (await this.#appliedOf(revision)) === manyPuts,
+      );
+    }
+    await this.#kill(program);
+  }
+
+  /** How many changes of a revision with `manyPuts` changes the stored position has. */
+  async #appliedOf(revision: number): Promise<number> {
+    const state = await this.#state();
+    if (state?.at !== 'following' || state.revision < revision - 1) return 0;
+    return state.revision >= revision ? manyPuts : state.applied;
   }
 
   async #oneKill(): Promise<void> {
@@ -223,7 +266,7 @@ class Trial {
       async () => {
         const { kvs } = await this.#to.call('etcdserverpb.KV/Range', { key });
         // A copy writes keys in their order, and this one is not the last.
-        return kvs[0]?.value.equals(value) === true && (await this.#isFollowing());
+        return kvs[0]?.value.equals(value) === true && (await this.#state())?.at === 'following';
       },
       60_000,
     );
@@ -232,11 +275,32 @@ class Trial {
     this.#count(program);
   }
 
+  /**
+   * Keys of the destination get a lease, and then a mirror with --once compares everything. It must end although the destination
+   * is restarted meanwhile, and the keys must outlive the lease.
+   */
+  async #compareOnce(): Promise<void> {
+    const { ID: lease } = await this.#to.call('etcdserverpb.Lease/LeaseGrant', { TTL: '600' });
+    for (const { key, value } of (await stored(this.#to, to)).slice(0, 5)) {
+      const put = { key: Buffer.concat([Buffer.from(to), key]), value, lease };
+      await this.#to.call('etcdserverpb.KV/Put', put);
+    }
+    const program = this.#start('--once', '--force', '--max-outage=20s');
+    if (this.#options.restartsEtcd) {
+      await program.printed('out', /"event":"copying"/);
+      await this.#destination.restart();
+      this.#restarts += 1;
+    }
+    const [code] = await program.ended;
+    if (code !== 0) this.#problems.push(`--once ended with ${code}: ${program.out.slice(-500)}`);
+    await this.#to.call('etcdserverpb.Lease/LeaseRevoke', { ID: lease });
+  }
+
   /** What the stored position says: the lines of the mirror arrive later. */
-  async #isFollowing(): Promise<boolean> {
+  async #state(): Promise<MirrorState | undefined> {
     const key = Buffer.from(`etcd-bulkhead/mirror/${to}`);
     const { kvs } = await this.#to.call('etcdserverpb.KV/Range', { key });
-    return decodePosition(kvs[0]?.value ?? Buffer.alloc(0))?.state.at === 'following';
+    return decodePosition(kvs[0]?.value ?? Buffer.alloc(0))?.state;
   }
 
   async #compareKeys(): Promise<void> {
