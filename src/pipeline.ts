@@ -4,6 +4,7 @@
  */
 import { authorize } from './admission/authorize.ts';
 import { type LimitOptions, limit } from './admission/limit.ts';
+import { type CacheOptions, cache } from './cache/cache.ts';
 import type { Etcd, Layer, Space } from './call/call.ts';
 import { type RescueOptions, rescue } from './call/rescue.ts';
 import { guard } from './guard/guard.ts';
@@ -32,6 +33,7 @@ export interface Parts {
   readonly observe: ObserveOptions;
   readonly drain: OpenStreams;
   readonly limit: LimitOptions;
+  readonly cache: CacheOptions;
   readonly watch: WatchOptions;
   readonly coalesce: CoalesceOptions;
   readonly namespace: NamespaceOptions;
@@ -62,6 +64,8 @@ export function pipeline(parts: Parts): Etcd<'client'> {
       // Refuses calls above the limits of a tenant or of the process. Below authorize, so that a call that is rejected anyway uses up
       // no limit, and above everything that a call costs.
       .through(limit(parts.limit))
+      // Reads of a range that is watched → memory. Above watch, whose feeds keep the memory current.
+      .through(cache(parts.cache))
       // Watch IDs and compaction floor of client streams. Tenant space: IDs and floors are per tenant.
       .through(watch(parts.watch))
       // Identical serializable reads in flight → one. In tenant space, so that all callers share the rewritten response.

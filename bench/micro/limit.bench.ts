@@ -28,6 +28,7 @@ function callOf(limits: UsageLimits): Call {
     state,
     access: 'read-write',
     sharesWatches: true,
+    cachesReads: false,
     owns: new Set(),
   };
   const peer = { listener: '', remote: '', certificate: null };

@@ -42,6 +42,7 @@ call.tenant = {
   state: new TenantState('game-1'),
   access: 'read-write',
   sharesWatches: true,
+  cachesReads: false,
   owns: new Set(),
 };
 

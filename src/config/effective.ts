@@ -29,6 +29,7 @@ export function effectiveSettings(
     const values = tenants.map((tenant, index) => ({
       ...tenantValue(tenant),
       ...unlessDefault('share-watches', tenant.shareWatches, defaults),
+      ...unlessDefault('cache-reads', tenant.cacheReads, defaults),
       ...unlessDefault('pass-unknown-fields', tenant.passesUnknownFields, defaults),
       ...ownLimits(file.tenants?.[index]?.fields ?? new Map(), defaults),
     }));

@@ -31,7 +31,8 @@ export interface ConfigFile {
 }
 
 const tenantKeys = [
-  ...['name', 'namespace', 'allow-undelimited', 'share-watches', 'pass-unknown-fields'],
+  ...['name', 'namespace', 'allow-undelimited', 'share-watches', 'cache-reads'],
+  'pass-unknown-fields',
   ...['access', 'role', 'owner-methods', 'identities'],
   ...['max-calls-per-second', 'max-call-burst', 'max-open-calls', 'max-open-streams'],
   ...['max-open-watches', 'max-leases-per-minute', 'max-request-bytes'],

@@ -17,6 +17,17 @@ export function isEmptyRange({ key, end }: KeyRange): boolean {
   return end.length > 0 && !isOpenEnd(end) && Buffer.compare(end, key) <= 0;
 }
 
+/** Whether every key that `inner` can contain is in `outer`. False for an empty `inner`. */
+export function containsRange(outer: KeyRange, inner: KeyRange): boolean {
+  if (Buffer.compare(inner.key, outer.key) < 0 || isEmptyRange(inner)) return false;
+  if (isOpenEnd(outer.end)) return true;
+  if (outer.end.length === 0)
+    return inner.end.length === 0 && Buffer.compare(inner.key, outer.key) === 0;
+  if (isOpenEnd(inner.end)) return false;
+  if (inner.end.length === 0) return Buffer.compare(inner.key, outer.end) < 0;
+  return Buffer.compare(inner.end, outer.end) <= 0;
+}
+
 export function startsWith(key: Uint8Array, prefix: Uint8Array): boolean {
   return (
     key.length >= prefix.length && Buffer.compare(key.subarray(0, prefix.length), prefix) === 0

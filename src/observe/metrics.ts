@@ -8,6 +8,7 @@ import { Counter, Gauge, type Metric, Registry } from 'prom-client';
 import type { RefusalName } from '../call/refusals.ts';
 import { type BreakerClass, breakerClasses, type Method, method } from '../etcd/methods.ts';
 import { type AdviceUsage, adviceMetrics } from './advice-metrics.ts';
+import { type CacheUsage, cacheMetrics } from './cache-metrics.ts';
 import { bucketSeconds, CallCounters, codeName } from './call-counters.ts';
 import { type ConnectionUsage, connectionMetrics } from './connection-metrics.ts';
 import { LimitMetrics, type LimitsUse } from './limit-metrics.ts';
@@ -62,6 +63,7 @@ export interface MetricSources {
   readonly guard: () => GuardUsage;
   readonly forced: () => readonly ForcedState[];
   readonly watches: () => WatchUsage;
+  readonly cache: () => CacheUsage;
   readonly sharing: () => SharingUsage;
   readonly memory: () => readonly ShareUsage[];
   readonly connections: () => ConnectionUsage;
@@ -87,7 +89,7 @@ export class Metrics {
 
   constructor(sources: MetricSources) {
     const { upstream, guard, forced, watches, sharing, memory, connections, limits } = sources;
-    const { traces, logs, advice } = sources;
+    const { traces, logs, advice, cache } = sources;
     const registers = [this.#registry];
     this.limits = new LimitMetrics(limits);
     this.#breakerState = new Gauge({
@@ -145,6 +147,7 @@ export class Metrics {
       ...guardMetrics(guard),
       forcedMetric(forced),
       ...watchMetrics(watches),
+      ...cacheMetrics(cache),
       ...sharingMetrics(sharing),
       ...memoryMetrics(memory),
       ...connectionMetrics(connections),

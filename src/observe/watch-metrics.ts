@@ -51,7 +51,7 @@ export function watchMetrics(usage: () => WatchUsage): Metric[] {
     ),
     counter(
       'fences_total',
-      'Reads of the current revision for watches that join and for progress requests.',
+      'Reads of the current revision for watches that join, for progress requests and for reads from memory.',
       ({ fences }) => fences,
     ),
     scraped(

@@ -2,6 +2,8 @@
  * The composition root: builds every object of a proxy once, from the upstream up to the listeners. No other file knows how
  * the objects are connected. The order of the layers is in pipeline.ts.
  */
+
+import { type CacheContext, newCacheContext } from '../cache/cache-context.ts';
 import type { Call, Etcd } from '../call/call.ts';
 import type { Config } from '../config/config.ts';
 import { ordersProgress } from '../etcd/releases.ts';
@@ -89,6 +91,7 @@ export class Assembly {
   readonly hold: Hold;
   readonly queues: Queues;
   readonly hub: WatchHub;
+  readonly cache: CacheContext;
   readonly keepAlives: KeepAlives;
   readonly readStats = new ReadStats();
   readonly observers: Observers;
@@ -136,6 +139,11 @@ export class Assembly {
     const hasOneTenant = config.tenants.length === 1;
     this.queues = makeQueues({ ...config.limits, hasOneTenant }, this.random);
     this.hub = this.#buildHub(config);
+    this.cache = newCacheContext({
+      clock: this.clock,
+      deadlines: this.deadlines,
+      ordersProgress: () => this.upstream.everyVersion(ordersProgress),
+    });
     this.keepAlives = this.#buildKeepAlives(config);
     this.observers = new Observers(config, modules, this);
     this.metrics = new Metrics({
@@ -157,6 +165,7 @@ export class Assembly {
         tenants: this.directory.current.states.filter(({ isUsed }) => isUsed),
         total: this.total,
       }),
+      cache: () => this.cache,
       sharing: () => ({ keepAlives: this.keepAlives.stats, reads: this.readStats }),
       traces: tracing === null ? null : () => tracing.usage,
       logs: () => ({
@@ -290,6 +299,11 @@ export class Assembly {
       },
       drain: this.streams,
       limit: { clock, total: this.total },
+      cache: {
+        context: this.cache,
+        hub: this.hub,
+        isShared: (call) => this.#hasSharedIdentity(call),
+      },
       watch: {
         limits: watchLimits,
         hub: this.hub,

@@ -37,6 +37,7 @@ export function buildTenant(
           state: new TenantState(config.name),
           access: config.access,
           sharesWatches: config.shareWatches,
+          cachesReads: config.cacheReads,
           owns: new Set(config.owns),
         }
       : null;

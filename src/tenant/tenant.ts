@@ -13,6 +13,8 @@ export interface Tenant {
   readonly access: Access;
   /** Whether watches on one range share one watch at etcd. */
   readonly sharesWatches: boolean;
+  /** Whether reads of a range that is watched are served from memory. */
+  readonly cachesReads: boolean;
   /**
    * Methods on the whole cluster that this tenant may call unchanged, because it owns the cluster. A subset of `ownerMethods`
    * in etcd/methods.ts, empty for every other tenant.

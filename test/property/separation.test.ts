@@ -24,6 +24,7 @@ function tenantOf(namespace: string, index: number): Tenant {
     state,
     access: 'read-write',
     sharesWatches: true,
+    cachesReads: false,
     owns: new Set(),
   };
 }

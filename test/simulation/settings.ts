@@ -12,6 +12,7 @@ export function tenantNamed(name: string): Tenant {
     state: new TenantState(name),
     access: 'read-write',
     sharesWatches: true,
+    cachesReads: false,
     owns: new Set(),
   };
 }

@@ -17,6 +17,7 @@ export function tenantConfig(
     allowUndelimited: false,
     access: 'read-write',
     shareWatches: true,
+    cacheReads: false,
     passesUnknownFields: false,
     limits: noLimits,
     owns: [],

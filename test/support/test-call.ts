@@ -16,6 +16,7 @@ export function testTenant(name = 'game-1', parts: Partial<Tenant> = {}): Tenant
     state: new TenantState(name),
     access: 'read-write',
     sharesWatches: true,
+    cachesReads: false,
     owns: new Set(),
     ...parts,
   };

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { newCacheContext } from '../../src/cache/cache-context.ts';
 import { reasonTrailer } from '../../src/call/refusals.ts';
 import { noLimits } from '../../src/config/sections/usage-limits.ts';
 import type { MethodName } from '../../src/etcd/methods.ts';
@@ -79,6 +80,7 @@ function setUp() {
       listeners: [listenerConfig('main', { tenant: 'game-1' }), listenerConfig('other')],
     }),
   };
+  const hub = testHub(clock);
   const parts: Parts = {
     rescue: { onFault: (_call, error) => void faults.push(error), onRejected: null },
     health: new Lifecycle(),
@@ -101,7 +103,12 @@ function setUp() {
     observe: { clock, counters: new CallCounters(), events: noCallEvents },
     drain: new OpenStreams(clock),
     limit: { clock, total },
-    watch: { limits: watchLimits, hub: testHub(clock), total, isShared: () => true },
+    cache: {
+      context: newCacheContext({ clock, deadlines, ordersProgress: () => true }),
+      hub,
+      isShared: () => true,
+    },
+    watch: { limits: watchLimits, hub, total, isShared: () => true },
     coalesce: {
       isEnabled: true,
       clock,

@@ -23,6 +23,8 @@ export interface TenantConfig {
   readonly access: Access;
   /** Whether the tenant's watches on one range share one watch at etcd. */
   readonly shareWatches: boolean;
+  /** Whether reads of a range that is watched are served from memory. */
+  readonly cacheReads: boolean;
   /** Whether requests may contain fields that the proxy does not know. */
   readonly passesUnknownFields: boolean;
   /** A reload applies changes of these to calls and streams that are open. */
@@ -89,6 +91,7 @@ function singleTenant(
     allowUndelimited: settings['allow-undelimited'],
     access: settings['read-only'] ? 'read-only' : 'read-write',
     shareWatches: settings['share-watches'],
+    cacheReads: settings['cache-reads'],
     passesUnknownFields: settings['pass-unknown-fields'],
     limits,
     owns: ownedMethods(settings['owner-methods'], settings.namespace, report),
@@ -121,6 +124,7 @@ function readTenant(
     allowUndelimited: reader.boolean('allow-undelimited'),
     access: reader.choice('access', ['read-write', 'read-only']),
     shareWatches: reader.boolean('share-watches', settings['share-watches']),
+    cacheReads: reader.boolean('cache-reads', settings['cache-reads']),
     passesUnknownFields: reader.boolean('pass-unknown-fields', settings['pass-unknown-fields']),
     limits: readTenantLimits(reader, settings, defaults),
     owns: readOwnerMethods(reader, namespace ?? ''),

@@ -45,6 +45,13 @@ export const namespaceSettings = {
     reload: 'applied',
     doc: 'Let all watches of a tenant on one range share one watch at etcd. If false, each client watch is a watch at etcd.',
   },
+  'cache-reads': {
+    kind: 'boolean',
+    default: 'false',
+    section: 'namespace',
+    reload: 'applied',
+    doc: 'Serve reads of a range that clients watch from the memory of the proxy. Linearizable reads stay linearizable. Reads of one key pass to etcd.',
+  },
   'pass-unknown-fields': {
     kind: 'boolean',
     default: 'false',

@@ -11,6 +11,7 @@ import type { KeyRange } from '../../etcd/key-range.ts';
 import type { Status } from '../../grpc/status.ts';
 import type { CancelTimer } from '../../runtime/clock.ts';
 import type { EventFilter } from '../stream/messages.ts';
+import type { FeedFollower } from './feed-follower.ts';
 import { History, type HistoryOwner } from './history.ts';
 import type { HistoryShare } from './history-share.ts';
 import type { HubContext } from './hub-context.ts';
@@ -26,7 +27,6 @@ import {
   moveTo,
   type Watcher,
   type WatcherFeed,
-  type WatcherSpec,
   WatcherState,
 } from './watcher.ts';
 
@@ -79,6 +79,8 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
   #cancelReopen: CancelTimer = () => {};
   /** The newest header field from upstream, with its tag. */
   header: Uint8Array = new Uint8Array(0);
+  /** Until it is interrupted. */
+  #follower: FeedFollower | null = null;
 
   /**
    * Starts at `startRevision`, which must not be after the current revision: etcd does not report progress on a stream with a
@@ -111,6 +113,15 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
     const startRevision = this.#startRevision;
     this.#assembler.restart();
     this.#upstream = this.#host.watchUpstream({ range, prevKv, startRevision }, this);
+  }
+
+  /** `follower` receives what arrives from now on. The feed must be live. At most one at a time. */
+  follow(follower: FeedFollower): void {
+    this.#follower = follower;
+  }
+
+  unfollow(follower: FeedFollower): void {
+    if (this.#follower === follower) this.#follower = null;
   }
 
   view(filter: EventFilter): View {
@@ -204,6 +215,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
     this.#positionWaiters.close();
     this.#upstream?.close();
     this.#upstream = null;
+    this.#interruptFollower();
     const left: Watcher[] = [...this.#future, ...this.waiting];
     for (const view of this.views.values()) {
       for (const watcher of [...view.live]) {
@@ -241,11 +253,13 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
     const batches = this.#assembler.take(response);
     if (response.header.length > 0) this.header = Uint8Array.from(response.header);
     for (const batch of batches) this.#host.context.stats.upstreamEvents += batch.count;
+    if (batches.length > 0) this.#follower?.onBatches(batches);
     this.history.append(batches);
     this.#scheduleRound(false);
     this.history.trim();
     if (this.state === 'opening') this.#becomeLive();
     if (!isNotification || response.revision < this.position) return;
+    if (this.#host.context.ordersProgress()) this.#follower?.onPosition(response.revision);
     // The events before the notification are delivered first.
     this.round();
     this.notifyPosition();
@@ -258,6 +272,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
     const { context } = this.#host;
     if (context.ordersProgress()) {
       this.#assembler.take(response);
+      this.#follower?.onPosition(revision);
       this.#scheduleRound(false);
     } else {
       context.clock.after(context.limits.progressGraceMs, () =>
@@ -269,6 +284,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
 
   onCanceled(response: WatchResponse): void {
     this.#upstream = null;
+    this.#interruptFollower();
     if (this.state === 'closed') return;
     const { compactRevision } = response;
     if (compactRevision > 0 && compactRevision === this.position + 1 && this.position > 0) {
@@ -282,6 +298,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
 
   onLost(status: Status): void {
     this.#upstream = null;
+    this.#interruptFollower();
     if (this.state === 'closed') return;
     if (this.#host.endsClientStreams(status)) {
       this.close({ why: 'ended', status });
@@ -347,6 +364,12 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
     else defer(() => this.round());
   }
 
+  #interruptFollower(): void {
+    const follower = this.#follower;
+    this.#follower = null;
+    follower?.onInterrupted();
+  }
+
   // ---- State ----
 
   #becomeLive(): void {
@@ -374,11 +397,4 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
   #onLinger(): void {
     if (this.watchers === 0) this.close();
   }
-}
-
-/** Watchers with equal keys share a feed of their tenant. */
-export function feedKey({ range, prevKv }: Pick<WatcherSpec, 'range' | 'prevKv'>): string {
-  const key = Buffer.from(range.key).toString('latin1');
-  const end = Buffer.from(range.end).toString('latin1');
-  return `${prevKv ? 'p' : '-'}${key.length}:${key}${end}`;
 }

@@ -34,6 +34,11 @@ export class HubCalls {
     return this.#newCall(fenceMethod, clock.nowMs() + limits.fenceTimeoutMs);
   }
 
+  /** A read of the current state of a range. */
+  read(readMethod: Method, deadlineMs: number): Call {
+    return this.#newCall(readMethod, deadlineMs);
+  }
+
   /** Feeds resume after their last revision, so the upstream may move their streams to another member. */
   openFeeds(responses: Responses<'tenant'>): Requests<'tenant'> {
     const call = this.#newCall(watchMethod);

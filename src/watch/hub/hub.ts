@@ -1,8 +1,10 @@
 /** The feeds of all tenants of the process. Each tenant's feeds are part of its state, which survives a reload. */
 import type { Etcd } from '../../call/call.ts';
+import type { KeyRange } from '../../etcd/key-range.ts';
 import { printable } from '../../etcd/printable.ts';
 import { StatePart, type TenantState } from '../../tenant/state.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
+import type { Feed } from './feed.ts';
 import { HistoryBudget, type HistoryShare } from './history-share.ts';
 import type { HubContext, HubStats } from './hub-context.ts';
 import { TenantHub } from './tenant-hub.ts';
@@ -16,6 +18,11 @@ export interface FeedSnapshot {
   readonly revision: number;
   readonly watchers: number;
   readonly historyBytes: number;
+}
+
+export interface FoundFeed {
+  readonly hub: TenantHub;
+  readonly feed: Feed;
 }
 
 /** Streams that require a leader are ended by etcd while it has none, so their feeds are separate. */
@@ -58,6 +65,16 @@ export class WatchHub {
     hubs[kind] = hub;
     hub.calls.tenant = tenant;
     return hub;
+  }
+
+  /** A live feed of the tenant that receives every event of `range`, and its hub. Null without one. */
+  feedFor({ state }: Tenant, range: KeyRange): FoundFeed | null {
+    const { ordinary, requiringLeader } = state.get(this.#part);
+    for (const hub of [ordinary, requiringLeader]) {
+      const feed = hub?.feedFor(range) ?? null;
+      if (hub !== null && feed !== null) return { hub, feed };
+    }
+    return null;
   }
 
   /** How many feeds each tenant has. Without tenants that have none. */

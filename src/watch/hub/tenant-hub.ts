@@ -6,14 +6,17 @@
  * - A watch that starts at an older revision gets its history from the feed if that reaches back far enough, else through a
  *   private watch until it has caught up.
  */
+import type { Etcd } from '../../call/call.ts';
 import { type RefusalName, reasonTrailer, refusal } from '../../call/refusals.ts';
+import { containsRange, type KeyRange } from '../../etcd/key-range.ts';
 import { revisionOf } from '../../etcd/response-header.ts';
 import { metadataValue } from '../../grpc/metadata.ts';
 import { Code, type Status } from '../../grpc/status.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
 import { contentOf } from '../stream/messages.ts';
 import { CatchUp, type CatchUpHost } from './catch-up.ts';
-import { Feed, type FeedEnd, type FeedHost, feedKey } from './feed.ts';
+import { Feed, type FeedEnd, type FeedHost } from './feed.ts';
+import { feedKey } from './feed-key.ts';
 import { Fence, type FencePoint } from './fence.ts';
 import type { HistoryShare } from './history-share.ts';
 import { HubCalls, type HubCallsOptions } from './hub-calls.ts';
@@ -27,6 +30,9 @@ import { detach, moveTo, type Watcher, type WatcherSpec, WatcherState } from './
 const noLeaderText = 'etcdserver: no leader';
 /** A key outside the namespace came back. The clients must see it, as on a stream that is not shared. */
 const violation: RefusalName = 'stream-violation';
+
+/** The range of a read is compared with those of at most this many feeds. */
+const comparedFeedsMax = 256;
 
 export interface TenantHubOptions extends HubCallsOptions {
   readonly history: HistoryShare;
@@ -78,12 +84,32 @@ export class TenantHub implements FeedHost, CatchUpHost {
     return revisionOf(header) >= newest.revision ? header : newest.content;
   }
 
+  /** The layer that the hub calls. */
+  get next(): Etcd<'tenant'> {
+    return this.#options.next;
+  }
+
   get feedCount(): number {
     return this.#feeds.size;
   }
 
   get feeds(): Iterable<Feed> {
     return this.#feeds.values();
+  }
+
+  /** A live feed that receives every event of `range`. Null without one among those that are compared. */
+  feedFor(range: KeyRange): Feed | null {
+    for (const prevKv of [false, true]) {
+      const feed = this.#feeds.get(feedKey({ range, prevKv }));
+      if (feed?.state === 'live') return feed;
+    }
+    let left = comparedFeedsMax;
+    for (const feed of this.#feeds.values()) {
+      if (feed.state === 'live' && containsRange(feed.range, range)) return feed;
+      left -= 1;
+      if (left === 0) return null;
+    }
+    return null;
   }
 
   /** Begins a join. The watcher's stream is called when it can be created, or when it cannot. */
@@ -156,7 +182,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
 
   /** Attaches the watcher to the feed of its range. A new feed starts at `startRevision`, as `Feed` defines it. */
   #attach(watcher: Watcher, startRevision: number): void {
-    const feed = this.#feedFor(watcher.spec, startRevision);
+    const feed = this.#sharedFeed(watcher.spec, startRevision);
     feed.attach(watcher);
     if (feed.state === 'live') this.#onAttached(watcher);
     else feed.waiting.add(watcher);
@@ -181,7 +207,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
     } else watcher.stream.onReady(watcher, point.header);
   }
 
-  #feedFor(spec: WatcherSpec, startRevision: number): Feed {
+  #sharedFeed(spec: WatcherSpec, startRevision: number): Feed {
     const key = feedKey(spec);
     const known = this.#feeds.get(key);
     if (known !== undefined) return known;
@@ -303,7 +329,7 @@ export class TenantHub implements FeedHost, CatchUpHost {
     if (isNegative) catchUp.startAt(1);
     if (watcher.feed === null) {
       const isPast = !isNegative && watcher.next <= response.revision;
-      this.#feedFor(watcher.spec, isPast ? watcher.next : 0).attach(watcher);
+      this.#sharedFeed(watcher.spec, isPast ? watcher.next : 0).attach(watcher);
     }
     if (startsLater && canWaitInFeed(watcher)) {
       this.#closeCatchUp(watcher);

@@ -10,6 +10,7 @@ test('a reload applies exactly these settings', () => {
     'allow-undelimited',
     'auto-tls',
     'cacert',
+    'cache-reads',
     'cert',
     'cert-file',
     'client-cert-auth',

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { CacheStats } from '../../../src/cache/cache-context.ts';
 import { method } from '../../../src/etcd/methods.ts';
 import { Code } from '../../../src/grpc/status.ts';
 import { KeepAliveStats } from '../../../src/lease/context.ts';
@@ -23,6 +24,7 @@ const idle = {
   }),
   forced: () => [],
   watches: () => new HubStats(),
+  cache: () => ({ stats: new CacheStats(), memory: { bytes: 0 }, responseMemory: { bytes: 0 } }),
   sharing: () => ({ keepAlives: new KeepAliveStats(), reads: new ReadStats() }),
   memory: () => [],
   connections: () => ({ connectionsMax: 9, open: new Map(), reached: new Map() }),
@@ -116,7 +118,7 @@ test('metrics of the proxy begin with etcd_bulkhead_', async () => {
   const of = 'tenant="game-1",breaker="write"';
   expect(
     (await lines(metrics, 'etcd_bulkhead_'))
-      .filter((line) => !/build_info|_keepalive_|_shared_|_log_/.test(line))
+      .filter((line) => !/build_info|_cache_|_keepalive_|_shared_|_log_/.test(line))
       .sort(),
   ).toEqual([
     'etcd_bulkhead_authentications_total{outcome="authentication-failed"} 1',
@@ -240,6 +242,23 @@ test('states that an operator has forced are reported as long as they last', asy
   forced = [{ kind: 'breaker', name: 'game/write', state: 'open' }];
   expect(await lines(metrics, name)).toEqual([
     'etcd_bulkhead_forced_states{kind="breaker",name="game/write",state="open"} 1',
+  ]);
+});
+
+test('reads from memory are counted, and the others by reason', async () => {
+  const stats = new CacheStats();
+  stats.linearizableHits = 2;
+  stats.misses.late = 3;
+  stats.fenceMs = 1_500;
+  const usage = { stats, memory: { bytes: 7 }, responseMemory: { bytes: 8 } };
+  const metrics = new Metrics({ ...idle, cache: () => usage });
+  const all = (await lines(metrics, 'etcd_bulkhead_cache_')).filter((line) => !line.endsWith(' 0'));
+  expect(all).toEqual([
+    'etcd_bulkhead_cache_hits_total{kind="linearizable"} 2',
+    'etcd_bulkhead_cache_misses_total{reason="late"} 3',
+    'etcd_bulkhead_cache_fence_seconds_total 1.5',
+    'etcd_bulkhead_cache_range_bytes 7',
+    'etcd_bulkhead_cache_waiting_bytes 8',
   ]);
 });
 
