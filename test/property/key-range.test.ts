@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { isEmptyRange, type KeyRange, startsWith } from '../../src/etcd/key-range.ts';
+import {
+  containsRange,
+  isEmptyRange,
+  type KeyRange,
+  startsWith,
+} from '../../src/etcd/key-range.ts';
 import { type KeySpace, keySpace } from '../../src/etcd/key-space.ts';
 import { contains, covers, toStored, visibleKey } from '../support/key-range-oracle.ts';
 
@@ -80,5 +85,26 @@ test('one range covers another exactly when it contains all of its keys', () => 
       expect(covers(outer, inner)).toBe(isCovered);
     }),
     { numRuns: 1_000 },
+  );
+});
+
+test('a range contains another one only if every key of it is inside', () => {
+  fc.assert(
+    fc.property(range, range, key, (outer, inner, probe) => {
+      const isContained = containsRange(outer, inner);
+      if (isContained) expect(covers(outer, inner)).toBe(true);
+      if (isContained && contains(inner, probe)) expect(contains(outer, probe)).toBe(true);
+      if (!isEmptyRange(inner) && inner.end.length === 0) {
+        expect(isContained).toBe(contains(outer, inner.key));
+      }
+    }),
+  );
+});
+
+test('a range contains itself, unless it is empty', () => {
+  fc.assert(
+    fc.property(range, (each) => {
+      expect(containsRange(each, each)).toBe(!isEmptyRange(each));
+    }),
   );
 });

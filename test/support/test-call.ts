@@ -4,6 +4,7 @@ import { keySpace } from '../../src/etcd/key-space.ts';
 import { type MethodName, method } from '../../src/etcd/methods.ts';
 import type { CallHandle, RequestSink, ResponseSink } from '../../src/grpc/call.ts';
 import type { Metadata } from '../../src/grpc/metadata.ts';
+import type { Peer } from '../../src/grpc/transport.ts';
 import { TenantState } from '../../src/tenant/state.ts';
 import type { Tenant } from '../../src/tenant/tenant.ts';
 import { bytesOf } from './fake-call.ts';
@@ -32,11 +33,13 @@ export interface CallOptions {
   readonly metadata?: Metadata;
   readonly deadlineMs?: number;
   readonly listener?: string;
+  /** The connection. Without it each call has one of its own. */
+  readonly peer?: Peer;
 }
 
 export function callOf(name: MethodName, options: CallOptions = {}): Call {
   const { tenant = null, metadata = [], deadlineMs = Infinity, listener = 'main' } = options;
-  const peer = { listener, remote: '127.0.0.1:50000', certificate: null };
+  const { peer = { listener, remote: '127.0.0.1:50000', certificate: null } } = options;
   const call = new Call({ method: method(name), metadata, deadlineMs, peer });
   call.tenant = tenant;
   return call;

@@ -7,7 +7,11 @@ import { type WatchLimits, watchLimits } from '../../src/watch/stream/watch-limi
 import { watch } from '../../src/watch/watch.ts';
 import { ManualClock } from './manual-clock.ts';
 
-export function testHub(clock = new ManualClock(), holdMs = 20_000): WatchHub {
+export function testHub(
+  clock = new ManualClock(),
+  holdMs = 20_000,
+  ordersProgress = () => true,
+): WatchHub {
   return new WatchHub({
     clock,
     random: systemRandom,
@@ -15,7 +19,7 @@ export function testHub(clock = new ManualClock(), holdMs = 20_000): WatchHub {
     limits: hubLimits,
     holdMs,
     stats: new HubStats(),
-    ordersProgress: () => true,
+    ordersProgress,
     onFault: (error) => {
       throw error;
     },

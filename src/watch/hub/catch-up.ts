@@ -129,3 +129,13 @@ export class CatchUp implements UpstreamWatchOwner {
     });
   }
 }
+
+/**
+ * Whether a watcher that starts after etcd's current revision may wait in its feed. As a private watch it would keep etcd from
+ * responding to progress requests on its stream, so that others that catch up there could not return to their feeds.
+ */
+export function canWaitInFeed(watcher: Watcher): boolean {
+  const { feed } = watcher;
+  if (feed === null) return false;
+  return feed.state === 'opening' || feed.state === 'closed' || feed.hasHistoryFor(watcher);
+}

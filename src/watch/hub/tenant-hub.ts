@@ -14,7 +14,7 @@ import { metadataValue } from '../../grpc/metadata.ts';
 import { Code, type Status } from '../../grpc/status.ts';
 import type { Tenant } from '../../tenant/tenant.ts';
 import { contentOf } from '../stream/messages.ts';
-import { CatchUp, type CatchUpHost } from './catch-up.ts';
+import { CatchUp, type CatchUpHost, canWaitInFeed } from './catch-up.ts';
 import { Feed, type FeedEnd, type FeedHost } from './feed.ts';
 import { feedKey } from './feed-key.ts';
 import { Fence, type FencePoint } from './fence.ts';
@@ -395,14 +395,4 @@ export class TenantHub implements FeedHost, CatchUpHost {
       this.#feeds.size === 0 && this.#feedStreams.isEmpty && this.#catchUpStreams.isEmpty;
     this.#options.onUse(this, !isIdle);
   }
-}
-
-/**
- * Whether a watcher that starts after etcd's current revision may wait in its feed. As a private watch it would keep etcd from
- * responding to progress requests on its stream, so that others that catch up there could not return to their feeds.
- */
-function canWaitInFeed(watcher: Watcher): boolean {
-  const { feed } = watcher;
-  if (feed === null) return false;
-  return feed.state === 'opening' || feed.state === 'closed' || feed.hasHistoryFor(watcher);
 }
