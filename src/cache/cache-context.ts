@@ -9,7 +9,9 @@ export interface CacheLimits {
   readonly rangeBytesMax: number;
   readonly tenantBytesMax: number;
   readonly processBytesMax: number;
-  /** Bytes of responses that are not the newest ones and may still wait for clients. */
+  /** Ranges of a tenant. Further ones are not read into memory. */
+  readonly rangesMax: number;
+  /** Bytes of responses that are kept for later reads, or that may still wait for clients. */
   readonly responseBytesMax: number;
   /** A read waits at most this long for the fence, the range and the position. Then etcd responses. */
   readonly waitMsMax: number;
@@ -37,6 +39,7 @@ export const cacheLimits: CacheLimits = {
   rangeBytesMax: 16 << 20,
   tenantBytesMax: 32 << 20,
   processBytesMax: 64 << 20,
+  rangesMax: 64,
   responseBytesMax: 64 << 20,
   waitMsMax: 1_000,
   unorderedWaitMsMax: 20,
@@ -60,6 +63,7 @@ export const missReasons = [
   'unwatched',
   'first',
   'dropped',
+  'ranges',
   'late',
   'fence',
   'order',

@@ -13,9 +13,12 @@ const kvsTag = 0x12;
 const moreTag = 0x18;
 const countTag = 0x20;
 
+/** Sorting more keys would delay other calls. */
+const sortedKeysMax = 4_096;
+
 /**
- * The RangeResponse without its header. Null if keys with an equal sort value are in the response: etcd does not sort stably,
- * so their order is not determined.
+ * The RangeResponse without its header. Null if many keys have to be sorted, and if keys with an equal sort value are in the
+ * response: etcd does not sort stably, so their order is not determined.
  */
 export function evaluate(entries: Entries, query: RangeQuery): Uint8Array | null {
   const key = keyText(query.key);
@@ -49,13 +52,14 @@ function isSelected({ modRevision, createRevision }: Entry, query: RangeQuery): 
   );
 }
 
-/** Sorts in place. Returns false if keys in the response, or the first one after it, have an equal sort value. */
+/** Sorts in place. Returns false for many keys, and if keys in the response or the first one after it have an equal sort value. */
 function sort(selected: Entry[], { sortOrder, sortTarget, limit }: RangeQuery): boolean {
   const isDescending = sortOrder === SortOrder.DESCEND;
   if (sortTarget === SortTarget.KEY) {
     if (isDescending) selected.reverse();
     return true;
   }
+  if (selected.length > sortedKeysMax) return false;
   const compare = comparison(sortTarget);
   selected.sort(isDescending ? (a, b) => compare(b, a) : compare);
   const end = Math.min(selected.length, limit > 0 ? limit + 1 : selected.length);

@@ -79,8 +79,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
   /** A position that etcd has reported while the pages are read. */
   #reported = 0;
   readonly #waiters = new Map<CacheWaiter, number>();
-  #responses = new Map<string, Uint8Array>();
-  #responseBytes = 0;
+  readonly #responses = new Map<string, Uint8Array>();
   #head: Uint8Array = new Uint8Array(0);
   #headSource: Uint8Array | null = null;
   #headRevision = 0;
@@ -149,8 +148,9 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     if (known !== undefined) return { head, tail: known as Message<'tenant'>, isKnown: true };
     const built = evaluate(this.#entries, query);
     if (built === null) return null;
-    this.#context.responseMemory.count(built);
-    if (name !== null) this.#keep(name, built);
+    const { responseMemory } = this.#context;
+    if (name !== null && responseMemory.mayKeep) this.#keep(name, built);
+    responseMemory.count(built);
     return { head, tail: built as Message<'tenant'>, isKnown: false };
   }
 
@@ -253,7 +253,6 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     }
     this.position = revision;
     this.#responses.clear();
-    this.#responseBytes = 0;
   }
 
   #afterChange(): void {
@@ -263,7 +262,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
 
   #recount(): void {
     if (this.state === 'closed') return;
-    this.#count(this.#entries.bytes + this.#pendingBytes + this.#responseBytes);
+    this.#count(this.#entries.bytes + this.#pendingBytes);
   }
 
   #count(bytes: number): void {
@@ -272,18 +271,10 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     this.#memory.count(this, more);
   }
 
-  /** Keeps a response for reads with the same request. All of them together take no more memory than the range. */
+  /** Keeps a response for reads with the same request, until the state changes. */
   #keep(name: string, built: Uint8Array): void {
-    const isFull =
-      this.#responses.size >= responsesMax ||
-      this.#responseBytes + built.length > this.#entries.bytes + requestBytesMax;
-    if (isFull) {
-      this.#responses.clear();
-      this.#responseBytes = 0;
-    }
+    if (this.#responses.size >= responsesMax) this.#responses.clear();
     this.#responses.set(name, built);
-    this.#responseBytes += built.length + name.length;
-    this.#recount();
   }
 
   #headFor(header: Uint8Array): Uint8Array {

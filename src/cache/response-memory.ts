@@ -18,6 +18,11 @@ export class ResponseMemory {
     return this.bytes >= this.#bytesMax;
   }
 
+  /** Whether a response may be kept for later reads. Kept ones leave half of the memory to those that wait for clients. */
+  get mayKeep(): boolean {
+    return this.bytes * 2 < this.#bytesMax;
+  }
+
   count(response: Uint8Array): void {
     this.bytes += response.length;
     this.#registry.register(response, response.length);

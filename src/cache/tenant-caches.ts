@@ -45,6 +45,7 @@ export class TenantCaches {
     demand.readMs = nowMs;
     if (nowMs < demand.notBeforeMs) return 'dropped';
     if (isFirst) return 'first';
+    if (this.#caches.length >= this.#context.limits.rangesMax) return 'ranges';
     const cache = new RangeCache(this.#context, found, this.#memory, (end) =>
       this.#onClosed(cache, demand, end),
     );

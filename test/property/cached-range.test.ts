@@ -164,3 +164,21 @@ test('puts and deletes in any order leave the sorted keys, and count exactly the
     }),
   );
 });
+
+test('many keys are not sorted by anything but their order', () => {
+  const entries = new Entries();
+  for (let i = 0; i < 5_000; i++) {
+    const pair = { key: `k${10_000 + i}`, create_revision: '1', mod_revision: String(i + 1) };
+    entries.put(entryOf({ ...pair, version: '1', value: '', lease: '0' }));
+  }
+  const all = { key: bytes('k'), range_end: bytes('\0') };
+  const result = (request: object) => {
+    const query = readQuery(encodeRequest(rangeMethod, { ...all, ...request }));
+    return query === null ? null : evaluate(entries, query);
+  };
+  expect(result({ sort_target: 'MOD', sort_order: 'ASCEND' })).toBeNull();
+  expect(
+    result({ sort_target: 'MOD', sort_order: 'ASCEND', min_mod_revision: 2_000 }),
+  ).not.toBeNull();
+  expect(result({ sort_target: 'KEY', sort_order: 'DESCEND' })).not.toBeNull();
+});

@@ -298,6 +298,15 @@ describe('what passes to etcd', () => {
     expect(setup.misses).toEqual({ first: 1, 'slow-client': 1 });
   });
 
+  test('reads of further ranges when as many as permitted are in memory', () => {
+    const setup = loaded({ rangesMax: 1 });
+    setup.watch({ key: Buffer.from('m/'), range_end: Buffer.from('m0') });
+    const other = { key: Buffer.from('m/'), range_end: Buffer.from('m0'), serializable: true };
+    setup.read(other);
+    setup.read(other);
+    expect(setup.misses).toEqual({ first: 2, ranges: 1 });
+  });
+
   test('reads while too many bytes of earlier responses wait for clients', () => {
     const setup = loaded({ responseBytesMax: 1 });
     setup.read({ serializable: true });

@@ -69,8 +69,9 @@ export class CacheSetup {
   readonly context: CacheContext;
   readonly layer;
   ordersProgress = true;
-  /** The stream of the feed. */
+  /** The stream of the feeds. */
   feed: EtcdCall<'tenant'> | null = null;
+  #watches = 0;
   #client: ReturnType<typeof this.layer.stream> | null = null;
 
   constructor(limits: Partial<CacheLimits> = {}, tenant: Partial<Tenant> = {}) {
@@ -96,8 +97,9 @@ export class CacheSetup {
     const client = this.layer.stream(call, caller);
     client.send(encodeRequest(watchMethod, { create_request: create }));
     this.respond(this.etcd.last, revision);
-    this.feed = this.etcd.last;
-    const created = { header: headerAt(revision), watch_id: '1', created: true };
+    this.feed ??= this.etcd.last;
+    this.#watches += 1;
+    const created = { header: headerAt(revision), watch_id: this.#watches, created: true };
     this.feed.deliver(encodeResponse(watchMethod, created));
     this.#client = client;
     return caller;
