@@ -1,7 +1,7 @@
 /**
  * One read that a cached range may serve. A linearizable read first gets a revision from etcd that was read after it arrived,
  * then waits until the range is complete up to it. A serializable read waits only for what its connection has already seen.
- * Whenever that takes too long or cannot succeed, etcd responses.
+ * Whenever that takes too long or cannot succeed, the read passes to etcd.
  */
 import type { Call, Etcd, Message, Responses } from '../call/call.ts';
 import type { CallHandle } from '../grpc/call.ts';
@@ -26,7 +26,7 @@ export interface CachedReadParts {
 
 export class CachedRead extends Deadline implements CallHandle, CacheWaiter {
   readonly #parts: CachedReadParts;
-  /** The read of etcd, once it responses. */
+  /** The call to etcd, once the read has passed to it. */
   #handle: CallHandle | null = null;
   #isOver = false;
   #isPaused = false;
@@ -53,7 +53,9 @@ export class CachedRead extends Deadline implements CallHandle, CacheWaiter {
     const sentMs = clock.nowMs();
     deadlines.add(this, Math.min(sentMs + waitMs, call.deadlineMs));
     if (query.isSerializable) cache.wait(this, seen.revision);
-    else cache.found.hub.fence.wait((point) => this.#onFence(point, sentMs));
+    else {
+      cache.found.hub.fence.wait((point) => this.#guarded(() => this.#onFence(point, sentMs)));
+    }
   }
 
   cancel(): void {
@@ -87,7 +89,7 @@ export class CachedRead extends Deadline implements CallHandle, CacheWaiter {
   #onFence(point: FencePoint | null, sentMs: number): void {
     if (this.#isOver || this.#handle !== null) return;
     if (point === null) {
-      this.#guarded(() => this.#passOn('fence'));
+      this.#passOn('fence');
       return;
     }
     const { context, cache } = this.#parts;

@@ -231,6 +231,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     }
     this.position = Math.max(this.position, this.#reported);
     this.#afterChange();
+    this.#poll();
   }
 
   onLoadFailed(): void {

@@ -1,6 +1,5 @@
 /** The cached ranges of one tenant, and which of its feeds get one. */
-import type { KeyRange } from '../etcd/key-range.ts';
-import { containsRange } from '../etcd/key-range.ts';
+import { containsRange, type KeyRange } from '../etcd/key-range.ts';
 import type { Tenant } from '../tenant/tenant.ts';
 import type { Feed } from '../watch/hub/feed.ts';
 import type { WatchHub } from '../watch/hub/hub.ts';
@@ -38,6 +37,8 @@ export class TenantCaches {
       cache.usedMs = nowMs;
       return cache;
     }
+    // A range is not read for the sake of one key.
+    if (range.end.length === 0) return 'single-key';
     const found = this.#hub.feedFor(tenant, range);
     if (found === null) return 'unwatched';
     const demand = this.#demandOf(found.feed);

@@ -182,6 +182,20 @@ describe('a linearizable read', () => {
     expect(setup.misses).toEqual({ first: 1, fence: 1 });
   });
 
+  test('that arrived while the range was being read asks for the position afterwards', () => {
+    const setup = new CacheSetup();
+    setup.watch();
+    setup.read().handle.cancel();
+    setup.takeCalls();
+    const read = setup.read();
+    const [page, fence] = setup.takeCalls();
+    setup.respond(fence as never, 102);
+    setup.respond(page as never, 101, two);
+    expect(setup.progressRequests).toBe(1);
+    setup.progress(102);
+    expect(read.result).toBe('k/a=v90 k/b=v95 (2) at 102');
+  });
+
   test('of one key passes to etcd', () => {
     const setup = loaded();
     setup.read({ key: Buffer.from('k/a'), range_end: Buffer.from('') });
@@ -238,6 +252,14 @@ describe('a serializable read', () => {
     expect(other.result).toBe('k/a=v90 k/b=v95 (2) at 100');
     setup.events(101, pair('k/a', 101));
     expect(own.result).toBe('k/a=v101 k/b=v95 (2) at 101');
+  });
+
+  test('of one key does not read its range into memory', () => {
+    const setup = new CacheSetup();
+    setup.watch();
+    const one = { key: Buffer.from('k/a'), range_end: Buffer.from(''), serializable: true };
+    for (let i = 0; i < 3; i++) setup.read(one);
+    expect(setup.misses).toEqual({ 'single-key': 3 });
   });
 
   test('passes to etcd if its connection requires a leader, which only etcd can know', () => {
