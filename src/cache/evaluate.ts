@@ -1,6 +1,7 @@
 /**
  * Evaluates a request on the keys of a cached range, as etcd's applier does (server/etcdserver/txn/range.go): filters, then the
- * order, then the limit. `count` is the number of keys in the range, without filters and limit.
+ * order, then the limit. A request with a sort target and without an order is limited first. `count` is the number of keys in the
+ * range, without filters and limit.
  */
 import { isOpenEnd } from '../etcd/key-range.ts';
 import { varintBytes, writeVarint } from '../protobuf/varint.ts';
@@ -31,7 +32,10 @@ export function evaluate(entries: Entries, query: RangeQuery): Uint8Array | null
     const hasMore = limit > 0 && count > limit;
     return encode(entries.slice(from, hasMore ? from + limit : to), hasMore, count, query.keysOnly);
   }
-  const selected = entries.slice(from, to).filter((entry) => isSelected(entry, query));
+  // Without an order etcd reads as many keys as the limit permits and one more, and sorts these.
+  const isCut = limit > 0 && query.sortOrder === SortOrder.NONE && !query.hasBound;
+  const read = entries.slice(from, isCut ? Math.min(to, from + limit + 1) : to);
+  const selected = read.filter((entry) => isSelected(entry, query));
   if (!sort(selected, query)) return null;
   const hasMore = limit > 0 && selected.length > limit;
   return encode(hasMore ? selected.slice(0, limit) : selected, hasMore, count, query.keysOnly);

@@ -26,13 +26,17 @@ export class RangeQuery implements KeyRange {
   minCreateRevision = 0;
   maxCreateRevision = 0;
 
-  /** Whether every key in the range is in the response, in the order of the keys. */
-  get isPlain(): boolean {
+  get hasBound(): boolean {
     const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = this;
-    const hasBound =
-      minModRevision > 0 || maxModRevision > 0 || minCreateRevision > 0 || maxCreateRevision > 0;
+    return (
+      minModRevision > 0 || maxModRevision > 0 || minCreateRevision > 0 || maxCreateRevision > 0
+    );
+  }
+
+  /** Whether the response has the keys of the range in their order, up to the limit. */
+  get isPlain(): boolean {
     const isSorted = this.sortTarget !== SortTarget.KEY || this.sortOrder === SortOrder.DESCEND;
-    return !(hasBound || isSorted);
+    return !(this.hasBound || isSorted);
   }
 }
 

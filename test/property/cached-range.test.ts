@@ -87,7 +87,11 @@ function expected(all: readonly Pair[], of: Request): object | null {
   if (of.count_only) return present({ count });
   const min = (value: string, bound: number) => Number(value) >= bound;
   const max = (value: string, bound: number) => bound === 0 || Number(value) <= bound;
-  const selected = inRange.filter(
+  const hasBound =
+    of.min_mod_revision + of.max_mod_revision + of.min_create_revision + of.max_create_revision > 0;
+  // etcd limits what it reads, unless it needs all keys for the order or the bounds.
+  const isCut = of.limit > 0 && of.sort_order === 0 && !hasBound;
+  const selected = (isCut ? inRange.slice(0, of.limit + 1) : inRange).filter(
     (pair) =>
       min(pair.mod_revision, of.min_mod_revision) &&
       max(pair.mod_revision, of.max_mod_revision) &&
