@@ -1,4 +1,5 @@
 /** What all caches of a process share: clock, bounds and counters. */
+import type { KeysOnlyLeases } from '../etcd/releases.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Deadlines } from '../runtime/deadlines.ts';
 import { CacheMemory } from './cache-memory.ts';
@@ -104,10 +105,11 @@ export interface CacheContext {
    * event shows that a range is complete up to a revision.
    */
   readonly ordersProgress: () => boolean;
+  readonly keysOnlyLeases: () => KeysOnlyLeases;
 }
 
 export function newCacheContext(
-  parts: Pick<CacheContext, 'clock' | 'deadlines' | 'ordersProgress'>,
+  parts: Pick<CacheContext, 'clock' | 'deadlines' | 'ordersProgress' | 'keysOnlyLeases'>,
   limits: CacheLimits = cacheLimits,
 ): CacheContext {
   return {

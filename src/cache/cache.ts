@@ -22,7 +22,7 @@ import type { WatchHub } from '../watch/hub/hub.ts';
 import type { CacheContext, MissReason } from './cache-context.ts';
 import { CachedRead } from './cached-read.ts';
 import type { RangeCache } from './range-cache.ts';
-import { type RangeQuery, readQuery } from './range-query.ts';
+import { type RangeQuery, readQuery, SortTarget } from './range-query.ts';
 import { type SeenRevision, SeenRevisions } from './seen-revisions.ts';
 import { TenantCaches } from './tenant-caches.ts';
 
@@ -105,8 +105,17 @@ class Cache extends ForwardingEtcd<'tenant'> {
     // etcd rejects it while there is no leader, which only etcd knows.
     if (query.isSerializable && metadataValue(call.metadata, 'hasleader') === 'true')
       return 'unusual';
+    if (query.keysOnly && !this.#setLeases(query)) return 'unusual';
     const tenant = tenantOf(call);
     return tenant.state.get(this.#caches).of(tenant, query);
+  }
+
+  /** Returns false if members differ in what they return. */
+  #setLeases(query: RangeQuery): boolean {
+    const hasLeases =
+      query.sortTarget === SortTarget.VALUE || this.#options.context.keysOnlyLeases();
+    query.omitsLeases = hasLeases === false;
+    return hasLeases !== null;
   }
 }
 

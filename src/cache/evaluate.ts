@@ -4,6 +4,7 @@
  * range, without filters and limit.
  */
 import { isOpenEnd } from '../etcd/key-range.ts';
+import { Reader } from '../protobuf/reader.ts';
 import { varintBytes, writeVarint } from '../protobuf/varint.ts';
 import type { Entries } from './entries.ts';
 import { type Entry, keyText } from './entry.ts';
@@ -13,6 +14,9 @@ import { type RangeQuery, SortOrder, SortTarget } from './range-query.ts';
 const kvsTag = 0x12;
 const moreTag = 0x18;
 const countTag = 0x20;
+
+/** Of a KeyValue. The lease has the next one, and the index of etcd has the fields before. */
+const valueNumber = 5;
 
 /** Sorting more keys would delay other calls. */
 const sortedKeysMax = 4_096;
@@ -30,7 +34,12 @@ export function evaluate(entries: Entries, query: RangeQuery): Uint8Array | null
   const { limit } = query;
   if (query.isPlain) {
     const hasMore = limit > 0 && count > limit;
-    return encode(entries.slice(from, hasMore ? from + limit : to), hasMore, count, query.keysOnly);
+    return encode(
+      shown(entries.slice(from, hasMore ? from + limit : to), query),
+      hasMore,
+      count,
+      query.keysOnly,
+    );
   }
   // Without an order etcd reads as many keys as the limit permits and one more, and sorts these.
   const isCut = limit > 0 && query.sortOrder === SortOrder.NONE && !query.hasBound;
@@ -38,7 +47,17 @@ export function evaluate(entries: Entries, query: RangeQuery): Uint8Array | null
   const selected = read.filter((entry) => isSelected(entry, query));
   if (!sort(selected, query)) return null;
   const hasMore = limit > 0 && selected.length > limit;
-  return encode(hasMore ? selected.slice(0, limit) : selected, hasMore, count, query.keysOnly);
+  return encode(
+    shown(hasMore ? selected.slice(0, limit) : selected, query),
+    hasMore,
+    count,
+    query.keysOnly,
+  );
+}
+
+/** The entries with the fields that the response has. */
+function shown(entries: readonly Entry[], query: RangeQuery): readonly Entry[] {
+  return query.omitsLeases ? entries.map(indexed) : entries;
 }
 
 function endIndex(entries: Entries, { end }: RangeQuery, key: string, from: number): number {
@@ -113,6 +132,18 @@ function encode(
     writeVarint(target, at, count);
   }
   return target;
+}
+
+/** What the index of etcd has of a key: the fields before `value` and `lease`. */
+function indexed(entry: Entry): Entry {
+  const keyValue = new Reader(entry.field, entry.start);
+  let end = entry.field.length;
+  while (keyValue.next()) {
+    if (keyValue.field < valueNumber) continue;
+    end = keyValue.fieldStart;
+    break;
+  }
+  return { ...entry, field: entry.field.subarray(0, end), valueStart: end, valueEnd: end };
 }
 
 function bytesWithoutValue({ field, start, valueStart, valueEnd }: Entry): number {

@@ -20,6 +20,8 @@ export class RangeQuery implements KeyRange {
   isSerializable = false;
   keysOnly = false;
   countOnly = false;
+  /** With `keysOnly`: whether the keys of the response have no leases. Not a part of the request. */
+  omitsLeases = false;
   /** Bounds of revisions; 0 without a bound. */
   minModRevision = 0;
   maxModRevision = 0;

@@ -6,7 +6,7 @@
 import { type CacheContext, newCacheContext } from '../cache/cache-context.ts';
 import type { Call, Etcd } from '../call/call.ts';
 import type { Config } from '../config/config.ts';
-import { ordersProgress } from '../etcd/releases.ts';
+import { keysOnlyLeases, ordersProgress } from '../etcd/releases.ts';
 import { HttpGateway } from '../gateway/http-gateway.ts';
 import { Http2Exchange } from '../gateway/http2-exchange.ts';
 import { http1Server } from '../gateway/server.ts';
@@ -143,6 +143,7 @@ export class Assembly {
       clock: this.clock,
       deadlines: this.deadlines,
       ordersProgress: () => this.upstream.everyVersion(ordersProgress),
+      keysOnlyLeases: () => keysOnlyLeases((test) => this.upstream.everyVersion(test)),
     });
     this.keepAlives = this.#buildKeepAlives(config);
     this.observers = new Observers(config, modules, this);

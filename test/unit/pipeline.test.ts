@@ -104,7 +104,12 @@ function setUp() {
     drain: new OpenStreams(clock),
     limit: { clock, total },
     cache: {
-      context: newCacheContext({ clock, deadlines, ordersProgress: () => true }),
+      context: newCacheContext({
+        clock,
+        deadlines,
+        ordersProgress: () => true,
+        keysOnlyLeases: () => true,
+      }),
       hub,
       isShared: () => true,
     },

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { Code, status } from '../../../src/grpc/status.ts';
 import { Caller } from '../../support/caller.ts';
-import { encodeRequest, encodeResponse } from '../../support/codec.ts';
+import { decodeResponse, encodeRequest, encodeResponse } from '../../support/codec.ts';
 import { callOf, testTenant } from '../../support/test-call.ts';
 import { CacheSetup, headerAt, pair, rangeMethod, watched } from './setup.ts';
 
@@ -266,6 +266,27 @@ describe('a serializable read', () => {
     const setup = loaded();
     setup.read({ serializable: true }, { metadata: ['hasleader', 'true'] });
     expect(setup.misses).toEqual({ first: 1, unusual: 1 });
+  });
+
+  test('of keys only has the leases that the release of etcd returns, and passes while members differ', () => {
+    const setup = new CacheSetup();
+    setup.watch();
+    setup.load([{ ...pair('k/a', 90), lease: '7' } as never]);
+    const leases = (more: object = {}) => {
+      const { caller } = setup.read({ serializable: true, keys_only: true, ...more });
+      return caller.messages.flatMap((message) =>
+        decodeResponse(rangeMethod, message).kvs.map(({ value, lease }) => `${value}${lease}`),
+      );
+    };
+    expect(leases()).toEqual(['7']);
+    setup.keysOnlyLeases = null;
+    expect(leases()).toEqual([]);
+    expect(setup.misses).toEqual({ first: 1, unusual: 1 });
+    expect(leases({ sort_target: 'VALUE' })).toEqual(['7']);
+    setup.events(101, { ...pair('k/a', 101), lease: '8' } as never);
+    setup.keysOnlyLeases = false;
+    expect(leases()).toEqual(['0']);
+    expect(leases({ sort_target: 'VALUE' })).toEqual(['8']);
   });
 });
 

@@ -69,6 +69,7 @@ export class CacheSetup {
   readonly context: CacheContext;
   readonly layer;
   ordersProgress = true;
+  keysOnlyLeases: boolean | null = true;
   /** The stream of the feeds. */
   feed: EtcdCall<'tenant'> | null = null;
   #watches = 0;
@@ -81,6 +82,7 @@ export class CacheSetup {
         clock: this.clock,
         deadlines: new Deadlines(this.clock),
         ordersProgress: () => this.ordersProgress,
+        keysOnlyLeases: () => this.keysOnlyLeases,
       },
       { ...cacheLimits, ...limits },
     );
