@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type GrpcClient, Refused } from '../support/client.ts';
-import type { RequestOp } from '../support/messages.ts';
+import type { Int64, RequestOp } from '../support/messages.ts';
 import type { Seeded } from '../support/seeded.ts';
 import { names } from './watch-spec.ts';
 
@@ -56,7 +56,7 @@ export class Writer implements AsyncDisposable {
   }
 
   /** A transaction writes a key at most once. */
-  async #txn(operations: number, lease = 0): Promise<void> {
+  async #txn(operations: number, lease: Int64 = 0): Promise<void> {
     const ops = new Map<string, RequestOp>();
     for (let i = 0; i < operations; i++) {
       const name = this.#key();
@@ -88,7 +88,8 @@ export class Writer implements AsyncDisposable {
       { TTL: 2 },
       { timeoutMs },
     );
-    await this.#txn(3, Number(ID));
+    // A stored ID is not exact as a number.
+    await this.#txn(3, ID);
     if (this.#chance.chance(0.5)) return;
     await this.#client.call('etcdserverpb.Lease/LeaseRevoke', { ID }, { timeoutMs });
   }
