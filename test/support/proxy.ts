@@ -31,6 +31,7 @@ export interface TestTenant {
   readonly namespace: string;
   readonly 'allow-undelimited'?: boolean;
   readonly access?: 'read-only';
+  readonly 'cache-reads'?: boolean;
   readonly role?: 'owner';
   readonly 'owner-methods'?: readonly string[];
 }

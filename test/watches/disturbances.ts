@@ -1,17 +1,23 @@
 /**
  * What happens to a cluster and its connections: members that crash or hang, one at a time, never the one that the history is
- * read from; and connections of the proxy that break, to any member or to all.
+ * read from; leaders that resign; and connections of the proxy that break, to any member or to all.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { grpcClient, Refused } from '../support/client.ts';
 import type { Cluster } from '../support/cluster.ts';
 import type { Etcd } from '../support/etcd.ts';
 import type { Relay } from '../support/relay.ts';
 import type { Seeded } from '../support/seeded.ts';
 
-export type Disturbance = 'kill' | 'pause';
+/** `move`: another member becomes the leader. */
+export type Disturbance = 'kill' | 'pause' | 'move';
 
 /** A watch may lose its place this long after the end of a disturbance. */
 const aftermathMs = 5_000;
+
+function ifRefused(error: unknown): void {
+  if (!(error instanceof Refused)) throw error;
+}
 
 interface Period {
   readonly fromMs: number;
@@ -64,10 +70,25 @@ export class Disturbances {
           member.resume();
         }
         break;
+      case 'move':
+        await this.#moveLeader();
+        await sleep(forMs);
+        break;
       default:
         kind satisfies never;
     }
     period.toMs = performance.now() + aftermathMs;
+  }
+
+  /** Does nothing if the leader changes by itself meanwhile. */
+  async #moveLeader(): Promise<void> {
+    const leader = await this.#cluster.leader();
+    const target = this.#chance.pick(this.#cluster.members.filter((member) => member !== leader));
+    using targetClient = grpcClient(target.address);
+    using client = grpcClient(leader.address);
+    const { header } = await targetClient.call('etcdserverpb.Maintenance/Status', {});
+    const targetID = header?.member_id ?? '0';
+    await client.call('etcdserverpb.Maintenance/MoveLeader', { targetID }).catch(ifRefused);
   }
 
   /** Resets the connections of the proxy to a random member, sometimes to all. */

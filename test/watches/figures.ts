@@ -1,5 +1,5 @@
 /** What happened to the watches of a run, in numbers. They show that it was a run of the kind that was asked for. */
-import type { ServedProxy } from './served-proxy.ts';
+import type { ServedProxy } from '../support/served-proxy.ts';
 import type { TenantWatches } from './tenant-watches.ts';
 
 export type Figures = Readonly<Record<string, number>>;

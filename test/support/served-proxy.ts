@@ -1,9 +1,10 @@
-/** The proxy as a process of its own, with shared watches and a listener for each of several tenants. */
+/** The proxy as a process of its own, with shared watches, further settings, and a listener for each of several tenants. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Exposition } from '../support/exposition.ts';
-import { Program } from '../support/program.ts';
-import { TemporaryDirectory } from '../support/temporary-directory.ts';
+import type { SettingName } from '../../src/config/schema.ts';
+import { Exposition } from './exposition.ts';
+import { Program } from './program.ts';
+import { TemporaryDirectory } from './temporary-directory.ts';
 
 const transport = process.env['ETCD_BULKHEAD_TRANSPORT'];
 const environment = transport === undefined ? undefined : { ETCD_BULKHEAD_TRANSPORT: transport };
@@ -35,15 +36,16 @@ export class ServedProxy implements Disposable {
   static async start(
     endpoints: readonly string[],
     tenants: readonly ServedTenant[],
+    settings: { readonly [name in SettingName]?: unknown } = {},
   ): Promise<ServedProxy> {
-    const directory = new TemporaryDirectory('watches');
+    const directory = new TemporaryDirectory('served');
     const file = join(directory.path, 'config.json');
     const listeners = tenants.map(({ name }, i) => ({
       address: `127.0.0.${i + 1}:0`,
       tenant: name,
     }));
-    const shared = { 'share-watches': true, 'drain-window': '0s' };
-    writeFileSync(file, JSON.stringify({ endpoints, tenants, listeners, ...shared }));
+    const common = { 'share-watches': true, 'drain-window': '0s', ...settings };
+    writeFileSync(file, JSON.stringify({ endpoints, tenants, listeners, ...common }));
     const args = ['run', `--config=${file}`, '--admin-addr=127.0.0.1:0'];
     const program = new Program(args, environment);
     try {
