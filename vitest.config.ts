@@ -45,6 +45,16 @@ export default defineConfig({
       {
         test: {
           ...withEtcd,
+          // What reads take part in once more, in a namespace that is watched and read from memory.
+          name: 'conformance-cached',
+          include: ['test/conformance/{range,delete-range,txn,compact,start}.test.ts'],
+          env: { ETCD_BULKHEAD_CACHE_READS: 'true' },
+          testTimeout: 30_000,
+        },
+      },
+      {
+        test: {
+          ...withEtcd,
           name: 'integration',
           include: ['test/{integration,isolation,differential}/**/*.test.ts'],
           exclude: [measured],
@@ -74,6 +84,16 @@ export default defineConfig({
           // It sets the option itself.
           exclude: ['test/isolation/shared-feeds.test.ts'],
           env: { ETCD_BULKHEAD_SHARE_WATCHES: 'false' },
+          testTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          ...withEtcd,
+          // Random programs once more, with reads from memory.
+          name: 'integration-cached',
+          include: ['test/differential/**/*.test.ts'],
+          env: { ETCD_BULKHEAD_CACHE_READS: 'true' },
           testTimeout: 120_000,
         },
       },

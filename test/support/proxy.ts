@@ -17,7 +17,9 @@ const quiet: Partial<Record<SettingName, string>> = {
 };
 
 /** The program's own, so that it counts for the whole program too, which test/support/sidecar.ts starts. */
-const passedVariables = ['ETCD_BULKHEAD_TRANSPORT', 'ETCD_BULKHEAD_SHARE_WATCHES'];
+const passedVariables = ['TRANSPORT', 'SHARE_WATCHES', 'CACHE_READS'].map(
+  (name) => `ETCD_BULKHEAD_${name}`,
+);
 const passed = Object.fromEntries(
   passedVariables.flatMap((name) => {
     const value = process.env[name];

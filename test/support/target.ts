@@ -5,7 +5,7 @@
  */
 import type { LeaseIds } from '../../src/config/settings/namespace.ts';
 import { type Etcd, type EtcdOptions, startEtcd } from './etcd.ts';
-import { startSharedEtcd } from './shared-etcd.ts';
+import { type SharedEtcd, startSharedEtcd } from './shared-etcd.ts';
 
 export interface Target extends AsyncDisposable {
   /** Where the client connects to, `host:port`. */
@@ -55,6 +55,7 @@ function proxyOn(transport: string, leaseIds: LeaseIds = 'namespaced'): TargetKi
         tenants: [{ name: 'tenant', namespace }],
         settings: { transport, 'lease-ids': leaseIds },
       });
+      if (process.env['ETCD_BULKHEAD_CACHE_READS'] === 'true') await watchEverything(shared);
       return {
         address: shared.address('tenant'),
         etcd: shared.etcd,
@@ -63,6 +64,13 @@ function proxyOn(transport: string, leaseIds: LeaseIds = 'namespaced'): TargetKi
       };
     },
   };
+}
+
+/** Only a range that is watched is read from memory. Resolves when one is. */
+async function watchEverything(shared: SharedEtcd): Promise<void> {
+  const stream = shared.client('tenant').stream('etcdserverpb.Watch/Watch');
+  stream.send({ create_request: { key: Buffer.from('\0'), range_end: Buffer.from('\0') } });
+  await stream.next();
 }
 
 /** In the order in which they run: an expectation that etcd itself does not meet fails there first. */

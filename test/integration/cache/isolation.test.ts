@@ -117,6 +117,44 @@ test('a reload turns it off and on again', async () => {
   expect(await read()).toEqual(['k/0=2']);
 });
 
+test("tenants that a reload gives each other's namespace, name or a new namespace read only what is theirs now", async () => {
+  await using etcd = await startEtcd();
+  using direct = grpcClient(etcd.address);
+  for (const namespace of ['a/', 'b/', 'c/']) await put(direct, `${namespace}k/0`, namespace);
+  const configuration = (namespaces: readonly [string, string], names = ['red', 'blue']) => ({
+    endpoints: [etcd.address],
+    'cache-reads': true,
+    'admin-addr': '127.0.0.1:0',
+    tenants: names.map((name, i) => ({ name, namespace: namespaces[i] })),
+    listeners: names.map((tenant, i) => ({ address: `127.0.0.${i + 1}:0`, tenant })),
+  });
+  await using proxy = await startConfigured(configuration(['a/', 'b/']));
+  const hits = () => metric(proxy, 'etcd_bulkhead_cache_hits_total{kind="serializable"}');
+  const steps = [
+    ['a/', 'b/'],
+    ['b/', 'a/'],
+    ['c/', 'a/'],
+    ['a/', 'c/'],
+  ] as const;
+  for (const [i, namespaces] of steps.entries()) {
+    await proxy.reload(configuration(namespaces));
+    if (i === 3) await proxy.reload(configuration(namespaces, ['blue', 'red']));
+    for (const [j, namespace] of namespaces.entries()) {
+      using client = grpcClient(proxy.addresses[j] ?? '');
+      using watch = client.stream('etcdserverpb.Watch/Watch');
+      watch.send({ create_request: prefix('k/') });
+      await watch.next();
+      const before = await hits();
+      await until('read from memory', async () => {
+        const read = await list(client, { ...prefix('k/'), serializable: true });
+        expect(read.keys).toEqual([`k/0=${namespace}`]);
+        return (await hits()) !== before;
+      });
+      expect((await list(client, prefix('k/'))).keys).toEqual([`k/0=${namespace}`]);
+    }
+  }
+});
+
 test('clients with credentials of their own are judged by etcd at every read (etcd#22065)', async () => {
   await using etcd = await startEtcd();
   await using proxy = await startConfigured({
