@@ -1,6 +1,7 @@
 /** Starts the load programs. */
 import { fileURLToPath } from 'node:url';
 import type { FleetCommands } from './load/fleet.ts';
+import type { ListCommands } from './load/lists.ts';
 import { Program } from './load/program.ts';
 import type { PutCommands } from './load/puts.ts';
 import type { WatcherCommands } from './load/watchers.ts';
@@ -10,6 +11,7 @@ export type WatcherProgram = Program<WatcherCommands>;
 const watchers = fileURLToPath(new URL('./load/watchers.ts', import.meta.url));
 const puts = fileURLToPath(new URL('./load/puts.ts', import.meta.url));
 const fleet = fileURLToPath(new URL('./load/fleet.ts', import.meta.url));
+const lists = fileURLToPath(new URL('./load/lists.ts', import.meta.url));
 
 export function startFleet(): Program<FleetCommands> {
   return new Program<FleetCommands>(fleet);
@@ -21,4 +23,8 @@ export function startWatchers(): WatcherProgram {
 
 export function startPuts(): Program<PutCommands> {
   return new Program<PutCommands>(puts);
+}
+
+export function startLists(): Program<ListCommands> {
+  return new Program<ListCommands>(lists);
 }

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util';
 import { dashboard } from './dashboard.ts';
 import { describeEnvironment, type Environment } from './environment.ts';
 import { fleet } from './fleet.ts';
+import { list } from './list.ts';
 import { measureKeepAlives } from './measure-keep-alives.ts';
 import { type Measured, type MeasureOptions, measureLoad } from './measure-load.ts';
 import { measureTransfer } from './measure-transfer.ts';
@@ -23,6 +24,7 @@ import { scenarios } from './scenarios/all.ts';
 const usage = `Usage: npm run bench -- [options] SCENARIO…
        npm run bench -- fleet [options]      (--help lists them)
        npm run bench -- dashboard [options]  (--help lists them)
+       npm run bench -- list [options]       (--help lists them)
 
 Scenarios: ${[...scenarios.keys()].join(', ')}
 
@@ -150,6 +152,7 @@ async function main(): Promise<number> {
   const [first, ...rest] = process.argv.slice(2);
   if (first === 'fleet') return fleet(rest);
   if (first === 'dashboard') return dashboard(rest);
+  if (first === 'list') return list(rest);
   const { values, positionals } = parseArgs({
     allowPositionals: true,
     options: {

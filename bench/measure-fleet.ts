@@ -6,7 +6,7 @@ import { startFleet } from './load-programs.ts';
 import { cpuBetweenNs, readCpu, readMemory } from './proc.ts';
 import type { Processes } from './processes.ts';
 import type { TargetName } from './scenario.ts';
-import { type Target, World } from './world.ts';
+import { portOf, type Target, World } from './world.ts';
 
 const leaseSeconds = 30;
 const timeoutMs = 60_000;
@@ -93,7 +93,7 @@ class FleetPrograms {
       this.#programs.map((program, first) =>
         program.call('join', {
           ...options,
-          port: Number(new URL(target.origin).port),
+          port: portOf(target),
           keyPrefix: `${target.keyPrefix}fleet-`,
           connections: Math.max(1, Math.round(options.connections / step)),
           joinsAtOnce: Math.max(1, Math.round(options.joinsAtOnce / step)),

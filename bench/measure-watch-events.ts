@@ -19,7 +19,7 @@ import {
 } from './scenario.ts';
 import { rotated } from './statistics.ts';
 import { namespace } from './targets.ts';
-import { type Target, World } from './world.ts';
+import { portOf, type Target, World } from './world.ts';
 
 type WatchersCase = WatchEventsCase | WatchContentionCase | WatchJoinsCase | WatchMemoryCase;
 
@@ -56,10 +56,6 @@ export async function measureWatchEvents(
     }
   }
   return { case: subject, samples, absent };
-}
-
-function portOf(target: Target): number {
-  return Number(new URL(target.origin).port);
 }
 
 function planOf(target: Target, keys: number, subject: Partial<WatchPlan>): WatchPlan {

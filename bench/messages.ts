@@ -32,12 +32,12 @@ export function putRequest(key: string, value: Uint8Array): Buffer {
   return Buffer.concat([bytesField(1, Buffer.from(key)), bytesField(2, value)]);
 }
 
-/** A linearizable read of one key, or of `[key, rangeEnd)`. */
-export function rangeRequest(key: string, rangeEnd?: string): Buffer {
-  const start = bytesField(1, Buffer.from(key));
-  return rangeEnd === undefined
-    ? start
-    : Buffer.concat([start, bytesField(2, Buffer.from(rangeEnd))]);
+/** A read of one key, or of `[key, rangeEnd)`. Linearizable unless it is serializable. */
+export function rangeRequest(key: string, rangeEnd?: string, isSerializable = false): Buffer {
+  const fields = [bytesField(1, Buffer.from(key))];
+  if (rangeEnd !== undefined) fields.push(bytesField(2, Buffer.from(rangeEnd)));
+  if (isSerializable) fields.push(varintField(7, 1));
+  return Buffer.concat(fields);
 }
 
 function varintField(number: number, value: number): Buffer {

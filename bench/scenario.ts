@@ -7,7 +7,7 @@
 /**
  * What can be measured. `etcd` is etcd without a proxy, `node-gateway` the lower bound for a proxy in Node. The `bulkhead`
  * targets are the same program on its two transports, without shared watches and keepalives, without limits, without the advice,
- * with an access log, and with two worker processes.
+ * with an access log, with cached reads, and with two worker processes.
  */
 export const targetNames = [
   'etcd',
@@ -22,6 +22,7 @@ export const targetNames = [
   'bulkhead-unlimited',
   'bulkhead-unobserved',
   'bulkhead-logged',
+  'bulkhead-cached',
   'bulkhead-2-workers',
 ] as const;
 

@@ -2,19 +2,19 @@
  * How each target is started: with its defaults, the address to listen on, etcd's address, a namespace if it supports one,
  * and certificates if the scenario uses TLS.
  */
-import { existsSync, readdirSync, writeFileSync } from 'node:fs';
-import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { limitSettings } from '../src/config/settings/limits.ts';
 import type { Certificate } from './certificate.ts';
+import { etcdOfLine } from './etcd-releases.ts';
 import type { TargetName } from './scenario.ts';
 
 /** The namespace of the targets that support one. The other targets get requests for the stored keys. */
 export const namespace = 'bench/';
 
 export interface Placement {
-  readonly etcdPort: number;
+  /** Of each member. */
+  readonly etcdPorts: readonly number[];
   readonly port: number;
   /** A second free port, for targets with a separate address for metrics and probes. */
   readonly adminPort: number;
@@ -33,8 +33,9 @@ function address(port: number): string {
   return `127.0.0.1:${port}`;
 }
 
-function etcdUrl({ etcdPort, certificate }: Placement): string {
-  return `${certificate === null ? 'http' : 'https'}://${address(etcdPort)}`;
+function etcdUrls({ etcdPorts, certificate }: Placement): string {
+  const scheme = certificate === null ? 'http' : 'https';
+  return etcdPorts.map((port) => `${scheme}://${address(port)}`).join(',');
 }
 
 /** Flags that `etcd grpc-proxy` and etcd-bulkhead share: the server certificate and the CA certificate for etcd. */
@@ -48,10 +49,13 @@ function tlsFlags(certificate: Certificate | null): string[] {
       ];
 }
 
-function haproxyConfig({ etcdPort, port, certificate }: Placement): string {
+function haproxyConfig({ etcdPorts, port, certificate }: Placement): string {
   const listen = certificate === null ? 'proto h2' : `ssl crt ${certificate.combinedFile} alpn h2`;
   const dial =
     certificate === null ? 'proto h2' : `ssl ca-file ${certificate.certificateFile} alpn h2`;
+  const servers = etcdPorts.map(
+    (etcdPort, index) => `  server etcd-${index} ${address(etcdPort)} ${dial}`,
+  );
   return `global
   maxconn 8000
 defaults
@@ -64,7 +68,7 @@ frontend clients
   default_backend cluster
 backend cluster
   http-reuse always
-  server etcd ${address(etcdPort)} ${dial}
+${servers.join('\n')}
 `;
 }
 
@@ -81,7 +85,7 @@ function bulkhead(transport: string, ...flags: string[]): Blueprint {
       entry,
       'run',
       `--transport=${transport}`,
-      `--endpoints=${etcdUrl(placement)}`,
+      `--endpoints=${etcdUrls(placement)}`,
       `--listen-addr=${address(placement.port)}`,
       `--admin-addr=${address(placement.adminPort)}`,
       `--namespace=${namespace}`,
@@ -98,7 +102,7 @@ function grpcProxy(etcd: string): Blueprint {
       etcd,
       'grpc-proxy',
       'start',
-      `--endpoints=${etcdUrl(placement)}`,
+      `--endpoints=${etcdUrls(placement)}`,
       `--listen-addr=${address(placement.port)}`,
       `--advertise-client-url=${address(placement.port)}`,
       `--namespace=${namespace}`,
@@ -112,34 +116,24 @@ const limits = Object.entries(limitSettings).flatMap(([name, setting]) =>
   setting.default === '0' ? [] : [name],
 );
 
-/** The binary of the newest 3.7 that `npm run test:versions` has built, or a name that does not exist. */
-function etcd37(): string {
-  const cache = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'etcd-bulkhead');
-  const built = existsSync(cache) ? readdirSync(cache) : [];
-  const newest = built
-    .filter((name) => name.startsWith('etcd-3.7.'))
-    .toSorted()
-    .at(-1);
-  return join(cache, newest ?? 'etcd-3.7', 'etcd');
-}
-
 /** The targets that are started in addition to etcd. For the target `etcd`, the shared etcd itself is measured. */
 export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>> = {
   'grpc-proxy': grpcProxy('etcd'),
-  'grpc-proxy-3.7': grpcProxy(etcd37()),
+  'grpc-proxy-3.7': grpcProxy(etcdOfLine('3.7')),
   gateway: {
     keyPrefix: namespace,
-    command: ({ etcdPort, port }) => [
+    command: ({ etcdPorts, port }) => [
       'etcd',
       'gateway',
       'start',
-      `--endpoints=${address(etcdPort)}`,
+      `--endpoints=${etcdPorts.map(address).join(',')}`,
       `--listen-addr=${address(port)}`,
     ],
   },
   'node-gateway': {
     keyPrefix: namespace,
-    command: ({ etcdPort, port }) => [process.execPath, nodeGateway, `${port}`, `${etcdPort}`],
+    // To the first member.
+    command: ({ etcdPorts, port }) => [process.execPath, nodeGateway, `${port}`, `${etcdPorts[0]}`],
   },
   haproxy: {
     keyPrefix: namespace,
@@ -154,5 +148,6 @@ export const blueprints: Readonly<Record<Exclude<TargetName, 'etcd'>, Blueprint>
   'bulkhead-unlimited': bulkhead('native', ...limits.map((name) => `--${name}=0`)),
   'bulkhead-unobserved': bulkhead('native', '--advice=off'),
   'bulkhead-logged': bulkhead('native', '--access-log=sampled'),
+  'bulkhead-cached': bulkhead('native', '--cache-reads'),
   'bulkhead-2-workers': bulkhead('native', '--workers=2'),
 };

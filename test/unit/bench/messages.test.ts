@@ -30,6 +30,7 @@ describe('requests', () => {
   test('a range names its end only when it has one', () => {
     expect(rangeRequest('k')).toEqual(bytes('0a 01 6b'));
     expect(rangeRequest('k', 'l')).toEqual(bytes('0a 01 6b 12 01 6c'));
+    expect(rangeRequest('k', 'l', true)).toEqual(bytes('0a 01 6b 12 01 6c 38 01'));
   });
 
   test('a watch is created inside of its request', () => {
