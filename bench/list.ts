@@ -1,17 +1,26 @@
 /**
  * `npm run bench -- list`: what lists of a watched range cost, direct, through grpc-proxy, and from the proxy's memory. Many
- * clients that list at the same time, as when a fleet starts.
+ * clients list at the same time, as when a fleet starts, and a client lists again and again.
  */
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { describeEnvironment } from './environment.ts';
 import { etcdOfLine } from './etcd-releases.ts';
-import { type ListKind, type ListOptions, measureStorm, type StormSample } from './measure-list.ts';
+import {
+  judgeRepeats,
+  judgeStorm,
+  renderRepeats,
+  renderStorm,
+  renderVerdicts,
+} from './list-report.ts';
+import type { ListKind, ListOptions } from './list-world.ts';
+import { measureRepeats, type RepeatSample } from './measure-list-repeats.ts';
+import { measureStorm, type StormSample } from './measure-list-storm.ts';
 import { Processes } from './processes.ts';
 import { type TargetName, targetNames } from './scenario.ts';
-import { median, rotated } from './statistics.ts';
-import { formatFigure, renderTable } from './table.ts';
+import { rotated } from './statistics.ts';
+import { formatFigure } from './table.ts';
 
 const listTargets: readonly TargetName[] = [
   'etcd',
@@ -29,6 +38,8 @@ const usage = `Usage: npm run bench -- list [options]
   --keys K         keys in the range (default 1000)
   --value-bytes B  size of a value (default 256)
   --rounds R       how often each target is measured (default 3)
+  --seconds S      length of a round of repeated lists (default 5)
+  --parts P,Q      only these of: at-once, repeats (default: both)
   --etcd LINE      release line of etcd that npm run test:versions has built, or "path" for the one on the
                    PATH (default: 3.5 if it is built)
   --targets A,B    only these of: ${targetNames.join(', ')}
@@ -37,25 +48,6 @@ const usage = `Usage: npm run bench -- list [options]
 `;
 
 const repository = fileURLToPath(new URL('..', import.meta.url));
-
-/** A ratio of medians, at most `limit`. */
-interface ListBar {
-  readonly what: string;
-  readonly figure: keyof StormSample;
-  readonly kind: string;
-  readonly against: string;
-  readonly limit: number;
-}
-
-const bars: readonly ListBar[] = [
-  ['CPU of etcd', 'etcdCpuMs', 'etcd', 0.02] as const,
-  ['bytes from etcd', 'fromEtcdMiB', 'etcd', 0.02] as const,
-  ['CPU of proxy and etcd', 'cpuMs', 'etcd', 0.35] as const,
-  ['CPU of proxy and etcd', 'cpuMs', 'grpc-proxy', 0.2] as const,
-].map(([what, figure, against, limit]) => ({
-  ...{ what, figure, against, limit },
-  kind: 'bulkhead-cached',
-}));
 
 function kindsOf(names: readonly TargetName[]): readonly ListKind[] {
   return names.flatMap((target) => {
@@ -84,6 +76,8 @@ function readOptions(args: readonly string[]) {
       keys: { ...text, default: '1000' },
       'value-bytes': { ...text, default: '256' },
       rounds: { ...text, default: '3' },
+      seconds: { ...text, default: '5' },
+      parts: { ...text, default: 'at-once,repeats' },
       etcd: text,
       targets: { ...text, default: listTargets.join(',') },
       save: { type: 'boolean', default: false },
@@ -96,76 +90,42 @@ function readOptions(args: readonly string[]) {
     keys: Number(values.keys),
     valueBytes: Number(values['value-bytes']),
     rounds: Number(values.rounds),
+    seconds: Number(values.seconds),
   };
+  const parts = values.parts.split(',');
   const wanted = values.targets.split(',');
   const names = targetNames.filter((name) => wanted.includes(name));
   const isValid =
-    Object.values(options).every((value) => value > 0) && names.length === wanted.length;
+    Object.values(options).every((value) => value > 0) &&
+    names.length === wanted.length &&
+    parts.every((part) => part === 'at-once' || part === 'repeats');
   if (values.help || !isValid || etcdCommand === null) return null;
   const listOptions: ListOptions = { ...options, etcdCommand };
-  return { options: listOptions, names, isSaved: values.save };
+  return { options: listOptions, names, parts, isSaved: values.save };
 }
 
-type Samples = ReadonlyMap<string, readonly StormSample[]>;
+type Absent = Map<string, string>;
 
-function middle(samples: Samples, kind: string, figure: keyof StormSample): number | null {
-  const values = (samples.get(kind) ?? [])
-    .map((sample) => sample[figure])
-    .filter((value) => value !== null);
-  return values.length === 0 ? null : median(values);
-}
-
-function ratio(
-  samples: Samples,
-  kind: string,
-  against: string,
-  figure: keyof StormSample,
-): number | null {
-  const [ours, theirs] = [middle(samples, kind, figure), middle(samples, against, figure)];
-  return ours === null || theirs === null || theirs === 0 ? null : ours / theirs;
-}
-
-const columns: readonly (readonly [head: string, figure: keyof StormSample])[] = [
-  ['last ms', 'lastMs'],
-  ['p50 ms', 'p50Ms'],
-  ['p99 ms', 'p99Ms'],
-  ['etcd CPU ms', 'etcdCpuMs'],
-  ['proxy CPU ms', 'proxyCpuMs'],
-  ['both', 'cpuMs'],
-  ['from etcd MiB', 'fromEtcdMiB'],
-  ['requests', 'etcdRequests'],
-  ['failures', 'failures'],
-  ['peak MiB', 'peakMiB'],
-];
-
-function renderSamples(title: string, kinds: readonly ListKind[], samples: Samples): string {
-  const head = [title, ...columns.map(([name]) => name), 'etcd CPU ×etcd', 'both ×etcd'];
-  const rows = kinds
-    .filter(({ name }) => samples.has(name))
-    .map(({ name }) => [
-      name,
-      ...columns.map(([, figure]) => formatFigure(middle(samples, name, figure))),
-      formatFigure(ratio(samples, name, 'etcd', 'etcdCpuMs')),
-      formatFigure(ratio(samples, name, 'etcd', 'cpuMs')),
-    ]);
-  return renderTable(head, rows);
-}
-
-function judge(samples: Samples) {
-  return bars.map((bar) => {
-    const value = ratio(samples, bar.kind, bar.against, bar.figure);
-    return { ...bar, value, isMet: value === null ? null : value <= bar.limit };
-  });
-}
-
-function renderBars(verdicts: ReturnType<typeof judge>): string {
-  return renderTable(
-    ['bar', 'against', 'measured', 'at most', ''],
-    verdicts.map(({ what, against, value, limit, isMet }) => [
-      ...[what, against, value === null ? '–' : value.toFixed(4), `${limit}`],
-      isMet === null ? '?' : isMet ? 'met' : 'MISSED',
-    ]),
-  );
+async function measureStorms(
+  kinds: readonly ListKind[],
+  options: ListOptions,
+  processes: Processes,
+  absent: Absent,
+): Promise<Map<string, StormSample[]>> {
+  const samples = new Map(kinds.map(({ name }) => [name, [] as StormSample[]]));
+  for (let round = 0; round < options.rounds; round++) {
+    for (const kind of rotated(kinds, round)) {
+      if (absent.has(kind.name)) continue;
+      try {
+        const sample = await measureStorm(kind, options, processes);
+        samples.get(kind.name)?.push(sample);
+        console.error(`round ${round + 1}, ${kind.name}: ${formatFigure(sample.lastMs)} ms`);
+      } catch (error) {
+        absent.set(kind.name, error instanceof Error ? error.message : String(error));
+      }
+    }
+  }
+  return samples;
 }
 
 /** Resolves to the exit code: 1 if a list from memory failed, or if etcd-bulkhead was not measured. */
@@ -175,44 +135,46 @@ export async function list(args: readonly string[]): Promise<number> {
     console.log(usage);
     return args.includes('--help') ? 0 : 64;
   }
-  const { options, names, isSaved } = read;
+  const { options, names, parts, isSaved } = read;
   await using processes = new Processes();
   processes.killAtExit();
   await processes.run('npm', ['run', 'build'], repository);
   const version = (await processes.run(options.etcdCommand, ['--version'])).split('\n')[0] ?? '';
   const environment = { ...(await describeEnvironment(processes)), etcd: version };
-  const kinds = kindsOf(names);
-  const samples = new Map<string, StormSample[]>();
-  const absent = new Map<string, string>();
-  for (let round = 0; round < options.rounds; round++) {
-    for (const kind of rotated(kinds, round)) {
-      if (absent.has(kind.name)) continue;
-      try {
-        const sample = await measureStorm(kind, options, processes);
-        samples.set(kind.name, [...(samples.get(kind.name) ?? []), sample]);
-        console.error(`round ${round + 1}, ${kind.name}: ${formatFigure(sample.lastMs)} ms`);
-      } catch (error) {
-        absent.set(kind.name, error instanceof Error ? error.message : String(error));
-      }
-    }
-  }
   const { clients, keys, valueBytes } = options;
-  console.log(`${version}; ${clients} clients list ${keys} keys of ${valueBytes} B at once\n`);
-  console.log(renderSamples('at once', kinds, samples));
-  const verdicts = judge(samples);
-  console.log(`\n${renderBars(verdicts)}`);
+  console.log(`${version}; ${clients} clients, ${keys} keys of ${valueBytes} B\n`);
+  const kinds = kindsOf(names);
+  const absent: Absent = new Map();
+  const storms = parts.includes('at-once')
+    ? await measureStorms(kinds, options, processes, absent)
+    : new Map<string, StormSample[]>();
+  if (storms.size > 0) console.log(`${renderStorm(storms)}\n`);
+  const repeats = parts.includes('repeats')
+    ? await measureRepeats(kinds, options, processes, absent)
+    : new Map<string, Map<string, RepeatSample[]>>();
+  if (repeats.size > 0) console.log(`${renderRepeats(repeats)}\n`);
+  const verdicts = [
+    ...(storms.size > 0 ? judgeStorm(storms) : []),
+    ...(repeats.size > 0 ? judgeRepeats(repeats) : []),
+  ];
+  console.log(renderVerdicts(verdicts));
   for (const [name, reason] of absent) console.log(`${name} was not measured: ${reason}`);
   const folder = `${repository}bench/results/${isSaved ? '' : 'local/'}`;
   mkdirSync(folder, { recursive: true });
   const document = {
-    ...{ environment, options, bars: verdicts, samples: Object.fromEntries(samples) },
-    absent: Object.fromEntries(absent),
+    ...{ environment, options, bars: verdicts, absent: Object.fromEntries(absent) },
+    atOnce: Object.fromEntries(storms),
+    repeats: Object.fromEntries(
+      Array.from(repeats, ([name, ofCase]) => [name, Object.fromEntries(ofCase)]),
+    ),
   };
   writeFileSync(`${folder}list.json`, `${JSON.stringify(document, null, 2)}\n`);
-  const hasFailed = kinds
-    .filter(({ target }) => target === 'bulkhead-cached')
-    .flatMap(({ name }) => samples.get(name) ?? [])
-    .some(({ failures }) => failures > 0);
-  const isAbsent = [...absent.keys()].some((name) => name.startsWith('bulkhead'));
-  return hasFailed || isAbsent ? 1 : 0;
+  const isOurs = (name: string) => name.startsWith('bulkhead');
+  const hasFailed = [storms, ...repeats.values()].some((samples) =>
+    [...samples].some(
+      ([name, rounds]) =>
+        name.startsWith('bulkhead-cached') && rounds.some(({ failures }) => failures > 0),
+    ),
+  );
+  return hasFailed || [...absent.keys()].some(isOurs) ? 1 : 0;
 }

@@ -1,20 +1,14 @@
-/**
- * Measures lists of a watched range: many clients that list it at the same time, as when a fleet starts. Every sample has an
- * etcd and a target of its own, so that no proxy has the range in memory. The target and its connections have served another
- * range before, because a just-in-time compiler needs thousands of calls to settle.
- */
+/** What the measurements of lists share: the keys, and what a target and etcd use between two moments. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EtcdCounters, readCounters } from './etcd-metrics.ts';
 import type { GrpcClient } from './grpc-client.ts';
 import type { ListPlan } from './load/lists.ts';
 import { indexedKey, stampedValue } from './load/stamped-value.ts';
-import { startLists } from './load-programs.ts';
 import { keyValuesOf, putRequest, rangeRequest } from './messages.ts';
-import { cpuBetweenNs, readCpu, readMemory } from './proc.ts';
-import type { Processes } from './processes.ts';
+import { cpuBetweenNs, readCpu } from './proc.ts';
 import type { TargetName } from './scenario.ts';
 import { namespace } from './targets.ts';
-import { portOf, type Target, World } from './world.ts';
+import type { Target, World } from './world.ts';
 
 const putPath = '/etcdserverpb.KV/Put';
 const rangePath = '/etcdserverpb.KV/Range';
@@ -22,8 +16,8 @@ const putsAtOnce = 100;
 /** Waits for deferred work, so that it counts for its sample. */
 const settleMs = 300;
 /** The ranges, below the namespace. */
-const measuredRange = 'list/';
-const warmRange = 'warm/';
+export const measuredRange = 'list/';
+export const warmRange = 'warm/';
 
 /** A target, and how its clients read. */
 export interface ListKind {
@@ -37,23 +31,9 @@ export interface ListOptions {
   readonly keys: number;
   readonly valueBytes: number;
   readonly rounds: number;
+  /** Length of a sample of repeated lists. */
+  readonly seconds: number;
   readonly etcdCommand: string;
-}
-
-/** One round of one kind. */
-export interface StormSample {
-  readonly lastMs: number;
-  readonly p50Ms: number | null;
-  readonly p99Ms: number | null;
-  readonly etcdCpuMs: number;
-  /** 0 without a proxy. */
-  readonly proxyCpuMs: number;
-  readonly cpuMs: number;
-  readonly fromEtcdMiB: number;
-  readonly etcdRequests: number;
-  readonly failures: number;
-  /** Peak of the proxy. */
-  readonly peakMiB: number | null;
 }
 
 /** CPU of proxy and etcd and the counters of etcd at one moment. */
@@ -125,15 +105,15 @@ export async function seed(world: World, { keys, valueBytes }: ListOptions): Pro
 }
 
 /** The two ranges have keys and values of the same lengths. */
-type RangeName = typeof measuredRange | typeof warmRange;
+export type RangeName = typeof measuredRange | typeof warmRange;
 
-function rangeOf(target: Target, name: RangeName): { key: string; rangeEnd: string } {
+export function rangeOf(target: Target, name: RangeName): { key: string; rangeEnd: string } {
   const key = target.keyPrefix + name;
   return { key, rangeEnd: `${key.slice(0, -1)}0` };
 }
 
 /** Reads a range through a target and from etcd. Returns the bytes of the response, and throws if they differ. */
-async function inspect(world: World, target: Target, name: RangeName): Promise<number> {
+export async function inspect(world: World, target: Target, name: RangeName): Promise<number> {
   using client = world.client(target);
   using etcd = world.client(world.etcd);
   const list = (from: GrpcClient, { key, rangeEnd }: ReturnType<typeof rangeOf>) =>
@@ -152,47 +132,15 @@ function hasSameValues(a: Uint8Array, b: Uint8Array): boolean {
   );
 }
 
-/** Rejects if the target does not start, or returns other values than etcd has. */
-export async function measureStorm(
-  kind: ListKind,
-  options: ListOptions,
-  processes: Processes,
-): Promise<StormSample> {
-  const etcdOptions = { command: options.etcdCommand, members: 1 };
-  await using world = await World.start([kind.target], false, processes, etcdOptions);
-  const [target] = world.targets;
-  if (target === undefined) throw new Error(world.absent.get(kind.target) ?? 'did not start');
-  await seed(world, options);
-  using lists = startLists();
-  await lists.call('connect', { ports: [portOf(target)], connections: options.clients });
-  const planFor = (name: RangeName, responseBytes: number): ListPlan => ({
-    ...rangeOf(target, name),
-    isSerializable: kind.isSerializable,
-    responseBytes,
-  });
-  for (const name of [warmRange, measuredRange] as const) {
-    await lists.call('watch', rangeOf(target, name));
-  }
-  const responseBytes = await inspect(world, target, warmRange);
-  await lists.call('storm', planFor(warmRange, responseBytes));
-  const before = await readBefore(world, target);
-  const listed = await lists.call('storm', planFor(measuredRange, responseBytes));
-  const used = await readAfter(world, target, before);
-  await inspect(world, target, measuredRange);
-  return {
-    lastMs: listed.elapsedMs,
-    p50Ms: milliseconds(listed.p50Us),
-    p99Ms: milliseconds(listed.p99Us),
-    etcdCpuMs: used.etcdCpuMs,
-    proxyCpuMs: used.proxyCpuMs,
-    cpuMs: used.etcdCpuMs + used.proxyCpuMs,
-    fromEtcdMiB: used.etcdBytes / 2 ** 20,
-    etcdRequests: used.etcdRequests,
-    failures: listed.failures,
-    peakMiB: target.name === 'etcd' ? null : readMemory(target.pid).peakMiB,
-  };
+export function planFor(
+  { isSerializable }: ListKind,
+  target: Target,
+  name: RangeName,
+  responseBytes: number,
+): ListPlan {
+  return { ...rangeOf(target, name), isSerializable, responseBytes };
 }
 
-function milliseconds(us: number | null): number | null {
+export function milliseconds(us: number | null): number | null {
   return us === null ? null : us / 1000;
 }
