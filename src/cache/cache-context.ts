@@ -32,7 +32,8 @@ export interface CacheLimits {
   readonly firstPageKeys: number;
   readonly pageKeysMax: number;
   readonly pageBytes: number;
-  /** While a read waits, etcd is asked for the position of the watch at this interval. */
+  /** While a read waits, etcd is asked for the position of the watch at intervals that grow from the first to the second of these. */
+  readonly progressRetryMsMin: number;
   readonly progressRetryMs: number;
 }
 
@@ -52,6 +53,7 @@ export const cacheLimits: CacheLimits = {
   firstPageKeys: 256,
   pageKeysMax: 10_000,
   pageBytes: 1 << 20,
+  progressRetryMsMin: 5,
   progressRetryMs: 100,
 };
 

@@ -15,6 +15,7 @@ import type { CancelTimer } from '../runtime/clock.ts';
 import type { Batch } from '../watch/hub/batch.ts';
 import type { FeedFollower } from '../watch/hub/feed-follower.ts';
 import type { FoundFeed } from '../watch/hub/hub.ts';
+import { ProgressPoll } from '../watch/hub/progress-poll.ts';
 import { contentOf, withRevision } from '../watch/stream/messages.ts';
 import type { CacheContext } from './cache-context.ts';
 import type { CountedRange, TenantCacheMemory } from './cache-memory.ts';
@@ -83,7 +84,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
   #head: Uint8Array = new Uint8Array(0);
   #headSource: Uint8Array | null = null;
   #headRevision = 0;
-  #cancelPoll: CancelTimer | null = null;
+  readonly #poll: ProgressPoll;
   #cancelIdle: CancelTimer = () => {};
 
   constructor(
@@ -100,6 +101,10 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     const { clock, limits } = context;
     this.usedMs = clock.nowMs();
     this.#sentPosition = feed.position;
+    this.#poll = new ProgressPoll(clock, limits, {
+      isWaiting: () => this.#waiters.size > 0 && this.state === 'ready' && context.ordersProgress(),
+      requestProgress: () => feed.requestProgress(),
+    });
     this.#load = new Load(
       hub.next,
       (readMethod) => hub.calls.read(readMethod, clock.nowMs() + limits.loadTimeoutMs),
@@ -128,7 +133,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     else if (this.#hasReached(revision)) waiter.onReached();
     else {
       this.#waiters.set(waiter, revision);
-      this.#poll();
+      this.#poll.want(revision);
     }
   }
 
@@ -168,7 +173,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     this.state = 'closed';
     this.#context.stats.ranges -= 1;
     this.#context.stats.drops += 1;
-    this.#cancelPoll?.();
+    this.#poll.close();
     this.#cancelIdle();
     this.#load.cancel();
     this.#found.feed.unfollow(this);
@@ -231,7 +236,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     }
     this.position = Math.max(this.position, this.#reported);
     this.#afterChange();
-    this.#poll();
+    this.#poll.begin();
   }
 
   onLoadFailed(): void {
@@ -301,18 +306,6 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
       this.#waiters.delete(waiter);
       waiter.onReached();
     }
-  }
-
-  /** Asks for the position while a read waits for it. */
-  #poll(): void {
-    const { clock, limits, ordersProgress } = this.#context;
-    const isNeeded = this.#waiters.size > 0 && this.state === 'ready' && ordersProgress();
-    if (this.#cancelPoll !== null || !isNeeded) return;
-    this.#found.feed.requestProgress();
-    this.#cancelPoll = clock.after(limits.progressRetryMs, () => {
-      this.#cancelPoll = null;
-      this.#poll();
-    });
   }
 
   #expectUse(): void {

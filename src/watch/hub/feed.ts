@@ -375,7 +375,7 @@ export class Feed implements UpstreamWatchOwner, WatcherFeed, HistoryOwner {
   #becomeLive(): void {
     if (this.state === 'live' || this.state === 'closed') return;
     this.state = 'live';
-    this.#positionWaiters.poll();
+    this.#positionWaiters.onLive();
     this.#host.onFeedLive(this);
   }
 

@@ -10,6 +10,8 @@ export interface HubLimits {
   readonly excerptBytes: number;
   /** A feed without watchers is kept for this long. */
   readonly lingerMs: number;
+  /** While a position is waited for, etcd is asked for it at intervals that grow from the first to the second of these. */
+  readonly progressRetryMsMin: number;
   readonly progressRetryMs: number;
   /** Events that an etcd without ordered progress may still have in flight get this long to arrive. */
   readonly progressGraceMs: number;
@@ -62,6 +64,7 @@ export const hubLimits: HubLimits = {
   history: historyLimits,
   excerptBytes: 256 << 10,
   lingerMs: 10_000,
+  progressRetryMsMin: 5,
   progressRetryMs: 100,
   progressGraceMs: 20,
   backoffMsMin: 50,

@@ -1,9 +1,9 @@
 /**
  * Progress requests that wait until the live watchers of a feed have everything up to a revision. While one waits, etcd is
- * asked for the position at intervals: it does not respond while a watch of the stream is not in sync.
+ * asked for the position.
  */
-import type { CancelTimer } from '../../runtime/clock.ts';
 import type { HubContext } from './hub-context.ts';
+import { ProgressPoll } from './progress-poll.ts';
 import type { FeedState } from './watcher.ts';
 
 interface PositionWaiter {
@@ -19,16 +19,18 @@ export interface PositionSource {
 }
 
 export class PositionWaiters {
-  readonly #context: HubContext;
   readonly #feed: PositionSource;
   readonly #waiters = new Set<PositionWaiter>();
   /** What an etcd without ordered progress has reported. */
   #unorderedPosition = 0;
-  #cancelTimer: CancelTimer | null = null;
+  readonly #poll: ProgressPoll;
 
-  constructor(context: HubContext, feed: PositionSource) {
-    this.#context = context;
+  constructor({ clock, limits }: HubContext, feed: PositionSource) {
     this.#feed = feed;
+    this.#poll = new ProgressPoll(clock, limits, {
+      isWaiting: () => this.#waiters.size > 0 && feed.state === 'live',
+      requestProgress: () => feed.requestProgress(),
+    });
   }
 
   hasReached(revision: number): boolean {
@@ -42,7 +44,7 @@ export class PositionWaiters {
       return;
     }
     this.#waiters.add({ revision, reached });
-    this.poll();
+    this.#poll.want(revision);
   }
 
   /** The feed may have reached a revision. */
@@ -60,20 +62,13 @@ export class PositionWaiters {
     this.notify();
   }
 
-  /** Asks for the position of a live feed while a request waits. */
-  poll(): void {
-    const { clock, limits } = this.#context;
-    const isPolling = this.#cancelTimer !== null;
-    if (isPolling || this.#waiters.size === 0 || this.#feed.state !== 'live') return;
-    this.#feed.requestProgress();
-    this.#cancelTimer = clock.after(limits.progressRetryMs, () => {
-      this.#cancelTimer = null;
-      this.poll();
-    });
+  /** The feed is live. */
+  onLive(): void {
+    this.#poll.begin();
   }
 
   close(): void {
-    this.#cancelTimer?.();
+    this.#poll.close();
     this.#waiters.clear();
   }
 }

@@ -144,6 +144,45 @@ describe('a linearizable read', () => {
     expect(read.result).toBe('k/a=v90 k/b=v95 (2) at 102');
   });
 
+  test('asks for the position of a later revision without delay, whenever it last asked', () => {
+    const setup = loaded();
+    for (const [index, revision] of [102, 103, 104].entries()) {
+      const read = setup.read();
+      const [fence] = setup.takeCalls();
+      setup.respond(fence as never, revision);
+      expect(setup.progressRequests).toBe(index + 1);
+      setup.progress(revision);
+      expect(read.result).toContain(`at ${revision}`);
+    }
+    setup.clock.advance(1_000);
+    expect(setup.progressRequests).toBe(3);
+  });
+
+  test('soon asks again if the member of the watch lags behind', () => {
+    const setup = loaded();
+    const read = setup.read();
+    const [fence] = setup.takeCalls();
+    setup.respond(fence as never, 102);
+    setup.progress(101);
+    setup.clock.advance(5);
+    expect(setup.progressRequests).toBe(2);
+    setup.progress(102);
+    expect(read.result).toContain('at 102');
+  });
+
+  test('asks once for all reads that wait for a revision', () => {
+    const setup = loaded();
+    setup.read();
+    const [fence] = setup.takeCalls();
+    const reads = [setup.read(), setup.read(), setup.read()];
+    setup.respond(fence as never, 100);
+    const [next] = setup.takeCalls();
+    setup.respond(next as never, 102);
+    setup.progress(102);
+    expect(setup.progressRequests).toBe(1);
+    for (const { result } of reads) expect(result).toContain('at 102');
+  });
+
   test('does not rely on the position that a release without ordered progress reports', () => {
     const setup = loaded();
     setup.ordersProgress = false;

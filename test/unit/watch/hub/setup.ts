@@ -8,7 +8,7 @@ import { Caller } from '../../../support/caller.ts';
 import { decodeResponse, encodeRequest, encodeResponse } from '../../../support/codec.ts';
 import { type EtcdCall, FakeEtcd } from '../../../support/fake-etcd.ts';
 import { ManualClock } from '../../../support/manual-clock.ts';
-import type { WatchCreateRequest } from '../../../support/messages.ts';
+import type { WatchCreateRequest, WatchRequest } from '../../../support/messages.ts';
 import { callOf, onBytes, testTenant } from '../../../support/test-call.ts';
 import { testHub } from '../../../support/watch-hub.ts';
 import { header, inShort, watchMethod } from '../setup.ts';
@@ -28,8 +28,11 @@ export class SharedWatchSetup implements Disposable {
   }
 
   create(create: WatchCreateRequest = {}): void {
-    const create_request = { key: Buffer.from('k'), ...create };
-    this.#requests.send(encodeRequest(watchMethod, { create_request }));
+    this.send({ create_request: { key: Buffer.from('k'), ...create } });
+  }
+
+  send(request: WatchRequest): void {
+    this.#requests.send(encodeRequest(watchMethod, request));
   }
 
   /** etcd responds to the first create of one of its streams. The header has revision 100. */
