@@ -16,7 +16,10 @@ export interface CacheLimits {
   readonly responseBytesMax: number;
   /** A read waits at most this long for the fence, the range and the position. Then etcd responses. */
   readonly waitMsMax: number;
-  /** As `waitMsMax`, with a release whose progress responses do not say where a watch is: only an event does. */
+  /**
+   * For an event, with a release whose progress responses do not say where a watch is. From when the range and its revision are
+   * known.
+   */
   readonly unorderedWaitMsMax: number;
   /** A range is read into memory for the second list of it within this time. */
   readonly demandMs: number;

@@ -43,15 +43,14 @@ export class CachedRead extends Deadline implements CallHandle, CacheWaiter {
 
   start(): void {
     const { context, query, cache, seen, call } = this.#parts;
-    const { deadlines, clock, limits, ordersProgress } = context;
+    const { deadlines, clock, limits } = context;
     const isReady = cache.state === 'ready' && cache.position >= seen.revision;
     if (isReady && query.isSerializable) {
       this.#respond();
       return;
     }
-    const waitMs = ordersProgress() ? limits.waitMsMax : limits.unorderedWaitMsMax;
     const sentMs = clock.nowMs();
-    deadlines.add(this, Math.min(sentMs + waitMs, call.deadlineMs));
+    deadlines.add(this, Math.min(sentMs + limits.waitMsMax, call.deadlineMs));
     if (query.isSerializable) cache.wait(this, seen.revision);
     else {
       cache.found.hub.fence.wait((point) => this.#guarded(() => this.#onFence(point, sentMs)));
@@ -80,6 +79,12 @@ export class CachedRead extends Deadline implements CallHandle, CacheWaiter {
 
   onReached(): void {
     this.#guarded(() => this.#respond());
+  }
+
+  onBehind(): void {
+    const { deadlines, clock, limits, ordersProgress } = this.#parts.context;
+    if (ordersProgress()) return;
+    deadlines.add(this, Math.min(clock.nowMs() + limits.unorderedWaitMsMax, this.dueMs));
   }
 
   onCacheClosed(): void {

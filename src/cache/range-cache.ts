@@ -40,6 +40,8 @@ export type CacheEnd = 'interrupted' | 'full' | 'failed' | 'unused';
 export interface CacheWaiter {
   /** The state has everything up to the revision. */
   onReached(): void;
+  /** The range is in memory, and the state does not have everything up to the revision yet. Must not call the cache. */
+  onBehind(): void;
   /** The cache is closed. */
   onCacheClosed(): void;
 }
@@ -133,6 +135,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     else if (this.#hasReached(revision)) waiter.onReached();
     else {
       this.#waiters.set(waiter, revision);
+      if (this.state === 'ready') waiter.onBehind();
       this.#poll.want(revision);
     }
   }
@@ -236,6 +239,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     }
     this.position = Math.max(this.position, this.#reported);
     this.#afterChange();
+    for (const waiter of this.#waiters.keys()) waiter.onBehind();
     this.#poll.begin();
   }
 

@@ -199,6 +199,42 @@ describe('a linearizable read', () => {
     expect(setup.misses).toEqual({ first: 1, late: 1 });
   });
 
+  test('waits for its revision and its range as long with a release without ordered progress', () => {
+    const setup = new CacheSetup();
+    setup.ordersProgress = false;
+    setup.watch();
+    setup.takeCalls();
+    setup.read();
+    const [first] = setup.takeCalls();
+    setup.respond(first as never, 100, two);
+    const read = setup.read();
+    const [page, fence] = setup.takeCalls();
+    setup.clock.advance(300);
+    setup.respond(fence as never, 100);
+    setup.clock.advance(300);
+    setup.respond(page as never, 100, two);
+    expect(read.result).toBe('k/a=v90 k/b=v95 (2) at 100');
+    expect(setup.misses).toEqual({ first: 1 });
+  });
+
+  test('does not wait long for an event after its range was read, with such a release', () => {
+    const setup = new CacheSetup();
+    setup.ordersProgress = false;
+    setup.watch();
+    setup.takeCalls();
+    setup.read();
+    const [first] = setup.takeCalls();
+    setup.respond(first as never, 100, two);
+    setup.read();
+    const [page, fence] = setup.takeCalls();
+    setup.respond(fence as never, 102);
+    setup.clock.advance(300);
+    setup.respond(page as never, 101, two);
+    setup.clock.advance(100);
+    expect(setup.takeCalls()).toHaveLength(1);
+    expect(setup.misses).toEqual({ first: 1, late: 1 });
+  });
+
   test('passes to etcd if the revision or the events do not arrive in time', () => {
     const setup = loaded({ waitMsMax: 1_000 });
     const read = setup.read();
