@@ -1,5 +1,6 @@
 /** Every scenario by its name on the command line. */
 import type { Scenario } from '../scenario.ts';
+import { cachedCalls } from './cached-calls.ts';
 import { json } from './json.ts';
 import { keepalives } from './keepalives.ts';
 import { observe } from './observe.ts';
@@ -35,6 +36,7 @@ const all: readonly Scenario[] = [
   json,
   transfer,
   observe,
+  cachedCalls,
   workers,
 ];
 
