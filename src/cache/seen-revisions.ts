@@ -3,18 +3,15 @@
  * its own writes, and never an older state than before.
  */
 
-import { revisionOf } from '../etcd/response-header.ts';
+import { revisionOfResponse } from '../etcd/response-header.ts';
 import type { Peer } from '../grpc/transport.ts';
-import { Reader } from '../protobuf/reader.ts';
 
 export class SeenRevision {
   revision = 0;
 
   /** Every response of the API begins with its header. Errors and messages without one change nothing. */
   note(response: Uint8Array): void {
-    const reader = new Reader(response);
-    if (!reader.next() || reader.field !== 1 || reader.wireType !== 2) return;
-    this.noteRevision(revisionOf(reader.bytes()));
+    this.noteRevision(revisionOfResponse(response));
   }
 
   noteRevision(revision: number): void {
