@@ -161,6 +161,7 @@ const context = newCacheContext({
   clock,
   deadlines: new Deadlines(clock),
   ordersProgress: () => true,
+  keysOnlyLeases: () => true,
 });
 const layer = cache({ context, hub, isShared: () => true })(etcd);
 

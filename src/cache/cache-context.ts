@@ -14,13 +14,15 @@ export interface CacheLimits {
   readonly rangesMax: number;
   /** Bytes of responses that are kept for later reads, or that may still wait for clients. */
   readonly responseBytesMax: number;
-  /** A read waits at most this long for the fence, the range and the position. Then etcd responses. */
+  /** A read waits at most this long for the fence, the range and the position. Then it passes to etcd. */
   readonly waitMsMax: number;
   /**
    * For an event, with a release whose progress responses do not say where a watch is. From when the range and its revision are
    * known.
    */
   readonly unorderedWaitMsMax: number;
+  /** Without an event for this long, such a read does not wait for one. */
+  readonly unorderedQuietMs: number;
   /** A range is read into memory for the second list of it within this time. */
   readonly demandMs: number;
   /** A range that no read has used for this long is dropped. */
@@ -48,6 +50,7 @@ export const cacheLimits: CacheLimits = {
   responseBytesMax: 64 << 20,
   waitMsMax: 1_000,
   unorderedWaitMsMax: 20,
+  unorderedQuietMs: 1_000,
   demandMs: 10_000,
   idleMs: 60_000,
   fullMs: 60_000,

@@ -82,9 +82,14 @@ export class CachedRead extends Deadline implements CallHandle, CacheWaiter {
   }
 
   onBehind(): void {
-    const { deadlines, clock, limits, ordersProgress } = this.#parts.context;
+    const { context, cache } = this.#parts;
+    const { deadlines, clock, limits, ordersProgress } = context;
     if (ordersProgress()) return;
-    deadlines.add(this, Math.min(clock.nowMs() + limits.unorderedWaitMsMax, this.dueMs));
+    const nowMs = clock.nowMs();
+    // Only an event can show that the range is complete, and a range that does not change has none.
+    if (nowMs - cache.changedMs > limits.unorderedQuietMs)
+      this.#guarded(() => this.#passOn('late'));
+    else deadlines.add(this, Math.min(nowMs + limits.unorderedWaitMsMax, this.dueMs));
   }
 
   onCacheClosed(): void {

@@ -40,7 +40,7 @@ export type CacheEnd = 'interrupted' | 'full' | 'failed' | 'unused';
 export interface CacheWaiter {
   /** The state has everything up to the revision. */
   onReached(): void;
-  /** The range is in memory, and the state does not have everything up to the revision yet. Must not call the cache. */
+  /** The range is in memory, and the state does not have everything up to the revision yet. May call `forget` alone. */
   onBehind(): void;
   /** The cache is closed. */
   onCacheClosed(): void;
@@ -66,6 +66,8 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
   position = 0;
   state: 'loading' | 'ready' | 'closed' = 'loading';
   usedMs: number;
+  /** When the last event arrived. */
+  changedMs = Number.NEGATIVE_INFINITY;
   readonly #context: CacheContext;
   readonly #found: FoundFeed;
   readonly #memory: TenantCacheMemory;
@@ -193,6 +195,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
   // ---- From the feed ----
 
   onBatches(batches: readonly Batch[]): void {
+    this.changedMs = this.#context.clock.nowMs();
     for (const { revision, events } of batches) {
       if (this.state === 'closed') return;
       if (revision <= this.position) continue;

@@ -235,6 +235,22 @@ describe('a linearizable read', () => {
     expect(setup.misses).toEqual({ first: 1, late: 1 });
   });
 
+  test('passes at once if its range does not change, with such a release', () => {
+    const setup = loaded();
+    setup.ordersProgress = false;
+    setup.events(101, pair('k/a', 101));
+    const waiting = setup.read();
+    setup.respond(setup.takeCalls()[0] as never, 102);
+    expect(setup.takeCalls()).toEqual([]);
+    setup.events(102, pair('k/a', 102));
+    expect(waiting.result).toContain('at 102');
+    setup.clock.advance(1_001);
+    setup.read();
+    setup.respond(setup.takeCalls()[0] as never, 103);
+    expect(setup.takeCalls()).toHaveLength(1);
+    expect(setup.misses).toEqual({ first: 1, late: 1 });
+  });
+
   test('passes to etcd if the revision or the events do not arrive in time', () => {
     const setup = loaded({ waitMsMax: 1_000 });
     const read = setup.read();
