@@ -2,6 +2,7 @@
 import type { Message, Requests, Responses } from '../../src/call/call.ts';
 import type { Status } from '../../src/grpc/status.ts';
 import type { Seeded } from '../support/seeded.ts';
+import type { Connection } from './connection.ts';
 import {
   type Moment,
   type ObservedRequest,
@@ -13,6 +14,7 @@ import { type CreateSpec, decodeResponse, encodeRequest, type WatchRequest } fro
 
 export interface ClientOptions {
   readonly observed: ObservedStream;
+  readonly connection: Connection;
   readonly time: SimulatedTime;
   readonly random: Seeded;
   /** Chance per response that the client applies backpressure. */
@@ -117,12 +119,13 @@ export class Client implements Responses<'tenant'> {
 
   deliver(message: Uint8Array): void {
     const { observed } = this;
-    const { moment, random, slowness, fragility, onViolation } = this.#options;
+    const { connection, moment, random, slowness, fragility, onViolation } = this.#options;
     if (!observed.isOpen) {
       onViolation(`${observed.name}: a response after the end of the call`);
       return;
     }
     const response = decodeResponse(message);
+    connection.note(Math.max(response.headerRevision, response.events.at(-1)?.revision ?? 0));
     const index = observed.responses.length;
     const wrong = observed.add({ ...response, moment: moment(), wasPaused: this.isPaused, index });
     if (wrong !== null) onViolation(`${observed.name}: ${wrong}`);

@@ -4,6 +4,7 @@
  *
  * Run: npm run test:simulation -- [SCENARIOS] [SEED]
  */
+import { CacheTotals } from './cache-totals.ts';
 import { report } from './report.ts';
 import { runScenario } from './scenario.ts';
 
@@ -14,10 +15,12 @@ const progressMs = 5_000;
 const beganAt = performance.now();
 let printedAt = beganAt;
 let delivered = 0;
+const cache = new CacheTotals();
 console.log(`${scenarios} scenarios, SEED=${seed}`);
 for (let i = 0; i < scenarios; i++) {
   const outcome = runScenario(seed + i);
   delivered += outcome.delivered;
+  cache.add(outcome.cache);
   if (outcome.violations.length > 0) {
     console.log(report(outcome, scenarios === 1));
     process.exit(1);
@@ -30,3 +33,4 @@ for (let i = 0; i < scenarios; i++) {
 }
 const seconds = ((performance.now() - beganAt) / 1_000).toFixed(1);
 console.log(`${scenarios} scenarios in ${seconds} s, ${delivered} events delivered, no violation`);
+console.log(`reads: ${cache}`);

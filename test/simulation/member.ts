@@ -29,7 +29,9 @@ export class Member {
   #lastDueMs = 0;
   readonly #syncPhaseMs: number;
   #isSyncDue = false;
-  readonly #waiting: { readonly revision: number; readonly reached: () => void }[] = [];
+  #waiting: { readonly revision: number; readonly reached: () => void }[] = [];
+  /** What was scheduled before the last restart does not happen. */
+  #restarts = 0;
 
   constructor(options: MemberOptions, store: Store, time: SimulatedTime, random: Seeded) {
     this.id = options.id;
@@ -47,13 +49,27 @@ export class Member {
       this.#scheduled += 1;
       const lagMs = this.lagMsMax === 0 ? 0 : this.random.below(this.lagMsMax);
       this.#lastDueMs = Math.max(this.#lastDueMs, this.time.nowMs + lagMs);
-      this.time.after(this.#lastDueMs - this.time.nowMs, () => this.#applyNext());
+      const restarts = this.#restarts;
+      this.time.after(this.#lastDueMs - this.time.nowMs, () => {
+        if (restarts === this.#restarts) this.#applyNext();
+      });
     }
   }
 
   /** Applies nothing more for this long. */
   stall(forMs: number): void {
     this.#lastDueMs = Math.max(this.#lastDueMs, this.time.nowMs + forMs);
+  }
+
+  /** Starts again with the state of the store, which was restored. */
+  restart(): void {
+    this.#restarts += 1;
+    this.#waiting = [];
+    this.#applied = this.store.log.length;
+    this.#scheduled = this.#applied;
+    this.#lastDueMs = this.time.nowMs;
+    this.revision = this.store.revision;
+    this.compactRevision = this.store.compactRevision;
   }
 
   whenApplied(revision: number, reached: () => void): void {

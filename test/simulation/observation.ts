@@ -6,6 +6,8 @@ import type { CreateSpec, DecodedResponse } from './wire.ts';
 export interface Moment {
   readonly turn: number;
   readonly atMs: number;
+  /** How often the store was restored. */
+  readonly epoch: number;
   /** The newest revision of the store. */
   readonly committed: number;
   /** The newest compaction of the store. */

@@ -1,5 +1,6 @@
 /** What happens in a scenario besides faults: a list of timed actions of clients and writers, drawn before it runs. */
 import type { Seeded } from '../support/seeded.ts';
+import type { CallAction } from './call-action.ts';
 import type { Operation, Range } from './store.ts';
 import type { CreateSpec } from './wire.ts';
 
@@ -31,7 +32,8 @@ export type Action =
   | { readonly kind: 'disconnect'; readonly stream: number }
   | { readonly kind: 'stall'; readonly member: number; readonly forMs: number }
   | { readonly kind: 'cut'; readonly upstream: number }
-  | { readonly kind: 'lose-leader' };
+  | { readonly kind: 'lose-leader' }
+  | CallAction;
 
 /** Where a watch starts, resolved against the store when the action runs. */
 export type StartKind =
@@ -49,13 +51,16 @@ export interface Plan {
   readonly tenants: number;
   readonly members: number;
   readonly streams: number;
+  /** Connections of clients; true for one whose credentials are passed to etcd. Streams take them in turn. */
+  readonly connections: readonly boolean[];
+  readonly cachesReads: boolean;
   readonly durationMs: number;
   /** Transactions before the clients come. */
   readonly initial: readonly Action[];
   readonly actions: readonly TimedAction[];
 }
 
-const keys = ['a', 'aa', 'ab', 'b', 'ba', 'c'] as const;
+export const keys = ['a', 'aa', 'ab', 'b', 'ba', 'c'] as const;
 const ranges: readonly Range[] = [
   { key: 'a', end: '' },
   { key: 'a', end: 'b' },
@@ -85,6 +90,16 @@ const weights = [
 ] as const;
 const totalWeight = weights.reduce((sum, [, weight]) => sum + weight, 0);
 
+export function drawOperations(random: Seeded, paddings: readonly number[]): Operation[] {
+  const count = random.pick([1, 1, 1, 2, 3, 5]);
+  const chosen = new Set(Array.from({ length: count }, () => random.pick(keys)));
+  return Array.from(chosen, (key) => ({
+    key,
+    isDelete: random.chance(0.25),
+    padding: random.pick(paddings),
+  }));
+}
+
 export function drawPlan(random: Seeded): Plan {
   const tenants = random.chance(0.75) ? 1 : 2;
   const members = 1 + random.below(3);
@@ -105,7 +120,17 @@ export function drawPlan(random: Seeded): Plan {
     actions.push({ atMs: random.below(durationMs), action: drawer.any() });
   }
   actions.sort((a, b) => a.atMs - b.atMs);
-  return { tenants, members, streams: drawer.streams, durationMs, initial, actions };
+  const { streams } = drawer;
+  return {
+    tenants,
+    members,
+    streams,
+    connections: [false],
+    cachesReads: false,
+    durationMs,
+    initial,
+    actions,
+  };
 }
 
 class Drawer {
@@ -172,13 +197,7 @@ class Drawer {
 
   write(): Action {
     const random = this.#random;
-    const count = random.pick([1, 1, 1, 2, 3, 5]);
-    const chosen = new Set(Array.from({ length: count }, () => random.pick(keys)));
-    const operations = Array.from(chosen, (key) => ({
-      key,
-      isDelete: random.chance(0.25),
-      padding: this.#isLarge ? random.pick([0, 1_200_000]) : random.pick([0, 0, 0, 150]),
-    }));
+    const operations = drawOperations(random, this.#isLarge ? [0, 1_200_000] : [0, 0, 0, 150]);
     const tenant = random.chance(0.1) ? this.#tenants : random.below(this.#tenants);
     return { kind: 'write', tenant, operations };
   }

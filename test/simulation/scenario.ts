@@ -1,6 +1,13 @@
 /** One scenario: a world drawn from a seed, a plan that runs in it, and the invariants that are checked after it. */
+import { cache } from '../../src/cache/cache.ts';
+import {
+  type CacheContext,
+  type CacheStats,
+  newCacheContext,
+} from '../../src/cache/cache-context.ts';
 import { Call } from '../../src/call/call.ts';
 import { method } from '../../src/etcd/methods.ts';
+import { Deadlines } from '../../src/runtime/deadlines.ts';
 import type { Tenant } from '../../src/tenant/tenant.ts';
 import { Usage } from '../../src/tenant/usage.ts';
 import { WatchHub } from '../../src/watch/hub/hub.ts';
@@ -8,24 +15,28 @@ import { type HubLimits, HubStats } from '../../src/watch/hub/hub-context.ts';
 import { watchLimits } from '../../src/watch/stream/watch-limits.ts';
 import { watch } from '../../src/watch/watch.ts';
 import { Seeded } from '../support/seeded.ts';
+import type { RestoreAction } from './call-action.ts';
+import { Calls } from './calls.ts';
 import { Client } from './client.ts';
+import { Connection, credentialsListener } from './connection.ts';
 import { describe } from './describe.ts';
 import { drawFaults } from './faults.ts';
-import { invariants } from './invariants/all.ts';
+import { invariants, invariantsOfRestored } from './invariants/all.ts';
 import { checkBounded } from './invariants/bounded.ts';
+import { checkCacheBounded, checkCacheNoLeak } from './invariants/cache-bounded.ts';
 import type { History } from './invariants/invariant.ts';
 import { checkNoLeak } from './invariants/no-leak.ts';
 import { Member } from './member.ts';
 import { type Moment, ObservedStream } from './observation.ts';
 import { type Action, drawPlan, type Plan, type StartKind } from './plan.ts';
-import { drawLimits, tenantNamed } from './settings.ts';
+import { withReads } from './read-plan.ts';
+import { drawCacheLimits, drawLimits, tenantNamed } from './settings.ts';
 import { SimulatedClock, SimulatedTime } from './simulated-time.ts';
 import { Store } from './store.ts';
 import { Upstream } from './upstream.ts';
 import { headerField } from './wire.ts';
 
 const watchMethod = method('etcdserverpb.Watch/Watch');
-const peer = { listener: 'main', remote: '127.0.0.1:50000', certificate: null };
 /** Writes that no tenant sees. */
 const outside = 'outside';
 /** Longer than all timeouts of the hub, so that whatever is still missing then never comes. */
@@ -39,6 +50,7 @@ export interface Outcome {
   /** What each stream sent and received, for a person to read. */
   readonly describe: () => string;
   readonly delivered: number;
+  readonly cache: CacheStats;
 }
 
 /** A generator of its own for each part, so that a change of the plan does not change the faults. */
@@ -47,7 +59,7 @@ function seededPart(seed: number, part: number): Seeded {
 }
 
 export function planOf(seed: number): Plan {
-  return drawPlan(seededPart(seed, 1));
+  return withReads(drawPlan(seededPart(seed, 1)), seededPart(seed, 6));
 }
 
 /** Runs a scenario. `plan` replaces the one that belongs to the seed. */
@@ -69,7 +81,10 @@ class Scenario {
   /** What all tenants use, as their limits see it. */
   readonly #total = new Usage();
   readonly #tenants: readonly Tenant[];
+  readonly #connections: readonly Connection[];
+  readonly #cache: CacheContext;
   readonly #etcd;
+  readonly #calls: Calls;
   readonly #clients = new Map<number, Client>();
   readonly #clientRandom: Seeded;
   readonly #slowness: number;
@@ -94,13 +109,21 @@ class Scenario {
       time: this.#time,
       random: network,
       faults: drawFaults(settings),
+      onUnary: (call) => this.#calls.onPassed(call),
+      onCommitted: (call) => {
+        this.#calls.onCommitted(call);
+        this.#committed();
+      },
       onViolation: this.#report,
     });
     this.#limits = drawLimits(settings);
     this.#slowness = settings.pick([0, 0, 0.05, 0.4]);
     this.#fragility = settings.pick([0, 0, 0.02, 0.1]);
-    this.#tenants = Array.from({ length: plan.tenants }, (_, i) => tenantNamed(`t${i}`));
-    const orders = !isOld;
+    this.#tenants = Array.from({ length: plan.tenants }, (_, i) =>
+      tenantNamed(`t${i}`, plan.cachesReads),
+    );
+    this.#connections = plan.connections.map((has, i) => new Connection(i, has));
+    const ordersProgress = () => !isOld;
     this.#hub = new WatchHub({
       clock: this.#clock,
       random: { integer: (min, max) => min + hubRandom.below(max - min) },
@@ -108,7 +131,7 @@ class Scenario {
       limits: this.#limits,
       holdMs: Number.POSITIVE_INFINITY,
       stats: new HubStats(),
-      ordersProgress: () => orders,
+      ordersProgress,
       onFault: (error) => {
         throw error;
       },
@@ -119,8 +142,28 @@ class Scenario {
       total: this.#total,
       isShared: () => true,
     });
-    this.#etcd = layer(this.#upstream);
-    this.#time.afterTurn = () => checkBounded(this.#hub, this.#limits, this.#report);
+    this.#cache = newCacheContext(
+      { clock: this.#clock, deadlines: new Deadlines(this.#clock), ordersProgress },
+      drawCacheLimits(seededPart(seed, 7)),
+    );
+    const cached = cache({
+      context: this.#cache,
+      hub: this.#hub,
+      isShared: ({ peer }) => peer.listener !== credentialsListener,
+    });
+    this.#etcd = cached(layer(this.#upstream));
+    this.#calls = new Calls({
+      etcd: this.#etcd,
+      store: this.#store,
+      time: this.#time,
+      connections: this.#connections,
+      moment: (tenant) => this.#moment(tenant),
+      onViolation: this.#report,
+    });
+    this.#time.afterTurn = () => {
+      checkBounded(this.#hub, this.#limits, this.#report);
+      checkCacheBounded(this.#cache, this.#tenants.length, this.#report);
+    };
   }
 
   readonly #report = (what: string): void => {
@@ -141,8 +184,9 @@ class Scenario {
       seed: this.#seed,
       plan: this.#plan,
       violations: this.#violations,
-      describe: () => describe(this.#streams()),
+      describe: () => describe(this.#streams(), this.#calls),
       delivered: this.#hub.stats.deliveredEvents,
+      cache: this.#cache.stats,
     };
   }
 
@@ -161,6 +205,7 @@ class Scenario {
     this.#upstream.calm();
     for (const member of this.#members) member.lagMsMax = 0;
     for (const client of this.#clients.values()) this.#time.runNow(() => client.calm());
+    this.#calls.calm();
     this.#runFor(quietMs);
     const operations = ['a', 'ab', 'b', 'ba', 'c'].map((key) => ({
       key,
@@ -180,11 +225,15 @@ class Scenario {
     const history: History = {
       store: this.#store,
       streams: this.#streams(),
+      reads: this.#calls.reads,
+      writes: this.#calls.writes,
+      cacheLimits: this.#cache.limits,
       failedFences: this.#upstream.failedFences,
       isOrdered: !isOld,
       acceptsNegative: isOld,
     };
-    for (const { name, check } of invariants) {
+    const held = this.#store.epoch > 0 ? invariantsOfRestored : invariants;
+    for (const { name, check } of held) {
       check(history, (what) => this.#report(`${name}: ${what}`));
     }
     const { watchers } = this.#hub.stats;
@@ -196,7 +245,9 @@ class Scenario {
   #leave(): void {
     for (const client of this.#clients.values()) this.#time.runNow(() => client.cancel());
     this.#runFor(2 * this.#limits.lingerMs + quietMs);
-    checkNoLeak(this.#hub, this.#total, this.#upstream, this.#clock, this.#report);
+    const { upstream, clock } = { upstream: this.#upstream, clock: this.#clock };
+    checkNoLeak(this.#hub, this.#total, upstream, clock, this.#report);
+    checkCacheNoLeak(this.#cache, upstream, this.#report);
   }
 
   #runFor(forMs: number): void {
@@ -207,6 +258,7 @@ class Scenario {
     return {
       turn: this.#time.turn,
       atMs: this.#time.nowMs,
+      epoch: this.#store.epoch,
       committed: this.#store.revision,
       compacted: this.#store.compactRevision,
       floor: tenant.state.floor.revision,
@@ -262,6 +314,15 @@ class Scenario {
       case 'lose-leader':
         this.#upstream.loseLeader();
         break;
+      case 'read':
+        this.#calls.read(this.#tenant(action.tenant), action);
+        break;
+      case 'txn':
+        this.#calls.write(this.#tenant(action.tenant), action);
+        break;
+      case 'restore':
+        this.#restore(action);
+        break;
       default:
         action satisfies never;
     }
@@ -272,11 +333,21 @@ class Scenario {
   }
 
   #write(tenant: string, operations: Parameters<Store['commit']>[1]): void {
+    if (this.#upstream.isDown) return;
     if (this.#store.commit(tenant, operations)) this.#committed();
   }
 
   #committed(): void {
     for (const member of this.#members) member.onCommitted();
+  }
+
+  #restore({ back, downMs }: RestoreAction): void {
+    if (this.#upstream.isDown) return;
+    this.#upstream.stop(downMs);
+    this.#time.after(downMs, () => {
+      this.#store.restore(this.#store.revision - back);
+      this.#upstream.start();
+    });
   }
 
   #startRevision(start: StartKind): number {
@@ -297,7 +368,9 @@ class Scenario {
 
   #open({ stream, tenant: index, requiresLeader }: Action & { kind: 'open' }): void {
     const tenant = this.#tenant(index);
+    const connection = this.#connections[stream % this.#connections.length] as Connection;
     const client = new Client({
+      connection,
       observed: new ObservedStream(`stream ${stream}`, tenant.name, requiresLeader),
       time: this.#time,
       random: this.#clientRandom,
@@ -308,6 +381,7 @@ class Scenario {
     });
     this.#clients.set(stream, client);
     const metadata = requiresLeader ? ['hasleader', 'true'] : [];
+    const { peer } = connection;
     const call = new Call({ method: watchMethod, metadata, deadlineMs: Infinity, peer });
     call.tenant = tenant;
     client.open((responses) => this.#etcd.stream(call, responses));

@@ -1,6 +1,6 @@
 /**
  * The model of etcd's store: revisions with the events of their transaction, compactions, and the log in which members apply
- * them. Keys are visible ones, and each event belongs to one tenant.
+ * them. Keys are visible ones, and each event belongs to one tenant. A store may be restored from an older state.
  */
 import { Writer } from '../../src/protobuf/writer.ts';
 
@@ -57,8 +57,15 @@ export class Store {
   /** The newest committed compaction, -1 before the first. */
   compactRevision = -1;
   readonly compactions = new Set<number>();
-  readonly #events = new Map<string, StoreEvent[]>();
-  readonly #current = new Map<string, StoreEvent>();
+  /** How often the store was restored from an older state. */
+  epoch = 0;
+  /** The events of each tenant, for each epoch. An epoch begins with the events that the restored state has. */
+  readonly #epochs: Map<string, StoreEvent[]>[] = [new Map()];
+  /** Where each epoch begins: the revision of the state that was restored. */
+  readonly #restored: number[] = [1];
+  /** The newest revisions of the epochs that have ended. */
+  readonly #lost: number[] = [];
+  #current = new Map<string, StoreEvent>();
 
   /** Commits a transaction, unless it changes nothing. Returns whether it did. */
   commit(tenant: string, operations: readonly Operation[]): boolean {
@@ -74,7 +81,7 @@ export class Store {
         revision,
         index: events.length,
         isDelete,
-        value: isDelete ? '' : `${tenant}:${revision}.${events.length}${'.'.repeat(padding)}`,
+        value: isDelete ? '' : this.#value(tenant, revision, events.length, padding),
         createRevision: isDelete ? 0 : (previous?.createRevision ?? revision),
         version: isDelete ? 0 : (previous?.version ?? 0) + 1,
         previous,
@@ -100,14 +107,52 @@ export class Store {
     return true;
   }
 
-  /** All events of a tenant, oldest first. */
-  eventsOf(tenant: string): StoreEvent[] {
-    let events = this.#events.get(tenant);
-    if (events === undefined) {
-      events = [];
-      this.#events.set(tenant, events);
+  /**
+   * Begins an epoch with the state of an older revision, as after `etcdutl snapshot restore`: what was committed later is lost,
+   * and its revisions are used again. Returns false if nothing was committed later.
+   */
+  restore(revision: number): boolean {
+    const kept = this.log.findIndex((entry) => entry.kind === 'txn' && entry.revision > revision);
+    if (kept === -1) return false;
+    this.log.length = kept;
+    this.#lost.push(this.revision);
+    this.revision = Math.max(1, revision);
+    this.#restored.push(this.revision);
+    const compaction = this.log.findLast(({ kind }) => kind === 'compact');
+    this.compactRevision = compaction?.revision ?? -1;
+    const past = this.#epochs[this.epoch] as Map<string, StoreEvent[]>;
+    const restored = new Map<string, StoreEvent[]>();
+    this.#current = new Map();
+    for (const [tenant, events] of past) {
+      const left = events.filter((event) => event.revision <= revision);
+      restored.set(tenant, left);
+      for (const event of left) {
+        if (event.isDelete) this.#current.delete(`${tenant}/${event.key}`);
+        else this.#current.set(`${tenant}/${event.key}`, event);
+      }
     }
-    return events;
+    this.#epochs.push(restored);
+    this.epoch += 1;
+    return true;
+  }
+
+  /** The revisions that were committed in an epoch, with the one that it began with. */
+  revisionsOf(epoch: number): { readonly first: number; readonly last: number } {
+    return { first: this.#restored[epoch] ?? 1, last: this.#lost[epoch] ?? this.revision };
+  }
+
+  /** All events of a tenant in an epoch, oldest first. */
+  eventsOf(tenant: string, epoch: number = this.epoch): StoreEvent[] {
+    const events = this.#epochs[epoch]?.get(tenant);
+    if (events !== undefined) return events;
+    const none: StoreEvent[] = [];
+    this.#epochs[epoch]?.set(tenant, none);
+    return none;
+  }
+
+  #value(tenant: string, revision: number, index: number, padding: number): string {
+    const epoch = this.epoch === 0 ? '' : `~${this.epoch}`;
+    return `${tenant}:${revision}.${index}${epoch}${'.'.repeat(padding)}`;
   }
 }
 
@@ -128,7 +173,16 @@ function eventField(event: StoreEvent, previous: StoreEvent | null): Uint8Array 
   return new Writer().message(11, writer.finish()).finish();
 }
 
-function keyValue({ key, createRevision, revision, version, value }: StoreEvent): Uint8Array {
+type KeyValueFields = Pick<StoreEvent, 'key' | 'createRevision' | 'revision' | 'version' | 'value'>;
+
+/** The content of a KeyValue. */
+export function keyValue({
+  key,
+  createRevision,
+  revision,
+  version,
+  value,
+}: KeyValueFields): Uint8Array {
   return new Writer()
     .string(1, key)
     .varint(2, createRevision)

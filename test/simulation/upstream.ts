@@ -1,6 +1,6 @@
 /**
- * What is below the hub: a faulty way to the members of a cluster. It serves the two calls that the hub makes, linearizable
- * Range and Watch, and checks that the hub keeps the contract of src/call/call.ts.
+ * What is below the watch layer: a faulty way to the members of a cluster. It serves Watch, Range and Txn, and checks that the
+ * hub keeps the contract of src/call/call.ts.
  */
 import {
   type Call,
@@ -12,19 +12,16 @@ import {
 } from '../../src/call/call.ts';
 import { type CallHandle, endedCall } from '../../src/grpc/call.ts';
 import { metadataValue } from '../../src/grpc/metadata.ts';
-import { Code, ok, type Status, status } from '../../src/grpc/status.ts';
-import { Writer } from '../../src/protobuf/writer.ts';
+import { Code, status } from '../../src/grpc/status.ts';
 import type { Seeded } from '../support/seeded.ts';
 import { type Faults, noFaults } from './faults.ts';
 import type { Member } from './member.ts';
 import { lost } from './send-loop.ts';
 import type { SimulatedTime } from './simulated-time.ts';
 import type { Store } from './store.ts';
+import { notSent, UnaryServer, type UnaryServerHost } from './unary-server.ts';
 import { WatchServer, type WatchServerHost } from './watch-server.ts';
-import { headerField } from './wire.ts';
 
-const notSent = status(Code.UNAVAILABLE, 'no endpoint is available', 'unsent');
-const timedOut = status(Code.UNAVAILABLE, 'etcdserver: request timed out', 'peer');
 const noLeader = status(Code.UNAVAILABLE, 'etcdserver: no leader', 'peer');
 
 export interface UpstreamOptions {
@@ -33,19 +30,45 @@ export interface UpstreamOptions {
   readonly time: SimulatedTime;
   readonly random: Seeded;
   readonly faults: Faults;
+  /** A unary call has passed all layers. */
+  readonly onUnary: (call: Call) => void;
+  /** The transaction of a call is in the log of the store. */
+  readonly onCommitted: (call: Call) => void;
   readonly onViolation: (what: string) => void;
 }
 
-export class Upstream implements Etcd<'tenant'>, WatchServerHost {
+export class Upstream implements Etcd<'tenant'>, WatchServerHost, UnaryServerHost {
   faults: Faults;
+  isDown = false;
   /** Turns in which a fence failed. */
   readonly failedFences: number[] = [];
   readonly streams = new Set<WatchServer>();
+  readonly store: Store;
+  readonly members: readonly Member[];
+  readonly time: SimulatedTime;
+  readonly random: Seeded;
   readonly #options: UpstreamOptions;
+  readonly #unaries = new UnaryServer(this);
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
+    this.store = options.store;
+    this.members = options.members;
+    this.time = options.time;
+    this.random = options.random;
     this.faults = options.faults;
+  }
+
+  get openCalls(): number {
+    return this.#unaries.calls.size;
+  }
+
+  onCommitted(call: Call): void {
+    this.#options.onCommitted(call);
+  }
+
+  onFenceFailed(): void {
+    this.failedFences.push(this.time.turn);
   }
 
   get openStreams(): number {
@@ -62,6 +85,25 @@ export class Upstream implements Etcd<'tenant'>, WatchServerHost {
     this.faults = { ...this.faults, ...noFaults, notifyMs };
   }
 
+  /** All members stop within `forMs`: calls and streams in progress are lost, except for what is in the network already. */
+  stop(forMs: number): void {
+    const { random, time } = this.#options;
+    this.isDown = true;
+    for (const stream of this.streams) time.after(random.below(forMs), () => stream.end(lost));
+    for (const call of this.#unaries.calls) {
+      const loseIt = () => {
+        if (!call.isOnTheWay) call.end(lost);
+      };
+      time.after(random.below(forMs), loseIt);
+    }
+  }
+
+  /** The members start again with the state of the store. */
+  start(): void {
+    for (const member of this.members) member.restart();
+    this.isDown = false;
+  }
+
   /** Ends the streams that require a leader. */
   loseLeader(): void {
     for (const stream of this.streams) if (stream.requiresLeader) stream.end(noLeader);
@@ -73,45 +115,14 @@ export class Upstream implements Etcd<'tenant'>, WatchServerHost {
     open[which % Math.max(1, open.length)]?.end(lost);
   }
 
-  /** A linearizable read: the header has at least the revision that was committed when the request arrived. */
-  unary(_call: Call, _request: Message<'tenant'>, responses: Responses<'tenant'>): CallHandle {
-    const { random, time, store, members } = this.#options;
-    let isOver = false;
-    const end = (ended: Status) => {
-      if (isOver) return;
-      isOver = true;
-      if (ended.code !== Code.OK) this.failedFences.push(time.turn);
-      responses.end(ended);
-    };
-    if (random.chance(this.faults.failFence)) {
-      const delayMs = random.pick([-1, 1, 700]);
-      if (delayMs < 0) end(notSent);
-      else time.after(delayMs, () => end(delayMs === 1 ? notSent : timedOut));
-      return handleOf(() => {
-        isOver = true;
-      });
-    }
-    const isSlow = random.chance(this.faults.delayFence);
-    const delay = () => random.below((isSlow ? 300 : this.faults.networkMsMax) + 1);
-    const member = random.pick(members);
-    time.after(delay(), () => {
-      member.whenApplied(store.revision, () => {
-        const content = headerField(member.id, member.revision).subarray(2);
-        time.after(delay(), () => {
-          if (isOver) return;
-          responses.deliver(new Writer().message(1, content).finish() as never);
-          end(ok);
-        });
-      });
-    });
-    return handleOf(() => {
-      isOver = true;
-    });
+  unary(call: Call, request: Message<'tenant'>, responses: Responses<'tenant'>): CallHandle {
+    this.#options.onUnary(call);
+    return this.#unaries.start(call, request, responses);
   }
 
   stream(call: Call, responses: Responses<'tenant'>): Requests<'tenant'> {
     const { random, time, members } = this.#options;
-    if (random.chance(this.faults.refuse) && random.chance(0.5)) {
+    if (this.isDown || (random.chance(this.faults.refuse) && random.chance(0.5))) {
       responses.end(notSent);
       return endedCall as Requests<'tenant'>;
     }
@@ -123,8 +134,4 @@ export class Upstream implements Etcd<'tenant'>, WatchServerHost {
     if (isRefused) time.after(random.below(20), () => stream.end(notSent));
     return stream;
   }
-}
-
-function handleOf(cancel: () => void): CallHandle {
-  return { cancel, pauseResponses() {}, resumeResponses() {} };
 }

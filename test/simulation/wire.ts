@@ -14,6 +14,18 @@ export interface CreateSpec {
   readonly noDelete: boolean;
 }
 
+export const plainCreate: CreateSpec = {
+  key: '',
+  end: '',
+  startRevision: 0,
+  watchId: 0,
+  prevKv: false,
+  fragment: false,
+  progressNotify: false,
+  noPut: false,
+  noDelete: false,
+};
+
 export type WatchRequest =
   | { readonly kind: 'create'; readonly create: CreateSpec }
   | { readonly kind: 'cancel'; readonly watchId: number }

@@ -1,11 +1,16 @@
 /** What an invariant reads, and what the invariants share. */
+import type { CacheLimits } from '../../../src/cache/cache-context.ts';
 import type { ObservedResponse, ObservedStream, ObservedWatch } from '../observation.ts';
+import type { ObservedRead, ObservedWrite } from '../observed-call.ts';
 import { contains, type Store, type StoreEvent } from '../store.ts';
 import type { DecodedEvent } from '../wire.ts';
 
 export interface History {
   readonly store: Store;
   readonly streams: readonly ObservedStream[];
+  readonly reads: readonly ObservedRead[];
+  readonly writes: readonly ObservedWrite[];
+  readonly cacheLimits: CacheLimits;
   /** Turns in which a read of the current revision failed. */
   readonly failedFences: readonly number[];
   /** Every member sends progress responses in order with events. */
