@@ -17,6 +17,7 @@ export interface CallerOptions {
 export class Caller implements Responses<'tenant'> {
   readonly #options: CallerOptions;
   #handle: CallHandle | null = null;
+  #isPaused = false;
 
   constructor(options: CallerOptions) {
     this.#options = options;
@@ -27,10 +28,12 @@ export class Caller implements Responses<'tenant'> {
   }
 
   pause(): void {
+    this.#isPaused = true;
     if (this.#options.observed.isOpen) this.#handle?.pauseResponses();
   }
 
   resume(): void {
+    this.#isPaused = false;
     if (this.#options.observed.isOpen) this.#handle?.resumeResponses();
   }
 
@@ -48,6 +51,8 @@ export class Caller implements Responses<'tenant'> {
       onViolation('a second response to a call, or one after its end');
       return;
     }
+    // A response that etcd has sent before may be in flight.
+    if (this.#isPaused && observed.passed === null) onViolation('backpressure: a response');
     const reader = new Reader(message);
     let revision = 0;
     let fields = message;

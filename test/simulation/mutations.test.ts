@@ -1,5 +1,6 @@
-/** Each deliberate break of the hub is caught by the simulation. */
+/** Each deliberate break of the hub and the cache is caught by the simulation. */
 import { describe, expect, test } from 'vitest';
+import { cacheMutations } from './mutations/cache.ts';
 import { mutations } from './mutations/list.ts';
 import { runMutation } from './mutations/run.ts';
 
@@ -9,7 +10,7 @@ const seed = 1;
 const timeoutMs = 120_000;
 
 describe('the simulation catches that', () => {
-  test.each(mutations)(
+  test.each([...mutations, ...cacheMutations])(
     '$what',
     async (mutation) => {
       const { outcome, output } = await runMutation(mutation, { scenariosMax, seed, timeoutMs });

@@ -66,8 +66,12 @@ class ReadDrawer {
   }
 
   /** Clients that start together read the same range, like the replicas of a service. */
-  burst(atMs: number, add: (atMs: number, action: ReadAction) => void): void {
+  burst(atMs: number, add: (atMs: number, action: Action) => void): void {
     const random = this.#random;
+    if (random.chance(0.25)) {
+      const stream = random.below(this.#plan.streams);
+      add(atMs + random.below(40), { kind: 'progress', stream });
+    }
     const tenant = random.below(this.#plan.tenants);
     const range = this.#range(tenant);
     for (let n = random.pick([1, 2, 3, 5]); n > 0; n--) {

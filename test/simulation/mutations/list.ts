@@ -1,6 +1,6 @@
-/** Deliberate breaks of the hub, as replacements in its source. The simulation has to catch each of them. */
+/** Deliberate breaks of the hub and the cache, as replacements in its source. The simulation has to catch each of them. */
 
-/** A text that occurs once in a file of src/watch, and what replaces it. */
+/** A text that occurs once in a file of src, and what replaces it. */
 export interface Replacement {
   readonly file: string;
   readonly from: string;
@@ -12,21 +12,22 @@ export interface Mutation {
   readonly replacements: readonly Replacement[];
 }
 
-function mutation(what: string, file: string, from: string, to: string): Mutation {
+/** A break with one replacement. */
+export function mutation(what: string, file: string, from: string, to: string): Mutation {
   return { what, replacements: [{ file, from, to }] };
 }
 
-const feed = 'hub/feed.ts';
-const view = 'hub/view.ts';
-const history = 'hub/history.ts';
-const share = 'hub/history-share.ts';
-const tenantHub = 'hub/tenant-hub.ts';
-const catchUp = 'hub/catch-up.ts';
-const assembler = 'hub/revision-assembler.ts';
-const upstream = 'hub/upstream-stream.ts';
-const progress = 'hub/progress-requests.ts';
-const waiters = 'hub/position-waiters.ts';
-const stream = 'stream/shared-stream.ts';
+const feed = 'watch/hub/feed.ts';
+const view = 'watch/hub/view.ts';
+const history = 'watch/hub/history.ts';
+const share = 'watch/hub/history-share.ts';
+const tenantHub = 'watch/hub/tenant-hub.ts';
+const catchUp = 'watch/hub/catch-up.ts';
+const assembler = 'watch/hub/revision-assembler.ts';
+const upstream = 'watch/hub/upstream-stream.ts';
+const progress = 'watch/hub/progress-requests.ts';
+const waiters = 'watch/hub/position-waiters.ts';
+const stream = 'watch/stream/shared-stream.ts';
 
 const positions: readonly Mutation[] = [
   {
@@ -87,7 +88,7 @@ const positions: readonly Mutation[] = [
 const joins: readonly Mutation[] = [
   mutation(
     'a fence is shared with a join that arrived after it began',
-    'hub/fence.ts',
+    'watch/hub/fence.ts',
     'for (const onFence of served)',
     'for (const onFence of [...served, ...this.#waiting.splice(0)])',
   ),
@@ -133,13 +134,13 @@ const joins: readonly Mutation[] = [
   ),
   mutation(
     'streams that require a leader share feeds with others',
-    'hub/hub.ts',
+    'watch/hub/hub.ts',
     "requiresLeader ? 'requiringLeader' : 'ordinary'",
     "'ordinary' as 'ordinary' | 'requiringLeader'",
   ),
   mutation(
     'tenants share feeds',
-    'hub/hub.ts',
+    'watch/hub/hub.ts',
     'const hubs = tenant.state.get(this.#part);',
     'const hubs = ((this as any).shared ??= { ordinary: null, requiringLeader: null });',
   ),

@@ -9,7 +9,7 @@ test.each([
   ['that does not load crashes', `export klass Feed `, 'crashed', 60_000],
   ['that changes no behaviour is missed', `/* the same */ ${from}`, 'missed', 60_000],
 ])('a break %s', async (what, to, outcome, timeoutMs) => {
-  const mutation = { what, replacements: [{ file: 'hub/feed.ts', from, to }] };
+  const mutation = { what, replacements: [{ file: 'watch/hub/feed.ts', from, to }] };
   const result = await runMutation(mutation, { scenariosMax: 2, seed: 1, timeoutMs });
   expect(result.outcome, result.output).toBe(outcome);
 });

@@ -35,7 +35,7 @@ export async function runMutation(
     cpSync(join(root, path), join(copy.path, path), { recursive: true });
   }
   for (const { file, from, to } of mutation.replacements) {
-    const path = join(copy.path, 'src/watch', file);
+    const path = join(copy.path, 'src', file);
     const source = readFileSync(path, 'utf8');
     if (source.split(from).length !== 2) throw new Error(`${file} must have once: ${from}`);
     writeFileSync(
