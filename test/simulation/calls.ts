@@ -25,9 +25,17 @@ export interface CallsOptions {
   readonly onViolation: (what: string) => void;
 }
 
+/** It begins and ends within one turn. */
+export interface DirectWrite {
+  readonly turn: number;
+  readonly revision: number;
+}
+
 export class Calls {
   readonly reads: ObservedRead[] = [];
   readonly writes: ObservedWrite[] = [];
+  /** Transactions of clients around the proxy. */
+  readonly direct: DirectWrite[] = [];
   readonly #options: CallsOptions;
   readonly #byCall = new Map<Call, ObservedRead | ObservedWrite>();
   readonly #callers: Caller[] = [];
@@ -74,6 +82,12 @@ export class Calls {
   onCommitted(call: Call): void {
     const record = this.#byCall.get(call);
     if (record?.kind === 'write') record.revision = this.#options.store.revision;
+  }
+
+  /** A client around the proxy has committed a transaction. */
+  onDirectWrite(): void {
+    const { time, store } = this.#options;
+    this.direct.push({ turn: time.turn, revision: store.revision });
   }
 
   /** From here on the clients take everything at once. */

@@ -1,24 +1,14 @@
 /** One scenario: a world drawn from a seed, a plan that runs in it, and the invariants that are checked after it. */
-import { cache } from '../../src/cache/cache.ts';
-import {
-  type CacheContext,
-  type CacheStats,
-  newCacheContext,
-} from '../../src/cache/cache-context.ts';
+import type { CacheStats } from '../../src/cache/cache-context.ts';
 import { Call } from '../../src/call/call.ts';
 import { method } from '../../src/etcd/methods.ts';
-import { Deadlines } from '../../src/runtime/deadlines.ts';
 import type { Tenant } from '../../src/tenant/tenant.ts';
-import { Usage } from '../../src/tenant/usage.ts';
-import { WatchHub } from '../../src/watch/hub/hub.ts';
-import { type HubLimits, HubStats } from '../../src/watch/hub/hub-context.ts';
-import { watchLimits } from '../../src/watch/stream/watch-limits.ts';
-import { watch } from '../../src/watch/watch.ts';
+import type { HubLimits } from '../../src/watch/hub/hub-context.ts';
 import { Seeded } from '../support/seeded.ts';
 import type { RestoreAction } from './call-action.ts';
 import { Calls } from './calls.ts';
 import { Client } from './client.ts';
-import { Connection, credentialsListener } from './connection.ts';
+import { Connection } from './connection.ts';
 import { describe } from './describe.ts';
 import { drawFaults } from './faults.ts';
 import { invariants, invariantsOfRestored } from './invariants/all.ts';
@@ -29,6 +19,7 @@ import { checkNoLeak } from './invariants/no-leak.ts';
 import { Member } from './member.ts';
 import { type Moment, ObservedStream } from './observation.ts';
 import { type Action, drawPlan, type Plan, type StartKind } from './plan.ts';
+import { SimulatedProxy } from './proxy.ts';
 import { withReads } from './read-plan.ts';
 import { drawCacheLimits, drawLimits, tenantNamed } from './settings.ts';
 import { SimulatedClock, SimulatedTime } from './simulated-time.ts';
@@ -51,6 +42,8 @@ export interface Outcome {
   readonly describe: () => string;
   readonly delivered: number;
   readonly cache: CacheStats;
+  readonly store: Store;
+  readonly calls: Calls;
 }
 
 /** A generator of its own for each part, so that a change of the plan does not change the faults. */
@@ -76,14 +69,10 @@ class Scenario {
   readonly #store = new Store();
   readonly #members: readonly Member[];
   readonly #upstream: Upstream;
-  readonly #hub: WatchHub;
+  readonly #proxy: SimulatedProxy;
   readonly #limits: HubLimits;
-  /** What all tenants use, as their limits see it. */
-  readonly #total = new Usage();
   readonly #tenants: readonly Tenant[];
   readonly #connections: readonly Connection[];
-  readonly #cache: CacheContext;
-  readonly #etcd;
   readonly #calls: Calls;
   readonly #clients = new Map<number, Client>();
   readonly #clientRandom: Seeded;
@@ -123,37 +112,17 @@ class Scenario {
       tenantNamed(`t${i}`, plan.cachesReads),
     );
     this.#connections = plan.connections.map((has, i) => new Connection(i, has));
-    const ordersProgress = () => !isOld;
-    this.#hub = new WatchHub({
+    this.#proxy = new SimulatedProxy({
       clock: this.#clock,
-      random: { integer: (min, max) => min + hubRandom.below(max - min) },
-      defer: this.#time.defer,
-      limits: this.#limits,
-      holdMs: Number.POSITIVE_INFINITY,
-      stats: new HubStats(),
-      ordersProgress,
-      onFault: (error) => {
-        throw error;
-      },
+      time: this.#time,
+      random: hubRandom,
+      upstream: this.#upstream,
+      hubLimits: this.#limits,
+      cacheLimits: drawCacheLimits(seededPart(seed, 7)),
+      isOrdered: !isOld,
     });
-    const layer = watch({
-      limits: watchLimits,
-      hub: this.#hub,
-      total: this.#total,
-      isShared: () => true,
-    });
-    this.#cache = newCacheContext(
-      { clock: this.#clock, deadlines: new Deadlines(this.#clock), ordersProgress },
-      drawCacheLimits(seededPart(seed, 7)),
-    );
-    const cached = cache({
-      context: this.#cache,
-      hub: this.#hub,
-      isShared: ({ peer }) => peer.listener !== credentialsListener,
-    });
-    this.#etcd = cached(layer(this.#upstream));
     this.#calls = new Calls({
-      etcd: this.#etcd,
+      etcd: this.#proxy.etcd,
       store: this.#store,
       time: this.#time,
       connections: this.#connections,
@@ -161,8 +130,8 @@ class Scenario {
       onViolation: this.#report,
     });
     this.#time.afterTurn = () => {
-      checkBounded(this.#hub, this.#limits, this.#report);
-      checkCacheBounded(this.#cache, this.#tenants.length, this.#report);
+      checkBounded(this.#proxy.hub, this.#limits, this.#report);
+      checkCacheBounded(this.#proxy.cache, this.#tenants.length, this.#report);
     };
   }
 
@@ -185,8 +154,10 @@ class Scenario {
       plan: this.#plan,
       violations: this.#violations,
       describe: () => describe(this.#streams(), this.#calls),
-      delivered: this.#hub.stats.deliveredEvents,
-      cache: this.#cache.stats,
+      delivered: this.#proxy.hub.stats.deliveredEvents,
+      cache: this.#proxy.cache.stats,
+      store: this.#store,
+      calls: this.#calls,
     };
   }
 
@@ -227,7 +198,7 @@ class Scenario {
       streams: this.#streams(),
       reads: this.#calls.reads,
       writes: this.#calls.writes,
-      cacheLimits: this.#cache.limits,
+      cacheLimits: this.#proxy.cache.limits,
       failedFences: this.#upstream.failedFences,
       isOrdered: !isOld,
       acceptsNegative: isOld,
@@ -236,18 +207,20 @@ class Scenario {
     for (const { name, check } of held) {
       check(history, (what) => this.#report(`${name}: ${what}`));
     }
-    const { watchers } = this.#hub.stats;
-    if (this.#total.openWatches !== watchers) {
-      this.#report(`counted: ${this.#total.openWatches} open watches, and there are ${watchers}`);
+    const { watchers } = this.#proxy.hub.stats;
+    if (this.#proxy.total.openWatches !== watchers) {
+      this.#report(
+        `counted: ${this.#proxy.total.openWatches} open watches, and there are ${watchers}`,
+      );
     }
   }
 
   #leave(): void {
     for (const client of this.#clients.values()) this.#time.runNow(() => client.cancel());
     this.#runFor(2 * this.#limits.lingerMs + quietMs);
-    const { upstream, clock } = { upstream: this.#upstream, clock: this.#clock };
-    checkNoLeak(this.#hub, this.#total, upstream, clock, this.#report);
-    checkCacheNoLeak(this.#cache, upstream, this.#report);
+    const { hub, total, cache } = this.#proxy;
+    checkNoLeak(hub, total, this.#upstream, this.#clock, this.#report);
+    checkCacheNoLeak(cache, this.#upstream, this.#report);
   }
 
   #runFor(forMs: number): void {
@@ -334,7 +307,9 @@ class Scenario {
 
   #write(tenant: string, operations: Parameters<Store['commit']>[1]): void {
     if (this.#upstream.isDown) return;
-    if (this.#store.commit(tenant, operations)) this.#committed();
+    if (!this.#store.commit(tenant, operations)) return;
+    this.#calls.onDirectWrite();
+    this.#committed();
   }
 
   #committed(): void {
@@ -384,7 +359,7 @@ class Scenario {
     const { peer } = connection;
     const call = new Call({ method: watchMethod, metadata, deadlineMs: Infinity, peer });
     call.tenant = tenant;
-    client.open((responses) => this.#etcd.stream(call, responses));
+    client.open((responses) => this.#proxy.etcd.stream(call, responses));
   }
 
   /** The client cancels its newest watch by the ID that it expects, also before it has the response to the create. */

@@ -128,7 +128,7 @@ const joins: readonly Mutation[] = [
   },
   mutation(
     'a feed with previous values is shared with watchers that did not ask for them',
-    feed,
+    'watch/hub/feed-key.ts',
     '$' + "{prevKv ? 'p' : '-'}",
     '',
   ),

@@ -1,0 +1,5 @@
+module linearizability
+
+go 1.24
+
+require github.com/anishathalye/porcupine v1.1.0
