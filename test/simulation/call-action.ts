@@ -1,4 +1,4 @@
-/** What clients do besides watching, and restores of the store. */
+/** What clients do besides watching, and restores of the store and of members. */
 import type { ReadSpec } from './read-spec.ts';
 import type { Operation } from './store.ts';
 
@@ -32,4 +32,13 @@ export interface RestoreAction {
   readonly downMs: number;
 }
 
-export type CallAction = ReadAction | TxnAction | RestoreAction;
+/** One member starts again with an older state, and catches up later. */
+export interface RewindAction {
+  readonly kind: 'rewind';
+  readonly member: number;
+  /** How many entries of the log it has to apply again. */
+  readonly entries: number;
+  readonly forMs: number;
+}
+
+export type CallAction = ReadAction | TxnAction | RestoreAction | RewindAction;

@@ -61,6 +61,18 @@ export class Member {
     this.#lastDueMs = Math.max(this.#lastDueMs, this.time.nowMs + forMs);
   }
 
+  /** Starts again with an older state, which it keeps for `forMs`. Then it applies the log from there. */
+  rewind(entries: number, forMs: number): void {
+    this.#restarts += 1;
+    this.#applied = Math.max(0, this.#applied - entries);
+    this.#scheduled = this.#applied;
+    this.#lastDueMs = this.time.nowMs + forMs;
+    const applied = this.store.log.slice(0, this.#applied);
+    this.revision = applied.findLast(({ kind }) => kind === 'txn')?.revision ?? 1;
+    this.compactRevision = applied.findLast(({ kind }) => kind === 'compact')?.revision ?? -1;
+    this.onCommitted();
+  }
+
   /** Starts again with the state of the store, which was restored. */
   restart(): void {
     this.#restarts += 1;

@@ -29,6 +29,11 @@ export function withReads(watches: Plan, random: Seeded): Plan {
     const downMs = random.pick([1, 50, 400]);
     add(random.below(durationMs), { kind: 'restore', back: 1 + random.below(8), downMs });
   }
+  if (random.chance(0.15)) {
+    const member = random.below(plan.members);
+    const forMs = random.pick([0, 100, 800]);
+    add(random.below(durationMs), { kind: 'rewind', member, entries: 1 + random.below(12), forMs });
+  }
   actions.sort((a, b) => a.atMs - b.atMs);
   return { ...plan, connections, cachesReads: true, actions };
 }

@@ -296,6 +296,9 @@ class Scenario {
       case 'restore':
         this.#restore(action);
         break;
+      case 'rewind':
+        this.#upstream.rewind(action.member, action.entries, action.forMs);
+        break;
       default:
         action satisfies never;
     }

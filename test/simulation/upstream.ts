@@ -85,6 +85,14 @@ export class Upstream implements Etcd<'tenant'>, WatchServerHost, UnaryServerHos
     this.faults = { ...this.faults, ...noFaults, notifyMs };
   }
 
+  /** One member loses its streams and starts again with an older state. */
+  rewind(index: number, entries: number, forMs: number): void {
+    const member = this.members[index];
+    if (member === undefined || this.isDown) return;
+    for (const stream of [...member.streams]) stream.end(lost);
+    member.rewind(entries, forMs);
+  }
+
   /** All members stop within `forMs`: calls and streams in progress are lost, except for what is in the network already. */
   stop(forMs: number): void {
     const { random, time } = this.#options;
