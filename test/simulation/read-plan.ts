@@ -14,7 +14,7 @@ const lists: readonly Range[] = [
 
 /** Returns the plan with reads, or without in a part of the scenarios. */
 export function withReads(watches: Plan, random: Seeded): Plan {
-  if (random.chance(0.4)) return watches;
+  if (random.chance(0.4) || hasLongValues(watches)) return watches;
   const plan = random.chance(0.5) ? withSteadyWatch(watches, random) : watches;
   const connections = Array.from({ length: 1 + random.below(3) }, () => random.chance(0.05));
   const drawer = new ReadDrawer(random, plan, connections.length);
@@ -36,6 +36,14 @@ export function withReads(watches: Plan, random: Seeded): Plan {
   }
   actions.sort((a, b) => a.atMs - b.atMs);
   return { ...plan, connections, cachesReads: true, actions };
+}
+
+/** Values that are there for fragments would only make reads slow. */
+function hasLongValues({ initial, actions }: Plan): boolean {
+  const all = [...initial, ...actions.map(({ action }) => action)];
+  return all.some(
+    (action) => action.kind === 'write' && action.operations.some(({ padding }) => padding > 1_000),
+  );
 }
 
 /** A watch of a list that no action ends. */
