@@ -9,9 +9,10 @@ import {
   historiesOf,
   type RegisterHistory,
   withEarlyValue,
+  withLists,
   withStaleValue,
 } from '../simulation/register-history.ts';
-import { runScenario } from '../simulation/scenario.ts';
+import { planOf, runScenario } from '../simulation/scenario.ts';
 import { cacheFolder, isProgram } from '../support/cached-programs.ts';
 import { commitSeed } from '../support/seeded.ts';
 
@@ -31,7 +32,9 @@ function check(histories: readonly RegisterHistory[]): readonly string[] {
 }
 
 describe.skipIf(!isBuilt)(`histories of ${scenarios} scenarios from seed ${seed}`, () => {
-  const outcomes = Array.from({ length: scenarios }, (_, i) => runScenario(seed + i));
+  const outcomes = Array.from({ length: scenarios }, (_, i) =>
+    runScenario(seed + i, withLists(planOf(seed + i))),
+  );
   const histories = outcomes.flatMap((outcome) =>
     historiesOf(outcome).map((history) => ({ seed: outcome.seed, history })),
   );

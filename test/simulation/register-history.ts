@@ -2,11 +2,11 @@
  * The linearizable lists and the transactions of a scenario, without their revisions, for a checker that knows nothing of etcd.
  * Times are turns.
  */
-import { isDeepStrictEqual } from 'node:util';
 import { Reader } from '../../src/protobuf/reader.ts';
 import type { Calls } from './calls.ts';
 import type { ObservedRead } from './observed-call.ts';
-import { plainRead, type ReadSpec } from './read-spec.ts';
+import type { Plan } from './plan.ts';
+import { plainRead } from './read-spec.ts';
 import type { Outcome } from './scenario.ts';
 import type { Store } from './store.ts';
 
@@ -33,10 +33,20 @@ export interface ListOperation {
 export type RegisterOperation = WriteOperation | ListOperation;
 export type RegisterHistory = readonly RegisterOperation[];
 
-/** A history for each tenant. None for a store that was restored: what was lost is not linearizable. */
-export function historiesOf(outcome: Outcome): readonly RegisterHistory[] {
-  const { store, calls, plan } = outcome;
-  if (store.epoch > 0) return [];
+/** The plan with linearizable lists in place of all reads, and without restores: what was lost is not linearizable. */
+export function withLists(plan: Plan): Plan {
+  const actions = plan.actions
+    .filter(({ action }) => action.kind !== 'restore')
+    .map(({ atMs, action }) => {
+      if (action.kind !== 'read') return { atMs, action };
+      const { key, end } = action.read;
+      return { atMs, action: { ...action, read: { ...plainRead, key, end } } };
+    });
+  return { ...plan, actions };
+}
+
+/** A history for each tenant, of a scenario with lists only. */
+export function historiesOf({ store, calls, plan }: Outcome): readonly RegisterHistory[] {
   return Array.from({ length: plan.tenants }, (_, i) => [
     ...writesOf(store, calls, `t${i}`),
     ...calls.reads.flatMap((observed) => listOf(observed, `t${i}`)),
@@ -45,16 +55,9 @@ export function historiesOf(outcome: Outcome): readonly RegisterHistory[] {
 
 function listOf({ read, call }: ObservedRead, tenant: string): readonly ListOperation[] {
   const { facts, response } = call;
-  if (facts.tenant !== tenant || response === null || !isList(read)) return [];
+  if (facts.tenant !== tenant || response === null) return [];
   const times = { call: facts.arrived.turn, return: response.moment.turn };
   return [{ ...times, key: read.key, end: read.end, result: valuesIn(response.fields) }];
-}
-
-/** A linearizable read of all keys in its range, with their values. */
-function isList(read: ReadSpec): boolean {
-  const { key, end, sortOrder, sortTarget, hasUnknownField } = read;
-  const list = { ...plainRead, key, end, sortOrder, sortTarget, hasUnknownField };
-  return isDeepStrictEqual(read, list);
 }
 
 /** Transactions that have changed something. Without a response that may have happened at any time since. */
@@ -81,11 +84,12 @@ function valuesIn(fields: Uint8Array): Values {
     if (reader.field !== 2) continue;
     const keyValue = reader.message();
     let key = '';
+    let value = '';
     while (keyValue.next()) {
-      const { field } = keyValue;
-      if (field === 1) key = text(keyValue.bytes());
-      else if (field === 5) values[key] = name(text(keyValue.bytes()));
+      if (keyValue.field === 1) key = text(keyValue.bytes());
+      else if (keyValue.field === 5) value = text(keyValue.bytes());
     }
+    values[key] = name(value);
   }
   return values;
 }
