@@ -27,7 +27,11 @@ export function withReads(watches: Plan, random: Seeded): Plan {
   for (let i = random.below(random.pick([2, 15, 25])); i > 0; i--) add(readMs(), drawer.txn());
   if (random.chance(0.08)) {
     const downMs = random.pick([1, 50, 400]);
-    add(random.below(durationMs), { kind: 'restore', back: 1 + random.below(8), downMs });
+    const atMs = random.below(durationMs);
+    add(atMs, { kind: 'restore', back: 1 + random.below(8), downMs });
+    const laterMs = () => atMs + downMs + random.below(600);
+    for (let i = random.below(12); i > 0; i--) drawer.burst(laterMs(), add);
+    for (let i = random.below(12); i > 0; i--) add(laterMs(), drawer.txn());
   }
   if (random.chance(0.15)) {
     const member = random.below(plan.members);
@@ -81,10 +85,13 @@ class ReadDrawer {
   /** Clients that start together read the same range, like the replicas of a service. */
   burst(atMs: number, add: (atMs: number, action: Action) => void): void {
     const random = this.#random;
-    if (random.chance(0.25)) {
-      const stream = random.below(this.#plan.streams);
+    if (random.chance(0.5)) {
+      const { streams } = this.#plan;
+      const stream = random.chance(0.5) ? streams - 1 : random.below(streams);
       add(atMs + random.below(40), { kind: 'progress', stream });
     }
+    // While pages are read, or while a read waits for its revision.
+    if (random.chance(0.3)) add(atMs + random.below(60), this.txn());
     const tenant = random.below(this.#plan.tenants);
     const range = this.#range(tenant);
     for (let n = random.pick([1, 2, 3, 5]); n > 0; n--) {
