@@ -13,10 +13,13 @@ export function rangeAt(
   revision: number,
 ): Uint8Array {
   const keys = keysAt(events, revision).filter(({ key }) => contains(read, key));
+  // Without an order and bounds etcd reads no more keys than it needs to know that there are more, whatever the sort target is.
+  const isCut = read.limit > 0 && read.sortOrder === sortOrders.none && !hasBounds(read);
+  const candidates = isCut ? keys.slice(0, read.limit + 1) : keys;
   const found = read.countOnly
     ? []
     : ordered(
-        keys.filter((key) => isWithin(key, read)),
+        candidates.filter((key) => isWithin(key, read)),
         read,
       );
   const hasMore = read.limit > 0 && found.length > read.limit;
@@ -36,6 +39,11 @@ function keysAt(events: readonly StoreEvent[], revision: number): readonly Store
   }
   const existing = [...newest.values()].filter(({ isDelete }) => !isDelete);
   return existing.sort((a, b) => (a.key < b.key ? -1 : 1));
+}
+
+function hasBounds(read: ReadSpec): boolean {
+  const { minModRevision, maxModRevision, minCreateRevision, maxCreateRevision } = read;
+  return minModRevision + maxModRevision + minCreateRevision + maxCreateRevision > 0;
 }
 
 function isWithin({ revision, createRevision }: StoreEvent, read: ReadSpec): boolean {

@@ -2,7 +2,6 @@
  * Every call ends, and etcd serves it after a bounded time if the memory cannot. Only etcd lets a call fail, and not for reasons
  * of the proxy.
  */
-import type { CacheLimits } from '../../../src/cache/cache-context.ts';
 import { Code } from '../../../src/grpc/status.ts';
 import type { ObservedCall } from '../observed-call.ts';
 import type { Invariant } from './invariant.ts';
@@ -14,7 +13,8 @@ const tickMs = 50;
 export const endedCalls: Invariant = {
   name: 'ended calls',
   check: ({ reads, writes, cacheLimits, isOrdered }, report) => {
-    const waitMs = waitMsMax(cacheLimits, isOrdered) + tickMs;
+    const { waitMsMax, unorderedWaitMsMax } = cacheLimits;
+    const waitMs = (isOrdered ? waitMsMax : Math.max(waitMsMax, unorderedWaitMsMax)) + tickMs;
     for (const [i, read] of reads.entries()) {
       const wrong = wrongEnd(read.call, waitMs, read.read.revision > 0);
       if (wrong !== null) report(`${labelOf(read, i)}: ${wrong}`);
@@ -25,10 +25,6 @@ export const endedCalls: Invariant = {
     }
   },
 };
-
-function waitMsMax({ waitMsMax, unorderedWaitMsMax }: CacheLimits, isOrdered: boolean): number {
-  return isOrdered ? waitMsMax : unorderedWaitMsMax;
-}
 
 /** Null if the call has ended as it should. */
 function wrongEnd(call: ObservedCall, waitMs: number, mayBeOutOfRange: boolean): string | null {

@@ -109,6 +109,12 @@ const state: readonly Mutation[] = [
     'sort(selected, query);',
   ),
   mutation(
+    'a limit comes after a sort target without an order',
+    'cache/evaluate.ts',
+    'query.sortOrder === SortOrder.NONE && !query.hasBound',
+    'query.sortOrder > SortOrder.DESCEND',
+  ),
+  mutation(
     'reads of ranges beyond the watched one are served',
     'cache/tenant-caches.ts',
     'if (!containsRange(cache.found.feed.range, range)) continue;',
@@ -148,8 +154,8 @@ const resources: readonly Mutation[] = [
   mutation(
     'a read waits for the position without a bound',
     read,
-    'deadlines.add(this, Math.min(sentMs + waitMs, call.deadlineMs));',
-    'deadlines.add(this, call.deadlineMs + waitMs);',
+    'deadlines.add(this, Math.min(sentMs +',
+    'deadlines.add(this, call.deadlineMs + Math.min(sentMs +',
   ),
   mutation(
     'a read whose client has left is served',
