@@ -57,7 +57,8 @@ export class SimulatedProxy {
       isShared: () => true,
     });
     const deadlines = new Deadlines(clock);
-    this.cache = newCacheContext({ clock, deadlines, ordersProgress }, cacheLimits);
+    const keysOnlyLeases = () => true;
+    this.cache = newCacheContext({ clock, deadlines, ordersProgress, keysOnlyLeases }, cacheLimits);
     const reads = cache({
       context: this.cache,
       hub: this.hub,
