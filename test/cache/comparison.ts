@@ -9,9 +9,11 @@ import type { Etcd } from '../support/etcd.ts';
 import { Relay } from '../support/relay.ts';
 import { Seeded } from '../support/seeded.ts';
 import { ServedProxy, type ServedTenant } from '../support/served-proxy.ts';
+import { until } from '../support/until.ts';
 import { type Disturbance, Disturbances } from '../watches/disturbances.ts';
 import { Writer } from '../watches/writer.ts';
 import { CacheCounts } from './counts.ts';
+import { MonotonicReader } from './monotonic-reader.ts';
 import { type Common, Observer } from './observer.ts';
 import { steadyKeys, steadyPrefix } from './random-range.ts';
 import { TenantView } from './tenant-view.ts';
@@ -38,8 +40,9 @@ const tenants: readonly Observed[] = [
 const lanes = 4;
 /** Of one round, after which counters are read. */
 const rangesPerLane = 8;
-/** Read after the last write. */
+/** Read after the last write, and the time that its event has to arrive. */
 const finalRanges = 500;
+const restMs = 500;
 const disturbanceMsMax = 1_500;
 const quietMs = 1_500;
 const cutEveryMs = 4_000;
@@ -71,11 +74,13 @@ export async function compareRanges(options: ComparisonOptions): Promise<Compari
   for (const { address } of cluster.members) carried.push(relays.use(await Relay.to(address)));
   const endpoints = carried.map(({ address }) => address);
   const served = tenants.map(({ name, namespace }) => ({ name, namespace }));
-  using proxy = await ServedProxy.start(endpoints, served, { 'cache-reads': true });
+  const start = () => ServedProxy.start(endpoints, served, { 'cache-reads': true });
+  using proxy = await start();
+  using otherProxy = await start();
   const leader = await cluster.leader();
   const steady = chance.pick(cluster.members.filter((member) => member !== leader));
   await using comparison = new Comparison({
-    ...{ options, chance, cluster, steady, proxy },
+    ...{ options, chance, cluster, steady, proxy, otherProxy },
     relays: carried,
   });
   return await comparison.run();
@@ -89,6 +94,8 @@ interface Parts {
   /** Never disturbed: the direct reads are its reads. */
   readonly steady: Etcd;
   readonly proxy: ServedProxy;
+  /** Of one client only. */
+  readonly otherProxy: ServedProxy;
 }
 
 class Comparison implements AsyncDisposable {
@@ -111,9 +118,11 @@ class Comparison implements AsyncDisposable {
 
   async run(): Promise<ComparisonResult> {
     await this.#putSteadyKeys();
-    await this.#watch();
+    await this.#watch(this.#parts.proxy);
+    await this.#watch(this.#parts.otherProxy);
     const common = await this.#newCommon();
     const writers = this.#startWriters();
+    const reader = this.#startReader();
     const loops = [this.#disturb(), this.#cutAgain(), this.#readAgain(common)];
     const counts = new CacheCounts(this.#parts.proxy);
     const startedAt = performance.now();
@@ -124,12 +133,19 @@ class Comparison implements AsyncDisposable {
       this.#isOver = true;
       await Promise.all(loops);
     }
+    await reader[Symbol.asyncDispose]();
     const seconds = (performance.now() - startedAt) / 1_000;
     for (const writer of writers) await writer[Symbol.asyncDispose]();
-    // The store is at rest: what the tenants read now is what there is.
+    await this.#untilRest();
+    common.isAtRest = true;
     await this.#rounds(common, counts, finalRanges, 0);
     return {
-      problems: [...this.#problems, ...this.#parts.proxy.faults],
+      problems: [
+        ...this.#problems,
+        ...reader.problems,
+        ...this.#parts.proxy.faults,
+        ...this.#parts.otherProxy.faults,
+      ],
       disturbances: this.#disturbances.log,
       figures: {
         seconds: Math.round(seconds),
@@ -140,6 +156,7 @@ class Comparison implements AsyncDisposable {
         ),
         ...(await counts.figures()),
         'serializable, older than seen': common.wentBack,
+        'hits of the other proxy': reader.hits,
         revisions: common.newest,
         cuts: this.#disturbances.cuts,
       },
@@ -165,9 +182,9 @@ class Comparison implements AsyncDisposable {
   }
 
   /** The streams stay open for the whole run. */
-  async #watch(): Promise<void> {
+  async #watch(proxy: ServedProxy): Promise<void> {
     for (const [i, { watches }] of tenants.entries()) {
-      const client = this.#connect(this.#parts.proxy.addresses[i] ?? '');
+      const client = this.#connect(proxy.addresses[i] ?? '');
       const stream = this.#owned.use(client.stream('etcdserverpb.Watch/Watch'));
       for (const [key, end] of watches) {
         stream.send({ create_request: { key: bytes(key), range_end: bytes(end) } });
@@ -185,11 +202,21 @@ class Comparison implements AsyncDisposable {
       clusterId: header?.cluster_id ?? '',
       memberIds: new Set(members.map(({ ID }) => ID)),
       newest: 0,
+      isAtRest: false,
       reads: 0,
       compared: 0,
       failed: new Map(),
       wentBack: 0,
     };
+  }
+
+  /** Every lease has expired, and every event has arrived. */
+  async #untilRest(): Promise<void> {
+    await until('end of all leases', async () => {
+      const { leases } = await this.#raw.call('etcdserverpb.Lease/LeaseLeases', {});
+      return leases.length === 0;
+    });
+    await sleep(restMs);
   }
 
   #startWriters(): readonly Writer[] {
@@ -202,6 +229,14 @@ class Comparison implements AsyncDisposable {
       // One revision may change keys of both tenants, and of none.
       writer('around', this.#raw, around),
     ];
+  }
+
+  #startReader(): MonotonicReader {
+    const { otherProxy, chance } = this.#parts;
+    const client = this.#connect(otherProxy.addresses[0] ?? '');
+    return this.#owned.use(
+      new MonotonicReader(client, otherProxy, new Seeded(chance.below(2 ** 32))),
+    );
   }
 
   /** Each connection reads in several lanes. Between rounds no read is in flight, so that the counters are exact. */

@@ -31,6 +31,8 @@ export interface Common {
   readonly memberIds: ReadonlySet<string>;
   /** The newest revision that any client has seen so far. A linearizable read that begins now is not older. */
   newest: number;
+  /** Nothing is written any more: every read has the newest state. */
+  isAtRest: boolean;
   reads: number;
   compared: number;
   /** Reads that ended with an error, by its code and text. */
@@ -56,9 +58,9 @@ export class Observer {
 
   /** Reads and compares `count` random ranges, one after the other. */
   async observe(count: number): Promise<void> {
-    const { chance } = this.#common;
+    const { chance, isAtRest } = this.#common;
     for (let i = 0; i < count; i++) {
-      if (chance.chance(putShare)) await this.#put();
+      if (!isAtRest && chance.chance(putShare)) await this.#put();
       await this.#read(randomRange(chance, this.#common.newest));
     }
   }
@@ -81,7 +83,7 @@ export class Observer {
     }
     if (!isLinearizable && revision < before.seen) common.wentBack += 1;
     this.#checkHeader(request, decoded);
-    const at = request.revision === undefined ? revision : request.revision;
+    const at = request.revision ?? (common.isAtRest ? 0 : revision);
     const expected = this.#view.visible(await this.#readDirectly(request, at), decoded.header);
     common.compared += 1;
     if (!expected.equals(response)) this.#report(request, difference(decoded, expected));
