@@ -1,5 +1,5 @@
 /**
- * Runs the watch and lease tests of etcd's own Go client directly and through the proxy, and compares the results. Exits with 1
+ * Runs the watch, lease and key-value tests of etcd's own Go client directly and through the proxy, and compares the results. Exits with 1
  * if a test has other results through the proxy than differences.ts states. It needs Go, and Go's module proxy.
  *
  *     npm run test:etcd-client -- [--checkout FOLDER] [--jobs N] [PATTERN]      for example: '^TestWatch'
@@ -30,14 +30,14 @@ const queue = suites.flatMap((suite) => {
   const tests = module.testsOf(suite).filter((test) => pattern.test(test));
   if (tests.length === 0) return [];
   const program = module.build(suite);
-  return tests.map((test) => ({ program, test }));
+  return tests.map((test) => ({ program, test, suite }));
 });
 const total = queue.length;
 const counts: Record<Verdict, number> = { same: 0, expected: 0, different: 0 };
 
 async function work(): Promise<void> {
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
-    for (const { verdict, text } of await compare(next.program, next.test, logs)) {
+    for (const { verdict, text } of await compare(next.program, next.test, next.suite, logs)) {
       counts[verdict] += 1;
       console.log(`${verdict.padEnd(9)}  ${next.test}: ${text}`);
     }

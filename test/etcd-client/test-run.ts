@@ -7,6 +7,7 @@ import type { Mode } from './mode.ts';
 import type { TestProgram } from './test-module.ts';
 
 const main = join(import.meta.dirname, '..', '..', 'src', 'main.ts');
+const watchedProxy = join(import.meta.dirname, 'watched-proxy.ts');
 const timeout = '5m';
 
 /** Writes the output of the test and of its proxies to the file `log`. */
@@ -26,9 +27,10 @@ export async function runTest(
 }
 
 /** See through_proxy.go. */
-function proxyCommand({ settings }: Mode, folder: string): Record<string, string> {
+function proxyCommand({ settings, readsFromMemory }: Mode, folder: string): Record<string, string> {
   if (settings === null) return {};
+  const program = readsFromMemory ? watchedProxy : main;
   const config = join(folder, 'config.json');
   writeFileSync(config, JSON.stringify(settings));
-  return { PROXY_COMMAND: JSON.stringify([process.execPath, main, 'run', '--config', config]) };
+  return { PROXY_COMMAND: JSON.stringify([process.execPath, program, 'run', '--config', config]) };
 }
