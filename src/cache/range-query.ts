@@ -42,13 +42,21 @@ export class RangeQuery implements KeyRange {
   }
 }
 
+/** Key and range end have the first numbers. */
+const lastRangeField = 2;
 const noBytes = new Uint8Array(0);
 
 /** Null if the request is malformed, or has a value that etcd rejects or that has no defined meaning. */
 export function readQuery(request: Uint8Array): RangeQuery | null {
   const query = new RangeQuery();
   const reader = new Reader(request);
-  while (reader.next()) if (!readField(query, reader)) return null;
+  let seen = 0;
+  while (reader.next()) {
+    const bit = reader.field <= lastRangeField ? 1 << reader.field : 0;
+    // The namespace layer rejects a second one.
+    if ((seen & bit) !== 0 || !readField(query, reader)) return null;
+    seen |= bit;
+  }
   const isValid =
     !reader.malformed &&
     query.key.length > 0 &&
@@ -60,7 +68,7 @@ export function readQuery(request: Uint8Array): RangeQuery | null {
 /** Returns false for an unknown field, a negative number, and one that is not exact. */
 function readField(query: RangeQuery, reader: Reader): boolean {
   const { field } = reader;
-  if (field <= 2) {
+  if (field <= lastRangeField) {
     if (reader.wireType !== WireType.LEN) return false;
     if (field === 1) query.key = reader.bytes();
     else query.end = reader.bytes();

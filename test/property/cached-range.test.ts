@@ -149,6 +149,18 @@ describe('a response from memory', () => {
   });
 });
 
+test('a request with two keys or two range ends is not evaluated, because it is rejected without the cache', () => {
+  const encode = (message: object) => encodeRequest(rangeMethod, message);
+  const once = encode({ key: bytes('a'), range_end: bytes('b') });
+  expect(readQuery(once)).not.toBeNull();
+  for (const second of [{ key: bytes('a') }, { range_end: bytes('b') }]) {
+    expect(readQuery(Buffer.concat([once, encode(second)]))).toBeNull();
+  }
+  expect(readQuery(Buffer.concat([once, encode({ limit: 1 }), encode({ limit: 2 })]))?.limit).toBe(
+    2,
+  );
+});
+
 test('puts and deletes in any order leave the sorted keys, and count exactly their bytes', () => {
   const step = fc.oneof(
     fc.record({ key, version: small }).map((put) => ({ ...put, isDelete: false })),
