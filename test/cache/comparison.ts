@@ -75,8 +75,10 @@ export async function compareRanges(options: ComparisonOptions): Promise<Compari
   const endpoints = carried.map(({ address }) => address);
   const served = tenants.map(({ name, namespace }) => ({ name, namespace }));
   const start = () => ServedProxy.start(endpoints, served, { 'cache-reads': true });
-  using proxy = await start();
-  using otherProxy = await start();
+  using proxies = new DisposableStack();
+  const [proxy, otherProxy] = (await Promise.all([start(), start()])).map((started) =>
+    proxies.use(started),
+  ) as [ServedProxy, ServedProxy];
   const leader = await cluster.leader();
   const steady = chance.pick(cluster.members.filter((member) => member !== leader));
   await using comparison = new Comparison({

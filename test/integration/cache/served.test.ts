@@ -93,7 +93,7 @@ describe('a connection reads its own writes', () => {
   test.each(writes)('%s', async (_name, write) => {
     await cached.warm(client, prefix(name));
     const before = await cached.hits();
-    for (let i = 0; i < 40; i++) {
+    for (let i = 0; i < 24; i++) {
       await write(i);
       const read = await list(client, { ...prefix(name), serializable: i % 4 !== 0 });
       const stored = await list(direct, prefix(`game/${name}`));
