@@ -25,6 +25,8 @@ export interface CacheLimits {
   readonly unorderedQuietMs: number;
   /** A range is read into memory for the second list of it within this time. */
   readonly demandMs: number;
+  /** While a range is used, etcd is asked at this interval whether it may still be read. */
+  readonly permissionMs: number;
   /** A range that no read has used for this long is dropped. */
   readonly idleMs: number;
   /** A range that was dropped at a bound is not read again for this long. */
@@ -52,6 +54,7 @@ export const cacheLimits: CacheLimits = {
   unorderedWaitMsMax: 20,
   unorderedQuietMs: 1_000,
   demandMs: 10_000,
+  permissionMs: 2_000,
   idleMs: 60_000,
   fullMs: 60_000,
   retryMs: 1_000,

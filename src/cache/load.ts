@@ -15,8 +15,12 @@ import type { CacheLimits } from './cache-context.ts';
 import { type Entry, readEntry } from './entry.ts';
 
 const range = method('etcdserverpb.KV/Range');
-/** An empty key means the first possible one to a watch, and is an error in a read. */
 const firstKey = Uint8Array.of(0);
+
+/** The key of a watched range for a read. An empty key means the first possible one to a watch, and is an error in a read. */
+export function readableKey({ key }: KeyRange): Uint8Array {
+  return key.length === 0 ? firstKey : key;
+}
 
 export interface LoadOwner {
   /** The revision that the range is read at, and how many keys it has. */
@@ -44,15 +48,15 @@ export class Load {
     next: Etcd<'tenant'>,
     newCall: (readMethod: typeof range) => Call,
     limits: CacheLimits,
-    { key, end }: KeyRange,
+    read: KeyRange,
     owner: LoadOwner,
   ) {
     this.#next = next;
     this.#newCall = newCall;
     this.#limits = limits;
     this.#owner = owner;
-    this.#key = key.length === 0 ? firstKey : key;
-    this.#end = end;
+    this.#key = readableKey(read);
+    this.#end = read.end;
   }
 
   readPage(): void {

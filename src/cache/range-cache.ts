@@ -9,6 +9,7 @@
  * was restored from an older state.
  */
 import type { Message } from '../call/call.ts';
+import type { Method } from '../etcd/methods.ts';
 import { revisionOf } from '../etcd/response-header.ts';
 import { Writer } from '../protobuf/writer.ts';
 import type { CancelTimer } from '../runtime/clock.ts';
@@ -24,6 +25,7 @@ import { Entries } from './entries.ts';
 import { type Entry, entryBytes, entryOverheadBytes } from './entry.ts';
 import { evaluate } from './evaluate.ts';
 import { Load, type LoadOwner } from './load.ts';
+import { PermissionCheck } from './permission-check.ts';
 import type { RangeQuery } from './range-query.ts';
 
 /** Responses to different requests that are kept until the state changes. */
@@ -65,7 +67,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
   /** Everything up to this revision is in the state. 0 while loading. */
   position = 0;
   state: 'loading' | 'ready' | 'closed' = 'loading';
-  usedMs: number;
+  #usedMs: number;
   /** When the last event arrived. */
   changedMs = Number.NEGATIVE_INFINITY;
   readonly #context: CacheContext;
@@ -89,6 +91,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
   #headSource: Uint8Array | null = null;
   #headRevision = 0;
   readonly #poll: ProgressPoll;
+  readonly #permission: PermissionCheck;
   #cancelIdle: CancelTimer = () => {};
 
   constructor(
@@ -103,19 +106,20 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     this.#onClosed = onClosed;
     const { hub, feed } = found;
     const { clock, limits } = context;
-    this.usedMs = clock.nowMs();
+    this.#usedMs = clock.nowMs();
     this.#sentPosition = feed.position;
     this.#poll = new ProgressPoll(clock, limits, {
       isWaiting: () => this.#waiters.size > 0 && this.state === 'ready' && context.ordersProgress(),
       requestProgress: () => feed.requestProgress(),
     });
-    this.#load = new Load(
-      hub.next,
-      (readMethod) => hub.calls.read(readMethod, clock.nowMs() + limits.loadTimeoutMs),
-      limits,
-      feed.range,
-      this,
+    const newCall = (readMethod: Method) =>
+      hub.calls.read(readMethod, clock.nowMs() + limits.loadTimeoutMs);
+    const permission = { next: hub.next, newCall, range: feed.range };
+    this.#permission = new PermissionCheck(
+      { ...permission, intervalMs: limits.permissionMs, onDenied: () => this.close('failed') },
+      this.#usedMs,
     );
+    this.#load = new Load(hub.next, newCall, limits, feed.range, this);
   }
 
   get found(): FoundFeed {
@@ -129,6 +133,12 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     this.#found.feed.follow(this);
     this.#expectUse();
     this.#load.readPage();
+  }
+
+  /** A read uses the range. */
+  onUse(nowMs: number): void {
+    this.#usedMs = nowMs;
+    if (this.state === 'ready') this.#permission.onUse(nowMs);
   }
 
   /** Notifies `waiter` once that the state has everything up to `revision`, later or before this returns, or that the cache is closed. */
@@ -317,7 +327,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
 
   #expectUse(): void {
     const { clock, limits } = this.#context;
-    const leftMs = this.usedMs + limits.idleMs - clock.nowMs();
+    const leftMs = this.#usedMs + limits.idleMs - clock.nowMs();
     if (leftMs <= 0) this.close('unused');
     else this.#cancelIdle = clock.after(leftMs, () => this.#expectUse());
   }

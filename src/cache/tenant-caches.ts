@@ -34,7 +34,7 @@ export class TenantCaches {
     const nowMs = this.#context.clock.nowMs();
     for (const cache of this.#caches) {
       if (!containsRange(cache.found.feed.range, range)) continue;
-      cache.usedMs = nowMs;
+      cache.onUse(nowMs);
       return cache;
     }
     // A range is not read for the sake of one key.

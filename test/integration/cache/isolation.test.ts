@@ -1,7 +1,8 @@
 /** Which clients get reads from memory, and that no client gets the memory of another tenant. */
 import { expect, test } from 'vitest';
 import { Code } from '../../../src/grpc/status.ts';
-import { grpcClient, refusal } from '../../support/client.ts';
+import { AuthenticatedEtcd } from '../../support/authenticated-etcd.ts';
+import { grpcClient, type Refused, refusal } from '../../support/client.ts';
 import { logIn, startConfigured } from '../../support/configured.ts';
 import { startEtcd } from '../../support/etcd.ts';
 import { etcdctl } from '../../support/etcdctl.ts';
@@ -153,6 +154,43 @@ test("tenants that a reload gives each other's namespace, name or a new namespac
       expect((await list(client, prefix('k/'))).keys).toEqual([`k/0=${namespace}`]);
     }
   }
+});
+
+test('reads from memory end when etcd revokes the permission of the proxy', async () => {
+  await using authenticated = await AuthenticatedEtcd.start();
+  await using proxy = await startConfigured({
+    ...authenticated.settings,
+    'cache-reads': true,
+    'admin-addr': '127.0.0.1:0',
+    tenants: [{ name: 'game', namespace: 'game/' }],
+    listeners: [{ address: '127.0.0.1:0', tenant: 'game' }],
+  });
+  using client = grpcClient(proxy.addresses[0] ?? '');
+  using watch = client.stream('etcdserverpb.Watch/Watch');
+  watch.send({ create_request: prefix('k/') });
+  await watch.next();
+  await put(client, 'k/0', 'v');
+  const hits = async () =>
+    Number(await metric(proxy, 'etcd_bulkhead_cache_hits_total{kind="serializable"}'));
+  const read = () => list(client, { ...prefix('k/'), serializable: true });
+  await until('read from memory', async () => {
+    expect((await read()).keys).toEqual(['k/0=v']);
+    return (await hits()) > 0;
+  });
+  // The permission for other keys of the namespace remains: the one that a fence reads, for example.
+  await authenticated.admin('role', 'grant-permission', 'games', 'readwrite', 'game/', 'game/a');
+  await authenticated.admin('role', 'revoke-permission', 'games', 'game/', '--prefix');
+  const refused = async (request: object) =>
+    await list(client, { ...prefix('k/'), ...request }).then(
+      () => 0,
+      (error: Refused) => error.code,
+    );
+  await until('refusal', async () => (await refused({ serializable: true })) > 0);
+  const served = await hits();
+  for (const serializable of [true, false]) {
+    expect(await refused({ serializable })).toBe(Code.PERMISSION_DENIED);
+  }
+  expect(await hits()).toBe(served);
 });
 
 test('clients with credentials of their own are judged by etcd at every read (etcd#22065)', async () => {
