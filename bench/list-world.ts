@@ -33,6 +33,7 @@ export interface ListOptions {
   readonly rounds: number;
   /** Length of a sample of repeated lists. */
   readonly seconds: number;
+  readonly writesPerSecond: number;
   readonly etcdCommand: string;
 }
 

@@ -39,6 +39,7 @@ const usage = `Usage: npm run bench -- list [options]
   --value-bytes B  size of a value (default 256)
   --rounds R       how often each target is measured (default 3)
   --seconds S      length of a round of repeated lists (default 5)
+  --writes W       writes per second in the cases with writes (default 20)
   --parts P,Q      only these of: at-once, repeats (default: both)
   --etcd LINE      release line of etcd that npm run test:versions has built, or "path" for the one on the
                    PATH (default: 3.5 if it is built)
@@ -77,6 +78,7 @@ function readOptions(args: readonly string[]) {
       'value-bytes': { ...text, default: '256' },
       rounds: { ...text, default: '3' },
       seconds: { ...text, default: '5' },
+      writes: { ...text, default: '20' },
       parts: { ...text, default: 'at-once,repeats' },
       etcd: text,
       targets: { ...text, default: listTargets.join(',') },
@@ -91,6 +93,7 @@ function readOptions(args: readonly string[]) {
     valueBytes: Number(values['value-bytes']),
     rounds: Number(values.rounds),
     seconds: Number(values.seconds),
+    writesPerSecond: Number(values.writes),
   };
   const parts = values.parts.split(',');
   const wanted = values.targets.split(',');
@@ -152,7 +155,9 @@ export async function list(args: readonly string[]): Promise<number> {
   const repeats = parts.includes('repeats')
     ? await measureRepeats(kinds, options, processes, absent)
     : new Map<string, Map<string, RepeatSample[]>>();
-  if (repeats.size > 0) console.log(`${renderRepeats(repeats)}\n`);
+  if (repeats.size > 0) {
+    console.log(`${renderRepeats(repeats)}\n\n${options.writesPerSecond} writes/s\n`);
+  }
   const verdicts = [
     ...(storms.size > 0 ? judgeStorm(storms) : []),
     ...(repeats.size > 0 ? judgeRepeats(repeats) : []),

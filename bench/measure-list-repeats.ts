@@ -26,7 +26,6 @@ import { namespace } from './targets.ts';
 import { portOf, type Target, World } from './world.ts';
 
 const members = 3;
-const writesPerSecond = 20;
 const writtenKeysMax = 100;
 const warmUpMs = 3_000;
 const warmUpInFlight = 10;
@@ -41,7 +40,7 @@ export interface RepeatCase {
 export const repeatCases: readonly RepeatCase[] = (['none', 'inside', 'outside'] as const).flatMap(
   (writes) =>
     [1, 10].map((inFlight) => {
-      const written = writes === 'none' ? 'no writes' : `${writesPerSecond} writes/s ${writes}`;
+      const written = writes === 'none' ? 'no writes' : `writes ${writes}`;
       return { name: `${inFlight} in flight, ${written}`, inFlight, writes };
     }),
 );
@@ -146,10 +145,11 @@ async function sampleOnce(
   using writer = await startWriter(world, subject, options);
   await lists.call('repeat', { plan, inFlight, ms: warmUpMs / 10 });
   const before = await readBefore(world, target);
-  const count = writesPerSecond * options.seconds;
+  const { writesPerSecond: perSecond, seconds } = options;
+  const count = perSecond * seconds;
   const [listed, written] = await Promise.all([
-    lists.call('repeat', { plan, inFlight, ms: options.seconds * 1000 }),
-    writer?.call('paced', { perSecond: writesPerSecond, count }),
+    lists.call('repeat', { plan, inFlight, ms: seconds * 1000 }),
+    writer?.call('paced', { perSecond, count }),
   ]);
   const used = await readAfter(world, target, before);
   await inspect(world, target, measuredRange);
