@@ -12,7 +12,10 @@ export interface CacheLimits {
   readonly processBytesMax: number;
   /** Ranges of a tenant. Further ones are not read into memory. */
   readonly rangesMax: number;
-  /** Bytes of responses that are kept for later reads, or that may still wait for clients. */
+  /**
+   * Bytes of responses that are kept for later reads, or that may still wait for clients. V8 begins to search for unused ones
+   * after 64 MiB, so with a lower bound reads would pass although no client waits.
+   */
   readonly responseBytesMax: number;
   /** A read waits at most this long for the fence, the range and the position. Then it passes to etcd. */
   readonly waitMsMax: number;
@@ -49,7 +52,7 @@ export const cacheLimits: CacheLimits = {
   tenantBytesMax: 32 << 20,
   processBytesMax: 64 << 20,
   rangesMax: 64,
-  responseBytesMax: 64 << 20,
+  responseBytesMax: 96 << 20,
   waitMsMax: 1_000,
   unorderedWaitMsMax: 20,
   unorderedQuietMs: 1_000,
