@@ -87,6 +87,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
   #reported = 0;
   readonly #waiters = new Map<CacheWaiter, number>();
   readonly #responses = new Map<string, Uint8Array>();
+  #keptBytes = 0;
   #head: Uint8Array = new Uint8Array(0);
   #headSource: Uint8Array | null = null;
   #headRevision = 0;
@@ -169,7 +170,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     const built = evaluate(this.#entries, query);
     if (built === null) return null;
     const { responseMemory } = this.#context;
-    if (name !== null && responseMemory.mayKeep) this.#keep(name, built);
+    if (name !== null) this.#keep(name, built);
     responseMemory.count(built);
     return { head, tail: built as Message<'tenant'>, isKnown: false };
   }
@@ -194,7 +195,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     this.#found.feed.unfollow(this);
     this.#count(0);
     this.#memory.remove(this);
-    this.#responses.clear();
+    this.#releaseResponses();
     this.#pending = [];
     this.#onClosed(end);
     const waiters = [...this.#waiters.keys()];
@@ -275,7 +276,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
       else this.#entries.put(entry);
     }
     this.position = revision;
-    this.#responses.clear();
+    this.#releaseResponses();
   }
 
   #afterChange(): void {
@@ -296,8 +297,18 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
 
   /** Keeps a response for reads with the same request, until the state changes. */
   #keep(name: string, built: Uint8Array): void {
-    if (this.#responses.size >= responsesMax) this.#responses.clear();
+    const { responseMemory } = this.#context;
+    if (this.#responses.size >= responsesMax) this.#releaseResponses();
+    if (!responseMemory.mayKeep(built.length)) return;
     this.#responses.set(name, built);
+    this.#keptBytes += built.length;
+    responseMemory.keptBytes += built.length;
+  }
+
+  #releaseResponses(): void {
+    this.#responses.clear();
+    this.#context.responseMemory.keptBytes -= this.#keptBytes;
+    this.#keptBytes = 0;
   }
 
   #headFor(header: Uint8Array): Uint8Array {

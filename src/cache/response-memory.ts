@@ -4,6 +4,8 @@
  */
 export class ResponseMemory {
   bytes = 0;
+  /** Of these, the bytes of responses that the ranges keep. */
+  keptBytes = 0;
   readonly #bytesMax: number;
   readonly #registry = new FinalizationRegistry<number>((bytes) => {
     this.bytes -= bytes;
@@ -18,9 +20,9 @@ export class ResponseMemory {
     return this.bytes >= this.#bytesMax;
   }
 
-  /** Whether a response may be kept for later reads. Kept ones leave half of the memory to those that wait for clients. */
-  get mayKeep(): boolean {
-    return this.bytes * 2 < this.#bytesMax;
+  /** Whether a response of this size may be kept for later reads. Kept ones leave half of the memory to those that wait. */
+  mayKeep(bytes: number): boolean {
+    return 2 * (this.keptBytes + bytes) <= this.#bytesMax;
   }
 
   count(response: Uint8Array): void {

@@ -379,6 +379,31 @@ describe('a serializable read', () => {
     expect(leases()).toEqual(['0']);
     expect(leases({ sort_target: 'VALUE' })).toEqual(['8']);
   });
+
+  test('shares its bytes, however many bytes of earlier responses have not been collected', () => {
+    const setup = loaded({ responseBytesMax: 4_000 });
+    for (let revision = 101; setup.context.responseMemory.bytes < 3_000; revision++) {
+      setup.events(revision, pair('k/a', revision));
+      setup.read({ serializable: true });
+    }
+    const reads = [setup.read({ serializable: true }), setup.read({ serializable: true })];
+    const [one, other] = reads.map(({ caller }) => caller.sharedTails[0]);
+    expect(one).toBeDefined();
+    expect(other).toBe(one);
+  });
+
+  test('is kept only in half of the memory of responses', () => {
+    const setup = loaded({ responseBytesMax: 4_000 });
+    const { responseMemory } = setup.context;
+    for (let limit = 1; limit < 10; limit++) setup.read({ serializable: true, limit });
+    expect(responseMemory.keptBytes).toBe(responseMemory.bytes);
+    setup.events(101, pair('k/a', 101, 'v'.repeat(1_900)));
+    expect(responseMemory.keptBytes).toBe(0);
+    setup.read({ serializable: true });
+    setup.events(102, pair('k/b', 102, 'v'.repeat(200)));
+    expect(setup.read({ serializable: true }).result).toContain('at 102');
+    expect(responseMemory.keptBytes).toBe(0);
+  });
 });
 
 describe('what passes to etcd', () => {
