@@ -15,7 +15,8 @@ const lists: readonly Range[] = [
 /** Returns the plan with reads, or without in a part of the scenarios. */
 export function withReads(watches: Plan, random: Seeded): Plan {
   if (random.chance(0.4) || hasLongValues(watches)) return watches;
-  const plan = random.chance(0.5) ? withSteadyWatch(watches, random) : watches;
+  const isRestored = random.chance(0.08);
+  const plan = isRestored || random.chance(0.5) ? withSteadyWatch(watches, random) : watches;
   const connections = Array.from({ length: 1 + random.below(3) }, () => random.chance(0.05));
   const drawer = new ReadDrawer(random, plan, connections.length);
   const { durationMs } = plan;
@@ -25,10 +26,12 @@ export function withReads(watches: Plan, random: Seeded): Plan {
   const readMs = () => (durationMs >> 3) + random.below(durationMs + 400);
   for (let i = random.below(random.pick([6, 15, 30])); i > 0; i--) drawer.burst(readMs(), add);
   for (let i = random.below(random.pick([2, 15, 25])); i > 0; i--) add(readMs(), drawer.txn());
-  if (random.chance(0.08)) {
+  if (isRestored) {
     const downMs = random.pick([1, 50, 400]);
-    const atMs = random.below(durationMs);
+    const atMs = (durationMs >> 2) + random.below(durationMs);
     add(atMs, { kind: 'restore', back: 1 + random.below(8), downMs });
+    // The ranges are in memory when it happens, and are read after it.
+    for (let i = random.below(6); i > 0; i--) drawer.burst(random.below(atMs), add);
     const laterMs = () => atMs + downMs + random.below(600);
     for (let i = random.below(12); i > 0; i--) drawer.burst(laterMs(), add);
     for (let i = random.below(12); i > 0; i--) add(laterMs(), drawer.txn());

@@ -40,9 +40,9 @@ export function drawCacheLimits(random: Seeded): CacheLimits {
   const few = [1, 2, 3] as const;
   return {
     ...cacheLimits,
-    rangeBytesMax: random.pick([800, 2_500, 16 << 20, 16 << 20]),
-    tenantBytesMax: random.pick([1_500, 5_000, 32 << 20, 32 << 20]),
-    processBytesMax: random.pick([1_500, 6_000, 64 << 20, 64 << 20]),
+    rangeBytesMax: random.pick([1_000, 3_500, 16 << 20, 16 << 20]),
+    tenantBytesMax: random.pick([2_500, 7_000, 32 << 20, 32 << 20]),
+    processBytesMax: random.pick([2_500, 9_000, 64 << 20, 64 << 20]),
     responseBytesMax: random.pick([500, 64 << 20, 64 << 20, 64 << 20, 64 << 20]),
     waitMsMax: random.pick([20, 200, 1_000]),
     unorderedWaitMsMax: random.pick([20, 300]),
