@@ -46,6 +46,7 @@ export function drawCacheLimits(random: Seeded): CacheLimits {
     responseBytesMax: random.pick([500, 64 << 20, 64 << 20, 64 << 20, 64 << 20]),
     waitMsMax: random.pick([20, 200, 1_000]),
     unorderedWaitMsMax: random.pick([20, 300]),
+    unorderedQuietMs: random.pick([20, 1_000]),
     demandMs: random.pick([50, 10_000, 10_000]),
     idleMs: random.pick([100, 1_000, 60_000]),
     fullMs: random.pick([0, 100, 60_000]),
@@ -53,6 +54,9 @@ export function drawCacheLimits(random: Seeded): CacheLimits {
     loadTimeoutMs: random.pick([100, 10_000]),
     firstPageKeys: random.pick([...few, 256]),
     pageKeysMax: random.pick([...few, 10_000]),
+    progressRetryMsMin: random.pick([1, 5]),
     progressRetryMs: random.pick([10, 100]),
+    rangesMax: random.pick([1, 64, 64]),
+    permissionMs: random.pick([50, 2_000]),
   };
 }

@@ -12,9 +12,8 @@ const tickMs = 50;
 
 export const endedCalls: Invariant = {
   name: 'ended calls',
-  check: ({ reads, writes, cacheLimits, isOrdered }, report) => {
-    const { waitMsMax, unorderedWaitMsMax } = cacheLimits;
-    const waitMs = (isOrdered ? waitMsMax : Math.max(waitMsMax, unorderedWaitMsMax)) + tickMs;
+  check: ({ reads, writes, cacheLimits }, report) => {
+    const waitMs = cacheLimits.waitMsMax + tickMs;
     for (const [i, read] of reads.entries()) {
       const wrong = wrongEnd(read.call, waitMs, read.read.revision > 0);
       if (wrong !== null) report(`${labelOf(read, i)}: ${wrong}`);
