@@ -164,7 +164,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
    */
   responseTo(query: RangeQuery, request: Uint8Array, header: Uint8Array): CachedResponse | null {
     const head = this.#headFor(header);
-    const name = request.length <= requestBytesMax ? nameOf(request) : null;
+    const name = request.length <= requestBytesMax ? nameOf(query, request) : null;
     const known = name === null ? undefined : this.#responses.get(name);
     if (known !== undefined) return { head, tail: known as Message<'tenant'>, isKnown: true };
     const built = evaluate(this.#entries, query);
@@ -347,6 +347,8 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
 /** While pages are read, bytes are counted in steps of this size. */
 const countStepBytes = 65_536;
 
-function nameOf(request: Uint8Array): string {
-  return Buffer.from(request.buffer, request.byteOffset, request.length).toString('latin1');
+/** Equal names have the same response to the same state, also after the members have changed to another release. */
+function nameOf({ omitsLeases }: RangeQuery, request: Uint8Array): string {
+  const text = Buffer.from(request.buffer, request.byteOffset, request.length).toString('latin1');
+  return omitsLeases ? `-${text}` : text;
 }

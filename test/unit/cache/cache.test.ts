@@ -374,8 +374,9 @@ describe('a serializable read', () => {
     expect(leases()).toEqual([]);
     expect(setup.misses).toEqual({ first: 1, unusual: 1 });
     expect(leases({ sort_target: 'VALUE' })).toEqual(['7']);
-    setup.events(101, { ...pair('k/a', 101), lease: '8' } as never);
     setup.keysOnlyLeases = false;
+    expect(leases()).toEqual(['0']);
+    setup.events(101, { ...pair('k/a', 101), lease: '8' } as never);
     expect(leases()).toEqual(['0']);
     expect(leases({ sort_target: 'VALUE' })).toEqual(['8']);
   });
