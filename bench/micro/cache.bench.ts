@@ -6,7 +6,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cache } from '../../src/cache/cache.ts';
-import { newCacheContext } from '../../src/cache/cache-context.ts';
+import { cacheLimits, newCacheContext } from '../../src/cache/cache-context.ts';
 import { changesOf } from '../../src/cache/change.ts';
 import { Entries } from '../../src/cache/entries.ts';
 import { entryOverheadBytes, readEntry } from '../../src/cache/entry.ts';
@@ -157,12 +157,15 @@ const hub = new WatchHub({
   ordersProgress: () => true,
   onFault: () => {},
 });
-const context = newCacheContext({
-  clock,
-  deadlines: new Deadlines(clock),
-  ordersProgress: () => true,
-  keysOnlyLeases: () => true,
-});
+const context = newCacheContext(
+  {
+    clock,
+    deadlines: new Deadlines(clock),
+    ordersProgress: () => true,
+    keysOnlyLeases: () => true,
+  },
+  cacheLimits,
+);
 const layer = cache({ context, hub, isShared: () => true })(etcd);
 
 function layerCase(name: string, of: MethodName, request: Uint8Array, isOn: boolean): void {

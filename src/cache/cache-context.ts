@@ -47,6 +47,7 @@ export interface CacheLimits {
   readonly progressRetryMs: number;
 }
 
+/** Without a limit of the container. */
 export const cacheLimits: CacheLimits = {
   rangeBytesMax: 16 << 20,
   tenantBytesMax: 32 << 20,
@@ -124,7 +125,7 @@ export interface CacheContext {
 
 export function newCacheContext(
   parts: Pick<CacheContext, 'clock' | 'deadlines' | 'ordersProgress' | 'keysOnlyLeases'>,
-  limits: CacheLimits = cacheLimits,
+  limits: CacheLimits,
 ): CacheContext {
   return {
     ...parts,

@@ -45,6 +45,7 @@ import { Upstream } from '../upstream/upstream.ts';
 import { WatchHub } from '../watch/hub/hub.ts';
 import { HubStats, hubLimits } from '../watch/hub/hub-context.ts';
 import { watchLimits } from '../watch/stream/watch-limits.ts';
+import { boundedCacheLimits } from './cache-limits.ts';
 import { callHandler } from './call-handler.ts';
 import { clientConnections } from './client-connections.ts';
 import { ConfigurationApplier } from './configuration-applier.ts';
@@ -139,12 +140,15 @@ export class Assembly {
     const hasOneTenant = config.tenants.length === 1;
     this.queues = makeQueues({ ...config.limits, hasOneTenant }, this.random);
     this.hub = this.#buildHub(config);
-    this.cache = newCacheContext({
-      clock: this.clock,
-      deadlines: this.deadlines,
-      ordersProgress: () => this.upstream.everyVersion(ordersProgress),
-      keysOnlyLeases: () => keysOnlyLeases((test) => this.upstream.everyVersion(test)),
-    });
+    this.cache = newCacheContext(
+      {
+        clock: this.clock,
+        deadlines: this.deadlines,
+        ordersProgress: () => this.upstream.everyVersion(ordersProgress),
+        keysOnlyLeases: () => keysOnlyLeases((test) => this.upstream.everyVersion(test)),
+      },
+      boundedCacheLimits(config),
+    );
     this.keepAlives = this.#buildKeepAlives(config);
     this.observers = new Observers(config, modules, this);
     this.metrics = new Metrics({

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { newCacheContext } from '../../src/cache/cache-context.ts';
+import { cacheLimits, newCacheContext } from '../../src/cache/cache-context.ts';
 import { reasonTrailer } from '../../src/call/refusals.ts';
 import { noLimits } from '../../src/config/sections/usage-limits.ts';
 import type { MethodName } from '../../src/etcd/methods.ts';
@@ -104,12 +104,15 @@ function setUp() {
     drain: new OpenStreams(clock),
     limit: { clock, total },
     cache: {
-      context: newCacheContext({
-        clock,
-        deadlines,
-        ordersProgress: () => true,
-        keysOnlyLeases: () => true,
-      }),
+      context: newCacheContext(
+        {
+          clock,
+          deadlines,
+          ordersProgress: () => true,
+          keysOnlyLeases: () => true,
+        },
+        cacheLimits,
+      ),
       hub,
       isShared: () => true,
     },
