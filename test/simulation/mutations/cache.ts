@@ -81,7 +81,7 @@ const state: readonly Mutation[] = [
     'a change does not end the responses that were built before it',
     range,
     `this.position = revision;
-    this.#responses.clear();`,
+    this.#releaseResponses();`,
     'this.position = revision;',
   ),
   mutation(
