@@ -6,7 +6,9 @@
  *   source   ….[ removed ]……………[ removed ]…
  *   output   ….[ literal ]……………[ literal ]…
  */
+
 import { varintBytes, writeVarint } from '../protobuf/varint.ts';
+import { Action } from './compiled.ts';
 import type { Mapping } from './mapping.ts';
 
 /** What replaces the removed bytes. `value` is the fourth integer of the change. */
@@ -32,6 +34,18 @@ export const Literal = {
   /** The stored ID of a lease that cannot exist, as a new field with the number `value`. */
   NO_LEASE_FIELD: 9,
 } as const;
+
+/** The literal that replaces an absent field. */
+export function defaultLiteral(action: number): number {
+  switch (action) {
+    case Action.APPLY_KEY_OR_FIRST:
+      return Literal.FIRST_KEY_FIELD;
+    case Action.APPLY_NAME:
+      return Literal.PREFIX_FIELD;
+    default:
+      return Literal.NO_LEASE_FIELD;
+  }
+}
 
 /** Length of the varint of the highest int64. */
 const leaseMaxBytes = 9;

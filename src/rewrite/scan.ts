@@ -29,7 +29,7 @@ import { nestingMax } from './field-table.ts';
 import { foreignLease, LeaseSeal } from './lease-seal.ts';
 import { LeaseVarint } from './lease-varint.ts';
 import type { Mapping } from './mapping.ts';
-import { Literal, literalBytes, Plan } from './plan.ts';
+import { defaultLiteral, Literal, literalBytes, Plan } from './plan.ts';
 
 /** Results of etcd's own checks, as integers so that the scan compares no strings. */
 const Check = { PASSED: 0, KEY: 1, OPERATION: 2, SORT: 3, NESTED: 4 } as const;
@@ -389,17 +389,5 @@ export class Scan {
       return value >>> 0;
     }
     return -1;
-  }
-}
-
-/** The literal that replaces an absent field. */
-function defaultLiteral(action: number): number {
-  switch (action) {
-    case Action.APPLY_KEY_OR_FIRST:
-      return Literal.FIRST_KEY_FIELD;
-    case Action.APPLY_NAME:
-      return Literal.PREFIX_FIELD;
-    default:
-      return Literal.NO_LEASE_FIELD;
   }
 }
