@@ -12,9 +12,8 @@ import { Entries } from '../../src/cache/entries.ts';
 import { entryOverheadBytes, readEntry } from '../../src/cache/entry.ts';
 import { evaluate } from '../../src/cache/evaluate.ts';
 import { readQuery } from '../../src/cache/range-query.ts';
-import { Call, type Etcd, type Message, type OwnedMessage } from '../../src/call/call.ts';
-import { keySpace } from '../../src/etcd/key-space.ts';
-import { type MethodName, method } from '../../src/etcd/methods.ts';
+import type { Call, Etcd, Message, OwnedMessage } from '../../src/call/call.ts';
+import type { MethodName } from '../../src/etcd/methods.ts';
 import { endedCall } from '../../src/grpc/call.ts';
 import { ok } from '../../src/grpc/status.ts';
 import { Reader } from '../../src/protobuf/reader.ts';
@@ -22,9 +21,9 @@ import { Writer } from '../../src/protobuf/writer.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { Deadlines } from '../../src/runtime/deadlines.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
-import { TenantState } from '../../src/tenant/state.ts';
 import { WatchHub } from '../../src/watch/hub/hub.ts';
 import { HubStats, hubLimits } from '../../src/watch/hub/hub-context.ts';
+import { callOf, testTenant } from '../../test/support/test-call.ts';
 import { putRequest, rangeRequest } from '../messages.ts';
 import { readMemory } from '../proc.ts';
 import { heading, measure } from './measure.ts';
@@ -131,23 +130,8 @@ const etcd: Etcd<'tenant'> = {
   stream: () => endedCall,
 };
 
-function callOf(name: MethodName, cachesReads: boolean): Call {
-  const call = new Call({
-    method: method(name),
-    metadata: [],
-    deadlineMs: Number.POSITIVE_INFINITY,
-    peer: { listener: '', remote: '127.0.0.1:50000', certificate: null },
-  });
-  call.tenant = {
-    name: 'game-1',
-    keySpace: keySpace(Buffer.from('game-1/')),
-    state: new TenantState('game-1'),
-    access: 'read-write',
-    sharesWatches: true,
-    cachesReads,
-    owns: new Set(),
-  };
-  return call;
+function measuredCall(name: MethodName, cachesReads: boolean): Call {
+  return callOf(name, { tenant: testTenant('game-1', { cachesReads }) });
 }
 
 const clock = systemClock;
@@ -169,7 +153,7 @@ const context = newCacheContext(
 const layer = cache({ context, hub, isShared: () => true })(etcd);
 
 function layerCase(name: string, of: MethodName, request: Uint8Array, isOn: boolean): void {
-  const call = callOf(of, isOn);
+  const call = measuredCall(of, isOn);
   const message = bytesOf(request);
   measure(name, request.length, () => {
     layer.unary(call, message, above);
@@ -180,7 +164,7 @@ const put = putRequest('players/1/state', value);
 const get = rangeRequest('players/1/state');
 
 heading('a call that passes to etcd');
-const direct = callOf('etcdserverpb.KV/Put', false);
+const direct = measuredCall('etcdserverpb.KV/Put', false);
 measure('a put without the layer', put.length, () => {
   etcd.unary(direct, bytesOf(put), above);
 });

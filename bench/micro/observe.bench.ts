@@ -4,9 +4,7 @@
  *
  *   node bench/micro/observe.bench.ts
  */
-import { Call, type Message } from '../../src/call/call.ts';
-import { keySpace } from '../../src/etcd/key-space.ts';
-import { method } from '../../src/etcd/methods.ts';
+import type { Message } from '../../src/call/call.ts';
 import { accessLog } from '../../src/observe/access-log.ts';
 import { Advice } from '../../src/observe/advice/advice.ts';
 import { requestKeys } from '../../src/observe/advice/request-keys.ts';
@@ -19,8 +17,8 @@ import { createLogger } from '../../src/observe/logger.ts';
 import { observe } from '../../src/observe/observe.ts';
 import { systemClock } from '../../src/runtime/clock.ts';
 import { systemRandom } from '../../src/runtime/random.ts';
-import { TenantState } from '../../src/tenant/state.ts';
 import { Traffic } from '../../src/tenant/traffic.ts';
+import { callOf, testTenant } from '../../test/support/test-call.ts';
 import { putRequest } from '../messages.ts';
 import { heading, measure } from './measure.ts';
 import { above, below } from './neighbours.ts';
@@ -30,21 +28,7 @@ const clock = systemClock;
 const random = systemRandom;
 const logger = createLogger('info', {}, { write: () => {} });
 
-const call = new Call({
-  method: method('etcdserverpb.KV/Put'),
-  metadata: [],
-  deadlineMs: Number.POSITIVE_INFINITY,
-  peer: { listener: '', remote: '127.0.0.1:50000', certificate: null },
-});
-call.tenant = {
-  name: 'game-1',
-  keySpace: keySpace(Buffer.from('game-1/')),
-  state: new TenantState('game-1'),
-  access: 'read-write',
-  sharesWatches: true,
-  cachesReads: false,
-  owns: new Set(),
-};
+const call = callOf('etcdserverpb.KV/Put', { tenant: testTenant() });
 
 function observed(name: string, events: CallEvents): void {
   const layer = observe({ clock, counters: new CallCounters(), events })(below);
