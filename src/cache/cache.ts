@@ -21,7 +21,7 @@ import { StatePart } from '../tenant/state.ts';
 import type { WatchHub } from '../watch/hub/hub.ts';
 import type { CacheContext, MissReason } from './cache-context.ts';
 import { CachedRead } from './cached-read.ts';
-import type { RangeCache } from './range-cache.ts';
+import { RangeCache } from './range-cache.ts';
 import { type RangeQuery, readQuery, SortTarget } from './range-query.ts';
 import { type SeenRevision, SeenRevisions } from './seen-revisions.ts';
 import { TenantCaches } from './tenant-caches.ts';
@@ -81,20 +81,17 @@ class Cache extends ForwardingEtcd<'tenant'> {
     responses: Responses<'tenant'>,
     seen: SeenRevision,
   ): CallHandle {
-    const query = readQuery(request);
-    const cached = query === null ? 'unusual' : this.#cacheFor(call, query);
-    if (query === null || typeof cached === 'string') {
-      this.#options.context.stats.misses[cached as MissReason] += 1;
-      return super.unary(call, request, responses);
-    }
     const { context } = this.#options;
-    const next = this.#next;
-    const read = new CachedRead({
-      ...{ context, next, call, request, query, responses, seen },
-      cache: cached,
-    });
-    read.start();
-    return read;
+    const query = readQuery(request);
+    const found = query === null ? 'unusual' : this.#cacheFor(call, query);
+    if (query !== null && found instanceof RangeCache) {
+      const parts = { context, next: this.#next, call, request, query, responses, seen };
+      const read = new CachedRead({ ...parts, cache: found });
+      read.start();
+      return read;
+    }
+    if (typeof found === 'string') context.stats.misses[found] += 1;
+    return super.unary(call, request, responses);
   }
 
   #cacheFor(call: Call, query: RangeQuery): RangeCache | MissReason {
@@ -102,7 +99,7 @@ class Cache extends ForwardingEtcd<'tenant'> {
     // A fence costs as much as the read itself.
     if (query.end.length === 0 && !query.isSerializable) return 'single-key';
     if (!this.#options.isShared(call)) return 'credentials';
-    // etcd rejects it while there is no leader, which only etcd knows.
+    // etcd rejects it without a leader, which only etcd knows.
     if (query.isSerializable && metadataValue(call.metadata, 'hasleader') === 'true')
       return 'unusual';
     if (query.keysOnly && !this.#setLeases(query)) return 'unusual';

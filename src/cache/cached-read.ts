@@ -4,7 +4,7 @@
  * Whenever that takes too long or cannot succeed, the read passes to etcd.
  */
 import type { Call, Etcd, Message, Responses } from '../call/call.ts';
-import type { CallHandle } from '../grpc/call.ts';
+import { type CallHandle, endedCall } from '../grpc/call.ts';
 import { ok } from '../grpc/status.ts';
 import { Deadline } from '../runtime/deadlines.ts';
 import type { FencePoint } from '../watch/hub/fence.ts';
@@ -145,9 +145,12 @@ export class CachedRead extends Deadline implements CallHandle, CacheWaiter {
     const { context, next, call, request, responses } = this.#parts;
     context.stats.misses[reason] += 1;
     this.#stopWaiting();
+    this.#handle = endedCall;
     const handle = next.unary(call, request, responses);
     this.#handle = handle;
-    if (this.#isPaused) handle.pauseResponses();
+    // The client may have cancelled while the call was being started.
+    if (this.#isOver) handle.cancel();
+    else if (this.#isPaused) handle.pauseResponses();
   }
 
   #leave(): void {

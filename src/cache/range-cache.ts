@@ -10,28 +10,23 @@
  */
 import type { Message } from '../call/call.ts';
 import type { Method } from '../etcd/methods.ts';
-import { revisionOf } from '../etcd/response-header.ts';
-import { Writer } from '../protobuf/writer.ts';
 import type { CancelTimer } from '../runtime/clock.ts';
 import type { Batch } from '../watch/hub/batch.ts';
 import type { FeedFollower } from '../watch/hub/feed-follower.ts';
 import type { FoundFeed } from '../watch/hub/hub.ts';
 import { ProgressPoll } from '../watch/hub/progress-poll.ts';
-import { contentOf, withRevision } from '../watch/stream/messages.ts';
+import { contentOf } from '../watch/stream/messages.ts';
 import type { CacheContext } from './cache-context.ts';
 import type { CountedRange, TenantCacheMemory } from './cache-memory.ts';
 import { type Change, changesOf } from './change.ts';
 import { Entries } from './entries.ts';
 import { type Entry, entryBytes, entryOverheadBytes } from './entry.ts';
 import { evaluate } from './evaluate.ts';
+import { KeptResponses } from './kept-responses.ts';
 import { Load, type LoadOwner } from './load.ts';
 import { PermissionCheck } from './permission-check.ts';
 import type { RangeQuery } from './range-query.ts';
 
-/** Responses to different requests that are kept until the state changes. */
-const responsesMax = 16;
-/** A response is found again by the bytes of its request, so those of long requests are not kept. */
-const requestBytesMax = 4_096;
 /** Memory of a change that waits for the pages, without its entry. */
 const changeBytes = 64;
 
@@ -86,11 +81,10 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
   /** A position that etcd has reported while the pages are read. */
   #reported = 0;
   readonly #waiters = new Map<CacheWaiter, number>();
-  readonly #responses = new Map<string, Uint8Array>();
-  #keptBytes = 0;
-  #head: Uint8Array = new Uint8Array(0);
-  #headSource: Uint8Array | null = null;
-  #headRevision = 0;
+  readonly #responses: KeptResponses;
+  /** The header field of the feed that `header` is the content of. */
+  #headerField: Uint8Array | null = null;
+  #header: Uint8Array = new Uint8Array(0);
   readonly #poll: ProgressPoll;
   readonly #permission: PermissionCheck;
   #cancelIdle: CancelTimer = () => {};
@@ -105,6 +99,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     this.#found = found;
     this.#memory = memory;
     this.#onClosed = onClosed;
+    this.#responses = new KeptResponses(context.responseMemory);
     const { hub, feed } = found;
     const { clock, limits } = context;
     this.#usedMs = clock.nowMs();
@@ -163,21 +158,26 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
    * with: it is used as it is if its revision is `position`. Null if the state does not determine the response.
    */
   responseTo(query: RangeQuery, request: Uint8Array, header: Uint8Array): CachedResponse | null {
-    const head = this.#headFor(header);
-    const name = request.length <= requestBytesMax ? nameOf(query, request) : null;
-    const known = name === null ? undefined : this.#responses.get(name);
-    if (known !== undefined) return { head, tail: known as Message<'tenant'>, isKnown: true };
+    const responses = this.#responses;
+    const head = responses.headFor(header, this.position);
+    const name = responses.nameOf(query, request);
+    const known = name === null ? null : responses.find(name);
+    if (known !== null) return { head, tail: known as Message<'tenant'>, isKnown: true };
     const built = evaluate(this.#entries, query);
     if (built === null) return null;
-    const { responseMemory } = this.#context;
-    if (name !== null) this.#keep(name, built);
-    responseMemory.count(built);
+    if (name !== null) responses.keep(name, built);
+    this.#context.responseMemory.count(built);
     return { head, tail: built as Message<'tenant'>, isKnown: false };
   }
 
   /** The content of the newest header that the feed has. */
   get header(): Uint8Array {
-    return contentOf(this.#found.feed.header);
+    const field = this.#found.feed.header;
+    if (field !== this.#headerField) {
+      this.#headerField = field;
+      this.#header = contentOf(field);
+    }
+    return this.#header;
   }
 
   drop(): void {
@@ -195,7 +195,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     this.#found.feed.unfollow(this);
     this.#count(0);
     this.#memory.remove(this);
-    this.#releaseResponses();
+    this.#responses.clear();
     this.#pending = [];
     this.#onClosed(end);
     const waiters = [...this.#waiters.keys()];
@@ -276,7 +276,7 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
       else this.#entries.put(entry);
     }
     this.position = revision;
-    this.#releaseResponses();
+    this.#responses.clear();
   }
 
   #afterChange(): void {
@@ -293,32 +293,6 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
     const more = bytes - this.bytes;
     this.bytes = bytes;
     this.#memory.count(this, more);
-  }
-
-  /** Keeps a response for reads with the same request, until the state changes. */
-  #keep(name: string, built: Uint8Array): void {
-    const { responseMemory } = this.#context;
-    if (this.#responses.size >= responsesMax) this.#releaseResponses();
-    if (!responseMemory.mayKeep(built.length)) return;
-    this.#responses.set(name, built);
-    this.#keptBytes += built.length;
-    responseMemory.keptBytes += built.length;
-  }
-
-  #releaseResponses(): void {
-    this.#responses.clear();
-    this.#context.responseMemory.keptBytes -= this.#keptBytes;
-    this.#keptBytes = 0;
-  }
-
-  #headFor(header: Uint8Array): Uint8Array {
-    if (this.#headSource === header && this.#headRevision === this.position) return this.#head;
-    const isExact = revisionOf(header) === this.position;
-    const content = isExact ? header : withRevision(header, this.position);
-    this.#head = new Writer().message(1, content).finish();
-    this.#headSource = header;
-    this.#headRevision = this.position;
-    return this.#head;
   }
 
   // ---- Waiters ----
@@ -346,9 +320,3 @@ export class RangeCache implements FeedFollower, CountedRange, LoadOwner {
 
 /** While pages are read, bytes are counted in steps of this size. */
 const countStepBytes = 65_536;
-
-/** Equal names have the same response to the same state, also after the members have changed to another release. */
-function nameOf({ omitsLeases }: RangeQuery, request: Uint8Array): string {
-  const text = Buffer.from(request.buffer, request.byteOffset, request.length).toString('latin1');
-  return omitsLeases ? `-${text}` : text;
-}

@@ -81,13 +81,13 @@ const state: readonly Mutation[] = [
     'a change does not end the responses that were built before it',
     range,
     `this.position = revision;
-    this.#releaseResponses();`,
+    this.#responses.clear();`,
     'this.position = revision;',
   ),
   mutation(
     'a response has the revision of the fence and the state of the range',
-    range,
-    'isExact ? header : withRevision(header, this.position)',
+    'cache/kept-responses.ts',
+    'isExact ? header : withRevision(header, revision)',
     'isExact ? header : header',
   ),
   mutation(

@@ -26,9 +26,9 @@ describe('a range is read into memory', () => {
     expect(first.result).toBe(' (0) at 100');
     const second = setup.read();
     const [page, fence] = setup.takeCalls();
-    setup.respond(page as never, 101, two);
+    setup.respond(page, 101, two);
     expect(second.result).toBeNull();
-    setup.respond(fence as never, 101);
+    setup.respond(fence, 101);
     expect(second.result).toBe('k/a=v90 k/b=v95 (2) at 101');
     expect(second.caller.isOk).toBe(true);
     expect(setup.misses).toEqual({ first: 1 });
@@ -45,10 +45,10 @@ describe('a range is read into memory', () => {
     const [first] = setup.takeCalls();
     setup.events(101, pair('k/a', 101, 'before the page'));
     setup.events(102, pair('k/c', 102));
-    setup.respond(first as never, 101, [pair('k/a', 101, 'of the page')], true);
+    setup.respond(first, 101, [pair('k/a', 101, 'of the page')], true);
     setup.events(103, 'k/b');
     const [second] = setup.takeCalls();
-    setup.respond(second as never, 101, [pair('k/b', 95)]);
+    setup.respond(second, 101, [pair('k/b', 95)]);
     expect(read.result).toBe('k/a=of the page k/c=v102 (2) at 103');
   });
 
@@ -79,7 +79,7 @@ describe('a range is read into memory', () => {
     const [page] = setup.takeCalls();
     page?.fail(Code.UNAVAILABLE, 'etcdserver: request timed out');
     const [passed] = setup.takeCalls();
-    setup.respond(passed as never, 100, two);
+    setup.respond(passed, 100, two);
     expect(read.result).toContain('(2) at 100');
     setup.read({ serializable: true });
     expect(setup.misses).toEqual({ first: 1, dropped: 2 });
@@ -98,7 +98,7 @@ describe('a range is read into memory', () => {
     setup.takeCalls();
     setup.read({ serializable: true });
     const [page] = setup.takeCalls();
-    setup.respond(page as never, 104, two);
+    setup.respond(page, 104, two);
     expect(setup.misses).toEqual({ first: 1, dropped: 1 });
     expect(setup.context.stats.ranges).toBe(0);
   });
@@ -111,11 +111,11 @@ describe('a linearizable read', () => {
     const [fence] = setup.takeCalls();
     const later = [setup.read(), setup.read()];
     expect(setup.takeCalls()).toEqual([]);
-    setup.respond(fence as never, 100);
+    setup.respond(fence, 100);
     expect(first.result).toBe('k/a=v90 k/b=v95 (2) at 100');
     expect(later.map(({ result }) => result)).toEqual([null, null]);
     const [next] = setup.takeCalls();
-    setup.respond(next as never, 100);
+    setup.respond(next, 100);
     for (const { result } of later) expect(result).toBe('k/a=v90 k/b=v95 (2) at 100');
   });
 
@@ -123,7 +123,7 @@ describe('a linearizable read', () => {
     const setup = loaded();
     const read = setup.read();
     const [fence] = setup.takeCalls();
-    setup.respond(fence as never, 102);
+    setup.respond(fence, 102);
     setup.events(101, pair('k/a', 101));
     expect(read.result).toBeNull();
     setup.events(103, 'k/b');
@@ -134,7 +134,7 @@ describe('a linearizable read', () => {
     const setup = loaded();
     const read = setup.read();
     const [fence] = setup.takeCalls();
-    setup.respond(fence as never, 102);
+    setup.respond(fence, 102);
     expect(setup.progressRequests).toBe(1);
     setup.progress(101);
     expect(read.result).toBeNull();
@@ -149,7 +149,7 @@ describe('a linearizable read', () => {
     for (const [index, revision] of [102, 103, 104].entries()) {
       const read = setup.read();
       const [fence] = setup.takeCalls();
-      setup.respond(fence as never, revision);
+      setup.respond(fence, revision);
       expect(setup.progressRequests).toBe(index + 1);
       setup.progress(revision);
       expect(read.result).toContain(`at ${revision}`);
@@ -162,7 +162,7 @@ describe('a linearizable read', () => {
     const setup = loaded();
     const read = setup.read();
     const [fence] = setup.takeCalls();
-    setup.respond(fence as never, 102);
+    setup.respond(fence, 102);
     setup.progress(101);
     setup.clock.advance(5);
     expect(setup.progressRequests).toBe(2);
@@ -175,9 +175,9 @@ describe('a linearizable read', () => {
     setup.read();
     const [fence] = setup.takeCalls();
     const reads = [setup.read(), setup.read(), setup.read()];
-    setup.respond(fence as never, 100);
+    setup.respond(fence, 100);
     const [next] = setup.takeCalls();
-    setup.respond(next as never, 102);
+    setup.respond(next, 102);
     setup.progress(102);
     expect(setup.progressRequests).toBe(1);
     for (const { result } of reads) expect(result).toContain('at 102');
@@ -188,13 +188,13 @@ describe('a linearizable read', () => {
     setup.ordersProgress = false;
     const read = setup.read();
     const [fence] = setup.takeCalls();
-    setup.respond(fence as never, 102);
+    setup.respond(fence, 102);
     setup.progress(102);
     setup.clock.advance(30);
     expect(read.result).toBeNull();
     setup.clock.advance(100);
     const [passed] = setup.takeCalls();
-    setup.respond(passed as never, 102, two);
+    setup.respond(passed, 102, two);
     expect(read.result).toContain('at 102');
     expect(setup.misses).toEqual({ first: 1, late: 1 });
   });
@@ -206,13 +206,13 @@ describe('a linearizable read', () => {
     setup.takeCalls();
     setup.read();
     const [first] = setup.takeCalls();
-    setup.respond(first as never, 100, two);
+    setup.respond(first, 100, two);
     const read = setup.read();
     const [page, fence] = setup.takeCalls();
     setup.clock.advance(300);
-    setup.respond(fence as never, 100);
+    setup.respond(fence, 100);
     setup.clock.advance(300);
-    setup.respond(page as never, 100, two);
+    setup.respond(page, 100, two);
     expect(read.result).toBe('k/a=v90 k/b=v95 (2) at 100');
     expect(setup.misses).toEqual({ first: 1 });
   });
@@ -224,12 +224,12 @@ describe('a linearizable read', () => {
     setup.takeCalls();
     setup.read();
     const [first] = setup.takeCalls();
-    setup.respond(first as never, 100, two);
+    setup.respond(first, 100, two);
     setup.read();
     const [page, fence] = setup.takeCalls();
-    setup.respond(fence as never, 102);
+    setup.respond(fence, 102);
     setup.clock.advance(300);
-    setup.respond(page as never, 101, two);
+    setup.respond(page, 101, two);
     setup.clock.advance(100);
     expect(setup.takeCalls()).toHaveLength(1);
     expect(setup.misses).toEqual({ first: 1, late: 1 });
@@ -240,13 +240,13 @@ describe('a linearizable read', () => {
     setup.ordersProgress = false;
     setup.events(101, pair('k/a', 101));
     const waiting = setup.read();
-    setup.respond(setup.takeCalls()[0] as never, 102);
+    setup.respond(setup.takeCalls()[0], 102);
     expect(setup.takeCalls()).toEqual([]);
     setup.events(102, pair('k/a', 102));
     expect(waiting.result).toContain('at 102');
     setup.clock.advance(1_001);
     setup.read();
-    setup.respond(setup.takeCalls()[0] as never, 103);
+    setup.respond(setup.takeCalls()[0], 103);
     expect(setup.takeCalls()).toHaveLength(1);
     expect(setup.misses).toEqual({ first: 1, late: 1 });
   });
@@ -256,9 +256,9 @@ describe('a linearizable read', () => {
     const read = setup.read();
     setup.clock.advance(1_100);
     const [fence, passed] = setup.takeCalls();
-    setup.respond(passed as never, 100, two);
+    setup.respond(passed, 100, two);
     expect(read.caller.isOk).toBe(true);
-    setup.respond(fence as never, 100);
+    setup.respond(fence, 100);
     expect(setup.misses).toEqual({ first: 1, late: 1 });
   });
 
@@ -280,8 +280,8 @@ describe('a linearizable read', () => {
     setup.takeCalls();
     const read = setup.read();
     const [page, fence] = setup.takeCalls();
-    setup.respond(fence as never, 102);
-    setup.respond(page as never, 101, two);
+    setup.respond(fence, 102);
+    setup.respond(page, 101, two);
     expect(setup.progressRequests).toBe(1);
     setup.progress(102);
     expect(read.result).toBe('k/a=v90 k/b=v95 (2) at 102');
@@ -298,11 +298,21 @@ describe('a linearizable read', () => {
     const setup = loaded();
     const read = setup.read();
     const [fence] = setup.takeCalls();
-    setup.respond(fence as never, 60);
+    setup.respond(fence, 60);
     const [passed] = setup.takeCalls();
-    setup.respond(passed as never, 60, []);
+    setup.respond(passed, 60, []);
     expect(read.result).toBe(' (0) at 60');
     expect(setup.context.stats.ranges).toBe(0);
+  });
+
+  test('that its client cancels while it passes to etcd is cancelled there', () => {
+    const setup = loaded();
+    const read = setup.read();
+    const [fence] = setup.takeCalls();
+    setup.etcd.onCall = () => read.handle.cancel();
+    fence?.fail(Code.UNAVAILABLE, 'etcdserver: no leader');
+    const [passed] = setup.takeCalls();
+    expect(passed?.isCancelled).toBe(true);
   });
 
   test('that its client cancels while it waits has no effect later', () => {
@@ -310,7 +320,7 @@ describe('a linearizable read', () => {
     const read = setup.read();
     const [fence] = setup.takeCalls();
     read.handle.cancel();
-    setup.respond(fence as never, 100);
+    setup.respond(fence, 100);
     setup.clock.advance(5_000);
     expect(read.caller.messages).toEqual([]);
     expect(setup.takeCalls()).toEqual([]);
@@ -453,7 +463,7 @@ describe('what passes to etcd', () => {
     const read = setup.read();
     read.handle.pauseResponses();
     const [fence] = setup.takeCalls();
-    setup.respond(fence as never, 100);
+    setup.respond(fence, 100);
     expect(setup.takeCalls()).toHaveLength(1);
     expect(setup.misses).toEqual({ first: 1, 'slow-client': 1 });
   });
@@ -479,10 +489,10 @@ describe('a range leaves the memory', () => {
   test('with its watch at etcd, and waiting reads pass', () => {
     const setup = loaded();
     const read = setup.read();
-    setup.respond(setup.takeCalls()[0] as never, 105);
+    setup.respond(setup.takeCalls()[0], 105);
     setup.feed?.end(status(Code.UNAVAILABLE, 'lost', 'lost'));
     const passed = setup.takeCalls().find(({ call }) => call.method.path.endsWith('/Range'));
-    setup.respond(passed as never, 105, two);
+    setup.respond(passed, 105, two);
     expect(read.result).toContain('at 105');
     expect(setup.context.memory.bytes).toBe(0);
     expect(setup.misses).toEqual({ first: 1, dropped: 1 });
@@ -529,7 +539,7 @@ describe('a range leaves the memory', () => {
     setup.takeCalls();
     setup.read({ serializable: true });
     const [page] = setup.takeCalls();
-    setup.respond(page as never, 100, [pair('k/a', 90, 'x'.repeat(1_000))]);
+    setup.respond(page, 100, [pair('k/a', 90, 'x'.repeat(1_000))]);
     expect(setup.misses).toEqual({ first: 1, dropped: 1 });
     expect(setup.context.memory.bytes).toBe(0);
   });
