@@ -77,7 +77,7 @@ export function convertedSettings(
   }
 }
 
-/** As in etcd, 0 and negative numbers stand for its default. Texts that are not numbers are reported as such. */
+/** As in etcd, 0 and negative numbers mean its default. Texts that are not numbers are reported as such. */
 function requestBytes(text: string): string {
   const bytes = Number(text);
   if (Number.isNaN(bytes)) return text;

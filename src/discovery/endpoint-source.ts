@@ -15,7 +15,7 @@ import type { SrvResolver } from './srv.ts';
 export interface EndpointUser {
   /** Whether an endpoint serves calls. */
   hasEndpoint(): Promise<boolean>;
-  /** Endpoints of voting members that have served etcd. Null if the cluster does not tell. */
+  /** Endpoints of voting members that have served etcd. Null if the cluster does not respond. */
   memberEndpoints(): Promise<readonly string[] | null>;
 }
 

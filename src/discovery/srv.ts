@@ -18,7 +18,7 @@ export interface SrvRecord {
 }
 
 export interface SrvResolver {
-  /** Rejects with the error of the resolver, also if there are no such records. */
+  /** Rejects with the error of the resolver, also without such records. */
   resolveSrv(name: string): Promise<readonly SrvRecord[]>;
 }
 

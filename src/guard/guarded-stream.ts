@@ -12,7 +12,7 @@ const earlyBytesMax = 256 << 10;
 export class GuardedStream extends GuardedCall<Requests<'store'>> implements Requests<'store'> {
   /** The stream below, as soon as all buffered requests were passed to it. */
   #open: Requests<'store'> | null = null;
-  /** All requests so far. Null if they are no longer needed or exceeded the limit. */
+  /** All requests so far. Null after the last use, and above the limit. */
   #early: Message<'store'>[] | null = [];
   #earlyBytes = 0;
   #isHalfClosed = false;

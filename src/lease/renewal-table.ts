@@ -42,7 +42,7 @@ export class RenewalTable {
     }
   }
 
-  /** There must be no renewal of the same lease in the table. */
+  /** The table must not have a renewal of the same lease. */
   add(renewal: Renewal): void {
     if ((this.#size + 1) * 2 > this.#slots.length) this.#resize(this.#slots.length * 2);
     place(this.#slots, renewal);

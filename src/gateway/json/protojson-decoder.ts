@@ -43,7 +43,7 @@ class ProtojsonDecoder {
     return this.#error;
   }
 
-  /** All methods below return whether there was no error. */
+  /** All methods below return false after an error. */
   #message(type: MessageType): boolean {
     const cursor = this.#cursor;
     if (cursor.kind() !== 'object') return this.#unexpected();
@@ -285,7 +285,7 @@ class SeenFields {
   }
 }
 
-/** Of the text in quotes protojson reads the first token, if there are no spaces around it all. */
+/** Of the text in quotes protojson reads the first token, unless spaces surround it. */
 function numberAtStart(text: string): string {
   if (text !== text.trim()) return '';
   const number = /^-?\d+(?:\.\d+)?(?:[eE][-+]?\d+)?(?![-+._a-zA-Z0-9])/.exec(text);

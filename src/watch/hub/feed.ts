@@ -40,7 +40,7 @@ export interface FeedHost {
   endsClientStreams(status: Status): boolean;
   /** The feed is live: `waiting` watchers may continue. */
   onFeedLive(feed: Feed): void;
-  /** The feed is closed for good. `watchers` were live, in the future or waiting; they are no longer part of it. */
+  /** The feed is closed for good. `watchers` were live, in the future or waiting; the feed has let go of them. */
   onFeedClosed(feed: Feed, watchers: readonly Watcher[], why: FeedEnd): void;
 }
 

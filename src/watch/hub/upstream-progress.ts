@@ -8,7 +8,7 @@ import type { Clock } from '../../runtime/clock.ts';
 
 const intervalMsMin = 100;
 const intervalMsMax = 1_000;
-/** Requests of the period before the last are no longer counted as in flight. */
+/** Requests from before the previous period do not count as in flight. */
 const periodMs = 5_000;
 
 export class UpstreamProgress {
