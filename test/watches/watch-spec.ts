@@ -1,7 +1,8 @@
 /** What a random watch is created with: the ranges that clients use, and every kind of start. */
 import type { Seeded } from '../support/seeded.ts';
 
-export type Start = 'now' | 'recent' | 'past' | 'compacted' | 'future';
+/** `floor` is the compacted revision itself, the first that can be watched. */
+export type Start = 'now' | 'recent' | 'past' | 'floor' | 'compacted' | 'future';
 
 export interface WatchSpec {
   /** Visible keys. An empty `end` is a single key, '\0' is every key from `key` on. */
@@ -77,7 +78,8 @@ function randomRange(chance: Seeded): readonly [key: string, end: string] {
 
 function randomStart(chance: Seeded, { revision, compacted }: Now): readonly [Start, number] {
   const start = chance.pick<Start>([
-    ...(['now', 'now', 'now', 'now', 'recent', 'recent', 'past', 'compacted', 'future'] as const),
+    ...(['now', 'now', 'now', 'now', 'recent', 'recent', 'past', 'floor'] as const),
+    ...(['compacted', 'future'] as const),
   ]);
   switch (start) {
     case 'now':
@@ -86,6 +88,8 @@ function randomStart(chance: Seeded, { revision, compacted }: Now): readonly [St
       return [start, Math.max(1, revision - chance.below(recentRevisionsMax))];
     case 'past':
       return [start, compacted + chance.below(Math.max(1, revision - compacted)) || 1];
+    case 'floor':
+      return [start, Math.max(1, compacted)];
     case 'compacted':
       return [start, 1 + chance.below(Math.max(1, compacted + 1))];
     case 'future':
