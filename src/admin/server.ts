@@ -4,7 +4,7 @@
  */
 
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Server as TlsServer } from 'node:https';
 import { isLoopback } from '../config/address.ts';
 import { bind } from '../grpc/bind.ts';
@@ -17,6 +17,7 @@ import type { TenantAdvice } from '../observe/advice/report.ts';
 import type { OpenCalls } from '../observe/open-calls.ts';
 import type { Clock } from '../runtime/clock.ts';
 import { descriptorShares } from '../runtime/descriptor-limit.ts';
+import { nodeHttp } from '../runtime/node-http.ts';
 import {
   type Action,
   type ActionResult,
@@ -101,7 +102,7 @@ export async function startAdmin(parts: AdminParts): Promise<Admin> {
   secure?.on('secureConnection', (socket) => {
     if (revocation?.refuses(socket) === true) socket.destroy();
   });
-  const server = secure ?? createServer(limits, handle);
+  const server = secure ?? nodeHttp().createServer(limits, handle);
   server.on('clientError', (_error, socket) => {
     socket.destroy();
   });

@@ -2,10 +2,10 @@
  * HTTP requests to the admin address of a running proxy, over TCP or a Unix socket, for the commands that ask one: `wait`,
  * `shutdown` and `top`.
  */
-import { request as httpRequest } from 'node:http';
 import { text } from 'node:stream/consumers';
 import type { SocketAddress } from '../grpc/transport.ts';
 import { systemClock } from '../runtime/clock.ts';
+import { nodeHttp } from '../runtime/node-http.ts';
 
 /** How often a condition is checked. */
 const pollIntervalMs = 100;
@@ -34,7 +34,7 @@ export function ask(
   // Node reports the timeout as an aborted request, or as a lost connection while the body arrives.
   const onError = (error: Error) =>
     resolve(signal.aborted ? new Error(`no response within ${timeoutMs / 1_000} s`) : error);
-  const request = httpRequest({
+  const request = nodeHttp().request({
     ...target,
     ...{ method, path, agent: false, signal },
     // The server accepts only loopback names on a loopback address.

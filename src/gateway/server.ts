@@ -2,11 +2,12 @@
  * HTTP/1.1 on the client port. The server does not listen on a port. The listener passes it connections, each with its peer as
  * the second argument of the event, and limits their number.
  */
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { MessageMemory } from '../grpc/message-memory.ts';
 import type { Peer } from '../grpc/transport.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { nodeHttp } from '../runtime/node-http.ts';
 import type { HttpGateway } from './http-gateway.ts';
 import { Http1Connections, headTimeoutMs } from './http1-connections.ts';
 import { Http1Exchange } from './http1-exchange.ts';
@@ -24,7 +25,10 @@ export function http1Server(
   gateway: HttpGateway,
   { clock, memory, onFault }: Http1ServerParts,
 ): Server {
-  const server = createServer({ maxHeaderSize: headBytesMax, keepAliveTimeout: headTimeoutMs });
+  const server = nodeHttp().createServer({
+    maxHeaderSize: headBytesMax,
+    keepAliveTimeout: headTimeoutMs,
+  });
   const connections = new Http1Connections(clock, memory);
   server.on('connection', (socket: Socket, peer?: Peer) => {
     if (peer === undefined) socket.destroy();

@@ -4,9 +4,9 @@
  * error codes are not mapped to gRPC codes: after Canceled, for example, some client libraries would repeat a call that may
  * have been processed.
  */
-import { STATUS_CODES } from 'node:http';
 import { ErrorCode, errorName } from '../../http2/frame.ts';
 import type { HeaderList } from '../../http2/hpack/header-list.ts';
+import { nodeHttp } from '../../runtime/node-http.ts';
 import { metadataValue, noMetadata } from '../metadata.ts';
 import { percentDecode } from '../percent-encoding.ts';
 import { Code, ok, type Status, status } from '../status.ts';
@@ -56,7 +56,7 @@ export function plainHttpStatus(head: HeaderList): Status | null {
   if (head.status === 200 && isGrpcContentType(contentType)) return null;
   const reasons: string[] = [];
   if (head.status !== 200) {
-    const reason = `${head.status} (${STATUS_CODES[head.status] ?? ''})`;
+    const reason = `${head.status} (${nodeHttp().STATUS_CODES[head.status] ?? ''})`;
     reasons.push(`unexpected HTTP status code received from server: ${reason}`);
   }
   if (!isGrpcContentType(contentType)) {

@@ -59,6 +59,18 @@ describe('run', () => {
     expect(line(program.out, 'stopped')).toMatchObject({ callsCutOff: 0 });
   });
 
+  test('loads node:http for its servers, and not undici, which takes 10 MiB', async () => {
+    const atExit = `process.on('exit', () => console.error(process.moduleLoadList.join()))`;
+    const hook = `--import="data:text/javascript,${encodeURIComponent(atExit)}"`;
+    using program = new Program(quick, { NODE_OPTIONS: hook });
+    const { admin } = await program.serving();
+    expect((await fetch(`http://${admin}/metrics`)).status).toBe(200);
+    program.kill('SIGTERM');
+    await program.ended;
+    expect(program.err).toContain('NativeModule http,');
+    expect(program.err).not.toContain('undici');
+  });
+
   test('exits immediately after a second signal', async () => {
     using program = new Program([...quick, '--min-drain=60s', '--max-drain=100s']);
     await program.serving();
