@@ -8,9 +8,8 @@ import { systemClock } from '../runtime/clock.ts';
 import { type Command, ExitCode, type Invocation } from './command.ts';
 import { configure } from './configure.ts';
 import { freePort } from './free-port.ts';
-import { serve } from './serve.ts';
 import { StopSignals } from './stop-signals.ts';
-import { TemporaryEtcd } from './temporary-etcd.ts';
+import type { TemporaryEtcd } from './temporary-etcd.ts';
 
 const namespaces = [
   { name: 'game-1', preferredPort: 2379 },
@@ -37,6 +36,7 @@ export const dev: Command = {
     const signals = new StopSignals(systemClock, ['SIGTERM', 'SIGINT', 'SIGHUP']);
     let etcd: TemporaryEtcd;
     try {
+      const { TemporaryEtcd } = await import('./temporary-etcd.ts');
       etcd = await TemporaryEtcd.start(first.settings.etcd, systemClock);
     } catch (error) {
       output.err(`etcd-bulkhead: cannot start etcd: ${(error as Error).message}\n`);
@@ -46,6 +46,7 @@ export const dev: Command = {
     await using running = etcd;
     const configured = await configureFor(invocation, ports, adminPort, running.address);
     if (configured.config === null) return configured.exitCode;
+    const { serve } = await import('./serve.ts');
     // Awaited here, so that etcd is stopped only after the proxy has drained.
     return await serve(configured.config, {
       serving: (proxy) => output.out(banner(proxy, running.address, ports)),

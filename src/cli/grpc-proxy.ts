@@ -9,7 +9,6 @@ import type { Command, Invocation } from './command.ts';
 import { type AdaptedFlags, type ConfigureResult, configure } from './configure.ts';
 import { convertedSettings, etcdProxyFlags } from './etcd-proxy-flags.ts';
 import type { ParsedFlags } from './flags.ts';
-import { serve } from './serve.ts';
 
 const defaultAddress = '127.0.0.1:23790';
 
@@ -21,6 +20,7 @@ export const grpcProxy: Command = {
     const configured = await configureGrpcProxy(invocation, remarks);
     if (configured.config === null) return configured.exitCode;
     for (const remark of remarks) invocation.output.err(`etcd-bulkhead: ${remark}\n`);
+    const { serve } = await import('./serve.ts');
     return serve(configured.config, {
       reload: configured,
       serving: ({ addresses }) => {

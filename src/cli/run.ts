@@ -1,7 +1,6 @@
-/** `etcd-bulkhead run`: the sidecar. The default command. */
+/** `etcd-bulkhead run`: the sidecar. The default command. Other commands do not load what it serves with. */
 import type { Command } from './command.ts';
 import { configure } from './configure.ts';
-import { serve } from './serve.ts';
 
 export const run: Command = {
   name: 'run',
@@ -9,6 +8,7 @@ export const run: Command = {
   async run(invocation) {
     const configured = await configure(run, invocation, { serves: true });
     if (configured.config === null) return configured.exitCode;
+    const { serve } = await import('./serve.ts');
     return serve(configured.config, { reload: configured });
   },
 };

@@ -29,30 +29,48 @@ export interface ServerDependencies extends TransportDependencies {
   readonly onPlainRequest: PlainRequestHandler;
 }
 
+type MakeClient = (dependencies: TransportDependencies) => ClientTransport;
+type MakeServer = (dependencies: ServerDependencies) => ServerTransport;
+
 export interface Transport {
-  makeClient(dependencies: TransportDependencies): ClientTransport;
-  makeServer(dependencies: ServerDependencies): ServerTransport;
+  readonly makeClient: MakeClient;
+  readonly makeServer: MakeServer;
 }
 
-const loaders: Readonly<Record<TransportName, () => Promise<Transport>>> = {
-  native: async () => {
-    const { NativeServerTransport } = await import('../grpc/native/server.ts');
-    const { NativeClientTransport } = await import('../grpc/native/client.ts');
-    return {
-      makeClient: (dependencies) => new NativeClientTransport(dependencies),
-      makeServer: (dependencies) => new NativeServerTransport(dependencies),
-    };
+interface Loaders {
+  readonly client: () => Promise<MakeClient>;
+  readonly server: () => Promise<MakeServer>;
+}
+
+const loaders: Readonly<Record<TransportName, Loaders>> = {
+  native: {
+    client: async () => {
+      const { NativeClientTransport } = await import('../grpc/native/client.ts');
+      return (dependencies) => new NativeClientTransport(dependencies);
+    },
+    server: async () => {
+      const { NativeServerTransport } = await import('../grpc/native/server.ts');
+      return (dependencies) => new NativeServerTransport(dependencies);
+    },
   },
-  'grpc-js': async () => {
-    const { GrpcJsServerTransport } = await import('../grpc/grpc-js/server.ts');
-    const { GrpcJsClientTransport } = await import('../grpc/grpc-js/client.ts');
-    return {
-      makeClient: (dependencies) => new GrpcJsClientTransport(dependencies),
-      makeServer: (dependencies) => new GrpcJsServerTransport(dependencies),
-    };
+  'grpc-js': {
+    client: async () => {
+      const { GrpcJsClientTransport } = await import('../grpc/grpc-js/client.ts');
+      return (dependencies) => new GrpcJsClientTransport(dependencies);
+    },
+    server: async () => {
+      const { GrpcJsServerTransport } = await import('../grpc/grpc-js/server.ts');
+      return (dependencies) => new GrpcJsServerTransport(dependencies);
+    },
   },
 };
 
-export function loadTransport(name: TransportName): Promise<Transport> {
-  return loaders[name]();
+export async function loadTransport(name: TransportName): Promise<Transport> {
+  const { client, server } = loaders[name];
+  return { makeServer: await server(), makeClient: await client() };
+}
+
+/** For commands that serve no clients. */
+export function loadClientTransport(name: TransportName): Promise<MakeClient> {
+  return loaders[name].client();
 }

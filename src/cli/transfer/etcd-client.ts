@@ -15,7 +15,7 @@ import { MessageMemory } from '../../grpc/message-memory.ts';
 import { noMetadata } from '../../grpc/metadata.ts';
 import { Code, status } from '../../grpc/status.ts';
 import type { Peer } from '../../grpc/transport.ts';
-import { loadTransport } from '../../proxy/transports.ts';
+import { loadClientTransport } from '../../proxy/transports.ts';
 import { Backoff } from '../../runtime/backoff.ts';
 import { systemClock as clock } from '../../runtime/clock.ts';
 import type { OwnedBytes } from '../../runtime/owned-bytes.ts';
@@ -68,7 +68,7 @@ export class EtcdClient implements Disposable {
       clock,
       refusal: refusal('message-memory'),
     });
-    const transport = await loadTransport(config.transport);
+    const makeClient = await loadClientTransport(config.transport);
     // A bug. Thrown outside of the call path, it ends the process.
     const onFault = (error: unknown) =>
       queueMicrotask(() => {
@@ -85,7 +85,7 @@ export class EtcdClient implements Disposable {
       },
       mayMoveStreams: () => true,
       onClusterReplaced: null,
-      transport: transport.makeClient({ clock, random, memory, onFault }),
+      transport: makeClient({ clock, random, memory, onFault }),
     });
     client = new EtcdClient(upstream, options);
     return client;
