@@ -45,7 +45,8 @@ export class Reader {
 
   /** A varint as int64, rounded to the nearest number beyond 2^53. The sign is exact. */
   number(): number {
-    return Number(this.int64());
+    const value = this.safeNumber();
+    return value === -1 ? Number(this.int64()) : value;
   }
 
   /** A varint as an exact number, or −1 if it is negative or larger than 2^53 − 1. Faster than `int64`. */

@@ -137,8 +137,10 @@ class Export {
     const { namespace } = this.#options;
     const range = namespaceRange(namespace);
     const wanted = Number(this.#options.flags.text('revision'));
-    const request = rangeRequest(range, { countOnly: true, revision: wanted });
-    const { header, count } = readPage(await this.#etcd.call('etcdserverpb.KV/Range', request));
+    // A single key: the header is all that is needed, and the first page counts the others.
+    const single = { key: range.key, end: Buffer.alloc(0) };
+    const request = rangeRequest(single, { countOnly: true, revision: wanted });
+    const { header } = readPage(await this.#etcd.call('etcdserverpb.KV/Range', request));
     const revision = wanted || header.revision;
     const fileHeader: ExportHeader = {
       format: formatVersion,
@@ -150,13 +152,14 @@ class Export {
     };
     await this.#writer.block(BlockKind.HEADER, Buffer.from(JSON.stringify(fileHeader)));
     const print = process.stderr.isTTY ? this.#output.err : null;
-    const progress = new Progress('export', count, print, systemClock);
+    let progress: Progress | null = null;
     try {
       for await (const page of pagesOf(this.#etcd, range, revision)) {
         if (page.header.clusterId !== header.clusterId) {
           throw new Error('the endpoints belong to different clusters');
         }
         await this.#writePage(page);
+        progress ??= new Progress('export', page.count, print, systemClock);
         progress.add(page.keyValues.length, page.encoded.length);
       }
     } catch (error) {
@@ -165,7 +168,7 @@ class Export {
         `revision ${revision} was compacted before all keys were read. Compact later, or keep more revisions (--auto-compaction-retention of etcd), and run it again`,
       );
     } finally {
-      progress.clear();
+      progress?.clear();
     }
     const leases = await this.#writeLeases();
     const end = await this.#writer.end({ keys: this.#keys, leases: leases.length });

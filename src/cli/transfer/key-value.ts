@@ -18,8 +18,10 @@ export class KeyValue {
 
   private constructor(
     source: Uint8Array,
-    [keyStart, keyEnd]: readonly [number, number],
-    [valueStart, valueEnd]: readonly [number, number],
+    keyStart: number,
+    keyEnd: number,
+    valueStart: number,
+    valueEnd: number,
     lease: bigint,
     modRevision: number,
   ) {
@@ -35,8 +37,7 @@ export class KeyValue {
   /** Returns null for bytes that are not a `KeyValue`. */
   static read(source: Uint8Array, start: number, end: number): KeyValue | null {
     const reader = new Reader(source, start, end);
-    let key = nothing;
-    let value = nothing;
+    let [keyStart, keyEnd, valueStart, valueEnd] = [0, 0, 0, 0];
     let lease = 0n;
     let modRevision = 0;
     let isValid = true;
@@ -44,13 +45,13 @@ export class KeyValue {
       const { field } = reader;
       if (field === 1 || field === 5) {
         isValid &&= reader.wireType === WireType.LEN;
-        if (field === 1) key = [reader.valueStart, reader.fieldEnd];
-        else value = [reader.valueStart, reader.fieldEnd];
+        if (field === 1) [keyStart, keyEnd] = [reader.valueStart, reader.fieldEnd];
+        else [valueStart, valueEnd] = [reader.valueStart, reader.fieldEnd];
       } else if (field === 6) lease = reader.int64();
       else if (field === 3) modRevision = reader.number();
     }
     if (reader.malformed || !isValid) return null;
-    return new KeyValue(source, key, value, lease, modRevision);
+    return new KeyValue(source, keyStart, keyEnd, valueStart, valueEnd, lease, modRevision);
   }
 
   get key(): Uint8Array {
@@ -61,8 +62,6 @@ export class KeyValue {
     return this.#source.subarray(this.#valueStart, this.#valueEnd);
   }
 }
-
-const nothing: readonly [number, number] = [0, 0];
 
 /** The parts of a ResponseHeader that these commands use. */
 export interface Header {
@@ -117,7 +116,7 @@ export function readPage(response: Uint8Array): Page {
     } else if (reader.field === 3) hasMore = reader.bool();
     else if (reader.field === 4) count = reader.number();
   }
-  if (reader.malformed) throw malformed();
+  if (reader.malformed || (hasMore && keyValues.length === 0)) throw malformed();
   return { header, keyValues, encoded: response.subarray(start, end), ends, count, hasMore };
 }
 

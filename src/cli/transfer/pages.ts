@@ -7,6 +7,7 @@ import type { KeyRange } from '../../etcd/key-range.ts';
 import { CallFailure } from './call-failure.ts';
 import type { EtcdClient } from './etcd-client.ts';
 import { type Page, readPage } from './key-value.ts';
+import { PageBounds } from './page-bounds.ts';
 import { after, rangeRequest } from './range.ts';
 
 const pageBytesWanted = 2 << 20;
@@ -39,29 +40,39 @@ export class PageSize {
  * ones included.
  */
 export async function* pagesOf(
-  etcd: EtcdClient,
+  etcd: Pick<EtcdClient, 'call'>,
   range: KeyRange,
   revision: number,
 ): AsyncGenerator<Page, void> {
   const size = new PageSize();
-  let next: Promise<Page> | null = readOne(etcd, range, revision, size);
-  while (next !== null) {
-    const page: Page = await next;
+  const bounds = new PageBounds(range);
+  const request = (key: Uint8Array): PendingPage => {
+    const end = bounds.endFrom(key);
+    const page = readOne(etcd, { key, end }, revision, size);
+    // It is awaited below. A failure must not count as unhandled until then.
+    page.catch(() => {});
+    return { end, page };
+  };
+  for (let next: PendingPage | null = request(range.key); next !== null; ) {
+    const { end, page: pending }: PendingPage = next;
+    const page = await pending;
     const last = page.keyValues.at(-1);
-    next = null;
-    if (last === undefined) return;
-    size.onPage(page);
-    if (page.hasMore) {
-      next = readOne(etcd, { key: after(last.key), end: range.end }, revision, size);
-      // It is awaited below. A failure must not count as unhandled until then.
-      next.catch(() => {});
-    }
-    yield page;
+    if (last !== undefined) size.onPage(page);
+    bounds.onPage(page, size.keys);
+    if (page.hasMore && last !== undefined) next = request(after(last.key));
+    else next = end === range.end ? null : request(end);
+    if (last !== undefined) yield page;
   }
 }
 
+interface PendingPage {
+  /** Of the requested range. */
+  readonly end: Uint8Array;
+  readonly page: Promise<Page>;
+}
+
 async function readOne(
-  etcd: EtcdClient,
+  etcd: Pick<EtcdClient, 'call'>,
   range: KeyRange,
   revision: number,
   size: PageSize,

@@ -5,8 +5,8 @@ import type { Compression } from './layout.ts';
 
 const gzip = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gzip);
 const gunzip = promisify<zlib.InputType, zlib.ZlibOptions, Buffer>(zlib.gunzip);
-/** Fast levels: the time counts more than a tenth of the size. */
-const gzipOptions = { level: 1, chunkSize: 262_144 };
+/** A fast one: the time counts more than a tenth of the size. */
+const level = 1;
 const chunkBytesMin = 64;
 
 /** Whether this version of Node.js has it. zstd came with 22.15 and 23.8. */
@@ -19,15 +19,20 @@ export async function compressed(raw: Uint8Array, compression: Compression): Pro
     case 'none':
       return raw;
     case 'gzip':
-      return gzip(raw, gzipOptions);
+      return gzip(raw, { level, chunkSize: compressedBytesMax(raw) });
     case 'zstd':
       return promisify<zlib.InputType, zlib.ZstdOptions, Buffer>(zlib.zstdCompress)(raw, {
-        chunkSize: 262_144,
-        params: { [zlib.constants.ZSTD_c_compressionLevel]: 1 },
+        chunkSize: compressedBytesMax(raw),
+        params: { [zlib.constants.ZSTD_c_compressionLevel]: level },
       });
     default:
       return compression satisfies never;
   }
+}
+
+/** Room for the whole result, because each chunk takes another turn of a thread. Both formats add much less than this. */
+function compressedBytesMax(raw: Uint8Array): number {
+  return raw.length + (raw.length >> 7) + 1_024;
 }
 
 /** Rejects for bytes that are not compressed like that, and for content that is longer than `rawBytes`. */
