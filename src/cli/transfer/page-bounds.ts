@@ -8,14 +8,16 @@ import { isOpenEnd, type KeyRange } from '../../etcd/key-range.ts';
 import { prefixEnd } from '../../etcd/key-space.ts';
 import type { Page } from './key-value.ts';
 
+/** So few keys are requested as a whole: to count them takes a few milliseconds, like another round trip. */
+const unboundedKeysMax = 20_000;
 /** A range of so many pages is narrowed if a narrower one would still have a page. */
 const pagesWanted = 2;
 /** A range of so many pages is narrowed in any case. */
 const pagesMax = 8;
-/** A range with less than this share of a page is too narrow. One more byte divides the largest range into 256 at most. */
+/** A range with less than this share of a page is sparse. One more byte divides a range into 256 at most. */
 const pageShareMin = pagesMax / 256;
-/** Ranges that are too narrow, one after another. After so many the rest is requested as a whole. */
-const narrowMax = 64;
+/** Sparse ranges, one after another. After so many the rest is requested as a whole. */
+const sparseMax = 64;
 /** If a page has keys of so many groups and one more, a range of one group has a good share of a page. */
 const groupsMax = 2;
 
@@ -23,34 +25,40 @@ export class PageBounds {
   readonly #range: KeyRange;
   /** The keys of a request share this many bytes with its position. */
   #sharedBytes = 0;
+  /** Whether the last request was for all remaining keys. */
+  #isWhole = true;
+  /** Keys that are not read yet. A page at the current revision may change it. */
+  #remaining = Number.POSITIVE_INFINITY;
   /** Keys found since the end of the last range. */
   #found = 0;
-  #narrowRanges = 0;
+  #sparse = 0;
 
   /** `range` is all that will be read. */
   constructor(range: KeyRange) {
     this.#range = range;
   }
 
-  /** The end of a request for keys from `position` on. It is after `position`, and at most the end of all. */
+  /** The end of the next request, which is for keys from `position` on. At most the end of all. */
   endFrom(position: Uint8Array): Uint8Array {
     const { end } = this.#range;
-    const bound = this.#sharedBytes > 0 ? prefixEnd(position.subarray(0, this.#sharedBytes)) : null;
-    if (bound === null) return end;
-    return isOpenEnd(end) || Buffer.compare(bound, end) < 0 ? bound : end;
+    const isBounded = this.#sharedBytes > 0 && this.#remaining > unboundedKeysMax;
+    const bound = isBounded ? prefixEnd(position.subarray(0, this.#sharedBytes)) : null;
+    this.#isWhole = bound === null || (!isOpenEnd(end) && Buffer.compare(bound, end) >= 0);
+    return bound === null || this.#isWhole ? end : bound;
   }
 
-  /** Adapts to a page, which may have no keys. `limit` is that of the next request. */
+  /** Adapts to the page of the last request. It may have no keys. `limit` is that of the next request. */
   onPage({ keyValues, count, hasMore }: Omit<Page, 'encoded'>, limit: number): void {
     const [first, last] = [keyValues[0], keyValues.at(-1)];
+    this.#remaining = (this.#isWhole ? count : this.#remaining) - keyValues.length;
     this.#found += keyValues.length;
     if (hasMore && first !== undefined && last !== undefined) {
-      this.#narrowRanges = 0;
+      this.#sparse = 0;
       this.#narrow(count / keyValues.length, sharedBytes(first.key, last.key));
       return;
     }
     if (this.#found < limit * pageShareMin) this.#widen();
-    else this.#narrowRanges = 0;
+    else this.#sparse = 0;
     this.#found = 0;
   }
 
@@ -60,8 +68,8 @@ export class PageBounds {
   }
 
   #widen(): void {
-    this.#narrowRanges += 1;
-    if (this.#narrowRanges > narrowMax) this.#sharedBytes = 0;
+    this.#sparse += 1;
+    if (this.#sparse > sparseMax) this.#sharedBytes = 0;
     else if (this.#sharedBytes > 0) this.#sharedBytes -= 1;
   }
 }
