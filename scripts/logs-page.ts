@@ -59,7 +59,8 @@ ${eventsTable('access')}
 ## The audit log
 Administrative calls, and refusals of identities and methods. It is on by default (\`--audit-log=off\`), and does not depend on the
 log level, except that \`silent\` switches it off. At most 10 lines per second
-and event are written, after a burst of 50. The next line has the number of the suppressed ones, and
+and event are written, after a burst of 50. Of \`method refused\` and \`foreign lease\`, one tenant has at most a quarter, so that its
+refused calls do not hide those of other tenants. The next line has the number of the suppressed ones, and
 \`etcd_bulkhead_log_suppressed_lines_total{log="audit"}\` counts them.
 
 ${eventsTable('audit')}

@@ -1,10 +1,13 @@
 /**
  * The audit log: administrative calls, and refusals of identities and methods, with the identity, the client's address and the
  * outcome. Its lines have the field `log: "audit"` and do not depend on the log level. Their number per second is limited by
- * event, so that a flood of one does not hide another. Suppressed lines are counted.
+ * event, so that a flood of one does not hide another. Of the refusals, one tenant has a share only. Suppressed lines are counted.
  */
 import { type Call, isOwned } from '../call/call.ts';
 import type { Clock } from '../runtime/clock.ts';
+import { TokenBucket } from '../runtime/token-bucket.ts';
+import { StatePart } from '../tenant/state.ts';
+import type { Tenant } from '../tenant/tenant.ts';
 import { codeName } from './call-counters.ts';
 import { type CallEvents, type CallRecord, noCallEvents } from './events.ts';
 import { LineRate } from './line-rate.ts';
@@ -25,6 +28,9 @@ export type AuditOutcome = 'done' | 'refused' | 'failed';
 const linesPerSecondMax = 10;
 const burstLines = 50;
 
+/** For the refusals of a tenant, by event. */
+const refusalTokens = new StatePart(() => new Map<AuditEvent, TokenBucket>());
+
 export class AuditLog {
   readonly #logger: Logger | null;
   readonly #clock: Clock;
@@ -40,8 +46,22 @@ export class AuditLog {
 
   /** `fields` is called only for a line that is written. */
   write(event: AuditEvent, outcome: AuditOutcome, fields: () => Fields): void {
+    this.#write(event, outcome, fields, null);
+  }
+
+  /** As `write`, about a call of a tenant that is refused. Only a share of the lines of this event may be about one tenant. */
+  refused(event: AuditEvent, { tenant }: Call, fields: () => Fields): void {
+    this.#write(event, 'refused', fields, tenant);
+  }
+
+  #write(
+    event: AuditEvent,
+    outcome: AuditOutcome,
+    fields: () => Fields,
+    tenant: Tenant | null,
+  ): void {
     if (this.#logger === null) return;
-    const suppressed = this.#rateOf(event).pass();
+    const suppressed = this.#rateOf(event).pass(tenant && tokensOf(tenant, event));
     if (suppressed < 0) return;
     this.#logger.info(event, { outcome, ...fields(), ...(suppressed > 0 && { suppressed }) });
   }
@@ -54,6 +74,16 @@ export class AuditLog {
     }
     return rate;
   }
+}
+
+function tokensOf(tenant: Tenant, event: AuditEvent): TokenBucket {
+  const byEvent = tenant.state.get(refusalTokens);
+  let tokens = byEvent.get(event);
+  if (tokens === undefined) {
+    tokens = new TokenBucket();
+    byEvent.set(event, tokens);
+  }
+  return tokens;
 }
 
 /** What a call presented, for example `user:ops`. */
@@ -83,7 +113,7 @@ export function auditedCalls(audit: AuditLog, identityOf: IdentityOf): CallEvent
     },
     rejected: ({ call }, reason) => {
       if (!auditedReasons.has(reason)) return;
-      audit.write('method refused', 'refused', () => ({
+      audit.refused('method refused', call, () => ({
         ...auditedCall(call, identityOf),
         reason,
       }));

@@ -24,7 +24,7 @@ export function namespaceHooks(
       // With the lease IDs of the cluster, a tenant can name any lease.
       if (owner !== 'foreign' || call.tenant?.keySpace.mapsLeases === false) return;
       metrics.namespaceViolated();
-      audit.write('foreign lease', 'refused', () => auditedCall(call, identityOf));
+      audit.refused('foreign lease', call, () => auditedCall(call, identityOf));
     },
     foreignLeases: (_call, count) => metrics.foreignLeasesSeen(count),
   };

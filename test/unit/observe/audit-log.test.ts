@@ -90,6 +90,26 @@ test('lines of one event above the rate are counted, and do not suppress those o
   expect(lines().at(-1)).toMatchObject({ suppressed: 30 });
 });
 
+test('a tenant whose calls are refused does not hide the refusals of another tenant', () => {
+  const { clock, audit, lines, etcd, call } = setup();
+  etcd.onCall = (each) => each.end(refusal('method-denied'));
+  const [first, second] = [testTenant('first'), testTenant('second')];
+  const lease = callOf('etcdserverpb.Lease/LeaseRevoke', { tenant: first });
+  const count = (event: string, tenant: string) =>
+    lines().filter((line) => line['event'] === event && line['tenant'] === tenant).length;
+  for (let i = 0; i < 80; i++) {
+    call('etcdserverpb.KV/Put', first);
+    audit.refused('foreign lease', lease, () => ({ tenant: 'first' }));
+  }
+  call('etcdserverpb.KV/Put', second);
+  expect(count('method refused', 'first')).toBe(12);
+  expect(count('foreign lease', 'first')).toBe(12);
+  expect(lines().at(-1)).toMatchObject({ tenant: 'second', suppressed: 68 });
+  clock.advance(2_000);
+  for (let i = 0; i < 80; i++) call('etcdserverpb.KV/Put', first);
+  expect(count('method refused', 'first')).toBe(17);
+});
+
 test('nothing is written at the level silent, or if the log is off', () => {
   const { audit, written } = setup('silent');
   audit.write('login failed', 'refused', () => ({}));
