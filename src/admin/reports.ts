@@ -14,7 +14,7 @@ export interface HealthReport {
 export interface EndpointReport {
   readonly name: string;
   readonly state: string;
-  /** The text of the system or of etcd for the current failure. Empty if there is none. */
+  /** The text of the system or of etcd for the current failure. Empty without a failure. */
   readonly lastError: string;
   /** The etcd version that the endpoint reported. Empty if it has not reported one. */
   readonly version: string;

@@ -250,7 +250,7 @@ async function actionPage(
   if ('code' in action) return refused(action.code, action.text);
   try {
     const { outcome, note } = await actions.perform(action);
-    if (outcome === 'not found') return refused(404, `there is no such ${subjectOf(action)}`);
+    if (outcome === 'not found') return refused(404, `the ${subjectOf(action)} does not exist`);
     if (outcome === 'disabled') return refused(404, note);
     actions.onPerformed(action, remote);
     return json(note === '' ? action : { ...action, note });

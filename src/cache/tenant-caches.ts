@@ -29,7 +29,7 @@ export class TenantCaches {
     this.#memory = context.memory.newTenant();
   }
 
-  /** The cache with every key of `range`, or why there is none. */
+  /** The cache with every key of `range`, or the reason why the tenant has no such cache. */
   of(tenant: Tenant, range: KeyRange): RangeCache | MissReason {
     const nowMs = this.#context.clock.nowMs();
     for (const cache of this.#caches) {

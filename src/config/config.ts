@@ -30,7 +30,7 @@ export interface EffectiveSetting {
 
 export interface Config {
   readonly tenants: readonly TenantConfig[];
-  /** Key of stored lease IDs beside the namespace. Empty: there is none. */
+  /** Key of stored lease IDs beside the namespace. Empty: no key. */
   readonly leaseSecret: Uint8Array;
   readonly leaseIds: LeaseIds;
   readonly listeners: readonly ListenerConfig[];

@@ -25,7 +25,7 @@ export interface SrvResolver {
 /** More members than a cluster has. Further records are ignored. */
 export const recordsMax = 64;
 
-/** Resolves with endpoints as in --endpoints, sorted. Rejects with a description if there are none that can be used. */
+/** Resolves with endpoints as in --endpoints, sorted. Rejects with a description if no endpoint can be used. */
 export async function discover(query: SrvQuery, resolver: SrvResolver): Promise<readonly string[]> {
   const [secure, plain] = await Promise.allSettled(
     ['-ssl', ''].map((suffix) => resolver.resolveSrv(nameOf(query, suffix))),

@@ -29,7 +29,7 @@ const keepAliveInitialDelay = 30_000;
 export class Acceptor {
   /** `host:port` with the real port, or the socket's path. Empty before `bind` has resolved. */
   address = '';
-  /** Called after `stop`, when the last connection has closed; at once if there is none. */
+  /** Called after `stop`, when the last connection has closed; at once if no connection is open. */
   onEmpty: (() => void) | null = null;
   readonly #server: Server;
   /** For handshakes. It does not listen. Null without TLS. */

@@ -6,7 +6,7 @@ export type Metadata = readonly string[];
 
 export const noMetadata: Metadata = Object.freeze([]);
 
-/** The first value of `name`, which is in lower case; undefined if there is none. */
+/** The first value of `name`, which is in lower case; undefined if the name is missing. */
 export function metadataValue(metadata: Metadata, name: string): string | undefined {
   for (let i = 0; i < metadata.length; i += 2) {
     if (metadata[i] === name) return metadata[i + 1];

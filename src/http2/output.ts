@@ -182,7 +182,7 @@ export class Output implements Flushable {
     socket.uncork();
   }
 
-  /** The callback for the next write: it reports owned bytes. Undefined if there is none, which is the usual case. */
+  /** The callback for the next write: it reports owned bytes. Undefined without owned bytes, the usual case. */
   #onWritten(): (() => void) | undefined {
     if (this.#owned.length === 0) return undefined;
     const owned = this.#owned;

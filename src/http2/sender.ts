@@ -74,7 +74,7 @@ export class Sender implements StreamSender {
     this.schedule();
   }
 
-  /** Serves the queue: at the end of the read in progress, or now if there is none. */
+  /** Serves the queue: at the end of the read in progress, or now if no read is in progress. */
   schedule(): void {
     if (this.#isHeld) this.#isPumpDue = true;
     else this.pump();

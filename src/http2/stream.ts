@@ -83,7 +83,7 @@ export abstract class Stream {
    * size, so that a change of that setting moves the windows of all streams at no cost.
    */
   sendCredit = 0;
-  /** DATA that waits for a window or for the socket; null if there is none. */
+  /** DATA that waits for a window or for the socket; null if nothing waits. */
   queue: SendQueue | null = null;
   /** The usual window of the peer. */
   windowBytes: number;

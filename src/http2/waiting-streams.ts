@@ -28,7 +28,7 @@ export class WaitingStreams {
     this.#items.push(item);
   }
 
-  /** Removes the oldest one; undefined if there is none. */
+  /** Removes the oldest one; undefined if no stream waits. */
   shift(): WaitingStream | undefined {
     const item = this.#items[this.#next];
     if (item === undefined) return undefined;

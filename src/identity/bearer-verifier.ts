@@ -22,7 +22,7 @@ export const bearerBounds: BearerBounds = {
   perConnectionMax: 16,
 };
 
-/** The identity `claim:VALUE`, or why there is none. `busy`: too many verifications are in flight. */
+/** The identity `claim:VALUE`, or why the token is refused. `busy`: too many verifications are in flight. */
 export type VerificationResult = { readonly identity: string } | 'invalid' | 'busy';
 
 /** Loaded at the first verification, so that a process without bearer tokens does not hold the library in memory. */

@@ -95,7 +95,7 @@ export class Renewal {
     request.renewal = null;
   }
 
-  /** Lets the oldest request leave and returns it; null if there is none. */
+  /** Lets the oldest request leave and returns it; null if no request waits. */
   shift(): KeepAliveRequest | null {
     const first = this.#first;
     if (first !== null) this.leave(first);

@@ -26,7 +26,7 @@ export function descriptorShares(limit = descriptorLimit()): DescriptorShares {
   return { admin, clients: Math.max(8, limit - ownDescriptors - upstream - admin) };
 }
 
-/** `Infinity` if there is none. `read` returns /proc/self/limits, or null. */
+/** `Infinity` without a limit. `read` returns /proc/self/limits, or null. */
 export function descriptorLimit(read: () => string | null = readLimits): number {
   const soft = /^Max open files\s+(\S+)/m.exec(read() ?? '')?.[1];
   if (soft === 'unlimited') return Number.POSITIVE_INFINITY;

@@ -9,7 +9,7 @@ const root = '/sys/fs/cgroup';
 /** Returns the text of a file, or null. */
 export type ReadText = (path: string) => string | null;
 
-/** In bytes; `Infinity` if there is none. */
+/** In bytes; `Infinity` without a limit. */
 export function memoryLimit(read: ReadText = readText): number {
   const path = ownGroup(read('/proc/self/cgroup') ?? '');
   if (path === null) return Number.POSITIVE_INFINITY;

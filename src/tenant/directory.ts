@@ -231,7 +231,7 @@ function buildListeners(
     const tenant = listener.tenant === null ? null : tenants.get(listener.tenant);
     if (tenant === undefined) {
       const where = `listener ${listener.name}`;
-      problems.push({ where, what: `there is no tenant "${listener.tenant}"` });
+      problems.push({ where, what: `the tenant "${listener.tenant}" does not exist` });
     } else {
       listeners.set(listener.name, listenerIdentity(listener, tenant, config));
     }

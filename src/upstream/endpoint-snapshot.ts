@@ -15,7 +15,7 @@ export interface EndpointSnapshot {
   readonly isForced: boolean;
   /** Whether the `unary` channel is connected. */
   readonly isUp: boolean;
-  /** The text of the system or of etcd for the current failure; empty if there is none. */
+  /** The text of the system or of etcd for the current failure; empty without a failure. */
   readonly lastError: string;
   /** The member's version; empty before the first successful probe. */
   readonly version: string;

@@ -119,7 +119,7 @@ export class Overview {
     this.#endpoints.show(`${ready} of ${names.size} ready`, `etcd ${version}, ${leader}`, kind);
   }
 
-  /** @param {{ leftMs: number, kind: string } | null} first that expires first; null if there is none */
+  /** @param {{ leftMs: number, kind: string } | null} first that expires first; null without certificates */
   showCertificates(first) {
     if (first === null) this.#certificates.hide();
     else if (first.leftMs <= 0) this.#certificates.show('expired', 'see Cluster', 'bad');

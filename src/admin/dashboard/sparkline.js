@@ -14,7 +14,7 @@ export function sparkline() {
   return svg;
 }
 
-/** @param {SVGSVGElement} svg @param {Float32Array} values oldest first; NaN where there is none */
+/** @param {SVGSVGElement} svg @param {Float32Array} values oldest first; NaN where a value is missing */
 export function draw(svg, values) {
   let max = 0;
   for (const value of values) if (value > max) max = value;

@@ -6,7 +6,7 @@ import { type AdminLimits, ask, described } from '../admin-client.ts';
 const limits: AdminLimits = { timeoutMs: 5_000, bodyBytesMax: 64 << 20 };
 
 /**
- * Resolves with the parsed page, or with null if there is none (404). Rejects with a description if the proxy cannot be reached, or
+ * Resolves with the parsed page, or with null if the proxy has no such page (404). Rejects with a description if the proxy cannot be reached, or
  * does not respond with JSON in time.
  */
 export async function readPage(address: SocketAddress, path: string): Promise<unknown> {

@@ -220,7 +220,7 @@ class Import {
     return { settled, same, attached, expired, conflicts, named };
   }
 
-  /** The keys of the destination between the first and the last key of the file; null if there are none. */
+  /** The keys of the destination between the first and the last key of the file; null if it has no such keys. */
   async #target({ namespace, firstKey, lastKey }: Verified): Promise<TargetKeys | null> {
     // Also if the file is empty: a destination that cannot be read is an error.
     const whole = namespaceRange(this.#options.namespace);

@@ -86,7 +86,7 @@ export class ClientConnections implements PlaceOwner {
     return this.#withTenant.size;
   }
 
-  /** Takes a place for a connection that was just accepted. Returns null, and closes it, if there is none. */
+  /** Takes a place for a connection that was just accepted. Returns null, and closes it, if no place is free. */
   admit(socket: Socket, listener: string): ConnectionPlace | null {
     const nowMs = this.#clock.nowMs();
     const place = new ConnectionPlace(this, socket, listener, nowMs);

@@ -80,7 +80,7 @@ class NativeChannel extends StatefulChannel implements ClientConnectionOwner {
   readonly #authority: string;
   readonly #addresses: AddressTurns;
   #templates: RequestTemplates;
-  /** The attempt that will set `#connection`; null if there is none. */
+  /** The attempt that will set `#connection`; null if no attempt is in progress. */
   #attempt: DialAttempt | null = null;
   #connection: ClientConnection | null = null;
   /** Connections that accept no new calls and still have open ones. */

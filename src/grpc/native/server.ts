@@ -1,6 +1,6 @@
 /**
  * The server side of the native transport. A connection that begins with the HTTP/2 preface serves calls. Any other connection
- * is passed to the HTTP/1.1 server, or closed if there is none.
+ * is passed to the HTTP/1.1 server, or closed if the listener has no such server.
  */
 import type { Server as HttpServer } from 'node:http';
 import type { Socket } from 'node:net';

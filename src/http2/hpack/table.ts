@@ -50,7 +50,7 @@ export class DynamicTable {
     return this.#bytesMax;
   }
 
-  /** The entry added `back` entries before the newest one; null if there is none. */
+  /** The entry added `back` entries before the newest one; null if the table has fewer. */
   get(back: number): HeaderField | null {
     if (back >= this.#count) return null;
     return this.#ring[(this.#inserted - 1 - back) & this.#mask] ?? null;

@@ -98,7 +98,7 @@ export class HistoryShare {
     this.#budget.trim();
   }
 
-  /** Returns false if there is none, or if it has to be delivered first. */
+  /** Returns false if no event is held, or if the oldest one has to be delivered first. */
   evictOldest(): boolean {
     return this.#oldest?.holder.evictOldest() ?? false;
   }

@@ -16,7 +16,7 @@ const modRevisionField = 3;
 
 /**
  * `fields` without the previous values of events up to `floor`, the compacted revision. They are those of a WatchResponse, or its
- * events alone. Returns `fields` itself if there are none: events are in the order of their revisions.
+ * events alone. Returns `fields` itself if no event has one: events are in the order of their revisions.
  */
 export function withoutPreviousBelow(fields: Uint8Array, floor: number): Uint8Array {
   const reader = new Reader(fields);

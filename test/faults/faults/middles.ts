@@ -16,7 +16,7 @@ function middleOf({ path }: World): Middle {
 const killed: Fault = {
   name: 'proxy SIGKILL and restart',
   paths: ['proxy', 'grpc-proxy'],
-  elsewhere: 'there is no process between clients and etcd',
+  elsewhere: 'no process runs between clients and etcd',
   async happen(world) {
     const middle = middleOf(world);
     await middle.kill();
@@ -29,7 +29,7 @@ const killed: Fault = {
 const drained: Fault = {
   name: 'proxy drained under load',
   paths: ['proxy', 'grpc-proxy'],
-  elsewhere: 'there is no process between clients and etcd',
+  elsewhere: 'no process runs between clients and etcd',
   async happen(world) {
     const middle = middleOf(world);
     await middle.drain();

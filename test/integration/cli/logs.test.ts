@@ -180,7 +180,7 @@ listeners:
         ...{ identity: 'listener', reason: 'method-denied' },
       },
       { event: 'admin action', outcome: 'done', tenant: 'game' },
-      { event: 'admin action', outcome: 'refused', reason: 'there is no such tenant' },
+      { event: 'admin action', outcome: 'refused', reason: 'the tenant does not exist' },
     ]);
     for (const { event, remote } of audit()) {
       if (!String(event).startsWith('configuration')) expect(remote).toMatch(/^127\.0\.0\.1/);

@@ -105,11 +105,11 @@ describe('an action', () => {
     const { request, logged } = await start({ outcome: 'not found', note: '' });
     expect(await request('/breakers/x/read?state=open')).toMatchObject({
       code: 404,
-      body: 'there is no such tenant\n',
+      body: 'the tenant does not exist\n',
     });
     expect(await request('/endpoints/x?state=auto')).toMatchObject({
       code: 404,
-      body: 'there is no such endpoint\n',
+      body: 'the endpoint does not exist\n',
     });
     expect(logged).toEqual([]);
   });

@@ -108,7 +108,7 @@ describe('a directory', () => {
   test('a listener of an unknown tenant is a problem', () => {
     const config = { tenants: [tenant('a', 'a/')], listeners: [listener('l', 'x')] };
     const built = buildDirectory(directoryConfig(config));
-    expect(built).toEqual([{ where: 'listener l', what: 'there is no tenant "x"' }]);
+    expect(built).toEqual([{ where: 'listener l', what: 'the tenant "x" does not exist' }]);
   });
 
   describe('after a reload', () => {

@@ -19,9 +19,9 @@ export class Fenced extends Error {
 
 /** What the destination stores, before a mirror takes over. */
 export interface StoredPosition {
-  /** Null if there is none. */
+  /** Null if the destination stores no position. */
   readonly position: Position | null;
-  /** Of the last change of the key; 0 if there is none. */
+  /** Of the last change of the key; 0 if the key does not exist. */
   readonly modRevision: number;
 }
 

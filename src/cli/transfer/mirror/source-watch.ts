@@ -81,7 +81,7 @@ export class SourceWatch implements ResponseSink, Disposable {
     return this.#failure instanceof CallFailure && this.#failure.status.origin === 'unsent';
   }
 
-  /** The next revision. Null if there is none yet. Throws if the watch has ended and the queue is empty. */
+  /** The next revision. Null if it has not arrived yet. Throws if the watch has ended and the queue is empty. */
   peek(): QueuedChanges | null {
     const [first] = this.#queue;
     if (first !== undefined) return first;

@@ -40,7 +40,7 @@ export class MirrorStats {
     this.deletes += deletes;
   }
 
-  /** `sinceMs`: when the oldest change that is not applied arrived, or when the watch was lost. Null: there is none. */
+  /** `sinceMs`: when the oldest change that is not applied arrived, or when the watch was lost. Null if every change is applied. */
   setBehind(sinceMs: number | null): void {
     this.#behindSinceMs = sinceMs;
   }
