@@ -500,9 +500,11 @@ test('clients that send at the same time are served in several turns of the even
   // A late request is processed among the immediates. On a busy machine another request arrives only after them, and is
   // read at once: timers come between the two.
   const timer = setInterval(() => (turn += 1), 1);
+  closers.push(() => {
+    isOver = true;
+    clearInterval(timer);
+  });
   for (const client of clients) client.headers(1, '/x');
   await until('all requests', () => turns.length === 3);
-  isOver = true;
-  clearInterval(timer);
   expect(new Set(turns).size).toBe(3);
 });
