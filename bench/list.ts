@@ -142,9 +142,11 @@ export async function list(args: readonly string[]): Promise<number> {
   await using processes = new Processes();
   processes.killAtExit();
   await processes.run('npm', ['run', 'build'], repository);
-  const version = (await processes.run(options.etcdCommand, ['--version'])).split('\n')[0] ?? '';
+  // Saved results name the release, and not the path of its program.
+  const { etcdCommand, ...shape } = options;
+  const version = (await processes.run(etcdCommand, ['--version'])).split('\n')[0] ?? '';
   const environment = { ...(await describeEnvironment(processes)), etcd: version };
-  const { clients, keys, valueBytes } = options;
+  const { clients, keys, valueBytes } = shape;
   console.log(`${version}; ${clients} clients, ${keys} keys of ${valueBytes} B\n`);
   const kinds = kindsOf(names);
   const absent: Absent = new Map();
@@ -167,7 +169,7 @@ export async function list(args: readonly string[]): Promise<number> {
   const folder = `${repository}bench/results/${isSaved ? '' : 'local/'}`;
   mkdirSync(folder, { recursive: true });
   const document = {
-    ...{ environment, options, bars: verdicts, absent: Object.fromEntries(absent) },
+    ...{ environment, options: shape, bars: verdicts, absent: Object.fromEntries(absent) },
     atOnce: Object.fromEntries(storms),
     repeats: Object.fromEntries(
       Array.from(repeats, ([name, ofCase]) => [name, Object.fromEntries(ofCase)]),
